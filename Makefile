@@ -1,0 +1,50 @@
+# The two commands of the README are `make demo` and `make test`. Each sets up what it needs; a second run reuses it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JAR    := target/dl4j-bridge.jar
+PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
+
+.PHONY: setup demo test test-full lint lock examples clean
+
+setup: $(VENV)/.ready $(JAR)
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: $(PYTHON) is %d.%d; dl4j_bridge wants Python 3.11 or later: make PYTHON=python3.12" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+# Maven fetches DL4J's jars into ~/.m2 on the way.
+$(JAR): pom.xml $(shell find java/src/main -name '*.java')
+	./mvnw -q -B package -DskipTests
+	touch $@
+
+demo: setup
+	$(BIN)/python -m dl4j_bridge demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: setup lint
+	./mvnw -q -B test
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-full: setup lint
+	./mvnw -q -B test
+	$(BIN)/python -m pytest
+
+# The list of jars that Python puts on the class path: what Maven resolves for each platform, with sizes and hashes.
+lock: setup
+	for p in $(PLATFORMS); do \
+	  ./mvnw -q -B dependency:copy-dependencies -DincludeScope=runtime -Djavacpp.platform=$$p \
+	    -Dmdep.useRepositoryLayout=true -DoutputDirectory=target/lock/$$p || exit 1; done
+	$(BIN)/python java/lock.py target/lock > target/jars.lock.json
+	mv target/jars.lock.json dl4j_bridge/jars.lock.json
+
+examples: setup
+	$(BIN)/python examples/make.py
+
+clean:
+	rm -rf target $(VENV)

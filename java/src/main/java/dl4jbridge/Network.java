@@ -1,0 +1,119 @@
+package dl4jbridge;
+
+import java.io.File;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.Map;
+import org.deeplearning4j.nn.api.Layer;
+import org.deeplearning4j.nn.api.layers.RecurrentLayer;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.deeplearning4j.optimize.Solver;
+import org.nd4j.linalg.api.memory.MemoryWorkspace;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * A MultiLayerNetwork trained one tBPTT segment at a time.
+ *
+ * <p>{@code MultiLayerNetwork.fit} takes a whole example and cuts it into segments itself. Here the caller brings the
+ * segments, so that tensors are one segment long whatever the example's length, and training can stop after any of
+ * them. The arithmetic is that of {@code MultiLayerNetwork.doTruncatedBPTT}.
+ */
+public final class Network {
+    private final MultiLayerNetwork net;
+    private final StepMonitor monitor = new StepMonitor();
+    private final Solver solver;
+
+    @SuppressWarnings("try")
+    private Network(MultiLayerNetwork net) {
+        this.net = net;
+        net.setListeners(monitor);
+        try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
+            solver = new Solver.Builder().configure(net.conf()).listeners(net.getListeners()).model(net).build();
+        }
+    }
+
+    public static Network create(String settingsJson) {
+        MultiLayerNetwork net = new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(settingsJson)));
+        net.init();
+        return new Network(net);
+    }
+
+    public static Network load(String path) throws IOException {
+        return new Network(MultiLayerNetwork.load(new File(path), true));
+    }
+
+    /** Writes DL4J's own zip. The caller gives a temporary name and renames it. */
+    public void save(String path, boolean withUpdater) throws IOException {
+        net.save(new File(path), withUpdater);
+    }
+
+    public MultiLayerNetwork dl4j() {
+        return net;
+    }
+
+    /**
+     * One parameter update on one segment.
+     *
+     * @param steps  how many time steps of the tensors count
+     * @param first  true forgets the state that the segment before left
+     * @param seed   of the random numbers (dropout) of this step, so that a resumed run draws the same ones
+     * @return cross-entropy in nats per sample without regularisation, and the share of exact classes, both of the
+     *         parameters before the update
+     */
+    public double[] step(Tensor features, Tensor labels, int steps, boolean first, long seed) {
+        Nd4j.getRandom().setSeed(seed);
+        if (first) {
+            net.rnnClearPreviousState();
+        }
+        INDArray y = labels.firstSteps(steps);
+        monitor.expect(y);
+        net.setInput(features.firstSteps(steps));
+        net.setLabels(y);
+        solver.optimize(LayerWorkspaceMgr.noWorkspaces());
+        net.updateRnnStateWithTBPTTState();
+        return new double[] {monitor.loss() / steps, monitor.accuracy()};
+    }
+
+    public long parameters() {
+        return net.numParams();
+    }
+
+    /** A copy of all parameters, in DL4J's order. */
+    public Tensor parameterVector() {
+        return Tensor.of(net.params().dup());
+    }
+
+    public void setLearningRate(double rate) {
+        net.setLearningRate(rate);
+    }
+
+    /** The carried state, by "layer/key"; empty before the first step. */
+    public Map<String, Tensor> state() {
+        Map<String, Tensor> all = new HashMap<>();
+        for (int i = 0; i < net.getnLayers(); i++) {
+            if (net.getLayer(i) instanceof RecurrentLayer) {
+                for (Map.Entry<String, INDArray> e : net.rnnGetPreviousState(i).entrySet()) {
+                    all.put(i + "/" + e.getKey(), Tensor.of(e.getValue().dup('f')));
+                }
+            }
+        }
+        return all;
+    }
+
+    /** Puts one array of {@link #state()} back. */
+    public void restoreState(String key, Tensor value) {
+        int slash = key.indexOf('/');
+        Layer layer = net.getLayer(Integer.parseInt(key.substring(0, slash)));
+        RecurrentLayer recurrent = (RecurrentLayer) layer;
+        Map<String, INDArray> state = new HashMap<>(recurrent.rnnGetPreviousState());
+        state.put(key.substring(slash + 1), value.array().dup('f'));
+        recurrent.rnnSetPreviousState(state);
+    }
+
+    /** A reader of the present parameters that takes one sample after the other. */
+    public SampleStream stream() {
+        return new SampleStream(net);
+    }
+}

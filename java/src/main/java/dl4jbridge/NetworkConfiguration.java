@@ -1,0 +1,95 @@
+package dl4jbridge;
+
+import org.deeplearning4j.nn.conf.BackpropType;
+import org.deeplearning4j.nn.conf.GradientNormalization;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.RNNFormat;
+import org.deeplearning4j.nn.conf.distribution.NormalDistribution;
+import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
+import org.deeplearning4j.nn.conf.layers.GravesLSTM;
+import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
+import org.deeplearning4j.nn.weights.WeightInit;
+import org.nd4j.linalg.activations.Activation;
+import org.nd4j.linalg.learning.config.AdaGrad;
+import org.nd4j.linalg.learning.config.Adam;
+import org.nd4j.linalg.learning.config.IUpdater;
+import org.nd4j.linalg.learning.config.Nesterovs;
+import org.nd4j.linalg.learning.config.RmsProp;
+import org.nd4j.linalg.learning.config.Sgd;
+import org.nd4j.linalg.lossfunctions.LossFunctions;
+
+/** {@link NetworkSettings} to DL4J's own configuration: GravesLSTM layers under a softmax with cross-entropy. */
+@SuppressWarnings("deprecation") // DL4J deprecated GravesLSTM; it is what this project is about
+final class NetworkConfiguration {
+    private NetworkConfiguration() {}
+
+    static MultiLayerConfiguration of(NetworkSettings s) {
+        NeuralNetConfiguration.Builder global = new NeuralNetConfiguration.Builder()
+                .seed(s.seed)
+                .weightInit(WeightInit.XAVIER)
+                .updater(updater(s.updater, s.learningRate));
+        if (s.l2 > 0) {
+            global.l2(s.l2);
+        }
+        if (s.weightDecay > 0) {
+            global.weightDecay(s.weightDecay, false);
+        }
+        if (s.clip > 0) {
+            global.gradientNormalization(GradientNormalization.ClipL2PerLayer).gradientNormalizationThreshold(s.clip);
+        }
+        NeuralNetConfiguration.ListBuilder list = global.list();
+        for (int i = 0; i < s.layers; i++) {
+            list.layer(recurrentLayer(s, i));
+        }
+        RnnOutputLayer.Builder output = new RnnOutputLayer.Builder(LossFunctions.LossFunction.MCXENT)
+                .activation(Activation.SOFTMAX)
+                .dataFormat(RNNFormat.NCW)
+                .nIn(s.hidden)
+                .nOut(s.outputs);
+        if (s.dropout > 0) {
+            output.dropOut(1 - s.dropout);
+        }
+        return list.layer(output.build())
+                .backpropType(BackpropType.TruncatedBPTT)
+                .tBPTTForwardLength(s.tbptt)
+                .tBPTTBackwardLength(s.tbptt)
+                .build();
+    }
+
+    private static AbstractLSTM recurrentLayer(NetworkSettings s, int index) {
+        GravesLSTM.Builder b = layerBuilder(s.layer)
+                .activation(Activation.TANH)
+                .nIn(index == 0 ? s.inputs : s.hidden)
+                .nOut(s.hidden);
+        if (index == 0 && s.init.equals("one-hot")) {
+            // XAVIER scales for nIn active inputs. A one-hot vector has one, so unit weights give unit activations.
+            b.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
+        }
+        // Dropping the one active input of a one-hot vector would drop the sample itself.
+        if (index > 0 && s.dropout > 0) {
+            b.dropOut(1 - s.dropout);
+        }
+        GravesLSTM layer = b.build();
+        layer.setRnnDataFormat(RNNFormat.NCW);
+        return layer;
+    }
+
+    private static GravesLSTM.Builder layerBuilder(String layer) {
+        switch (layer) {
+            case "stock": return new GravesLSTM.Builder();
+            default: throw new IllegalArgumentException("layer: unknown " + layer);
+        }
+    }
+
+    private static IUpdater updater(String name, double learningRate) {
+        switch (name) {
+            case "adam": return new Adam(learningRate);
+            case "rmsprop": return new RmsProp(learningRate);
+            case "nesterovs": return new Nesterovs(learningRate);
+            case "adagrad": return new AdaGrad(learningRate);
+            case "sgd": return new Sgd(learningRate);
+            default: throw new IllegalArgumentException("updater: unknown " + name);
+        }
+    }
+}

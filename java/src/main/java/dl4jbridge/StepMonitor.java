@@ -1,0 +1,52 @@
+package dl4jbridge;
+
+import java.util.List;
+import org.deeplearning4j.nn.api.Model;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.optimize.api.BaseTrainingListener;
+import org.nd4j.linalg.api.memory.MemoryWorkspace;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/** Loss and accuracy of the segment in training, taken on the way, before its update changes the parameters. */
+final class StepMonitor extends BaseTrainingListener {
+    private INDArray labels;
+    private double loss;
+    private double accuracy;
+
+    void expect(INDArray labels) {
+        this.labels = labels;
+    }
+
+    double loss() {
+        return loss;
+    }
+
+    double accuracy() {
+        return accuracy;
+    }
+
+    @Override
+    @SuppressWarnings("try")
+    public void onForwardPass(Model model, List<INDArray> activations) {
+        MultiLayerNetwork net = (MultiLayerNetwork) model;
+        // DL4J does not keep the output layer's activations of a training step.
+        INDArray last = activations.get(activations.size() - 1);
+        try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
+            INDArray logits = rows(last).mmul(net.getOutputLayer().getParam("W"))
+                    .addiRowVector(net.getOutputLayer().getParam("b"));
+            INDArray hits = logits.argMax(1).eq(rows(labels).argMax(1));
+            accuracy = hits.castTo(last.dataType()).meanNumber().doubleValue();
+        }
+    }
+
+    @Override
+    public void onBackwardPass(Model model) {
+        loss = model.score() - ((MultiLayerNetwork) model).calcRegularizationScore(true);
+    }
+
+    /** [batch, size, time] in 'f' order as [batch * time, size]. */
+    private static INDArray rows(INDArray a) {
+        return a.permute(0, 2, 1).reshape('f', a.size(0) * a.size(2), a.size(1));
+    }
+}

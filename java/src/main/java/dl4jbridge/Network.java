@@ -31,7 +31,13 @@ public final class Network {
         net.setListeners(monitor);
         try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
             solver = new Solver.Builder().configure(net.conf()).listeners(net.getListeners()).model(net).build();
+            shareUpdater();
         }
+    }
+
+    /** One updater for our solver and for the network, which saves it and replaces it with the learning rate. */
+    private void shareUpdater() {
+        solver.getOptimizer().setUpdater(net.getUpdater());
     }
 
     public static Network create(String settingsJson) {
@@ -87,6 +93,7 @@ public final class Network {
 
     public void setLearningRate(double rate) {
         net.setLearningRate(rate);
+        shareUpdater();
     }
 
     /** The carried state, by "layer/key"; empty before the first step. */

@@ -1,0 +1,3 @@
+from dl4j_bridge.cli import main
+
+main()

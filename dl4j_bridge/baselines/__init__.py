@@ -1,0 +1,12 @@
+"""What would do without a network. Each baseline is fitted on the training part and judged on the held-out one."""
+
+from __future__ import annotations
+
+from dl4j_bridge.baselines.base import Baseline, Prediction, Stretch
+from dl4j_bridge.baselines.copy import Copy
+from dl4j_bridge.baselines.fir import Fir
+from dl4j_bridge.baselines.lookup_table import LookupTable
+
+ALL: tuple[type[Baseline], ...] = (Copy, LookupTable, Fir)
+
+__all__ = ["ALL", "Baseline", "Copy", "Fir", "LookupTable", "Prediction", "Stretch"]

@@ -1,0 +1,81 @@
+"""The one interface of all baselines."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.codec import Codec
+
+Indices = npt.NDArray[np.uint8]
+Stretch = tuple[Indices, Indices]
+Arrays = dict[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a baseline says of a stretch.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n,)
+        Sample values in front of de-emphasis.
+    classes : ndarray of uint8, shape (n,)
+        The likeliest class of each sample.
+    probabilities : ndarray of float32, shape (n, 256), or None
+        None where the baseline has no distribution, and so no bits.
+    """
+
+    values: npt.NDArray[np.float64]
+    classes: Indices
+    probabilities: npt.NDArray[np.float32] | None
+
+
+# Samples that a baseline works on at a time: its floats are not to outgrow the bytes that they come from.
+BLOCK = 1 << 16
+
+
+def blocks(stretches: list[Stretch], memory: int = 0) -> Iterator[tuple[Indices, Indices]]:
+    """Cut stretches into blocks (x, y); x starts `memory` samples before y, or at the start of its stretch."""
+    for x, y in stretches:
+        for start in range(0, x.size, BLOCK):
+            end = start + BLOCK
+            yield x[max(start - memory, 0) : end], y[start:end]
+
+
+class Baseline(ABC):
+    """Fitted once, then applied to any stretch.
+
+    Attributes
+    ----------
+    name
+        In tables and JSON.
+    memory
+        Samples before a stretch that `predict` wants to see as well.
+    """
+
+    name: str
+    memory: int = 0
+
+    def __init__(self, codec: Codec) -> None:
+        self.codec = codec
+
+    @abstractmethod
+    def fit(self, stretches: list[Stretch]) -> None:
+        """Learn from pairs of (input, target), uint8 of equal length."""
+
+    @abstractmethod
+    def predict(self, x: Indices) -> Prediction:
+        """Predict the target of every sample of `x`, the first `memory` of them from what is there."""
+
+    @abstractmethod
+    def arrays(self) -> Arrays:
+        """What was learnt, to be kept in the model file."""
+
+    @abstractmethod
+    def restore(self, arrays: Arrays) -> None:
+        """Take back what `arrays` gave."""

@@ -1,0 +1,84 @@
+"""The best linear filter: what a convolution would do."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.codec import CLASSES, SILENCE
+
+Floats = npt.NDArray[np.float64]
+
+
+class Fir(Baseline):
+    """The causal least-squares FIR filter (Wiener, 1949), with the residual taken as Gaussian.
+
+    The normal equations are Toeplitz and solved by Levinson's recursion (`scipy.linalg.solve_toeplitz`). A class gets
+    the Gaussian's mass between its decision thresholds, and a small share of every class's, so that no sample costs
+    infinitely many bits.
+    """
+
+    name = "fir"
+    TAPS = 128
+    UNIFORM_SHARE = 1e-3
+    memory = TAPS - 1
+
+    def fit(self, stretches: list[Stretch]) -> None:
+        from scipy.linalg import solve_toeplitz
+
+        values = self.codec.values
+        histograms = np.zeros((2, CLASSES))
+        for sides in blocks(stretches):
+            histograms += [np.bincount(side, minlength=CLASSES) for side in sides]
+        count = int(histograms[0].sum())
+        self._offsets = histograms @ values / count
+        auto, cross = np.zeros(self.TAPS), np.zeros(self.TAPS)
+        for x, y in blocks(stretches, self.memory):
+            past = values[x] - self._offsets[0]
+            auto += _lags(past, past[-y.size :], self.TAPS)
+            cross += _lags(past, values[y] - self._offsets[1], self.TAPS)
+        # Quiet bands of the input would make the equations singular.
+        auto[0] = auto[0] * (1 + 1e-7) + 1e-12
+        self._taps = solve_toeplitz(auto, cross)
+        residual = 0.0
+        for x, y in blocks(stretches, self.memory):
+            residual += float(np.sum((values[y] - self._filter(x)[-y.size :]) ** 2))
+        # Not below the error of rounding to 8 bits.
+        self._deviation = max(math.sqrt(residual / count), 1 / (4 * self.codec.scale))
+
+    def predict(self, x: Indices) -> Prediction:
+        values = self._filter(x)
+        return Prediction(values, self.codec.encode(values), self._masses(values))
+
+    def _filter(self, x: Indices) -> Floats:
+        from scipy.signal import oaconvolve
+
+        centred = self.codec.decode(x) - self._offsets[0]
+        return np.asarray(oaconvolve(centred, self._taps)[: x.size] + self._offsets[1], np.float64)
+
+    def arrays(self) -> Arrays:
+        return {"taps": self._taps, "offsets": self._offsets, "deviation": np.array([self._deviation])}
+
+    def restore(self, arrays: Arrays) -> None:
+        self._taps = arrays["taps"]
+        self._offsets = arrays["offsets"]
+        self._deviation = float(arrays["deviation"][0])
+
+    def _masses(self, values: Floats) -> npt.NDArray[np.float32]:
+        from scipy.special import ndtr
+
+        thresholds = self.codec.expand((np.arange(1, CLASSES) - 0.5 - SILENCE) / self.codec.scale)
+        below = ndtr((thresholds - values[:, None]) / self._deviation)
+        edges = np.concatenate([np.zeros((values.size, 1)), below, np.ones((values.size, 1))], axis=1)
+        masses = (1 - self.UNIFORM_SHARE) * np.diff(edges, axis=1) + self.UNIFORM_SHARE / CLASSES
+        return masses.astype(np.float32)
+
+
+def _lags(past: Floats, y: Floats, count: int) -> Floats:
+    """sum_t past[t - lag] y[t] for each lag below `count`; both end at the same time, `past` starts earlier."""
+    before = np.concatenate([np.zeros(count), past])
+    ends = before.size - np.arange(count)
+    return np.array([np.dot(before[end - y.size : end], y) for end in ends])

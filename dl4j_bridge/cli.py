@@ -1,0 +1,415 @@
+"""The command line: parse, call, print. One short function a command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dl4j_bridge import __version__, config
+from dl4j_bridge.errors import BridgeError, InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train a DL4J GravesLSTM on a dry and a processed recording, and run it.",
+)
+
+_SETTINGS = {
+    field.name: field
+    for group in (
+        config.GenerateSettings,
+        config.ProcessSettings,
+        config.DataSettings,
+        config.NetworkSettings,
+        config.RunSettings,
+    )
+    for field in fields(group)
+}
+
+
+def _setting(name: str, panel: str | None = None, of: type | None = None) -> Any:
+    """An option for a settings field: its help and its default as `config` has them; None stands for not given."""
+    field = _SETTINGS[name] if of is None else next(f for f in fields(of) if f.name == name)
+    default = None if field.default in (None, MISSING) else str(field.default)
+    return typer.Option(
+        config.option(name), help=field.metadata["help"], show_default=default or False, rich_help_panel=panel
+    )
+
+
+_DATA, _NETWORK, _RUN = "Recordings", "Network", "Training"
+
+Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
+Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command(
+    epilog="Example: dl4j-bridge train --input dry.wav --target wet.wav --out runs/amp",
+    help="Learn to turn INPUT into TARGET; without a target, learn to predict the next sample.",
+)
+def train(
+    run_folder: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
+    ] = None,
+    inputs: Annotated[
+        list[Path] | None, typer.Option("--input", metavar="A.wav", help="Dry recording; repeat for several pairs.")
+    ] = None,
+    targets: Annotated[
+        list[Path] | None, typer.Option("--target", metavar="B.wav", help="Processed recording, one for each input.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Run folder to write.", show_default="runs/INPUT-1, -2, ...")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN or --out.")] = False,
+    preset: Annotated[
+        str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")
+    ] = "default",
+    rate: Annotated[int | None, _setting("rate", _DATA)] = None,
+    channel: Annotated[int | None, _setting("channel", _DATA)] = None,
+    codec: Annotated[str | None, _setting("codec", _DATA)] = None,
+    pre_emphasis: Annotated[float | None, _setting("pre_emphasis", _DATA)] = None,
+    align: Annotated[str | None, _setting("align", _DATA)] = None,
+    task: Annotated[str | None, _setting("task", _NETWORK)] = None,
+    layer: Annotated[str | None, _setting("layer", _NETWORK)] = None,
+    layers: Annotated[int | None, _setting("layers", _NETWORK)] = None,
+    hidden: Annotated[int | None, _setting("hidden", _NETWORK)] = None,
+    tbptt: Annotated[int | None, _setting("tbptt", _NETWORK)] = None,
+    init: Annotated[str | None, _setting("init", _NETWORK)] = None,
+    updater: Annotated[str | None, _setting("updater", _NETWORK)] = None,
+    learning_rate: Annotated[float | None, _setting("learning_rate", _NETWORK)] = None,
+    l2: Annotated[float | None, _setting("l2", _NETWORK)] = None,
+    weight_decay: Annotated[float | None, _setting("weight_decay", _NETWORK)] = None,
+    clip: Annotated[float | None, _setting("clip", _NETWORK)] = None,
+    dropout: Annotated[float | None, _setting("dropout", _NETWORK)] = None,
+    seed: Annotated[int | None, _setting("seed", _NETWORK, config.NetworkSettings)] = None,
+    length: Annotated[int | None, _setting("length", _RUN)] = None,
+    batch: Annotated[int | None, _setting("batch", _RUN)] = None,
+    steps: Annotated[int | None, _setting("steps", _RUN)] = None,
+    epochs: Annotated[float | None, _setting("epochs", _RUN)] = None,
+    minutes: Annotated[float | None, _setting("minutes", _RUN)] = None,
+    validate_every: Annotated[int | None, _setting("validate_every", _RUN)] = None,
+    patience: Annotated[int | None, _setting("patience", _RUN)] = None,
+    min_gain: Annotated[float | None, _setting("min_gain", _RUN)] = None,
+    validation_samples: Annotated[int | None, _setting("validation_samples", _RUN)] = None,
+    threads: Annotated[int | None, _setting("threads", _RUN)] = None,
+    backend: Annotated[str | None, _setting("backend", _RUN)] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    options = {name: value for name, value in locals().items() if name in _SETTINGS and value is not None}
+    if run_folder and (not resume or out):
+        raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
+    out = out or run_folder
+    if resume:
+        run = _resumed(inputs, targets, out, preset, options)
+    elif inputs:
+        run = _new(inputs, targets or [], out, config.preset(preset).with_options(options))
+    else:
+        raise InputError("--input", "not given", "wanted a recording")
+    from dl4j_bridge import training
+    from dl4j_bridge.progress import stderr, training_progress
+    from dl4j_bridge.report import run as run_report
+
+    for note in run.notes:
+        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
+    stderr.print(
+        f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
+        f"{run.task.codec.name} codec; Ctrl-C stops and saves",
+        soft_wrap=True,
+        markup=False,
+    )
+    with training_progress() as report:
+        result = training.train(run, report)
+    run_report.write(run)
+    interrupted = result["stopped_because"] == "interrupted"
+    _print_trained(result, bool(run.pairs[0].target))
+    _print_json(as_json, result)
+    if interrupted:
+        raise typer.Exit(130)
+
+
+def _new(inputs: list[Path], targets: list[Path], out: Path | None, settings: config.TrainSettings) -> Any:
+    from dl4j_bridge import training
+
+    return training.new_run(inputs, targets, out, settings)
+
+
+def _resumed(
+    inputs: list[Path] | None, targets: list[Path] | None, out: Path | None, preset: str, options: dict[str, Any]
+) -> Any:
+    from dl4j_bridge import training
+
+    if out is None:
+        raise InputError("--resume", "without --out", "wanted the run folder: train RUN --resume")
+    run = training.resumed_run(out, options if preset == "default" else config.PRESETS[preset] | options)
+    for given, known in (
+        (inputs, [p.input.path for p in run.pairs]),
+        (targets, [p.target.path for p in run.pairs if p.target]),
+    ):
+        if given and [p.absolute() for p in given] != known:
+            raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
+    return run
+
+
+def _print_trained(result: dict[str, Any], has_target: bool) -> None:
+    from rich.markup import escape
+
+    from dl4j_bridge.progress import stderr
+
+    folder = result["run"]
+    if result["stopped_because"] == "interrupted":
+        stderr.print(f"interrupted at step {result['steps']}, saved; go on with:")
+        stderr.print(f"  dl4j-bridge train {escape(folder)} --resume", soft_wrap=True)
+        return
+    valid = result["valid"]
+    print(
+        f"{folder}: {result['steps']} steps, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
+        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {valid['esr']:.4g}"
+    )
+    following = (
+        "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
+    )
+    stderr.print(f"next:\n  dl4j-bridge {following.format(escape(folder))}", soft_wrap=True)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge process --model runs/amp --input guitar.wav --output out.wav",
+    help="Run a recording of any length through a model.",
+)
+def process(
+    model: Model,
+    source: Annotated[Path, typer.Option("--input", metavar="X.wav", help="Recording to process.")],
+    output: Annotated[Path, typer.Option("--output", metavar="Y.wav", help="Recording to write.")],
+    decode: Annotated[str | None, _setting("decode")] = None,
+    seed: Annotated[int | None, _setting("seed", of=config.ProcessSettings)] = None,
+    chunk: Annotated[int | None, _setting("chunk")] = None,
+    channel: Annotated[int | None, _setting("channel")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from dl4j_bridge import processing
+    from dl4j_bridge.progress import samples_progress
+
+    settings = _given(config.ProcessSettings, decode=decode, seed=seed, chunk=chunk)
+    with samples_progress("process") as report:
+        result = processing.process(model, source, output, settings, channel, report)
+    _print_notes(result)
+    _print_written(result)
+    _print_json(as_json, result)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge generate --model runs/voice --output new.wav --seconds 10 --seed 7",
+    help="Draw new audio from a model that predicts the next sample.",
+)
+def generate(
+    model: Model,
+    output: Annotated[Path, typer.Option("--output", metavar="Y.wav", help="Recording to write.")],
+    seconds: Annotated[float, typer.Option("--seconds", help="Length of the new audio.")] = 10.0,
+    prime: Annotated[Path | None, typer.Option("--prime", metavar="P.wav", help="Recording to hear first.")] = None,
+    temperature: Annotated[float | None, _setting("temperature")] = None,
+    top_p: Annotated[float | None, _setting("top_p")] = None,
+    seed: Annotated[int | None, _setting("seed", of=config.GenerateSettings)] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from dl4j_bridge import generation
+    from dl4j_bridge.progress import samples_progress
+
+    settings = _given(config.GenerateSettings, temperature=temperature, top_p=top_p, seed=seed)
+    with samples_progress("generate") as report:
+        result = generation.generate(model, output, seconds, settings, prime, report)
+    _print_notes(result)
+    _print_written(result)
+    _print_json(as_json, result)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge compare --model runs/amp --input dry.wav --target wet.wav",
+    help="Judge a model and the pure-Python baselines on the same held-out samples.",
+)
+def compare(
+    model: Model,
+    source: Annotated[Path, typer.Option("--input", metavar="A.wav", help="Dry recording.")],
+    target: Annotated[Path | None, typer.Option("--target", metavar="B.wav", help="Processed recording.")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from dl4j_bridge import comparing
+    from dl4j_bridge.progress import samples_progress
+
+    with samples_progress("compare") as report:
+        result = comparing.compare(model, source, target, report)
+    _print_notes(result)
+    part = "the held-out test part" if result["part"] == "test" else "all of the recordings"
+    _print_rows(result["rows"], f"{result['samples']:,} samples: {part}")
+    _print_json(as_json, result)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge doctor --json",
+    help="Show Java, jars, backend and audio library: what is wrong and how to mend it.",
+)
+def doctor(
+    threads: Annotated[int | None, _setting("threads")] = None,
+    backend: Annotated[str | None, _setting("backend")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dl4j_bridge import doctor as examiner
+
+    defaults = config.RunSettings()
+    result = examiner.examine(threads or defaults.threads, backend or defaults.backend)
+    table = Table(show_header=False, box=None)
+    for name in ("java", "jars", "audio", "backend", "threads", "heap_bytes"):
+        value = result[name]
+        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+        table.add_row("[green]✓[/]" if value else "[red]✗[/]", name, text if value else "see below")
+    console = Console()
+    console.print(table)
+    for problem in result["problems"]:
+        console.print(f"[red]✗[/] {problem}", soft_wrap=True)
+    _print_json(as_json, result)
+    if result["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: dl4j-bridge info runs/amp", help="Show what a model file holds.")
+def info(
+    model: Annotated[Path, typer.Argument(metavar="M", help="A run folder or a model zip.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from rich import print_json
+
+    from dl4j_bridge import modelfile
+
+    about = modelfile.read_about(modelfile.resolve(model))
+    if as_json:
+        _print_json(True, about)
+    else:
+        print_json(data=about)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge demo --minutes 1",
+    help="The main job end to end on recordings that the package makes: train, compare, process, report.",
+)
+def demo(
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write.", show_default="runs/demo-1, -2, ...")
+    ] = None,
+    minutes: Annotated[float | None, _setting("minutes")] = None,
+    steps: Annotated[int | None, _setting("steps")] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from dl4j_bridge import demo as demonstration
+    from dl4j_bridge.progress import stderr, training_progress
+    from dl4j_bridge.runfolder import RunFolder
+
+    if minutes is None and steps is None:
+        minutes = config.DEMO_MINUTES
+    settings = config.TrainSettings().with_options({"minutes": minutes, "steps": steps})
+    folder = RunFolder(out or RunFolder.fresh_name(Path("demo")))
+    folder.check_free()
+    folder.create()
+    with training_progress() as report:
+        result = demonstration.run(
+            folder.path, settings, lambda text: stderr.print(text, soft_wrap=True, markup=False), report
+        )
+    interrupted = result["stopped_because"] == "interrupted"
+    if not interrupted:
+        _print_rows(result["rows"], "the held-out test part")
+        print(f"listen: {result['output']}\nlook:   {result['report']}")
+        stderr.print(
+            "next:\n  dl4j-bridge train --input YOUR_DRY.wav --target YOUR_WET.wav --out runs/mine", soft_wrap=True
+        )
+    _print_json(as_json, result)
+    if interrupted:
+        raise typer.Exit(130)
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
+    debug = "--debug" in sys.argv
+    try:
+        status = app(standalone_mode=False, prog_name="dl4j-bridge")
+    except BridgeError as e:
+        status = _fail(str(e), e.exit_status, e, debug)
+    except (typer.Abort, KeyboardInterrupt) as e:
+        status = _fail("interrupted", 130, e, debug)
+    except typer.BadParameter.__mro__[2] as e:  # ClickException, which Typer does not name
+        status = _fail(_usage_line(e), 2, e, debug)
+    except Exception as e:
+        status = _fail(f"{type(e).__name__}: {e}; this is a bug: run again with --debug and report it", 1, e, debug)
+    sys.exit(status or 0)
+
+
+def _usage_line(error: Any) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return f"{text}; see: dl4j-bridge {getattr(error.ctx, 'info_name', None) or ''} --help".replace("  ", " ")
+
+
+def _fail(text: str, status: int, error: BaseException, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    return status
+
+
+def _given(kind: Any, **options: Any) -> Any:
+    return kind(**{name: value for name, value in options.items() if value is not None})
+
+
+def _print_notes(result: dict[str, Any]) -> None:
+    for note in result["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _print_written(result: dict[str, Any]) -> None:
+    print(
+        f"{result['output']}: {result['samples']:,} samples at {result['rate']} Hz; "
+        f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"
+    )
+
+
+def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    table.add_column("name")
+    for heading in ("bits/sample", "accuracy", "ESR", "SNR (dB)"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
+        snr = "exact" if row["snr_db"] is None else f"{row['snr_db']:.1f}"
+        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", f"{row['esr']:.4g}", snr)
+    Console().print(table)
+
+
+def _print_json(wanted: bool, content: Any) -> None:
+    if wanted:
+        print(json.dumps(content))

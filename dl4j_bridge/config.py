@@ -1,0 +1,231 @@
+"""Every setting with its default. No other place holds a default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from dl4j_bridge.errors import InputError
+
+CODECS = ("auto", "linear", "mulaw")
+LAYERS = ("stock",)
+UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
+INITS = ("auto", "one-hot", "xavier")
+BACKENDS = ("cpu", "cuda")
+DECODES = ("auto", "mean", "argmax", "sample")
+TASKS = ("samples",)
+
+# How many samples at the training rate may differ, as a share of the longer recording and in seconds (the smaller of
+# the two), before two lengths count as two different recordings. Effects leave tails; the delay comes on top.
+LENGTH_TOLERANCE_SHARE = 0.1
+LENGTH_TOLERANCE_SECONDS = 0.5
+
+DEMO_MINUTES = 2.0
+
+# Shares of a recording, in this order and each in one piece.
+SPLIT = (0.8, 0.1, 0.1)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How recordings become class indices."""
+
+    rate: int | None = field(default=None, metadata={"help": "Training rate in Hz; the input's own if not given."})
+    channel: int | None = field(
+        default=None, metadata={"help": "Channel to take, counted from 1; all mixed down if not given."}
+    )
+    codec: str = field(default="auto", metadata={"help": "8-bit code: linear for 8-bit sources, else mu-law."})
+    pre_emphasis: float = field(default=0.0, metadata={"help": "Coefficient of the pre-emphasis filter, 0 for none."})
+    align: str = field(default="auto", metadata={"help": "Delay of the target to cut out: auto, off or samples."})
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The network and how it is trained. The field names are those of the Java class of the same name."""
+
+    task: str = field(default="samples", metadata={"help": "What is learnt: samples (8-bit classes)."})
+    layer: str = field(default="stock", metadata={"help": "Implementation of the GravesLSTM layer."})
+    layers: int = field(default=2, metadata={"help": "Number of GravesLSTM layers."})
+    hidden: int = field(default=200, metadata={"help": "Units in each layer."})
+    tbptt: int = field(default=50, metadata={"help": "Samples in a segment of truncated back-propagation."})
+    init: str = field(default="auto", metadata={"help": "First layer's weights: one-hot aware, or DL4J's XAVIER."})
+    updater: str = field(default="adam", metadata={"help": "Optimiser."})
+    learning_rate: float = field(default=0.005, metadata={"help": "Learning rate at the start."})
+    l2: float = field(default=0.0, metadata={"help": "L2 regularisation, added to the gradient."})
+    weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, applied behind the updater."})
+    clip: float = field(default=1.0, metadata={"help": "Largest L2 norm of a layer's gradient, 0 for no clipping."})
+    dropout: float = field(default=0.0, metadata={"help": "Share of the inputs dropped behind the first layer."})
+    seed: int = field(default=12345, metadata={"help": "Seed of weights, windows and dropout."})
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How long and on what training runs. A step is one update: one segment of one batch."""
+
+    length: int = field(default=1000, metadata={"help": "Samples in a training window; state is carried through it."})
+    batch: int = field(default=32, metadata={"help": "Windows side by side in a step."})
+    steps: int | None = field(default=None, metadata={"help": "Stop after so many steps."})
+    epochs: float | None = field(default=None, metadata={"help": "Stop after so many passes over the training part."})
+    minutes: float | None = field(default=None, metadata={"help": "Stop after so many minutes of training."})
+    validate_every: int = field(default=50, metadata={"help": "Steps between validations."})
+    patience: int = field(
+        default=16, metadata={"help": "Stop after so many validations without improvement; a quarter halves the rate."}
+    )
+    min_gain: float = field(default=0.002, metadata={"help": "Bits that count as an improvement."})
+    validation_samples: int = field(default=8000, metadata={"help": "Samples of the validation part to look at."})
+    threads: int = field(default=1, metadata={"help": "CPU threads of the linear algebra."})
+    backend: str = field(default="cpu", metadata={"help": "ND4J backend."})
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """All of `train`'s settings."""
+
+    data: DataSettings = DataSettings()
+    network: NetworkSettings = NetworkSettings()
+    run: RunSettings = RunSettings()
+
+    def with_options(self, options: dict[str, Any]) -> TrainSettings:
+        """Replace every field named in `options`; names are unique over the three groups."""
+        groups = {}
+        for group in fields(self):
+            value = getattr(self, group.name)
+            named = {f.name: options[f.name] for f in fields(value) if f.name in options}
+            groups[group.name] = replace(value, **named)
+        settings = replace(self, **groups)
+        validate(settings)
+        return settings
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(stored: dict[str, Any]) -> TrainSettings:
+        return TrainSettings(
+            DataSettings(**stored["data"]), NetworkSettings(**stored["network"]), RunSettings(**stored["run"])
+        )
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """How a recording is run through a model."""
+
+    decode: str = field(
+        default="auto", metadata={"help": "Distribution to sample value: auto follows the codec, see `info`."}
+    )
+    seed: int = field(default=12345, metadata={"help": "Seed of --decode sample."})
+    chunk: int = field(default=4096, metadata={"help": "Samples handed over at a time; changes nothing in the output."})
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """How new audio is drawn from a model."""
+
+    temperature: float = field(default=1.0, metadata={"help": "Below 1 plays safe, above 1 takes risks."})
+    top_p: float = field(default=1.0, metadata={"help": "Draw only from the likeliest classes of this total share."})
+    seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
+
+
+# What DL4J's character example (GravesLSTMCharModellingExample) says, read with today's DL4J.
+_POSTED = {
+    "updater": "rmsprop",
+    "learning_rate": 0.1,
+    "l2": 0.001,
+    "clip": 0.0,
+    "init": "xavier",
+    "patience": 1_000_000,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "posted": _POSTED,
+    # Before 1.0.0-beta3 the division by the batch (32) came behind the updater, and L2 behind both. The gradient
+    # carried the state too; stock layers cannot do that today.
+    "posted-legacy": _POSTED | {"learning_rate": 0.1 / 32, "l2": 0.0, "weight_decay": 0.001 / 32},
+}
+
+
+def preset(name: str) -> TrainSettings:
+    """Give the defaults changed by the preset `name`."""
+    if name not in PRESETS:
+        raise InputError("--preset", name, f"wanted one of {', '.join(PRESETS)}")
+    return TrainSettings().with_options(PRESETS[name])
+
+
+def option(name: str) -> str:
+    """Spell a field's name as the command line does."""
+    return "--" + name.replace("_", "-")
+
+
+def validate(settings: TrainSettings) -> None:
+    """Refuse numbers that make no sense.
+
+    Raises
+    ------
+    InputError
+        Names the option, the value and the range.
+    """
+    data, network, run = settings.data, settings.network, settings.run
+    for group, names in (
+        (network, ("layers", "hidden", "tbptt")),
+        (run, ("length", "batch", "steps", "validate_every", "patience", "validation_samples", "threads")),
+        (data, ("rate", "channel")),
+    ):
+        for name in names:
+            _check(name, getattr(group, name), "1 or more", lambda v: v >= 1)
+    for name in ("epochs", "minutes"):
+        _check(name, getattr(run, name), "a number above 0", lambda v: v > 0)
+    _check("learning_rate", network.learning_rate, "a number above 0", lambda v: v > 0)
+    for name in ("l2", "weight_decay", "clip"):
+        _check(name, getattr(network, name), "0 or more", lambda v: v >= 0)
+    _check("min_gain", run.min_gain, "0 or more", lambda v: v >= 0)
+    _check("dropout", network.dropout, "0 up to (not including) 1", lambda v: 0 <= v < 1)
+    _check("pre_emphasis", data.pre_emphasis, "0 up to (not including) 1", lambda v: 0 <= v < 1)
+    _check("seed", network.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
+    _check_choice("codec", data.codec, CODECS)
+    _check_choice("layer", network.layer, LAYERS)
+    _check_choice("updater", network.updater, UPDATERS)
+    _check_choice("init", network.init, INITS)
+    _check_choice("task", network.task, TASKS)
+    _check_choice("backend", run.backend, BACKENDS)
+    parse_align(data.align)
+    if run.length < network.tbptt:
+        raise InputError(
+            "--tbptt", f"{network.tbptt} samples, longer than --length {run.length}", "wanted at most that"
+        )
+
+
+def validate_process(settings: ProcessSettings) -> None:
+    _check_choice("decode", settings.decode, DECODES)
+    _check("chunk", settings.chunk, "1 or more", lambda v: v >= 1)
+    _check("seed", settings.seed, "0 or more", lambda v: v >= 0)
+
+
+def validate_generate(settings: GenerateSettings, seconds: float) -> None:
+    _check("seconds", seconds, "a number above 0", lambda v: v > 0)
+    _check("temperature", settings.temperature, "a number above 0", lambda v: v > 0)
+    _check("top_p", settings.top_p, "above 0 and up to 1", lambda v: 0 < v <= 1)
+    _check("seed", settings.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
+
+
+def parse_align(align: str) -> int | None:
+    """Give the number of samples that `--align` fixes, 0 for ``off``, None for ``auto``."""
+    if align == "auto":
+        return None
+    if align == "off":
+        return 0
+    try:
+        return int(align)
+    except ValueError:
+        raise InputError("--align", align, "wanted auto, off or a whole number of samples") from None
+
+
+def _check(name: str, value: float | None, wanted: str, holds: Any) -> None:
+    if value is not None and not (math.isfinite(value) and holds(value)):
+        raise InputError(option(name), str(value), f"wanted {wanted}")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(option(name), value, f"wanted one of {', '.join(choices)}")

@@ -1,0 +1,79 @@
+"""The main job end to end, on recordings that the package makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge import audio, comparing, processing, synthesis, training
+from dl4j_bridge.config import ProcessSettings, TrainSettings
+from dl4j_bridge.report import page, plots
+from dl4j_bridge.report import run as run_report
+
+SECONDS = 20.0
+
+
+def make_recordings(folder: Path) -> tuple[Path, Path]:
+    """Write a dry and a processed recording, 8-bit at 11025 Hz."""
+    dry, wet = folder / "dry.wav", folder / "wet.wav"
+    sound = synthesis.plucked_strings(SECONDS)
+    audio.write(dry, [sound], synthesis.CLASSIC_RATE, "PCM_U8")
+    audio.write(wet, [synthesis.amplifier(sound)], synthesis.CLASSIC_RATE, "PCM_U8")
+    return dry, wet
+
+
+def run(
+    folder: Path,
+    settings: TrainSettings,
+    say: Callable[[str], None],
+    report: Callable[[training.Progress], None],
+) -> dict[str, Any]:
+    """Make recordings, train, compare, process, and draw what came out.
+
+    Parameters
+    ----------
+    folder
+        A folder that exists; all files go below it.
+    settings
+        Of the training.
+    say
+        Told what happens next.
+    report
+        Called after every training step.
+
+    Returns
+    -------
+    dict
+        Training's result, with ``rows`` of the comparison, ``output`` and ``report``.
+    """
+    dry, wet = make_recordings(folder)
+    say(f"made {dry} (plucked strings) and {wet} (the same through a small amplifier)")
+    job = training.new_run([dry], [wet], folder / "run", settings)
+    result = training.train(job, report)
+    run_report.write(job)
+    if result["stopped_because"] == "interrupted":
+        return result
+    say("comparing with the baselines on the held-out part")
+    compared = comparing.compare(folder / "run", dry, wet)
+    output = folder / "processed.wav"
+    say(f"processing {dry} into {output}")
+    processing.process(folder / "run", dry, output, ProcessSettings())
+    _write_report(folder, compared["rows"])
+    return result | {"rows": compared["rows"], "output": str(output), "report": str(folder / "report.html")}
+
+
+def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
+    sounds = {name: audio.open_recording(folder / f"{name}.wav") for name in ("dry", "wet", "processed")}
+    samples = {name: recording.read(recording.rate) for name, recording in sounds.items()}
+    overlay, bars = folder / "waves.png", folder / "comparison.png"
+    plots.overlay(overlay, synthesis.CLASSIC_RATE, dict(samples))
+    plots.comparison(bars, rows)
+    players = "".join(page.sound(recording.path, name) for name, recording in sounds.items())
+    sections = [
+        ("Listen", players),
+        ("Waves", page.picture(overlay, "dry, wet and processed wave")),
+        ("Against the baselines", page.picture(bars, "error-to-signal ratios") + page.table(rows)),
+        ("Learning", page.picture(folder / "run" / "loss.png", "bits per sample over steps")),
+    ]
+    page.write(folder / "report.html", "dl4j_bridge demo", sections)

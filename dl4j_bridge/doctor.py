@@ -1,0 +1,78 @@
+"""What the machine has of what is needed, and how to mend the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from dl4j_bridge import jars, jvm
+from dl4j_bridge.errors import BridgeError
+
+
+def examine(threads: int, backend: str) -> dict[str, Any]:
+    """Look at Java, the jars, the audio library and the backend, going on past what fails.
+
+    Returns
+    -------
+    dict
+        ``ok, java{version, home, source}, jars{source, count}, backend, threads, audio, heap_bytes, problems[]``.
+    """
+    problems: list[str] = []
+    result: dict[str, Any] = {
+        "ok": False,
+        "java": None,
+        "jars": None,
+        "backend": None,
+        "threads": threads,
+        "audio": None,
+        "heap_bytes": jvm.heap_bytes(),
+        "problems": problems,
+    }
+
+    def check(name: str, look: Any) -> None:
+        try:
+            result[name] = look()
+        except BridgeError as e:
+            problems.append(str(e))
+
+    check("java", _java)
+    check("jars", lambda: _jars(backend))
+    check("audio", _audio)
+    if result["java"] and result["jars"]:
+        check("backend", lambda: _backend(threads, backend))
+    result["ok"] = not problems
+    return result
+
+
+def _java() -> dict[str, str]:
+    java = jvm.find_java()
+    return {"version": java.version, "home": str(java.home), "source": java.source}
+
+
+def _jars(backend: str) -> dict[str, Any]:
+    paths = jars.class_path(backend)
+    if backend == "cpu":
+        for jar in jars.for_platform(jars.current_platform()):
+            path = jars.find(jar)
+            if path is None:
+                continue
+            with open(path, "rb") as f:
+                if hashlib.file_digest(f, "sha256").hexdigest() != jar.sha256:
+                    raise BridgeError(path, "not the locked file (another SHA-256)", "delete it and run: make setup")
+    sources = sorted({str(r) for r in jars.repositories() if any(p.is_relative_to(r) for p in paths)})
+    return {"source": ", ".join(sources), "count": len(paths)}
+
+
+def _audio() -> str:
+    try:
+        import soundfile
+    except OSError as e:
+        raise BridgeError("libsndfile", f"not loadable ({e})", "run: pip install --force-reinstall soundfile") from e
+    return f"libsndfile {soundfile.__libsndfile_version__}"
+
+
+def _backend(threads: int, backend: str) -> str:
+    jvm.start(threads, backend)
+    with jvm.java_errors("ND4J"):
+        name = str(jvm.java_class("org.nd4j.linalg.factory.Nd4j").getBackend().getClass().getName())
+    return name.rpartition(".")[2]

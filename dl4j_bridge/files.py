@@ -1,0 +1,87 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from dl4j_bridge.errors import BridgeError, InputError
+
+
+class TemporaryName:
+    """A name in the folder of `path` to write to; renamed to `path` on success, removed on any error.
+
+    The file is flushed to the disk before it is renamed, so that no reader and no power cut meets half of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Path:
+        handle, name = tempfile.mkstemp(prefix=f".{self._path.stem}-", suffix=self._path.suffix, dir=self._path.parent)
+        os.close(handle)
+        self._temporary = Path(name)
+        return self._temporary
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                with open(self._temporary, "rb+") as f:
+                    os.fsync(f.fileno())
+                os.chmod(self._temporary, 0o666 & ~_umask())
+                os.replace(self._temporary, self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file.
+
+    Raises
+    ------
+    BridgeError
+        As on a full disk; what stood at `path` before is still there.
+    """
+    try:
+        with TemporaryName(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as e:
+        raise BridgeError(path, f"not written ({e.strerror or e})", "free some space or name another place") from e
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def check_writable(path: Path) -> None:
+    """Say before any work whether `path` could be written.
+
+    Raises
+    ------
+    InputError
+        A folder of that name, a missing folder, or one without permission.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise InputError(path, "a folder", "wanted the name of a file")
+    if not folder.is_dir():
+        raise InputError(path, f"no folder {folder}", f"make it: mkdir -p {folder}")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as e:
+        raise InputError(path, f"not writable ({e.strerror})", "wanted a folder that you may write to") from None
+    if path.exists() and not os.access(path, os.W_OK):
+        raise InputError(path, "not writable (Permission denied)", "wanted a file that you may write to")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

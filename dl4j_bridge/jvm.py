@@ -1,0 +1,251 @@
+"""Finds Java, starts the JVM once, and translates its errors. The only module that imports jnius."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge import jars
+from dl4j_bridge.errors import BridgeError
+
+OLDEST_JAVA = 11
+# Of the machine's memory: the heap holds little, ND4J's arrays live outside it (JavaCPP allows twice the heap).
+HEAP_SHARE = 0.25
+LARGEST_HEAP = 4 << 30
+
+_started_with: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java installation.
+
+    Attributes
+    ----------
+    home
+        Its JAVA_HOME.
+    version
+        Such as ``17.0.15``.
+    source
+        Where it was found: ``JAVA_HOME``, ``PATH``, ...
+    """
+
+    home: Path
+    version: str
+    source: str
+
+    @property
+    def major(self) -> int:
+        first, _, rest = self.version.partition(".")
+        return int(rest.partition(".")[0]) if first == "1" else int(re.match(r"\d+", first)[0])  # type: ignore[index]
+
+
+def find_java() -> Java:
+    """Find a Java that is new enough, without starting it in this process.
+
+    Looks at ``JAVA_HOME``, at ``java`` on the ``PATH``, then in the usual places.
+
+    Raises
+    ------
+    BridgeError
+        No Java, one too old, or one without the library that pyjnius loads.
+    """
+    home = os.environ.get("JAVA_HOME")
+    if home:
+        java = _java_at(Path(home), "JAVA_HOME")
+        if java is None:
+            raise BridgeError("JAVA_HOME", f"{home} holds no Java", "set it to a JDK or JRE, or unset it")
+        return _new_enough(java)
+    too_old = None
+    for candidate, source in _candidates():
+        java = _java_at(candidate, source)
+        if java is not None and java.major >= OLDEST_JAVA:
+            return java
+        too_old = too_old or java
+    if too_old:
+        return _new_enough(too_old)
+    raise BridgeError(
+        "java", "not found in JAVA_HOME, PATH or the usual places", f"install Java {OLDEST_JAVA} or later"
+    )
+
+
+def start(threads: int = 1, backend: str = "cpu") -> None:
+    """Start the JVM; later calls with the same arguments do nothing.
+
+    Parameters
+    ----------
+    threads
+        CPU threads of ND4J's linear algebra. Set through the environment, since OpenMP reads it when its library
+        loads.
+    backend
+        ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    BridgeError
+        No fitting Java, missing jars, or the JVM did not start; or it runs already with other settings, which cannot
+        be changed any more.
+    """
+    global _started_with
+    if _started_with == (threads, backend):
+        return
+    import jnius_config
+
+    if _started_with is not None or jnius_config.vm_running:
+        running = (
+            "by somebody else" if _started_with is None else "with threads={}, backend={!r}".format(*_started_with)
+        )
+        raise BridgeError("JVM", f"already started {running}", "start another Python process for other settings")
+    java = find_java()
+    class_path = jars.class_path(backend)
+    os.environ["JAVA_HOME"] = str(java.home)
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
+    options = _options(java)
+    jnius_config.set_options(*options)
+    jnius_config.set_classpath(*(str(p) for p in class_path))
+    _start_and_say_why_not(java, options)
+    _started_with = (threads, backend)
+
+
+def java_class(name: str) -> Any:
+    """Give Python's face of a Java class; the JVM must be running."""
+    import jnius
+
+    return jnius.autoclass(name)
+
+
+@contextmanager
+def java_errors(subject: str) -> Iterator[None]:
+    """Turn an exception thrown in Java into one line about `subject`.
+
+    Raises
+    ------
+    BridgeError
+        With the class and the message of the innermost Java exception.
+    """
+    import jnius
+
+    try:
+        yield
+    except jnius.JavaException as e:
+        name = (e.classname or "").rpartition(".")[2]
+        message = " ".join((e.innermessage or str(e)).split())
+        if "OutOfMemoryError" in (e.classname or ""):
+            raise BridgeError(subject, f"out of memory ({message})", "wanted less: --hidden, --batch or --tbptt") from e
+        raise BridgeError(subject, f"Java says {name}: {message}", "run again with --debug for the details") from e
+
+
+def _options(java: Java) -> list[str]:
+    options = [
+        f"-Xmx{heap_bytes() >> 20}m",
+        # Ctrl-C belongs to Python, which finishes the step and saves.
+        "-Xrs",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        # Set explicitly, or a missing one in the environment lets every class print its own warning.
+        "-Dfile.encoding=UTF-8",
+    ]
+    if java.major >= 24:
+        options.append("--enable-native-access=ALL-UNNAMED")
+    return options
+
+
+def heap_bytes() -> int:
+    """Largest Java heap: a quarter of the memory that this process may use, at most 4 GiB."""
+    return min(int(_memory_bytes() * HEAP_SHARE), LARGEST_HEAP)
+
+
+def _memory_bytes() -> int:
+    import psutil
+
+    total = int(psutil.virtual_memory().total)
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int(Path(limit).read_text()))
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+def _start_and_say_why_not(java: Java, options: list[str]) -> None:
+    """Import jnius, which starts the JVM, and catch what a failing JVM says on stderr only."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
+        stderr = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            import jnius
+
+            jnius.autoclass("java.lang.System")
+            failure: BaseException | None = None
+        except (Exception, SystemError) as e:
+            failure = e
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+        said.seek(0)
+        text = said.read().decode(errors="replace").strip()
+    if failure is not None:
+        reason = " ".join(text.split()) or str(failure)
+        raise BridgeError(
+            f"Java {java.version} at {java.home}",
+            f"did not start ({reason})",
+            f"mend JAVA_HOME or the options {' '.join(options)} and JAVA_TOOL_OPTIONS",
+        ) from failure
+    if text:
+        print(text, file=sys.stderr)
+
+
+def _candidates() -> Iterator[tuple[Path, str]]:
+    on_path = shutil.which("java")
+    if on_path:
+        yield Path(on_path).resolve().parent.parent, "PATH"
+    for pattern in (
+        "/usr/lib/jvm/*",
+        "/usr/java/*",
+        "/opt/java/*",
+        "/Library/Java/JavaVirtualMachines/*/Contents/Home",
+        "C:/Program Files/Java/*",
+        "C:/Program Files/Eclipse Adoptium/*",
+    ):
+        anchor = Path(Path(pattern).anchor)
+        for home in sorted(anchor.glob(str(Path(pattern).relative_to(anchor)))):
+            yield home, str(home.parent)
+
+
+def _java_at(home: Path, source: str) -> Java | None:
+    """The Java at `home`, if there is one; it is asked for its version, so it runs once outside of this process."""
+    program = home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
+    if not program.is_file():
+        return None
+    release = home / "release"
+    said = release.read_text(errors="replace") if release.is_file() else ""
+    version = re.search(r'JAVA_VERSION="([^"]+)"', said)
+    if version is None:
+        try:
+            run = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        except OSError:
+            return None
+        version = re.search(r'version "([^"]+)"', run.stderr)
+    return Java(home, version[1], source) if version else None
+
+
+def _new_enough(java: Java) -> Java:
+    if java.major < OLDEST_JAVA:
+        raise BridgeError(
+            f"Java at {java.home} ({java.source})", f"version {java.version}", f"wanted {OLDEST_JAVA} or later"
+        )
+    libraries = ("lib/server/libjvm.so", "lib/server/libjvm.dylib", "bin/server/jvm.dll", "lib/libjli.dylib")
+    if not any((java.home / name).exists() for name in libraries):
+        raise BridgeError(
+            f"Java at {java.home} ({java.source})", "has no JVM library", "install a whole JRE or JDK, or set JAVA_HOME"
+        )
+    return java

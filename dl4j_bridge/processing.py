@@ -1,0 +1,119 @@
+"""Ties a model and a recording together: a recording in, the processed recording out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge import audio, jvm, modelfile
+from dl4j_bridge.config import ProcessSettings, validate_process
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.tasks.samples import SamplesTask, resolve_decode
+
+Blocks = Iterator[npt.NDArray[np.floating]]
+
+
+def process(
+    model: Path,
+    source: Path,
+    output: Path,
+    settings: ProcessSettings,
+    channel: int | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Run a recording of any length through a model.
+
+    The state is carried from the first sample to the last, so there are no seams. The output has the input's rate and
+    exactly its length. A delay that was cut out of the training pair is put back.
+
+    Parameters
+    ----------
+    model
+        Run folder or model zip of a network that maps an input to a target.
+    source, output
+        Recordings.
+    settings
+        How to decode, and how many samples to hand over at a time.
+    channel
+        Of the input, from 1; None mixes all down.
+    report
+        Called with the samples done and all samples.
+
+    Returns
+    -------
+    dict
+        ``output, samples, rate, samples_per_second, real_time_factor`` and ``notes``.
+    """
+    validate_process(settings)
+    zip_path = modelfile.resolve(model)
+    about = modelfile.read_about(zip_path)
+    if about["predicts"] != "target":
+        raise InputError(model, "predicts the next sample of its own kind", "use it with: dl4j-bridge generate")
+    task = SamplesTask.from_dict(about)
+    recording = audio.open_recording(source, channel)
+    exact = resolve_decode(settings.decode) == "argmax" and about["rate"] == recording.rate and not task.pre_emphasis
+    subtype = task.codec.subtype if exact else "PCM_16"
+    audio.check_output(output, subtype)
+    jvm.start()
+    loaded = modelfile.load(zip_path)
+    rate = about["rate"]
+    length = recording.length_at(rate)
+    decoder = task.decoder(settings.decode, settings.seed)
+    stream = loaded.network.stream()
+    began = time.perf_counter()
+
+    def decoded() -> Blocks:
+        encoder = task.encoder()
+        done = 0
+        for block in recording.blocks(rate, settings.chunk):
+            indices = encoder.push(block)
+            for start in range(0, indices.size, settings.chunk):
+                part = indices[start : start + settings.chunk]
+                yield decoder.push(stream.run(part))
+                done += part.size
+                report(done, length)
+
+    delay = about["pairs"][0]["delay"]
+    blocks = _at_rate(_delayed(decoded(), delay, length), rate, recording.rate, recording.frames)
+    count = audio.write(output, blocks, recording.rate, subtype)
+    seconds = time.perf_counter() - began
+    notes = list(recording.notes)
+    if rate != recording.rate:
+        notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
+    return {
+        "output": str(output),
+        "samples": count,
+        "rate": recording.rate,
+        "samples_per_second": length / seconds,
+        "real_time_factor": count / recording.rate / seconds,
+        "notes": notes,
+    }
+
+
+def _delayed(blocks: Blocks, delay: int, length: int) -> Blocks:
+    """Shift by `delay` samples, earlier if negative; zeros fill, and `length` samples come out in all."""
+    if delay > 0:
+        yield np.zeros(min(delay, length))
+    left, skip = length - max(delay, 0), max(-delay, 0)
+    for block in blocks:
+        kept = block[skip:][: max(left, 0)]
+        skip = max(skip - block.size, 0)
+        left -= kept.size
+        yield kept
+    if left > 0:
+        yield np.zeros(left)
+
+
+def _at_rate(blocks: Blocks, old: int, new: int, length: int) -> Blocks:
+    if old == new:
+        yield from blocks
+        return
+    resampler = audio.Resampler(old, new, length)
+    for block in blocks:
+        yield resampler.push(block)
+    yield resampler.finish()

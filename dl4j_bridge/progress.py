@@ -1,0 +1,98 @@
+"""What a person sees while something runs. Everything goes to stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dl4j_bridge import training
+
+stderr = Console(stderr=True, highlight=False)
+
+# Seconds between two lines where stderr is no terminal.
+LINE_EVERY = 10.0
+# Steps that the shown bits and accuracy are averaged over, exponentially.
+SMOOTHING = 20
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[[training.Progress], None]]:
+    """A live bar on a terminal; a line now and then elsewhere."""
+    smooth = _Smooth()
+    if not stderr.is_terminal:
+        yield _lines(smooth)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    with Progress(*columns, console=stderr) as bar:
+        task = bar.add_task("train", total=None, text="")
+
+        def show(progress: training.Progress) -> None:
+            smooth.add(progress)
+            total = None if progress.fraction is None else 1.0
+            bar.update(task, total=total, completed=progress.fraction or 0, text=smooth.text(progress))
+
+        yield show
+
+
+@contextmanager
+def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over samples done; nothing where stderr is no terminal, for these jobs are short."""
+    if not stderr.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} samples"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr) as bar:
+        task = bar.add_task(title, total=1)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Smooth:
+    """Averages that do not jump from step to step, and the newest validation."""
+
+    def __init__(self) -> None:
+        self._bits: float | None = None
+        self._accuracy = 0.0
+        self._valid = ""
+
+    def add(self, progress: training.Progress) -> None:
+        if self._bits is None:
+            self._bits, self._accuracy = progress.bits, progress.accuracy
+        self._bits += (progress.bits - self._bits) / SMOOTHING
+        self._accuracy += (progress.accuracy - self._accuracy) / SMOOTHING
+        if progress.valid:
+            self._valid = f" | valid {progress.valid['bits']:.3f} bits {progress.valid['accuracy']:.1%}"
+
+    def text(self, progress: training.Progress) -> str:
+        left = "until it stops improving" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
+        return (
+            f"step {progress.step} | {self._bits:.3f} bits/sample {self._accuracy:.1%}{self._valid} | "
+            f"{progress.samples_per_second:,.0f} samples/s | {_clock(progress.seconds)}, {left}"
+        )
+
+
+def _lines(smooth: _Smooth) -> Callable[[training.Progress], None]:
+    last = time.monotonic()
+
+    def show(progress: training.Progress) -> None:
+        nonlocal last
+        smooth.add(progress)
+        if progress.valid or time.monotonic() - last > LINE_EVERY:
+            last = time.monotonic()
+            stderr.print(smooth.text(progress), soft_wrap=True)
+
+    return show
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

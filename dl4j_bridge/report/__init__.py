@@ -1,0 +1,1 @@
+"""What a person looks at after a run: pictures, and a page that holds them."""

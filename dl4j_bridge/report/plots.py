@@ -1,0 +1,111 @@
+"""Pictures of a run, as PNG files. Nothing here needs a display."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+
+from dl4j_bridge.files import write_bytes
+
+Floats = npt.NDArray[np.floating]
+
+# Okabe and Ito's colours, which colour-blind people can tell apart.
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
+# Bits of a uniform guess over 256 classes.
+CHANCE_BITS = 8.0
+
+
+def loss(path: Path, log: list[dict[str, str]], entropy_bits: float) -> None:
+    """Bits per sample over steps, with the floors that tell where a stuck run stands.
+
+    Parameters
+    ----------
+    path
+        The PNG to write.
+    log
+        Rows of ``log.csv``.
+    entropy_bits
+        Order-0 entropy of the target: what a model reaches that has learnt the histogram and nothing else.
+    """
+    figure, axes = _figure()
+    axes.axhline(CHANCE_BITS, color=GREY, linestyle=":", label="chance (8 bits)")
+    axes.axhline(entropy_bits, color=GREEN, linestyle="--", label=f"histogram of the target ({entropy_bits:.2f} bits)")
+    _curves(axes, log, "bits", "valid_bits")
+    axes.set_ylabel("bits per sample")
+    axes.set_ylim(bottom=0, top=10)
+    _save(path, figure, axes)
+
+
+def accuracy(path: Path, log: list[dict[str, str]]) -> None:
+    """Share of exact classes over steps."""
+    figure, axes = _figure()
+    _curves(axes, log, "accuracy", "valid_accuracy")
+    axes.set_ylabel("exact classes")
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter("{x:.0%}")
+    _save(path, figure, axes)
+
+
+def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
+    """Waves over each other, around the loudest place of the first, 20 ms long.
+
+    Parameters
+    ----------
+    path
+        The PNG to write.
+    rate
+        In Hz.
+    sounds
+        Arrays of equal length by name.
+    """
+    first = next(iter(sounds.values()))
+    size = round(0.02 * rate)
+    start = max(int(np.argmax(np.abs(first))) - size // 2, 0)
+    figure, axes = _figure()
+    milliseconds = 1000 * (start + np.arange(min(size, first.size - start))) / rate
+    for (name, sound), colour in zip(sounds.items(), (GREY, BLUE, ORANGE), strict=False):
+        axes.plot(milliseconds, sound[start : start + size], color=colour, label=name, linewidth=1.5)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("sample value")
+    _save(path, figure, axes)
+
+
+def comparison(path: Path, rows: list[dict[str, object]]) -> None:
+    """Error-to-signal ratio of the model and the baselines, in dB; shorter is better."""
+    figure, axes = _figure()
+    names = [str(row["name"]) for row in rows]
+    decibels = [10 * np.log10(max(float(str(row["esr"])), 1e-6)) for row in rows]
+    axes.barh(names, [d + 60 for d in decibels], left=-60, color=[ORANGE] + [BLUE] * (len(rows) - 1))
+    axes.invert_yaxis()
+    axes.set_xlabel("error-to-signal ratio (dB), left is better")
+    _save(path, figure, axes, legend=False)
+
+
+def _figure():  # type: ignore[no-untyped-def]  # matplotlib's own types of axes are too wide to help
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.grid(True, alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _curves(axes, log: list[dict[str, str]], training: str, validation: str) -> None:  # type: ignore[no-untyped-def]
+    steps = [int(row["step"]) for row in log]
+    axes.plot(steps, [float(row[training]) for row in log], color=BLUE, alpha=0.5, linewidth=1, label="training")
+    judged = [(int(row["step"]), float(row[validation])) for row in log if row[validation]]
+    axes.plot(
+        *zip(*judged, strict=True) if judged else ((), ()), color=ORANGE, marker="o", markersize=3, label="validation"
+    )
+    axes.set_xlabel("step (one update)")
+
+
+def _save(path: Path, figure: Figure, axes, legend: bool = True) -> None:  # type: ignore[no-untyped-def]
+    if legend:
+        axes.legend(frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,180 @@
+"""The folder of a run: its files, its lock, its log."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.files import check_writable, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from dl4j_bridge.training import Progress
+
+RUNS = Path("runs")
+LOCK = ".lock"
+LOG_FIELDS = (
+    "step",
+    "epochs",
+    "seconds",
+    "bits",
+    "accuracy",
+    "samples_per_second",
+    "learning_rate",
+    "valid_bits",
+    "valid_accuracy",
+    "valid_esr",
+)
+
+
+class RunFolder:
+    """Where a run keeps its files.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock
+
+        self.path = path
+        self._lock = FileLock(path / LOCK)
+        self.model = path / "model.zip"
+        self.last = path / "last.zip"
+        self.run_json = path / "run.json"
+        self.log = path / "log.csv"
+
+    @staticmethod
+    def fresh_name(source: Path) -> Path:
+        """A name below ``runs/`` that is not taken."""
+        number = 1
+        while (path := RUNS / f"{source.stem}-{number}").exists():
+            number += 1
+        return path
+
+    def check_free(self) -> None:
+        """Refuse a folder that holds a run already, or that cannot be made.
+
+        Raises
+        ------
+        InputError
+            Nothing was written.
+        """
+        if self.run_json.exists() or self.last.exists():
+            raise InputError(self.path, "holds a run already", "use --resume to go on with it, or another --out")
+        if self.path.is_dir():
+            if any(file.name != LOCK for file in self.path.iterdir()):
+                raise InputError(self.path, "a folder with other files in it", "wanted a new or an empty folder")
+            check_writable(self.run_json)
+        elif self.path.parent != RUNS:
+            check_writable(self.path)
+
+    def create(self) -> None:
+        """Make the folder and take it for this process.
+
+        Raises
+        ------
+        InputError
+            It cannot be made.
+        BridgeError
+            Another process was quicker.
+        """
+        try:
+            if self.path.parent == RUNS:
+                RUNS.mkdir(exist_ok=True)
+            self.path.mkdir(exist_ok=True)
+        except OSError as e:
+            raise InputError(
+                self.path, f"cannot be made ({e.strerror})", "wanted a folder that you may write to"
+            ) from e
+        self.acquire()
+        self.check_free()
+
+    def check_run(self) -> None:
+        """Refuse what is not a run to go on with."""
+        if not self.last.exists():
+            raise InputError(self.path, "no last.zip to resume from", "wanted the folder of a run")
+
+    def acquire(self) -> None:
+        """Keep every other process from training in this folder, until `release` or the end of this process.
+
+        Raises
+        ------
+        BridgeError
+            Another one does.
+        """
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise BridgeError(
+                self.path, "another process trains in it", "wait for that, or use another --out"
+            ) from None
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def write_run(self, content: dict[str, Any]) -> None:
+        write_json(self.run_json, content)
+
+    def read_run(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.run_json.read_text()))
+        except (OSError, ValueError) as e:
+            raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from e
+
+    @contextmanager
+    def open_log(self) -> Iterator[Log]:
+        new = not self.log.exists()
+        with open(self.log, "a", newline="", encoding="utf-8") as f:
+            log = Log(f)
+            if new:
+                log.head()
+            yield log
+
+    def cut_log(self, step: int) -> None:
+        """Forget the rows behind `step`: a killed run may have logged more than it saved."""
+        rows = [row for row in self.read_log() if int(row["step"]) <= step]
+        lines = [",".join(LOG_FIELDS)] + [",".join(row[name] for name in LOG_FIELDS) for row in rows]
+        write_bytes(self.log, ("\n".join(lines) + "\n").encode())
+
+    def read_log(self) -> list[dict[str, str]]:
+        """Rows of the log; a last line that was cut off by a kill is left out."""
+        if not self.log.exists():
+            return []
+        with open(self.log, newline="", encoding="utf-8") as f:
+            return [row for row in csv.DictReader(f) if None not in row.values() and None not in row]
+
+
+class Log:
+    """A row a step, on disk at once."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._writer = csv.writer(file, lineterminator="\n")
+
+    def head(self) -> None:
+        self._writer.writerow(LOG_FIELDS)
+
+    def append(self, progress: Progress, learning_rate: float) -> None:
+        valid = progress.valid or {}
+        self._writer.writerow(
+            [
+                progress.step,
+                f"{progress.epochs:.5f}",
+                f"{progress.seconds:.3f}",
+                f"{progress.bits:.5f}",
+                f"{progress.accuracy:.5f}",
+                f"{progress.samples_per_second:.0f}",
+                learning_rate,
+                *(f"{valid[name]:.5g}" if name in valid else "" for name in ("bits", "accuracy", "esr")),
+            ]
+        )
+        self._file.flush()

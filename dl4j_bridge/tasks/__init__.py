@@ -1,0 +1,1 @@
+"""What is learnt: features, targets, decoding and metrics. A task is a file here."""

@@ -358,9 +358,9 @@ def main() -> None:
         status = _fail(str(e), e.exit_status, e, debug)
     except (typer.Abort, KeyboardInterrupt) as e:
         status = _fail("interrupted", 130, e, debug)
-    except typer.BadParameter.__mro__[2] as e:  # ClickException, which Typer does not name
-        status = _fail(_usage_line(e), 2, e, debug)
     except Exception as e:
+        if hasattr(e, "format_message"):  # a usage error of Click, which Typer brings along but does not name
+            sys.exit(_fail(_usage_line(e), 2, e, debug))
         status = _fail(f"{type(e).__name__}: {e}; this is a bug: run again with --debug and report it", 1, e, debug)
     sys.exit(status or 0)
 

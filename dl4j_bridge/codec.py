@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 Indices = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 CLASSES = 256
 MU = 255.0
@@ -52,7 +52,7 @@ class Codec:
         ndarray of uint8, shape of `x`
             0 to 255, `SILENCE` for 0.
         """
-        levels = np.rint(self.compress(np.asarray(x, np.float64)) * self.scale) + SILENCE
+        levels = np.rint(self.compress(x) * self.scale) + SILENCE
         return np.asarray(np.clip(levels, 0, CLASSES - 1), np.uint8)
 
     @property
@@ -66,12 +66,12 @@ class Codec:
 
 
 def _identity(x: Floats) -> Floats:
-    return x
+    return np.asarray(x, np.float64)
 
 
 def _mu_law(x: Floats) -> Floats:
     """ITU-T G.711's continuous mu-law curve with mu = 255."""
-    x = np.clip(x, -1.0, 1.0)
+    x = np.clip(np.asarray(x, np.float64), -1.0, 1.0)
     return np.asarray(np.sign(x) * np.log1p(MU * np.abs(x)) / np.log1p(MU))
 
 
@@ -109,13 +109,13 @@ class PreEmphasis:
         self._a = coefficient
         self._last = 0.0
 
-    def push(self, x: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        x = np.asarray(x, np.float64)
-        if not self._a or not len(x):
-            return x
-        before = np.concatenate([[self._last], x[:-1]])
-        self._last = float(x[-1])
-        return (x - self._a * before) / (1 + self._a)
+    def push(self, x: npt.NDArray[np.floating]) -> Floats:
+        samples = np.asarray(x, np.float64)
+        if not self._a or not len(samples):
+            return samples
+        before = np.concatenate([[self._last], samples[:-1]])
+        self._last = float(samples[-1])
+        return (samples - self._a * before) / (1 + self._a)
 
 
 class DeEmphasis:
@@ -125,11 +125,11 @@ class DeEmphasis:
         self._a = coefficient
         self._state = np.zeros(1)
 
-    def push(self, y: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-        y = np.asarray(y, np.float64)
-        if not self._a or not len(y):
-            return y
+    def push(self, y: npt.NDArray[np.floating]) -> Floats:
+        emphasised = np.asarray(y, np.float64)
+        if not self._a or not len(emphasised):
+            return emphasised
         from scipy.signal import lfilter
 
-        x, self._state = lfilter([1 + self._a], [1.0, -self._a], y, zi=self._state)
+        x, self._state = lfilter([1 + self._a], [1.0, -self._a], emphasised, zi=self._state)
         return np.asarray(x, np.float64)

@@ -116,6 +116,11 @@ def start(threads: int = 1, backend: str = "cpu") -> None:
     _started_with = (threads, backend)
 
 
+def backend() -> str:
+    """The backend that the JVM was started with."""
+    return _started_with[1] if _started_with else "cpu"
+
+
 def java_class(name: str) -> Any:
     """Give Python's face of a Java class; the JVM must be running."""
     import jnius

@@ -182,7 +182,7 @@ class Windows:
         y = np.empty_like(x)
         for row in range(self._batch):
             epoch, index = divmod(number * self._batch + row, self.per_epoch)
-            stretch, start = self._order(epoch)[index]
+            stretch, start = self._order(epoch)[index].tolist()
             source, target = self._stretches[stretch]
             x[row] = source[start : start + self._length]
             y[row] = target[start : start + self._length]

@@ -36,7 +36,7 @@ def plucked_strings(seconds: float, rate: int = CLASSIC_RATE, seed: int = 1) -> 
         end = min(start + note.size, sound.size)
         sound[start:end] += note[: end - start]
         start += round(rng.choice([0.15, 0.3, 0.3, 0.6]) * rate)
-    return 0.9 * sound / np.abs(sound).max()
+    return np.asarray(0.9 * sound / np.abs(sound).max())
 
 
 def speech_like(seconds: float, rate: int = CLASSIC_RATE, seed: int = 1) -> Floats:
@@ -66,7 +66,7 @@ def speech_like(seconds: float, rate: int = CLASSIC_RATE, seed: int = 1) -> Floa
         sound[start : start + size] += level * source / (np.abs(source).max() + 1e-9) * np.hanning(size) ** 0.5
         start += size + round(rng.choice([0.02, 0.05, 0.3, 0.6]) * rate)
     sound += rng.normal(0, 0.002, sound.size)
-    return 0.9 * sound / np.abs(sound).max()
+    return np.asarray(0.9 * sound / np.abs(sound).max())
 
 
 def amplifier(x: Floats, rate: int = CLASSIC_RATE) -> Floats:

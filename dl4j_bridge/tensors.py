@@ -1,7 +1,7 @@
 """ND4J arrays filled and read from NumPy, by address. All checks of that happen here.
 
-On CUDA the address is that of the host copy: `OneHot.write` marks it as the newer one and `NativeArray.read` brings
-it up to date first. Both calls do nothing on the CPU. They are untested on a GPU.
+On CUDA the address is that of the host copy: writing marks it as the newer one and reading brings it up to date
+first. On the CPU there is one copy, and the calls are left out. They are untested on a GPU.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class NativeArray:
         length, address = int(java.length()), int(java.address())
         if length != math.prod(self.shape) or address == 0 or address % dtype.itemsize:
             raise BridgeError("tensor", f"{length} elements at address {address:#x}", f"wanted {self.shape}")
-        memory = (ctypes.c_char * (length * dtype.itemsize)).from_address(address)
-        self._flat: npt.NDArray[Any] | None = np.frombuffer(memory, dtype)
+        memory = (ctypes.c_uint8 * (length * dtype.itemsize)).from_address(address)
+        self._flat: npt.NDArray[Any] | None = np.ctypeslib.as_array(memory).view(dtype)
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...], dtype: str = "FLOAT", order: str = "f") -> NativeArray:
@@ -75,12 +75,18 @@ class NativeArray:
                 "tensor", f"{values.dtype} values of shape {values.shape}", f"wanted up to {flat.size} of {flat.dtype}"
             )
         flat[: values.size] = values
-        self.java.hostChanged()
+        self.changed()
 
     def read(self) -> npt.NDArray[Any]:
         """Copy the values out, in the array's shape and order."""
-        self.java.toHost()
+        if jvm.backend() == "cuda":
+            self.java.toHost()
         return self._memory().reshape(self.shape, order="F" if self.order == "f" else "C").copy(order="K")
+
+    def changed(self) -> None:
+        """Say that the memory was written to."""
+        if jvm.backend() == "cuda":
+            self.java.hostChanged()
 
     def close(self) -> None:
         """Free the memory now instead of when Java gets to it."""
@@ -131,13 +137,16 @@ class OneHot:
                 f"{indices.dtype} indices of shape {indices.shape}",
                 f"wanted uint8 of ({batch}, up to {steps})",
             )
-        if indices.size and int(indices.max()) >= self._classes:
+        # 8 bits cannot name a class beyond 255.
+        if self._classes < 256 and indices.size and int(indices.max()) >= self._classes:
             raise BridgeError("one-hot tensor", f"class {int(indices.max())}", f"wanted 0 to {self._classes - 1}")
         memory = self.array._memory()
         memory[self._set] = 0
-        self._set = (self._origin[:, : indices.shape[1]] + batch * indices.astype(np.int64)).ravel()
+        offsets = np.multiply(indices, batch, dtype=np.int64)
+        offsets += self._origin[:, : indices.shape[1]]
+        self._set = offsets.ravel()
         memory[self._set] = 1
-        self.array.java.hostChanged()
+        self.array.changed()
         return self.array.java
 
 

@@ -70,7 +70,8 @@ class Fir(Baseline):
     def _masses(self, values: Floats) -> npt.NDArray[np.float32]:
         from scipy.special import ndtr
 
-        thresholds = self.codec.expand((np.arange(1, CLASSES) - 0.5 - SILENCE) / self.codec.scale)
+        levels = np.arange(0.5 - SILENCE, SILENCE - 1, dtype=np.float64) / self.codec.scale
+        thresholds = self.codec.expand(levels)
         below = ndtr((thresholds - values[:, None]) / self._deviation)
         edges = np.concatenate([np.zeros((values.size, 1)), below, np.ones((values.size, 1))], axis=1)
         masses = (1 - self.UNIFORM_SHARE) * np.diff(edges, axis=1) + self.UNIFORM_SHARE / CLASSES

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dl4j_bridge.files import write_bytes
@@ -85,7 +86,7 @@ def comparison(path: Path, rows: list[dict[str, object]]) -> None:
     _save(path, figure, axes, legend=False)
 
 
-def _figure():  # type: ignore[no-untyped-def]  # matplotlib's own types of axes are too wide to help
+def _figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(True, alpha=0.3)
@@ -93,7 +94,7 @@ def _figure():  # type: ignore[no-untyped-def]  # matplotlib's own types of axes
     return figure, axes
 
 
-def _curves(axes, log: list[dict[str, str]], training: str, validation: str) -> None:  # type: ignore[no-untyped-def]
+def _curves(axes: Axes, log: list[dict[str, str]], training: str, validation: str) -> None:
     steps = [int(row["step"]) for row in log]
     axes.plot(steps, [float(row[training]) for row in log], color=BLUE, alpha=0.5, linewidth=1, label="training")
     judged = [(int(row["step"]), float(row[validation])) for row in log if row[validation]]
@@ -103,7 +104,7 @@ def _curves(axes, log: list[dict[str, str]], training: str, validation: str) -> 
     axes.set_xlabel("step (one update)")
 
 
-def _save(path: Path, figure: Figure, axes, legend: bool = True) -> None:  # type: ignore[no-untyped-def]
+def _save(path: Path, figure: Figure, axes: Axes, legend: bool = True) -> None:
     if legend:
         axes.legend(frameon=False)
     buffer = io.BytesIO()

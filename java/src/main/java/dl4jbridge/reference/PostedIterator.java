@@ -1,5 +1,6 @@
 package dl4jbridge.reference;
 
+import dl4jbridge.Tensor;
 import java.util.Collections;
 import java.util.LinkedList;
 import java.util.Random;
@@ -36,6 +37,20 @@ public final class PostedIterator {
         int size = Math.min(num, exampleStartOffsets.size());
         INDArray features = Nd4j.create(DataType.FLOAT, new long[] {size, CLASSES, exampleLength}, 'f');
         INDArray labels = Nd4j.create(DataType.FLOAT, new long[] {size, CLASSES, exampleLength}, 'f');
+        putExamples(size, features, labels);
+        return new DataSet(features, labels);
+    }
+
+    /** {@link #next} into tensors that are used again and again, which spares making new ones; cleared first or not. */
+    public void refill(Tensor features, Tensor labels, boolean clear) {
+        if (clear) {
+            features.array().assign(0);
+            labels.array().assign(0);
+        }
+        putExamples((int) features.array().size(0), features.array(), labels.array());
+    }
+
+    private void putExamples(int size, INDArray features, INDArray labels) {
         for (int example = 0; example < size; example++) {
             int start = exampleStartOffsets.removeFirst();
             for (int t = 0; t < exampleLength; t++) {
@@ -43,6 +58,5 @@ public final class PostedIterator {
                 labels.putScalar(new int[] {example, target[start + t] & 0xFF, t}, 1.0);
             }
         }
-        return new DataSet(features, labels);
     }
 }

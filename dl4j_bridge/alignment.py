@@ -14,7 +14,7 @@ STRETCH = 1 << 19
 # Taps of the filters that compare candidate delays.
 TAPS = 48
 # A delay may be cut only if a filter that starts behind it explains the target as well as one that starts before it:
-# its error may grow by this share, or by this share of the target's energy.
+# its error may grow by ERROR_GROWTH of itself and by ERROR_FLOOR of the target's energy.
 ERROR_GROWTH = 0.005
 ERROR_FLOOR = 1e-5
 # Below this the two recordings have no lag in common that stands out.
@@ -94,27 +94,31 @@ def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:
     """The latest lag up to `peak` at which a filter from x to y may start."""
     # An effect cannot start before its input: lags on the far side of 0 only mimic what is not linear in it.
     earliest = max(peak - TAPS // 2, 0) if peak >= 0 else peak - TAPS // 2
-    end = peak + TAPS
-    energy = float(np.dot(y, y))
-    errors = [_filter_error(x, y, start, end) for start in range(earliest, peak + 1)]
-    allowed = errors[0] * (1 + ERROR_GROWTH) + ERROR_FLOOR * energy
-    return earliest + max(i for i, error in enumerate(errors) if error <= allowed)
+    errors = _filter_errors(x, y, earliest, peak, peak + TAPS)
+    allowed = errors[0] * (1 + ERROR_GROWTH) + ERROR_FLOOR * float(np.dot(y, y))
+    return earliest + int(np.flatnonzero(errors <= allowed)[-1])
 
 
-def _filter_error(x: Floats, y: Floats, start: int, end: int) -> float:
-    """Energy that the least-squares filter with taps at lags start..end-1 leaves of y."""
-    from scipy.linalg import solve_toeplitz
+def _filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) -> Floats:
+    """Energy that least-squares filters leave of y, with taps at lags start..end-1 for each start in earliest..latest.
 
-    count = end - start
-    auto = _lags(x, x, 0, count)
-    cross = _lags(x, y, start, end)
-    ridge = auto.copy()
-    ridge[0] *= 1 + 1e-9
-    taps = solve_toeplitz(ridge, cross)
-    return float(max(np.dot(y, y) - np.dot(taps, cross), 0.0))
+    One Cholesky factor of the Gram matrix of all lags and y, the latest lag first, holds the error of every start: a
+    filter that starts one lag earlier has one column more. All lags are summed over the same times (the covariance
+    method), so that a pure delay leaves exactly nothing, whatever happens at the ends.
+    """
+    from scipy.linalg import cholesky
 
-
-def _lags(x: Floats, y: Floats, start: int, end: int) -> Floats:
-    """sum_t x[t - lag] y[t] for each lag in start..end-1."""
-    n = x.size
-    return np.array([np.dot(x[max(-k, 0) : n - max(k, 0)], y[max(k, 0) : n - max(-k, 0)]) for k in range(start, end)])
+    count = end - earliest
+    first, last = max(end - 1, 0), x.size + min(earliest, 0)
+    # Row t holds x[t - (end - 1)] .. x[t - earliest].
+    past = np.lib.stride_tricks.sliding_window_view(x, count)[first - (end - 1) :]
+    gram = np.zeros((count + 1, count + 1))
+    for start in range(0, last - first, 8192):
+        stop = min(start + 8192, last - first)
+        columns = np.column_stack([past[start:stop], y[first + start : first + stop]])
+        gram += columns.T @ columns
+    # Quiet bands of the input make its lags all but dependent.
+    ridge = np.append(np.full(count, 1e-9 * gram[0, 0] + 1e-12), 1e-12)
+    explained = np.cumsum(cholesky(gram + np.diag(ridge), lower=True)[-1, :-1] ** 2)
+    errors = gram[-1, -1] - explained
+    return np.asarray(np.maximum(errors[: -(latest - earliest + 2) : -1], 0.0))

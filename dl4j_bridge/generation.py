@@ -87,7 +87,7 @@ def _drawn(
     total: int,
     settings: GenerateSettings,
     report: Callable[[int, int], None],
-) -> Iterator[npt.NDArray[np.float64]]:
+) -> Iterator[npt.NDArray[np.floating]]:
     de_emphasis = DeEmphasis(task.pre_emphasis)
     de_emphasis.push(task.codec.decode(heard))
     for start in range(0, total, SampleStream.BLOCK):

@@ -84,7 +84,7 @@ class SamplesTask:
         """Views of what goes in and what should come out, sample by sample."""
         return (source[:-1], source[1:]) if target is None else (source, target)
 
-    def to_samples(self, indices: Indices) -> npt.NDArray[np.float64]:
+    def to_samples(self, indices: Indices) -> npt.NDArray[np.floating]:
         """Float samples of a stretch of classes, pre-emphasis undone."""
         return DeEmphasis(self.pre_emphasis).push(self.codec.decode(indices))
 
@@ -114,7 +114,7 @@ class SamplesTask:
 
     def score(
         self,
-        sound: npt.NDArray[np.float64],
+        sound: npt.NDArray[np.floating],
         classes: npt.NDArray[np.integer],
         nats: float | None,
         target: Indices,
@@ -177,7 +177,7 @@ class Decoder:
         self._decode = resolve_decode(decode)
         self._rng = np.random.default_rng(seed)
 
-    def push(self, probabilities: Probabilities) -> npt.NDArray[np.float64]:
+    def push(self, probabilities: Probabilities) -> npt.NDArray[np.floating]:
         if self._decode == "mean":
             # Summed row by row: a matrix product may round a row differently with the number of rows.
             return self._filter.push((probabilities * self._values).sum(axis=1))

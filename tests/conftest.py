@@ -1,0 +1,90 @@
+"""Real parts for every test: the command in a process of its own, the JVM in this one, small trained networks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dl4j_bridge import audio, jvm, synthesis
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+# A network that trains in seconds; what it learns does not matter.
+SMALL = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
+SMALL += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01"]
+
+
+@dataclass(frozen=True)
+class Result:
+    status: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return dict(json.loads(self.stdout.strip().splitlines()[-1]))
+
+    @property
+    def error(self) -> str:
+        """The one line that a user's mistake ends in; nothing else may look like an error."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, self.stderr
+        assert self.stderr.splitlines()[-1] == lines[0], self.stderr
+        assert "Traceback" not in self.stderr
+        return lines[0]
+
+
+def command(*args: object) -> list[str]:
+    return [sys.executable, "-m", "dl4j_bridge", *map(str, args)]
+
+
+def run(*args: object, cwd: Path | None = None, env: dict[str, str] | None = None, **options: Any) -> Result:
+    """Run a command as a user would."""
+    done = subprocess.run(
+        command(*args), cwd=cwd, env=os.environ | (env or {}), capture_output=True, text=True, check=False, **options
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_ok(*args: object, **options: Any) -> Result:
+    result = run(*args, **options)
+    assert result.status == 0, result.stderr
+    return result
+
+
+@pytest.fixture(scope="session")
+def java() -> None:
+    """The JVM in this process."""
+    jvm.start()
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Three seconds of plucked strings, dry and through the amplifier; 8-bit, 11025 Hz."""
+    folder = tmp_path_factory.mktemp("recordings")
+    sound = synthesis.plucked_strings(3)
+    for name, samples in (("dry", sound), ("wet", synthesis.amplifier(sound))):
+        audio.write(folder / f"{name}.wav", [samples], synthesis.CLASSIC_RATE, "PCM_U8")
+    return folder / "dry.wav", folder / "wet.wav"
+
+
+@pytest.fixture(scope="session")
+def effect_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of a network that turns dry into wet."""
+    out = tmp_path_factory.mktemp("effect") / "run"
+    run_ok("train", "--input", recordings[0], "--target", recordings[1], "--out", out, "--steps", 40, *SMALL)
+    return out
+
+
+@pytest.fixture(scope="session")
+def next_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of a network that predicts the next sample."""
+    out = tmp_path_factory.mktemp("next") / "run"
+    run_ok("train", "--input", recordings[0], "--out", out, "--steps", 40, *SMALL)
+    return out

@@ -1,0 +1,216 @@
+"""What a person meets at the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import SMALL, run, run_ok
+
+COMMANDS = ("train", "process", "generate", "compare", "doctor", "info", "demo")
+RATE = 11025
+
+
+def test_importing_and_help_start_no_jvm_and_import_nothing_heavy():
+    script = (
+        "import sys\n"
+        "import dl4j_bridge.cli as cli\n"
+        "sys.argv = ['dl4j-bridge', 'train', '--help']\n"
+        "try:\n    cli.main()\nexcept SystemExit as e:\n    assert not e.code\n"
+        "heavy = {'jnius', 'jnius_config', 'scipy', 'matplotlib', 'soundfile', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--target" in done.stdout
+
+
+def test_only_the_jvm_module_imports_jnius():
+    package = Path(__file__).parent.parent / "dl4j_bridge"
+    importing = {p.name for p in package.rglob("*.py") if "import jnius" in p.read_text()}
+    assert importing == {"jvm.py"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name):
+    result = run_ok(name, "--help", env={"COLUMNS": "100"})
+    assert f"Example: dl4j-bridge {name}" in result.stdout
+    assert result.stderr == ""
+
+
+def test_help_shows_the_defaults_of_config():
+    text = run_ok("train", "--help", env={"COLUMNS": "160"}).stdout
+    for default in ("(200)", "(0.005)", "(adam)", "(1000)"):
+        assert default in text
+
+
+def test_version():
+    assert run_ok("--version").stdout.strip() == "0.1.0"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["train", "--hiden", "3"], ["--hiden", "--hidden"]),
+        (["trian"], ["trian"]),
+        (["train", "--hidden", "many"], ["--hidden", "integer"]),
+        (["train"], ["--input", "not given"]),
+        (["process", "--model", "m"], ["--input"]),
+    ],
+)
+def test_mistyped_options_get_one_line(args, words):
+    result = run(*args)
+    assert result.status == 2
+    assert all(word in result.error for word in words), result.error
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for each way in which a recording can be wrong, and a good one."""
+    folder = tmp_path_factory.mktemp("bad")
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(-0.5, 0.5, 2 * RATE)
+    soundfile.write(folder / "good.wav", noise, RATE, "PCM_U8")
+    soundfile.write(folder / "half.wav", noise[:RATE], RATE, "PCM_U8")
+    soundfile.write(folder / "short.wav", noise[:90], RATE, "PCM_U8")
+    soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE, "PCM_16")
+    soundfile.write(folder / "header.wav", np.zeros(0), RATE, "PCM_16")
+    for name, value in (("nan", np.nan), ("inf", np.inf)):
+        broken = noise.astype(np.float32)
+        broken[1000] = value
+        soundfile.write(folder / f"{name}.wav", broken, RATE, "FLOAT")
+    (folder / "empty.wav").touch()
+    (folder / "text.wav").write_text("this is no audio at all" * 100)
+    (folder / "folder.wav").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("missing", "no such file"),
+        ("folder", "a folder"),
+        ("text", "not audio"),
+        ("empty", "an empty file"),
+        ("header", "a header without samples"),
+        ("nan", "sample 1000 is NaN or Inf"),
+        ("inf", "sample 1000 is NaN or Inf"),
+        ("silent", "silent"),
+        ("short", "90 samples"),
+    ],
+)
+def test_bad_recordings_end_in_one_line_and_nothing_written(bad, tmp_path, name, words):
+    source = bad / f"{name}.wav"
+    result = run("train", "--input", source, "--target", source, "--out", tmp_path / "run", *SMALL)
+    assert result.status == 2
+    assert result.error.startswith(f"error: {source}: ")
+    assert words in result.error
+    assert "; " in result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--hidden", 0], "--hidden: 0"),
+        (["--layers", -1], "--layers: -1"),
+        (["--rate", -8000], "--rate: -8000"),
+        (["--learning-rate", "nan"], "--learning-rate: nan"),
+        (["--learning-rate", 0], "--learning-rate: 0"),
+        (["--dropout", 1], "--dropout: 1"),
+        (["--steps", 0], "--steps: 0"),
+        (["--minutes", "inf"], "--minutes: inf"),
+        (["--codec", "mp3"], "--codec: mp3"),
+        (["--align", "left"], "--align: left"),
+        (["--preset", "best"], "--preset: best"),
+        (["--updater", "magic"], "--updater: magic"),
+        (["--tbptt", 2000], "--tbptt: 2000"),
+        (["--channel", 3], "--channel: 3"),
+        (["--seed", -1], "--seed: -1"),
+        (["--threads", 0], "--threads: 0"),
+    ],
+)
+def test_nonsense_numbers_name_the_option(bad, tmp_path, options, words):
+    result = run("train", "--input", bad / "good.wav", "--out", tmp_path / "run", *options)
+    assert result.status == 2
+    assert words in result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lengths_that_no_delay_explains(bad, tmp_path):
+    result = run("train", "--input", bad / "good.wav", "--target", bad / "half.wav", "--out", tmp_path / "run")
+    assert result.status == 2
+    assert str(bad / "half.wav") in result.error
+    assert "more than a delay" in result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_for_each_input(bad, tmp_path):
+    good = bad / "good.wav"
+    result = run("train", "--input", good, "--input", good, "--target", good, "--out", tmp_path / "run")
+    assert result.status == 2
+    assert "1 for 2 --input" in result.error
+
+
+def test_output_in_a_missing_folder(bad, effect_run, tmp_path):
+    missing = tmp_path / "missing" / "y.wav"
+    result = run("process", "--model", effect_run, "--input", bad / "good.wav", "--output", missing)
+    assert result.status == 2
+    assert "no folder" in result.error
+    result = run("train", "--input", bad / "good.wav", "--out", tmp_path / "missing" / "run")
+    assert result.status == 2
+    assert "no folder" in result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_that_is_no_audio_name(bad, effect_run, tmp_path):
+    result = run("process", "--model", effect_run, "--input", bad / "good.wav", "--output", tmp_path / "y.docx")
+    assert result.status == 2
+    assert ".docx" in result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_of_another_kind(bad, effect_run, next_run, tmp_path):
+    good, out = bad / "good.wav", tmp_path / "y.wav"
+    for args, words in (
+        (["process", "--model", next_run, "--input", good, "--output", out], "dl4j-bridge generate"),
+        (["generate", "--model", effect_run, "--output", out], "dl4j-bridge process"),
+        (["compare", "--model", effect_run, "--input", good], "--target"),
+        (["compare", "--model", next_run, "--input", good, "--target", good], "no --target"),
+        (["process", "--model", tmp_path / "gone", "--input", good, "--output", out], "no such file"),
+        (["process", "--model", good, "--input", good, "--output", out], "not a model zip"),
+        (["info", tmp_path], "no such file"),
+        (["generate", "--model", next_run, "--output", out, "--temperature", 0], "--temperature: 0"),
+        (["generate", "--model", next_run, "--output", out, "--top-p", 1.5], "--top-p: 1.5"),
+        (["generate", "--model", next_run, "--output", out, "--seconds", -1], "--seconds: -1"),
+    ):
+        result = run(*args)
+        assert result.status == 2, args
+        assert words in result.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_finds_everything_here():
+    result = run_ok("doctor", "--json")
+    found = result.json
+    assert found["ok"] is True
+    assert found["problems"] == []
+    assert found["jars"]["count"] > 30
+    assert found["backend"] == "CpuBackend"
+    assert int(found["java"]["version"].split(".")[0]) >= 11
+    assert found["threads"] == 1
+
+
+def test_info_tells_what_a_model_holds(effect_run):
+    about = run_ok("info", effect_run, "--json").json
+    assert about["task"] == "samples"
+    assert about["predicts"] == "target"
+    assert about["codec"] == "linear"
+    assert about["rate"] == RATE
+    assert about["layers"] == [16, 16]
+    assert len(about["pairs"][0]["input"]["sha256"]) == 64

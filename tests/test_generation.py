@@ -1,0 +1,39 @@
+"""`generate`: the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+import soundfile
+
+from tests.conftest import run_ok
+
+
+def generate(model, output, *args):
+    return run_ok("generate", "--model", model, "--output", output, "--seconds", 0.5, "--json", *args)
+
+
+def test_same_seed_same_bytes(next_run, tmp_path):
+    files = [tmp_path / f"{n}.wav" for n in range(3)]
+    for file, seed in zip(files, (7, 7, 8), strict=True):
+        assert generate(next_run, file, "--seed", seed).json["seed"] == seed
+    a, b, c = (f.read_bytes() for f in files)
+    assert a == b != c
+    assert soundfile.info(files[0]).frames == round(0.5 * 11025)
+
+
+def test_priming_temperature_and_top_p_have_an_effect(next_run, recordings, tmp_path):
+    variants = ([], ["--prime", recordings[0]], ["--temperature", 0.5], ["--top-p", 0.5])
+    outs = []
+    for number, args in enumerate(variants):
+        out = tmp_path / f"{number}.wav"
+        generate(next_run, out, *args)
+        outs.append(out.read_bytes())
+    assert len(set(outs)) == len(variants)
+
+
+def test_a_tiny_top_p_leaves_nothing_to_chance(next_run, tmp_path):
+    outs = []
+    for seed in (1, 2):
+        out = tmp_path / f"{seed}.wav"
+        generate(next_run, out, "--top-p", 1e-6, "--seed", seed)
+        outs.append(out.read_bytes())
+    assert outs[0] == outs[1]

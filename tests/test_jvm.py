@@ -1,0 +1,75 @@
+"""Every way in which Java can be missing has its own line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run
+
+
+def fake_java(home: Path, version: str, release: bool = True) -> Path:
+    (home / "bin").mkdir(parents=True)
+    program = home / "bin" / "java"
+    program.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    program.chmod(0o755)
+    if release:
+        (home / "release").write_text(f'JAVA_VERSION="{version}"\n')
+    return home
+
+
+def problems(env: dict[str, str]) -> str:
+    result = run("doctor", "--json", env=env)
+    assert result.status == 1
+    assert result.json["ok"] is False
+    return " ".join(result.json["problems"])
+
+
+def test_java_home_without_java(tmp_path):
+    assert f"JAVA_HOME: {tmp_path} holds no Java" in problems({"JAVA_HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_java_that_is_too_old(tmp_path, release):
+    said = problems({"JAVA_HOME": str(fake_java(tmp_path / "old", "1.8.0_312", release))})
+    assert "version 1.8.0_312" in said
+    assert "wanted 11 or later" in said
+
+
+def test_java_without_its_library(tmp_path):
+    assert "has no JVM library" in problems({"JAVA_HOME": str(fake_java(tmp_path / "jdk", "17.0.1"))})
+
+
+def test_missing_jars_are_named_with_the_command_that_brings_them(tmp_path):
+    said = problems({"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "DL4J_BRIDGE_CACHE": str(tmp_path)})
+    assert "jars: missing " in said
+    assert "and 33 more" in said
+    assert "run: make setup" in said
+
+
+def test_a_jvm_that_does_not_start_says_why():
+    said = problems({"JAVA_TOOL_OPTIONS": "-XX:NoSuchOption=1"})
+    assert "did not start" in said
+    assert "NoSuchOption" in said
+
+
+def test_starting_again_is_free_and_other_settings_are_refused(java):
+    from dl4j_bridge import jvm
+    from dl4j_bridge.errors import BridgeError
+
+    jvm.start()
+    with pytest.raises(BridgeError, match="already started with threads=1"):
+        jvm.start(threads=2)
+
+
+def test_openmp_is_told_before_its_library_loads():
+    script = (
+        "from dl4j_bridge import jvm; jvm.start(threads=2); "
+        "N = jvm.java_class('org.nd4j.linalg.factory.Nd4j'); print(N.getEnvironment().maxThreads())"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout.split()[-1]) == 2

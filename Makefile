@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JAR    := target/dl4j-bridge.jar
 PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
 
-.PHONY: setup demo test test-full lint lock examples clean
+.PHONY: setup demo test test-full lint lock cuda examples clean
 
 setup: $(VENV)/.ready $(JAR)
 
@@ -42,6 +42,10 @@ lock: setup
 	    -Dmdep.useRepositoryLayout=true -DoutputDirectory=target/lock/$$p || exit 1; done
 	$(BIN)/python java/lock.py target/lock > target/jars.lock.json
 	mv target/jars.lock.json dl4j_bridge/jars.lock.json
+
+# For --backend cuda, on Linux or Windows with an NVIDIA card: about 1 GB of jars.
+cuda: setup
+	./mvnw -q -B -Pcuda dependency:build-classpath -DincludeScope=runtime -Dmdep.outputFile=target/cuda.classpath
 
 examples: setup
 	$(BIN)/python examples/make.py

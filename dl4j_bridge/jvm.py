@@ -136,6 +136,8 @@ def java_errors(subject: str) -> Iterator[None]:
     ------
     BridgeError
         With the class and the message of the innermost Java exception.
+    OSError
+        Java met an IOException: the same as if Python had, and for the caller to say of which file.
     """
     import jnius
 
@@ -144,6 +146,8 @@ def java_errors(subject: str) -> Iterator[None]:
     except jnius.JavaException as e:
         name = (e.classname or "").rpartition(".")[2]
         message = " ".join((e.innermessage or str(e)).split())
+        if name == "IOException":
+            raise OSError(message) from e
         if "OutOfMemoryError" in (e.classname or ""):
             raise BridgeError(subject, f"out of memory ({message})", "wanted less: --hidden, --batch or --tbptt") from e
         raise BridgeError(subject, f"Java says {name}: {message}", "run again with --debug for the details") from e

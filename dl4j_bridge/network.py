@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dl4j_bridge import jvm
 from dl4j_bridge.config import NetworkSettings
+from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.tensors import NativeArray, OneHot
 
 
@@ -53,12 +54,27 @@ class Network:
 
     @classmethod
     def load(cls, path: Path, classes: int) -> Network:
-        """Load a zip that `modelfile` has checked."""
-        with jvm.java_errors(str(path)):
-            return cls(jvm.java_class("dl4jbridge.Network").load(str(path)), classes)
+        """Load a zip that `modelfile` has checked.
+
+        Raises
+        ------
+        BridgeError
+            DL4J cannot make a network of it.
+        """
+        try:
+            with jvm.java_errors(str(path)):
+                return cls(jvm.java_class("dl4jbridge.Network").load(str(path)), classes)
+        except OSError as e:
+            raise BridgeError(path, f"not readable ({e})", "wanted model.zip of a run folder") from e
 
     def save(self, path: Path, with_updater: bool) -> None:
-        """Write DL4J's own zip, with the updater's state if training is to go on from it."""
+        """Write DL4J's own zip, with the updater's state if training is to go on from it.
+
+        Raises
+        ------
+        OSError
+            As on a full disk.
+        """
         with jvm.java_errors(str(path)):
             self._java.save(str(path), with_updater)
 

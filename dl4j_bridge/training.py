@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import signal
 import threading
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 from dl4j_bridge import __version__, baselines, jvm, modelfile, pairs
 from dl4j_bridge.config import TrainSettings
-from dl4j_bridge.errors import InputError
+from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
@@ -183,6 +184,11 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     -------
     dict
         ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``.
+
+    Raises
+    ------
+    BridgeError
+        The loss is not finite any more, or a file cannot be written. What was saved before is still there.
     """
     settings, state = run.settings.run, run.state
     training = [_part(s, "train") for s in run.signals]
@@ -196,6 +202,12 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
             _save_last(run, fitted)
         while reason is None:
             bits, accuracy, samples = _step(run, windows)
+            if not math.isfinite(bits):
+                raise BridgeError(
+                    run.folder.path,
+                    f"the loss is {bits} at step {state.step + 1}",
+                    "train again with a lower --learning-rate, or with --clip 1",
+                )
             state.step += 1
             state.seconds = clock.trained(samples)
             valid = None

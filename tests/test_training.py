@@ -185,6 +185,16 @@ def test_limits(recordings, tmp_path):
     assert log_of(tmp_path / "c")[-1]["learning_rate"] != "1e-12", "a plateau halves the learning rate"
 
 
+def test_a_loss_that_is_not_finite_ends_in_one_line(recordings, tmp_path):
+    out = tmp_path / "run"
+    wild = ["--learning-rate", "1e38", "--updater", "sgd", "--clip", 0, "--init", "xavier"]
+    result = run("train", "--input", recordings[0], "--out", out, "--steps", 50, *SMALL, *wild)
+    assert result.status == 1
+    assert "the loss is nan at step" in result.error
+    assert "--learning-rate" in result.error
+    assert all(row["bits"] != "nan" for row in log_of(out))
+
+
 def test_several_pairs(recordings, tmp_path):
     dry, wet = recordings
     pairs = ["--input", dry, "--target", wet, "--input", wet, "--target", dry]

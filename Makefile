@@ -29,7 +29,7 @@ lint: setup
 
 test: setup lint
 	./mvnw -q -B test
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 test-full: setup lint
 	./mvnw -q -B test

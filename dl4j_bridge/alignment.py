@@ -17,6 +17,8 @@ TAPS = 48
 # its error may grow by ERROR_GROWTH of itself and by ERROR_FLOOR of the target's energy.
 ERROR_GROWTH = 0.005
 ERROR_FLOOR = 1e-5
+# Correlation below this share of its peak does not belong to the peak's rise.
+ONSET_SHARE = 0.02
 # Below this the two recordings have no lag in common that stands out.
 LOW_CONFIDENCE = 0.3
 
@@ -59,7 +61,7 @@ def estimate_delay(x: Floats, y: Floats, longest: int) -> Delay:
         Largest delay to look for, of either sign, in samples.
     """
     n = min(x.size, y.size)
-    if n < 4 * TAPS:
+    if n < 4 * TAPS or not np.ptp(x[:n]) or not np.ptp(y[:n]):
         return Delay(0, 0, 0.0, False)
     x = np.asarray(x[:n], np.float64) - np.mean(x[:n])
     y = np.asarray(y[:n], np.float64) - np.mean(y[:n])
@@ -68,7 +70,10 @@ def estimate_delay(x: Floats, y: Floats, longest: int) -> Delay:
     at = int(np.argmax(np.abs(correlation)))
     peak = at - longest
     confidence = _confidence(np.abs(correlation), at)
-    samples = peak if confidence < LOW_CONFIDENCE else _latest_causal_start(x, y, peak)
+    samples = peak
+    if confidence >= LOW_CONFIDENCE:
+        # What is not linear in x looks as if it began early; what is far from the peak and cut off from it is not.
+        samples = max(_latest_causal_start(x, y, peak), _onset(np.abs(correlation), at) - longest)
     return Delay(samples, peak, confidence, bool(correlation[at] < 0))
 
 
@@ -88,6 +93,14 @@ def _confidence(size: Floats, at: int) -> float:
     """1 minus the share of the peak that the correlation reaches far away from it."""
     elsewhere = np.concatenate([size[: max(at - TAPS, 0)], size[at + TAPS + 1 :]])
     return float(1 - elsewhere.max(initial=0.0) / size[at]) if size[at] else 0.0
+
+
+def _onset(size: Floats, at: int) -> int:
+    """Where the peak's own rise begins: the first place from which no two lags in a row are small."""
+    small = size < ONSET_SHARE * size[at]
+    while at > 1 and not (small[at - 1] and small[at - 2]):
+        at -= 1
+    return at
 
 
 def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:

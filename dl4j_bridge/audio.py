@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Samples = npt.NDArray[np.float32]
 
 BLOCK = 1 << 16
+# What a damaged file gives up at once, so that all before the damage can be used.
+SMALL_BLOCK = 1 << 12
 # About -80 dB: below this a recording holds nothing that 8 bits could show.
 SILENT_PEAK = 1e-4
 
@@ -102,10 +104,15 @@ class Recording:
             return hashlib.file_digest(f, "sha256").hexdigest()
 
     def _mono_blocks(self, size: int) -> Iterator[Samples]:
+        import soundfile
+
         with _opened(self.path) as f:
             left = self.frames
             while left:
-                block = f.read(min(size, left), dtype="float32", always_2d=True)
+                try:
+                    block = f.read(min(size, left), dtype="float32", always_2d=True)
+                except (soundfile.LibsndfileError, OSError) as e:
+                    raise BridgeError(self.path, f"not readable ({_reason(e)})", "try again") from e
                 if not len(block):
                     raise BridgeError(self.path, f"ends {left} frames early", "it changed while it was read; try again")
                 left -= len(block)
@@ -128,19 +135,21 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
         Missing, a folder, empty, not audio, without samples, with NaN or Inf, silent, or without that channel.
     """
     notes = []
-    peak, frames, loudest, most = 0.0, 0, 0, -1.0
+    peak, frames, loudest, most, energy = 0.0, 0, 0, -1.0, 0.0
     with _opened(path) as f:
         rate, channels, subtype, promised = f.samplerate, f.channels, f.subtype, f.frames
-        if channel is not None and channel > channels:
+        if channel is not None and not 1 <= channel <= channels:
             raise InputError("--channel", f"{channel}, but {path} has {channels}", f"wanted 1 to {channels}")
         for block in _readable_blocks(f):
             mono = _to_mono(block, channel)
             if not np.isfinite(mono).all():
                 at = frames + int(np.argmin(np.isfinite(mono)))
                 raise InputError(path, f"sample {at} is NaN or Inf", "wanted finite samples: write the file again")
-            energy = float(np.dot(mono, mono))
+            if frames % BLOCK == 0:
+                energy = 0.0
+            energy += float(np.dot(mono, mono))
             if energy > most:
-                most, loudest = energy, frames
+                most, loudest = energy, frames - frames % BLOCK
             peak = max(peak, float(np.abs(mono).max()))
             frames += len(mono)
     if not frames:
@@ -212,7 +221,8 @@ def check_output(path: Path, subtype: str | None = None) -> tuple[str, str]:
     import soundfile
 
     file_format = path.suffix.lstrip(".").upper()
-    if file_format not in soundfile.available_formats():
+    # RAW has no header, and libsndfile cannot read back the SD2 that it writes.
+    if file_format not in soundfile.available_formats() or file_format in ("RAW", "SD2"):
         raise InputError(
             path, f"ending {path.suffix or 'missing'}", "wanted .wav, .flac, .aiff or another audio ending"
         )
@@ -284,7 +294,7 @@ def _readable_blocks(f: soundfile.SoundFile) -> Iterator[Samples]:
 
     while True:
         try:
-            block = f.read(BLOCK, dtype="float32", always_2d=True)
+            block = f.read(SMALL_BLOCK, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError:
             return
         if not len(block):

@@ -180,7 +180,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
     valid = result["valid"]
     print(
         f"{folder}: {result['steps']} steps, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
-        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {valid['esr']:.4g}"
+        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {_esr(valid['esr'])}"
     )
     following = (
         "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
@@ -405,9 +405,13 @@ def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
         table.add_column(heading, justify="right")
     for row in rows:
         bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
-        snr = "exact" if row["snr_db"] is None else f"{row['snr_db']:.1f}"
-        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", f"{row['esr']:.4g}", snr)
+        snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
+        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr)
     Console().print(table)
+
+
+def _esr(value: float | None) -> str:
+    return "– (silent)" if value is None else f"{value:.4g}"
 
 
 def _print_json(wanted: bool, content: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -112,7 +111,7 @@ class ProcessSettings:
     """How a recording is run through a model."""
 
     decode: str = field(
-        default="auto", metadata={"help": "Distribution to sample value: auto follows the codec, see `info`."}
+        default="auto", metadata={"help": "Distribution to sample value: mean, argmax or sample; auto is mean."}
     )
     seed: int = field(default=12345, metadata={"help": "Seed of --decode sample."})
     chunk: int = field(default=4096, metadata={"help": "Samples handed over at a time; changes nothing in the output."})
@@ -222,7 +221,7 @@ def parse_align(align: str) -> int | None:
 
 
 def _check(name: str, value: float | None, wanted: str, holds: Any) -> None:
-    if value is not None and not (math.isfinite(value) and holds(value)):
+    if value is not None and not (abs(value) < 2**63 and holds(value)):
         raise InputError(option(name), str(value), f"wanted {wanted}")
 
 

@@ -22,7 +22,7 @@ class TemporaryName:
         self._path = path
 
     def __enter__(self) -> Path:
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.stem}-", suffix=self._path.suffix, dir=self._path.parent)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=self._path.suffix, dir=self._path.parent)
         os.close(handle)
         self._temporary = Path(name)
         return self._temporary

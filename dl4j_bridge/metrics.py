@@ -23,18 +23,21 @@ def cross_entropy_sum(probabilities: npt.NDArray[np.floating], target: npt.NDArr
     return float(-np.log(np.maximum(chosen, SMALLEST_PROBABILITY)).sum())
 
 
-def esr(target: npt.NDArray[np.floating], output: npt.NDArray[np.floating]) -> float:
-    """Error-to-signal ratio: sum (y - y')^2 / sum y^2, a fraction (Wright et al., 2020, without pre-emphasis)."""
+def esr(target: npt.NDArray[np.floating], output: npt.NDArray[np.floating]) -> float | None:
+    """Error-to-signal ratio: sum (y - y')^2 / sum y^2, a fraction (Wright et al., 2020, without pre-emphasis).
+
+    None where the target is silent and the output is not: JSON has no infinity.
+    """
     y = np.asarray(target, np.float64)
     error = float(np.sum((y - output) ** 2))
     energy = float(np.sum(y**2))
     if not energy:
-        return 0.0 if not error else math.inf
+        return 0.0 if not error else None
     return error / energy
 
 
-def snr_db(error_to_signal: float) -> float | None:
-    """Signal-to-noise ratio in dB; None for an exact copy, since JSON has no infinity."""
+def snr_db(error_to_signal: float | None) -> float | None:
+    """Signal-to-noise ratio in dB; None for an exact copy and for a silent target, since JSON has no infinity."""
     return -10 * math.log10(error_to_signal) if error_to_signal else None
 
 

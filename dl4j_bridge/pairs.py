@@ -125,7 +125,8 @@ def check_long_enough(pair: Pair, window: int) -> None:
     InputError
         Names the length found and the one wanted.
     """
-    wanted = -(-window * 10 // 8)
+    # Predicting the next sample, the last one has no target.
+    wanted = -(-window * 10 // 8) + (pair.target is None)
     if pair.length < wanted:
         raise InputError(
             pair.input.path,
@@ -210,7 +211,7 @@ def _common_length(source: Recording, target: Recording, rate: int, delay: int) 
             f"{y} samples at {rate} Hz against the input's {x}, more than a delay of {delay} explains",
             "wanted two recordings of the same length: cut the longer one",
         )
-    return min(x - max(-delay, 0), y - max(delay, 0))
+    return max(min(x - max(-delay, 0), y - max(delay, 0)), 0)
 
 
 def _resampling_note(recording: Recording, rate: int) -> list[str]:

@@ -174,7 +174,7 @@ class Log:
                 f"{progress.accuracy:.5f}",
                 f"{progress.samples_per_second:.0f}",
                 learning_rate,
-                *(f"{valid[name]:.5g}" if name in valid else "" for name in ("bits", "accuracy", "esr")),
+                *("" if valid.get(name) is None else f"{valid[name]:.5g}" for name in ("bits", "accuracy", "esr")),
             ]
         )
         self._file.flush()

@@ -25,7 +25,7 @@ class Prediction:
     values : ndarray of float64, shape (n,)
         Sample values in front of de-emphasis.
     classes : ndarray of uint8, shape (n,)
-        The likeliest class of each sample.
+        The class to bet on: the likeliest one, or that of the value.
     probabilities : ndarray of float32, shape (n, 256), or None
         None where the baseline has no distribution, and so no bits.
     """

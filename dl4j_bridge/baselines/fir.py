@@ -72,6 +72,8 @@ class Fir(Baseline):
 
         levels = np.arange(0.5 - SILENCE, SILENCE - 1, dtype=np.float64) / self.codec.scale
         thresholds = self.codec.expand(levels)
+        # Nothing is encoded below -1, where mu-law has a class of its own.
+        thresholds[levels < -1] = -np.inf
         below = ndtr((thresholds - values[:, None]) / self._deviation)
         edges = np.concatenate([np.zeros((values.size, 1)), below, np.ones((values.size, 1))], axis=1)
         masses = (1 - self.UNIFORM_SHARE) * np.diff(edges, axis=1) + self.UNIFORM_SHARE / CLASSES

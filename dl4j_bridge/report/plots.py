@@ -78,6 +78,7 @@ def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
 def comparison(path: Path, rows: list[dict[str, object]]) -> None:
     """Error-to-signal ratio of the model and the baselines, in dB; shorter is better."""
     figure, axes = _figure()
+    rows = [row for row in rows if row["esr"] is not None]
     names = [str(row["name"]) for row in rows]
     decibels = [10 * np.log10(max(float(str(row["esr"])), 1e-6)) for row in rows]
     axes.barh(names, [d + 60 for d in decibels], left=-60, color=[ORANGE] + [BLUE] * (len(rows) - 1))

@@ -135,11 +135,12 @@ class SamplesTask:
         -------
         dict
             ``bits`` (cross-entropy per sample, or None), ``accuracy`` (exact class), ``esr`` and ``snr_db`` against
-            the decoded target, which is the target as 8 bits show it. ``snr_db`` is None for an exact copy.
+            the decoded target, which is the target as 8 bits show it. ``esr`` is None where the target is silent
+            and the sound is not; ``snr_db`` also for an exact copy.
         """
         esr = metrics.esr(self.to_samples(target), sound)
         return {
-            "bits": None if nats is None else nats / np.log(2) / target.size,
+            "bits": None if nats is None else float(nats / np.log(2) / target.size),
             "accuracy": float(np.mean(classes == target)),
             "esr": esr,
             "snr_db": metrics.snr_db(esr),

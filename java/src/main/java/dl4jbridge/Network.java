@@ -69,6 +69,9 @@ public final class Network {
      *         parameters before the update
      */
     public double[] step(Tensor features, Tensor labels, int steps, boolean first, long seed) {
+        if (steps < 1) {
+            throw new IllegalArgumentException("a segment of " + steps + " steps");
+        }
         Nd4j.getRandom().setSeed(seed);
         if (first) {
             net.rnnClearPreviousState();

@@ -1,5 +1,7 @@
 package dl4jbridge;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.deeplearning4j.nn.conf.BackpropType;
 import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -17,6 +19,9 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Nesterovs;
 import org.nd4j.linalg.learning.config.RmsProp;
 import org.nd4j.linalg.learning.config.Sgd;
+import org.nd4j.linalg.learning.regularization.L2Regularization;
+import org.nd4j.linalg.learning.regularization.Regularization;
+import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
 /** {@link NetworkSettings} to DL4J's own configuration: GravesLSTM layers under a softmax with cross-entropy. */
@@ -29,12 +34,6 @@ final class NetworkConfiguration {
                 .seed(s.seed)
                 .weightInit(WeightInit.XAVIER)
                 .updater(updater(s.updater, s.learningRate));
-        if (s.l2 > 0) {
-            global.l2(s.l2);
-        }
-        if (s.weightDecay > 0) {
-            global.weightDecay(s.weightDecay, false);
-        }
         if (s.clip > 0) {
             global.gradientNormalization(GradientNormalization.ClipL2PerLayer).gradientNormalizationThreshold(s.clip);
         }
@@ -47,6 +46,7 @@ final class NetworkConfiguration {
                 .dataFormat(RNNFormat.NCW)
                 .nIn(s.hidden)
                 .nOut(s.outputs);
+        output.regularization(regularization(s));
         if (s.dropout > 0) {
             output.dropOut(1 - s.dropout);
         }
@@ -62,9 +62,9 @@ final class NetworkConfiguration {
                 .activation(Activation.TANH)
                 .nIn(index == 0 ? s.inputs : s.hidden)
                 .nOut(s.hidden);
-        if (index == 0 && s.init.equals("one-hot")) {
-            // XAVIER scales for nIn active inputs. A one-hot vector has one, so unit weights give unit activations.
-            b.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
+        b.regularization(regularization(s));
+        if (index == 0) {
+            drawInputWeights(b, s.init);
         }
         // Dropping the one active input of a one-hot vector would drop the sample itself.
         if (index > 0 && s.dropout > 0) {
@@ -73,6 +73,29 @@ final class NetworkConfiguration {
         GravesLSTM layer = b.build();
         layer.setRnnDataFormat(RNNFormat.NCW);
         return layer;
+    }
+
+    private static void drawInputWeights(GravesLSTM.Builder b, String init) {
+        switch (init) {
+            case "xavier": return;
+            case "one-hot":
+                // XAVIER scales for nIn active inputs. A one-hot vector has one, so unit weights give unit activations.
+                b.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
+                return;
+            default: throw new IllegalArgumentException("init: unknown " + init);
+        }
+    }
+
+    /** For each layer by itself: M2.1 applies a weight decay of the global configuration twice. */
+    private static List<Regularization> regularization(NetworkSettings s) {
+        List<Regularization> all = new ArrayList<>();
+        if (s.l2 > 0) {
+            all.add(new L2Regularization(s.l2));
+        }
+        if (s.weightDecay > 0) {
+            all.add(new WeightDecay(s.weightDecay, false));
+        }
+        return all;
     }
 
     private static GravesLSTM.Builder layerBuilder(String layer) {

@@ -1,32 +1,43 @@
 package dl4jbridge;
 
+import java.lang.reflect.Field;
 import org.nd4j.shade.jackson.annotation.JsonProperty;
 import org.nd4j.shade.jackson.core.JsonProcessingException;
+import org.nd4j.shade.jackson.databind.JsonNode;
 import org.nd4j.shade.jackson.databind.ObjectMapper;
 
 /** What Python says of a network, as one JSON object. No default lives here: every field must be there. */
 final class NetworkSettings {
-    @JsonProperty(required = true) int inputs;
-    @JsonProperty(required = true) int outputs;
-    @JsonProperty(required = true) String layer;
-    @JsonProperty(required = true) int layers;
-    @JsonProperty(required = true) int hidden;
-    @JsonProperty(required = true) int tbptt;
+    @JsonProperty("inputs") int inputs;
+    @JsonProperty("outputs") int outputs;
+    @JsonProperty("layer") String layer;
+    @JsonProperty("layers") int layers;
+    @JsonProperty("hidden") int hidden;
+    @JsonProperty("tbptt") int tbptt;
     /** "one-hot" or "xavier": how the first layer's input weights are drawn. */
-    @JsonProperty(required = true) String init;
-    @JsonProperty(required = true) String updater;
-    @JsonProperty(value = "learning_rate", required = true) double learningRate;
-    @JsonProperty(required = true) double l2;
-    @JsonProperty(value = "weight_decay", required = true) double weightDecay;
+    @JsonProperty("init") String init;
+    @JsonProperty("updater") String updater;
+    @JsonProperty("learning_rate") double learningRate;
+    @JsonProperty("l2") double l2;
+    @JsonProperty("weight_decay") double weightDecay;
     /** Largest L2 norm of one layer's gradient; 0 leaves gradients alone. */
-    @JsonProperty(required = true) double clip;
+    @JsonProperty("clip") double clip;
     /** Probability that an input of a layer behind the first is dropped. */
-    @JsonProperty(required = true) double dropout;
-    @JsonProperty(required = true) long seed;
+    @JsonProperty("dropout") double dropout;
+    @JsonProperty("seed") long seed;
 
     static NetworkSettings parse(String json) {
+        ObjectMapper mapper = new ObjectMapper();
         try {
-            return new ObjectMapper().readValue(json, NetworkSettings.class);
+            // Jackson minds "required" in constructors only.
+            JsonNode tree = mapper.readTree(json);
+            for (Field field : NetworkSettings.class.getDeclaredFields()) {
+                JsonProperty property = field.getAnnotation(JsonProperty.class);
+                if (property != null && !tree.hasNonNull(property.value())) {
+                    throw new IllegalArgumentException("network settings: " + property.value() + " is missing");
+                }
+            }
+            return mapper.treeToValue(tree, NetworkSettings.class);
         } catch (JsonProcessingException e) {
             throw new IllegalArgumentException("network settings: " + e.getOriginalMessage(), e);
         }

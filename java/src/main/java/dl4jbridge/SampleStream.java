@@ -1,10 +1,11 @@
 package dl4jbridge;
 
 import java.util.Arrays;
-import java.util.Random;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
-import org.deeplearning4j.nn.conf.layers.BaseRecurrentLayer;
+import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.nd4j.linalg.activations.impl.ActivationSigmoid;
 import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 import org.nd4j.linalg.activations.impl.ActivationTanH;
 import org.nd4j.linalg.api.buffer.DataBuffer;
@@ -17,13 +18,14 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * sample where this makes none. Each sample is computed on its own, so the output cannot depend on how a recording is
  * cut into calls. It holds a copy of the parameters as they were when it was made.
  */
+@SuppressWarnings("deprecation") // GravesLSTM
 public final class SampleStream {
     private final Layer[] layers;
     private final int classes;
     private final float[] outputWeights;
     private final float[] outputBias;
     private final float[] logits;
-    private Random random = new Random(0);
+    private SplittableRandom random = new SplittableRandom(0);
     private boolean started;
 
     SampleStream(MultiLayerNetwork net) {
@@ -55,7 +57,8 @@ public final class SampleStream {
     }
 
     public void seed(long seed) {
-        random = new Random(seed);
+        // java.util.Random would begin neighbouring seeds with nearly the same number.
+        random = new SplittableRandom(seed);
     }
 
     /** Reads {@code n} class indices (UBYTE) and writes as many rows of probabilities (FLOAT, [n, classes], 'c'). */
@@ -91,6 +94,9 @@ public final class SampleStream {
         float[] p = new float[classes];
         for (int t = 0; t < n; t++) {
             softmax(logits, temperature, p);
+            if (Float.isNaN(p[0])) {
+                throw new IllegalStateException("the network's output is not a number");
+            }
             int drawn = draw(p, topP);
             out.put(t, drawn);
             advance(drawn);
@@ -180,7 +186,6 @@ public final class SampleStream {
     }
 
     /** Weights and state of one GravesLSTM; columns are [block input, forget, output, input gate]. */
-    @SuppressWarnings("deprecation") // GravesLSTM
     private static final class Layer {
         final int size;
         final float[] inputWeights;
@@ -194,10 +199,9 @@ public final class SampleStream {
         final float[] z;
 
         Layer(org.deeplearning4j.nn.api.Layer layer) {
-            BaseRecurrentLayer conf = (BaseRecurrentLayer) layer.conf().getLayer();
-            if (!(conf instanceof org.deeplearning4j.nn.conf.layers.GravesLSTM)
-                    || !(conf.getActivationFn() instanceof ActivationTanH)) {
-                throw new IllegalArgumentException("layer " + layer.getIndex() + " is not a GravesLSTM with tanh");
+            if (!isOurs(layer.conf().getLayer())) {
+                throw new IllegalArgumentException(
+                        "layer " + layer.getIndex() + " is not a GravesLSTM with tanh and sigmoid gates");
             }
             INDArray recurrent = layer.getParam("RW");
             size = (int) recurrent.size(0);
@@ -218,6 +222,15 @@ public final class SampleStream {
             h = new float[size];
             c = new float[size];
             z = new float[4 * size];
+        }
+
+        private static boolean isOurs(org.deeplearning4j.nn.conf.layers.Layer conf) {
+            if (!(conf instanceof GravesLSTM)) {
+                return false;
+            }
+            GravesLSTM lstm = (GravesLSTM) conf;
+            return lstm.getActivationFn() instanceof ActivationTanH
+                    && lstm.getGateActivationFn() instanceof ActivationSigmoid;
         }
 
         void advanceOneHot(int index) {

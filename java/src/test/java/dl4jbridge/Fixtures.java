@@ -1,0 +1,152 @@
+package dl4jbridge;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+import org.nd4j.linalg.indexing.NDArrayIndex;
+import org.nd4j.shade.jackson.core.JsonProcessingException;
+import org.nd4j.shade.jackson.databind.ObjectMapper;
+
+/** Small networks and recordings, and how a test hands them over. */
+final class Fixtures {
+    static final int CLASSES = 16;
+    static final int HIDDEN = 12;
+    static final int BATCH = 3;
+    static final int TBPTT = 8;
+    /** Two whole segments and a shorter one. */
+    static final int WINDOW = 2 * TBPTT + 5;
+
+    private Fixtures() {}
+
+    /** A complete settings object with these fields changed: name, value, name, value. */
+    static Map<String, Object> settings(Object... changes) {
+        Map<String, Object> all = new LinkedHashMap<>();
+        all.put("inputs", CLASSES);
+        all.put("outputs", CLASSES);
+        all.put("layer", "stock");
+        all.put("layers", 2);
+        all.put("hidden", HIDDEN);
+        all.put("tbptt", TBPTT);
+        all.put("init", "one-hot");
+        all.put("updater", "adam");
+        all.put("learning_rate", 0.01);
+        all.put("l2", 0.0);
+        all.put("weight_decay", 0.0);
+        all.put("clip", 0.0);
+        all.put("dropout", 0.0);
+        all.put("seed", 42);
+        for (int i = 0; i < changes.length; i += 2) {
+            if (all.put((String) changes[i], changes[i + 1]) == null) {
+                throw new IllegalArgumentException("no setting is called " + changes[i]);
+            }
+        }
+        return all;
+    }
+
+    static String json(Map<String, Object> settings) {
+        try {
+            return new ObjectMapper().writeValueAsString(settings);
+        } catch (JsonProcessingException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    static Network network(Object... changes) {
+        return Network.create(json(settings(changes)));
+    }
+
+    /** The same network without this project's training. */
+    static MultiLayerNetwork dl4j(Object... changes) {
+        MultiLayerNetwork net =
+                new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(json(settings(changes)))));
+        net.init();
+        return net;
+    }
+
+    static float[] parameters(Network network) {
+        return parameters(network.dl4j());
+    }
+
+    static float[] parameters(MultiLayerNetwork net) {
+        return net.params().dup().data().asFloat();
+    }
+
+    /** Bit for bit, and of numbers: two runs that both went to NaN are not equal. */
+    static void assertBitEqual(float[] expected, float[] actual, String what) {
+        for (float v : expected) {
+            assertTrue(Float.isFinite(v), () -> what + ": " + v);
+        }
+        assertArrayEquals(expected, actual, what);
+    }
+
+    static INDArray oneHot(int[][] indices, int classes) {
+        INDArray a = Nd4j.create(DataType.FLOAT, new long[] {indices.length, classes, indices[0].length}, 'f');
+        for (int row = 0; row < indices.length; row++) {
+            for (int t = 0; t < indices[row].length; t++) {
+                a.putScalar(new int[] {row, indices[row][t], t}, 1);
+            }
+        }
+        return a;
+    }
+
+    /** Random classes, and targets that can be learnt in part: a third of them is random too. */
+    static final class Recording {
+        final int[][] inputs;
+        final int[][] targets;
+
+        Recording(long seed, int steps) {
+            Random random = new Random(seed);
+            inputs = new int[BATCH][steps];
+            targets = new int[BATCH][steps];
+            for (int row = 0; row < BATCH; row++) {
+                for (int t = 0; t < steps; t++) {
+                    inputs[row][t] = random.nextInt(CLASSES);
+                    targets[row][t] = random.nextInt(3) == 0 ? random.nextInt(CLASSES) : CLASSES - 1 - inputs[row][t];
+                }
+            }
+        }
+
+        INDArray features() {
+            return oneHot(inputs, CLASSES);
+        }
+
+        INDArray labels() {
+            return oneHot(targets, CLASSES);
+        }
+    }
+
+    /** Hands segments over as Python does: in two tensors, one segment long, used again for each. */
+    static final class Feeder {
+        private final Tensor features = Tensor.zeros("FLOAT", "f", new long[] {BATCH, CLASSES, TBPTT});
+        private final Tensor labels = Tensor.zeros("FLOAT", "f", new long[] {BATCH, CLASSES, TBPTT});
+
+        /** One step on the segment that begins at {@code from}; what a longer one left behind it stays there. */
+        double[] step(Network network, Recording recording, int from, long seed) {
+            int to = Math.min(from + TBPTT, recording.inputs[0].length);
+            write(features, recording.features(), from, to);
+            write(labels, recording.labels(), from, to);
+            return network.step(features, labels, to - from, from == 0, seed);
+        }
+
+        /** Steps number {@code begin} up to {@code end} of an endless row of windows; a step's number is its seed. */
+        void steps(Network network, int begin, int end) {
+            int perWindow = (WINDOW + TBPTT - 1) / TBPTT;
+            for (int i = begin; i < end; i++) {
+                step(network, new Recording(i / perWindow, WINDOW), i % perWindow * TBPTT, i);
+            }
+        }
+
+        private static void write(Tensor tensor, INDArray window, int from, int to) {
+            tensor.firstSteps(to - from).assign(
+                    window.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(from, to)));
+        }
+    }
+}

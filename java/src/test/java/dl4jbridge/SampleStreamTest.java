@@ -1,0 +1,366 @@
+package dl4jbridge;
+
+import static dl4jbridge.Fixtures.CLASSES;
+import static dl4jbridge.Fixtures.HIDDEN;
+import static dl4jbridge.Fixtures.network;
+import static dl4jbridge.Fixtures.oneHot;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dl4jbridge.Fixtures.Feeder;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.SplittableRandom;
+import java.util.function.LongUnaryOperator;
+import java.util.stream.Stream;
+import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.RNNFormat;
+import org.deeplearning4j.nn.conf.layers.DenseLayer;
+import org.deeplearning4j.nn.conf.layers.LSTM;
+import org.deeplearning4j.nn.conf.layers.Layer;
+import org.deeplearning4j.nn.conf.layers.OutputLayer;
+import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.nd4j.linalg.activations.Activation;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.lossfunctions.LossFunctions;
+
+class SampleStreamTest {
+    private static Network trained;
+
+    @BeforeAll
+    static void train() {
+        trained = network("learning_rate", 0.03);
+        new Feeder().steps(trained, 0, 100);
+    }
+
+    private static int[] random(long seed, int n, int classes) {
+        return new Random(seed).ints(n, 0, classes).toArray();
+    }
+
+    private static int[] join(int[] a, int... b) {
+        int[] joined = Arrays.copyOf(a, a.length + b.length);
+        System.arraycopy(b, 0, joined, a.length, b.length);
+        return joined;
+    }
+
+    private static Tensor bytes(int... indices) {
+        Tensor tensor = Tensor.zeros("UBYTE", "c", new long[] {indices.length});
+        for (int i = 0; i < indices.length; i++) {
+            tensor.array().putScalar(i, indices[i]);
+        }
+        return tensor;
+    }
+
+    private static float[][] rows(SampleStream stream, int classes, int[] indices) {
+        Tensor probabilities = Tensor.zeros("FLOAT", "c", new long[] {indices.length, classes});
+        stream.run(bytes(indices), probabilities, indices.length);
+        return probabilities.array().toFloatMatrix();
+    }
+
+    private static float[][] run(SampleStream stream, int... indices) {
+        return rows(stream, CLASSES, indices);
+    }
+
+    private static int[] generate(SampleStream stream, int n, double temperature, double topP) {
+        Tensor drawn = Tensor.zeros("UBYTE", "c", new long[] {n});
+        stream.generate(drawn, n, temperature, topP);
+        return drawn.array().toIntVector();
+    }
+
+    private static void listen(SampleStream stream, int... indices) {
+        stream.listen(bytes(indices), indices.length);
+    }
+
+    private static SampleStream primed() {
+        SampleStream stream = trained.stream();
+        listen(stream, 1, 7, 3);
+        return stream;
+    }
+
+    private static int argMax(float[] p) {
+        int best = 0;
+        for (int i = 1; i < p.length; i++) {
+            if (p[i] > p[best]) {
+                best = i;
+            }
+        }
+        return best;
+    }
+
+    private static void assertMatchesTimeSteps(Network network, int classes, int[] heard) {
+        float[][] rows = rows(network.stream(), classes, heard);
+        MultiLayerNetwork net = network.dl4j();
+        net.rnnClearPreviousState();
+        for (int t = 0; t < heard.length; t++) {
+            INDArray expected = net.rnnTimeStep(oneHot(new int[][] {{heard[t]}}, classes));
+            assertArrayEquals(expected.dup('c').data().asFloat(), rows[t], 1e-5f, "sample " + t);
+        }
+    }
+
+    @Test
+    void givesWhatTimeStepsGiveOverALongCarriedState() {
+        int[] heard = random(1, 2000, CLASSES);
+        assertMatchesTimeSteps(trained, CLASSES, heard);
+        float[][] rows = run(trained.stream(), heard);
+        long confident = Arrays.stream(rows).filter(p -> p[argMax(p)] > 0.5).count();
+        assertTrue(confident > 200, "only " + confident + " rows are far from uniform");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 10, one-hot", "2, 11, xavier", "3, 9, one-hot"}) // sizes that are no multiple of four
+    void givesWhatTimeStepsGiveForAllBytes(int layers, int hidden, String init) {
+        Network network = network("inputs", 256, "outputs", 256, "layers", layers, "hidden", hidden, "init", init);
+        // Large weights of every kind, the peepholes too.
+        network.dl4j().params().muli(3);
+        assertMatchesTimeSteps(network, 256, random(2, 300, 256));
+    }
+
+    @Test
+    void writesNoMoreRowsThanAskedFor() {
+        Tensor probabilities = Tensor.zeros("FLOAT", "c", new long[] {3, CLASSES});
+        probabilities.array().assign(-1);
+        trained.stream().run(bytes(4, 5, 6), probabilities, 2);
+        assertArrayEquals(run(trained.stream(), 4, 5), Arrays.copyOf(probabilities.array().toFloatMatrix(), 2));
+        assertEquals(-CLASSES, probabilities.array().getRow(2).sumNumber().doubleValue());
+    }
+
+    @Test
+    void aCutChangesNoBit() {
+        int[] heard = random(3, 200, CLASSES);
+        float[][] whole = run(trained.stream(), heard);
+        SampleStream stream = trained.stream();
+        for (int from = 0, length = 1; from < heard.length; from += length, length++) {
+            int to = Math.min(from + length, heard.length);
+            assertArrayEquals(Arrays.copyOfRange(whole, from, to), run(stream, Arrays.copyOfRange(heard, from, to)));
+        }
+    }
+
+    @Test
+    void listeningLeavesTheStateThatRunningLeaves() {
+        int[] heard = random(4, 60, CLASSES);
+        float[][] whole = run(trained.stream(), heard);
+        SampleStream stream = trained.stream();
+        listen(stream, Arrays.copyOf(heard, 40));
+        assertArrayEquals(Arrays.copyOfRange(whole, 40, 60), run(stream, Arrays.copyOfRange(heard, 40, 60)));
+    }
+
+    @Test
+    void resetForgets() {
+        SampleStream stream = trained.stream();
+        float[][] fresh = run(stream, 1, 2, 3);
+        assertFalse(Arrays.deepEquals(fresh, run(stream, 1, 2, 3)), "nothing was carried");
+        stream.reset();
+        assertArrayEquals(fresh, run(stream, 1, 2, 3));
+    }
+
+    @Test
+    void keepsTheParametersOfTheMomentItWasMade() {
+        Network network = network();
+        SampleStream old = network.stream();
+        float[][] before = run(network.stream(), 1, 2, 3);
+        new Feeder().steps(network, 0, 3);
+        assertArrayEquals(before, run(old, 1, 2, 3));
+        assertFalse(Arrays.deepEquals(before, run(network.stream(), 1, 2, 3)), "nothing was learnt");
+    }
+
+    @Test
+    void theSeedDecidesWhatIsDrawn() {
+        int[][] drawn = new int[3][];
+        for (int i = 0; i < drawn.length; i++) {
+            SampleStream stream = primed();
+            stream.seed(i < 2 ? 11 : 12);
+            drawn[i] = generate(stream, 100, 1.0, 1.0);
+        }
+        assertArrayEquals(drawn[0], drawn[1]);
+        assertFalse(Arrays.equals(drawn[0], drawn[2]));
+    }
+
+    @Test
+    void hearsWhatItDraws() {
+        SampleStream stream = primed();
+        int[] drawn = generate(stream, 50, 1.0, 1.0);
+        SampleStream other = primed();
+        listen(other, drawn);
+        assertArrayEquals(run(other, 5), run(stream, 5));
+    }
+
+    @Test
+    void drawsAndWritesClassesFrom128On() {
+        Network network = network("inputs", 256, "outputs", 256);
+        network.dl4j().getOutputLayer().getParam("b").putScalar(200, 50);
+        SampleStream stream = network.stream();
+        listen(stream, 255);
+        assertArrayEquals(new int[] {200, 200, 200}, generate(stream, 3, 1.0, 1.0));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1.0, 1e-9", "1e-6, 1.0"})
+    void aTinyTopPOrTemperatureLeavesTheMostProbableClass(double temperature, double topP) {
+        int[] heard = {1, 7, 3};
+        SampleStream stream = trained.stream();
+        listen(stream, heard);
+        int[] drawn = generate(stream, 100, temperature, topP);
+        float[][] rows = run(trained.stream(), join(heard, drawn));
+        for (int t = 0; t < drawn.length; t++) {
+            assertEquals(argMax(rows[heard.length - 1 + t]), drawn[t], "sample " + t);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1.0, 1.0", "2.0, 1.0", "0.5, 1.0", "1.0, 0.8", "2.0, 0.5"})
+    void drawsFollowTheDistribution(double temperature, double topP) {
+        // Seeds without a pattern, so that only the draw itself is on trial.
+        SplittableRandom seeds = new SplittableRandom(1);
+        assertFirstDrawsFollow(temperature, topP, i -> seeds.nextLong());
+    }
+
+    @Test
+    void drawsOfNeighbouringSeedsFollowTheDistribution() {
+        assertFirstDrawsFollow(1.0, 1.0, i -> i);
+    }
+
+    private static void assertFirstDrawsFollow(double temperature, double topP, LongUnaryOperator seeds) {
+        int draws = 20000;
+        int[] prime = doubtfulPrime();
+        double[] expected = distribution(run(trained.stream(), prime)[prime.length - 1], temperature, topP);
+        int[] counts = new int[CLASSES];
+        SampleStream stream = trained.stream();
+        Tensor heard = bytes(prime);
+        Tensor drawn = Tensor.zeros("UBYTE", "c", new long[] {1});
+        for (int i = 0; i < draws; i++) {
+            stream.reset();
+            stream.seed(seeds.applyAsLong(i));
+            stream.listen(heard, prime.length);
+            stream.generate(drawn, 1, temperature, topP);
+            counts[drawn.array().getInt(0)]++;
+        }
+        double chiSquare = 0;
+        double largest = 0;
+        for (int k = 0; k < CLASSES; k++) {
+            if (expected[k] == 0) {
+                assertEquals(0, counts[k], "draws of class " + k + ", which top-p leaves out");
+                continue;
+            }
+            double deviation = counts[k] - draws * expected[k];
+            chiSquare += deviation * deviation / Math.max(draws * expected[k], 1);
+            largest = Math.max(largest, expected[k]);
+        }
+        assertTrue(largest < 0.9, "the distribution is too peaked to show anything");
+        // 15 degrees of freedom: one in a thousand is above 37.7.
+        assertTrue(chiSquare < 37.7, "chi-square " + chiSquare + " of " + Arrays.toString(counts));
+    }
+
+    /** Three samples behind which the network has a favourite and doubts. */
+    private static int[] doubtfulPrime() {
+        int[] best = null;
+        float smallest = 1;
+        for (int i = 0; i < 50; i++) {
+            int[] prime = random(i, 3, CLASSES);
+            float[] p = run(trained.stream(), prime)[2];
+            float off = Math.abs(p[argMax(p)] - 0.4f);
+            if (off < smallest) {
+                smallest = off;
+                best = prime;
+            }
+        }
+        return best;
+    }
+
+    /** p^(1/temperature), cut to the smallest set of most probable classes that reaches topP, and made to sum to 1. */
+    private static double[] distribution(float[] p, double temperature, double topP) {
+        double[] q = new double[p.length];
+        for (int i = 0; i < p.length; i++) {
+            q[i] = Math.pow(p[i], 1 / temperature);
+        }
+        normalise(q);
+        double[] sorted = q.clone();
+        Arrays.sort(sorted);
+        double mass = 0;
+        double least = 0;
+        for (int i = sorted.length - 1; i >= 0 && mass < topP; i--) {
+            mass += sorted[i];
+            least = sorted[i];
+        }
+        for (int i = 0; i < q.length; i++) {
+            q[i] = q[i] < least ? 0 : q[i];
+        }
+        normalise(q);
+        return q;
+    }
+
+    private static void normalise(double[] q) {
+        double sum = Arrays.stream(q).sum();
+        for (int i = 0; i < q.length; i++) {
+            q[i] /= sum;
+        }
+    }
+
+    @Test
+    void drawsNothingBeforeItHeardSomething() {
+        SampleStream stream = trained.stream();
+        assertThrows(IllegalStateException.class, () -> generate(stream, 1, 1.0, 1.0));
+        listen(stream, 3);
+        assertEquals(2, generate(stream, 2, 1.0, 1.0).length);
+        stream.reset();
+        assertThrows(IllegalStateException.class, () -> generate(stream, 1, 1.0, 1.0));
+    }
+
+    @SuppressWarnings("deprecation") // GravesLSTM
+    private static org.deeplearning4j.nn.conf.layers.GravesLSTM.Builder graves() {
+        return new org.deeplearning4j.nn.conf.layers.GravesLSTM.Builder()
+                .nIn(CLASSES).nOut(HIDDEN).activation(Activation.TANH);
+    }
+
+    private static RnnOutputLayer output(Activation activation, LossFunctions.LossFunction loss) {
+        return new RnnOutputLayer.Builder(loss).activation(activation).dataFormat(RNNFormat.NCW)
+                .nIn(HIDDEN).nOut(CLASSES).build();
+    }
+
+    private static RnnOutputLayer softmax() {
+        return output(Activation.SOFTMAX, LossFunctions.LossFunction.MCXENT);
+    }
+
+    private static SampleStream streamOf(Layer recurrent, Layer output) {
+        MultiLayerNetwork net = new MultiLayerNetwork(
+                new NeuralNetConfiguration.Builder().list().layer(recurrent).layer(output).build());
+        net.init();
+        return new SampleStream(net);
+    }
+
+    static Stream<Arguments> unreadable() {
+        return Stream.of(
+                Arguments.of("sigmoid output", graves().build(),
+                        output(Activation.SIGMOID, LossFunctions.LossFunction.XENT)),
+                Arguments.of("output layer without time", graves().build(),
+                        new OutputLayer.Builder(LossFunctions.LossFunction.MCXENT).activation(Activation.SOFTMAX)
+                                .nIn(HIDDEN).nOut(CLASSES).build()),
+                Arguments.of("LSTM", new LSTM.Builder().nIn(CLASSES).nOut(HIDDEN).activation(Activation.TANH).build(),
+                        softmax()),
+                Arguments.of("softsign GravesLSTM", graves().activation(Activation.SOFTSIGN).build(), softmax()),
+                Arguments.of("hard-sigmoid gates",
+                        graves().gateActivationFunction(Activation.HARDSIGMOID).build(), softmax()),
+                Arguments.of("dense layer", new DenseLayer.Builder().nIn(CLASSES).nOut(HIDDEN).build(),
+                        softmax()));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("unreadable")
+    void refusesANetworkWhoseArithmeticIsNotItsOwn(String what, Layer recurrent, Layer output) {
+        assertThrows(IllegalArgumentException.class, () -> streamOf(recurrent, output));
+    }
+
+    @Test
+    void readsTheNetworkThatTheRefusedOnesDifferFrom() {
+        assertEquals(1, run(streamOf(graves().build(), softmax()), 3).length);
+    }
+}

@@ -95,7 +95,8 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        return [note for pair in self.pairs for note in pair.notes]
+        """What the user should know of the recordings, each thing once."""
+        return list(dict.fromkeys(note for pair in self.pairs for note in pair.notes))
 
 
 def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings) -> Run:

@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.floating]
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 # Bits of a uniform guess over 256 classes.
 CHANCE_BITS = 8.0
+# An exact copy would have a bar of infinite length.
+SMALLEST_ESR = 1e-9
 
 
 def loss(path: Path, log: list[dict[str, str]], entropy_bits: float) -> None:
@@ -76,14 +78,16 @@ def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
 
 
 def comparison(path: Path, rows: list[dict[str, object]]) -> None:
-    """Error-to-signal ratio of the model and the baselines, in dB; shorter is better."""
+    """Signal-to-noise ratio of the model and the baselines."""
     figure, axes = _figure()
     rows = [row for row in rows if row["esr"] is not None]
     names = [str(row["name"]) for row in rows]
-    decibels = [10 * np.log10(max(float(str(row["esr"])), 1e-6)) for row in rows]
-    axes.barh(names, [d + 60 for d in decibels], left=-60, color=[ORANGE] + [BLUE] * (len(rows) - 1))
+    decibels = [-10 * np.log10(max(float(str(row["esr"])), SMALLEST_ESR)) for row in rows]
+    bars = axes.barh(names, decibels, color=[ORANGE] + [BLUE] * (len(rows) - 1))
+    axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.margins(x=0.1)
     axes.invert_yaxis()
-    axes.set_xlabel("error-to-signal ratio (dB), left is better")
+    axes.set_xlabel("signal-to-noise ratio (dB), longer is better")
     _save(path, figure, axes, legend=False)
 
 

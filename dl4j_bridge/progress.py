@@ -15,6 +15,8 @@ stderr = Console(stderr=True, highlight=False)
 
 # Seconds between two lines where stderr is no terminal.
 LINE_EVERY = 10.0
+# Columns from which there is room for a bar beside the figures.
+WIDE = 110
 # Steps that the shown bits and accuracy are averaged over, exponentially.
 SMOOTHING = 20
 
@@ -26,7 +28,8 @@ def training_progress() -> Iterator[Callable[[training.Progress], None]]:
     if not stderr.is_terminal:
         yield _lines(smooth)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}"))
+    text = TextColumn("{task.fields[text]}")
+    columns = (BarColumn(), text) if stderr.width >= WIDE else (text,)
     with Progress(*columns, console=stderr) as bar:
         task = bar.add_task("train", total=None, text="")
 
@@ -69,13 +72,14 @@ class _Smooth:
         self._bits += (progress.bits - self._bits) / SMOOTHING
         self._accuracy += (progress.accuracy - self._accuracy) / SMOOTHING
         if progress.valid:
-            self._valid = f" | valid {progress.valid['bits']:.3f} bits {progress.valid['accuracy']:.1%}"
+            self._valid = f" (valid {progress.valid['bits']:.3f}, {progress.valid['accuracy']:.1%})"
 
     def text(self, progress: training.Progress) -> str:
-        left = "until it stops improving" if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
+        # All of it fits into 80 columns.
+        time = _clock(progress.seconds) if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
         return (
-            f"step {progress.step} | {self._bits:.3f} bits/sample {self._accuracy:.1%}{self._valid} | "
-            f"{progress.samples_per_second:,.0f} samples/s | {_clock(progress.seconds)}, {left}"
+            f"step {progress.step} {self._bits:.3f} bits/sample, {self._accuracy:.1%}{self._valid} "
+            f"{progress.samples_per_second:,.0f} samples/s {time}"
         )
 
 

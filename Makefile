@@ -8,6 +8,7 @@ PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
 .PHONY: setup demo test test-full lint lock cuda examples clean
 
 setup: $(VENV)/.ready $(JAR)
+	@$(BIN)/python -c 'from dl4j_bridge import jars; jars.class_path()' 2>/dev/null || ./mvnw -q -B package -DskipTests
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: $(PYTHON) is %d.%d; dl4j_bridge wants Python 3.11 or later: make PYTHON=python3.12" % sys.version_info[:2])'
@@ -29,11 +30,11 @@ lint: setup
 
 test: setup lint
 	./mvnw -q -B test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow'
 
 test-full: setup lint
 	./mvnw -q -B test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # The list of jars that Python puts on the class path: what Maven resolves for each platform, with sizes and hashes.
 lock: setup

@@ -15,8 +15,8 @@ STRETCH = 1 << 19
 TAPS = 48
 # A delay may be cut only if a filter that starts behind it explains the target as well as one that starts before it:
 # its error may grow by ERROR_GROWTH of itself and by ERROR_FLOOR of the target's energy.
-ERROR_GROWTH = 0.005
-ERROR_FLOOR = 1e-5
+ERROR_GROWTH = 0.001
+ERROR_FLOOR = 1e-6
 # Correlation below this share of its peak does not belong to the peak's rise.
 ONSET_SHARE = 0.02
 # Below this the two recordings have no lag in common that stands out.

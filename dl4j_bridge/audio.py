@@ -100,8 +100,7 @@ class Recording:
         return np.concatenate(parts)
 
     def sha256(self) -> str:
-        with open(self.path, "rb") as f:
-            return hashlib.file_digest(f, "sha256").hexdigest()
+        return sha256(self.path)
 
     def _mono_blocks(self, size: int) -> Iterator[Samples]:
         import soundfile
@@ -117,6 +116,18 @@ class Recording:
                     raise BridgeError(self.path, f"ends {left} frames early", "it changed while it was read; try again")
                 left -= len(block)
                 yield _to_mono(block, self.channel)
+
+
+def sha256(path: Path) -> str:
+    """Hash a recording's file, after `open_recording`'s first checks."""
+    with _opened(path), open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def channel_if_there(path: Path, channel: int | None) -> int | None:
+    """Give `channel` if the recording has it, else None, which mixes all down."""
+    with _opened(path) as f:
+        return channel if channel and channel <= f.channels else None
 
 
 def open_recording(path: Path, channel: int | None = None) -> Recording:
@@ -159,6 +170,8 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
     promised = _promised_frames(path) or promised
     if frames < promised:
         notes.append(f"{path}: truncated, {frames} of {promised} frames are there; using those")
+    if peak > 1:
+        notes.append(f"{path}: peak {peak:.3g}; samples beyond -1 to 1 are clipped")
     if channels > 1:
         notes.append(f"{path}: {channels} channels, " + (f"took {channel}" if channel else "mixed down to one"))
     return Recording(path, rate, frames, channels, subtype, channel, loudest, tuple(notes))

@@ -119,7 +119,10 @@ def train(
     if resume:
         run = _resumed(inputs, targets, out, preset, options)
     elif inputs:
-        run = _new(inputs, targets or [], out, config.preset(preset).with_options(options))
+        settings = config.preset(preset).with_options(options)
+        from dl4j_bridge import training
+
+        run = training.new_run(inputs, targets or [], out, settings)
     else:
         raise InputError("--input", "not given", "wanted a recording")
     from dl4j_bridge import training
@@ -144,12 +147,6 @@ def train(
         raise typer.Exit(130)
 
 
-def _new(inputs: list[Path], targets: list[Path], out: Path | None, settings: config.TrainSettings) -> Any:
-    from dl4j_bridge import training
-
-    return training.new_run(inputs, targets, out, settings)
-
-
 def _resumed(
     inputs: list[Path] | None, targets: list[Path] | None, out: Path | None, preset: str, options: dict[str, Any]
 ) -> Any:
@@ -157,22 +154,18 @@ def _resumed(
 
     if out is None:
         raise InputError("--resume", "without --out", "wanted the run folder: train RUN --resume")
-    run = training.resumed_run(out, options if preset == "default" else config.PRESETS[preset] | options)
-    for given, known in (
-        (inputs, [p.input.path for p in run.pairs]),
-        (targets, [p.target.path for p in run.pairs if p.target]),
-    ):
-        if given and [p.absolute() for p in given] != known:
-            raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
-    return run
+    config.preset(preset)
+    return training.resumed_run(out, config.PRESETS[preset] | options, inputs or [], targets or [])
 
 
 def _print_trained(result: dict[str, Any], has_target: bool) -> None:
+    import shlex
+
     from rich.markup import escape
 
     from dl4j_bridge.progress import stderr
 
-    folder = result["run"]
+    folder = shlex.quote(result["run"])
     if result["stopped_because"] == "interrupted":
         stderr.print(f"interrupted at step {result['steps']}, saved; go on with:")
         stderr.print(f"  dl4j-bridge train {escape(folder)} --resume", soft_wrap=True)
@@ -273,21 +266,23 @@ def doctor(
     debug: Debug = False,
 ) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from dl4j_bridge import doctor as examiner
 
-    defaults = config.RunSettings()
-    result = examiner.examine(threads or defaults.threads, backend or defaults.backend)
+    given = {name: value for name, value in (("threads", threads), ("backend", backend)) if value is not None}
+    wanted = config.TrainSettings().with_options(given).run
+    result = examiner.examine(wanted.threads, wanted.backend)
     table = Table(show_header=False, box=None)
     for name in ("java", "jars", "audio", "backend", "threads", "heap_bytes"):
         value = result[name]
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row("[green]✓[/]" if value else "[red]✗[/]", name, text if value else "see below")
+        table.add_row("[green]✓[/]" if value else "[red]✗[/]", name, escape(text) if value else "see below")
     console = Console()
     console.print(table)
     for problem in result["problems"]:
-        console.print(f"[red]✗[/] {problem}", soft_wrap=True)
+        console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
     _print_json(as_json, result)
     if result["problems"]:
         raise typer.Exit(1)
@@ -338,7 +333,9 @@ def demo(
             folder.path, settings, lambda text: stderr.print(text, soft_wrap=True, markup=False), report
         )
     interrupted = result["stopped_because"] == "interrupted"
-    if not interrupted:
+    if interrupted:
+        _print_trained(result, has_target=True)
+    else:
         _print_rows(result["rows"], "the held-out test part")
         print(f"listen: {result['output']}\nlook:   {result['report']}")
         stderr.print(
@@ -352,15 +349,20 @@ def demo(
 def main() -> None:
     """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
     debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a tick is no reason to fail.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         status = app(standalone_mode=False, prog_name="dl4j-bridge")
     except BridgeError as e:
         status = _fail(str(e), e.exit_status, e, debug)
     except (typer.Abort, KeyboardInterrupt) as e:
         status = _fail("interrupted", 130, e, debug)
+    except OSError as e:
+        status = _fail(f"{e.filename or 'system'}: {e.strerror or e}; wanted a usable file or folder", 2, e, debug)
     except Exception as e:
         if hasattr(e, "format_message"):  # a usage error of Click, which Typer brings along but does not name
-            sys.exit(_fail(_usage_line(e), 2, e, debug))
+            sys.exit(_fail(_usage_line(e), 2, e, debug) if e.format_message() else 2)
         status = _fail(f"{type(e).__name__}: {e}; this is a bug: run again with --debug and report it", 1, e, debug)
     sys.exit(status or 0)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import baselines, jvm, metrics, modelfile, pairs
+from dl4j_bridge import audio, baselines, jvm, metrics, modelfile, pairs, training
 from dl4j_bridge.baselines import Baseline
 from dl4j_bridge.codec import DeEmphasis
 from dl4j_bridge.config import DataSettings
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import SampleStream
 from dl4j_bridge.tasks.samples import SamplesTask
-from dl4j_bridge.training import WARM_UP, run_through
 
 Indices = npt.NDArray[np.uint8]
 
@@ -54,11 +52,13 @@ def compare(
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
     task = SamplesTask.from_dict(about)
-    settings = DataSettings(**about["settings"]["data"])
-    fixed = replace(settings, rate=about["rate"], align=str(about["pairs"][0]["delay"]))
-    pair = pairs.open_pair(source, target, fixed)
-    x, y = _signals(task, pair)
-    trained = _pair_of_training(about, pair)
+    trained = _pair_of_training(about, source, target)
+    channel = about["settings"]["data"]["channel"]
+    for path in (source, target):
+        channel = audio.channel_if_there(path, channel) if path else channel
+    delay = (trained or about["pairs"][0])["delay"]
+    pair = pairs.open_pair(source, target, DataSettings(about["rate"], channel, align=str(delay)))
+    x, y = training.signals_of(task, pair)
     start, end = (trained["split"]["test"]) if trained else (0, y.size)
     if trained is None and y.size < 2:
         raise InputError(source, "too short", "wanted a longer recording")
@@ -77,7 +77,7 @@ def compare(
         done += end - start
 
     stream = loaded.network.stream()
-    rows.append({"name": "model", **task.measure(counted(run_through(stream, x, start, end, WARM_UP)), y[start:end])})
+    rows.append({"name": "model", **task.measure(counted(training.run_through(stream, x, start, end)), y[start:end])})
     for kind in baselines.ALL:
         baseline = kind(task.codec)
         prefix = f"{baseline.name}/"
@@ -86,16 +86,9 @@ def compare(
     return {"rows": rows, "part": "test" if trained else "all", "samples": end - start, "notes": list(pair.notes)}
 
 
-def _signals(task: SamplesTask, pair: pairs.Pair) -> tuple[Indices, Indices]:
-    source = task.encode(pair.input, pair.rate)[pair.input_start :][: pair.length]
-    if pair.target is None:
-        return task.input_and_target(source, None)
-    return task.input_and_target(source, task.encode(pair.target, pair.rate)[pair.target_start :][: pair.length])
-
-
-def _pair_of_training(about: dict[str, Any], pair: pairs.Pair) -> dict[str, Any] | None:
+def _pair_of_training(about: dict[str, Any], source: Path, target: Path | None) -> dict[str, Any] | None:
     """What the model file says of these recordings, if it was trained with them."""
-    hashes = (pair.input.sha256(), pair.target.sha256() if pair.target else None)
+    hashes = (audio.sha256(source), audio.sha256(target) if target else None)
     for stored in about["pairs"]:
         if (stored["input"]["sha256"], stored["target"]["sha256"] if stored["target"] else None) == hashes:
             return dict(stored)

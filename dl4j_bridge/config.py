@@ -122,7 +122,7 @@ class GenerateSettings:
     """How new audio is drawn from a model."""
 
     temperature: float = field(default=1.0, metadata={"help": "Below 1 plays safe, above 1 takes risks."})
-    top_p: float = field(default=1.0, metadata={"help": "Draw only from the likeliest classes of this total share."})
+    top_p: float = field(default=0.97, metadata={"help": "Draw only from the likeliest classes of this total share."})
     seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
 
 
@@ -172,7 +172,7 @@ def validate(settings: TrainSettings) -> None:
         (data, ("rate", "channel")),
     ):
         for name in names:
-            _check(name, getattr(group, name), "1 or more", lambda v: v >= 1)
+            _check(name, getattr(group, name), "1 to 2^31 - 1", lambda v: 1 <= v < 2**31)
     for name in ("epochs", "minutes"):
         _check(name, getattr(run, name), "a number above 0", lambda v: v > 0)
     _check("learning_rate", network.learning_rate, "a number above 0", lambda v: v > 0)

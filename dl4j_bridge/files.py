@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +72,7 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise InputError(path, "a folder", "wanted the name of a file")
     if not folder.is_dir():
-        raise InputError(path, f"no folder {folder}", f"make it: mkdir -p {folder}")
+        raise InputError(path, f"no folder {folder}", f"make it: mkdir -p {shlex.quote(str(folder))}")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

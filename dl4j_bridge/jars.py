@@ -48,6 +48,11 @@ def locked() -> tuple[Jar, ...]:
     return tuple(Jar(**entry) for entry in json.loads(text))
 
 
+def dl4j_version() -> str:
+    """The version of DL4J that is locked."""
+    return next(jar.coordinates.split(":")[2] for jar in locked() if ":deeplearning4j-nn:" in jar.coordinates)
+
+
 def current_platform(system: str = sys.platform, machine: str | None = None) -> str:
     """Give JavaCPP's name of a platform, such as ``linux-x86_64``.
 
@@ -62,7 +67,7 @@ def current_platform(system: str = sys.platform, machine: str | None = None) -> 
     name = f"{systems.get(system, system)}-{machines.get(machine.lower(), machine)}"
     known = {jar.platform for jar in locked()} - {"any"}
     if name not in known:
-        raise BridgeError("platform", name, f"DL4J 1.0.0-M2.1 runs on {', '.join(sorted(known))}")
+        raise BridgeError("platform", name, f"DL4J {dl4j_version()} runs on {', '.join(sorted(known))}")
     return name
 
 

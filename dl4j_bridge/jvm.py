@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge import jars
+from dl4j_bridge.config import RunSettings
 from dl4j_bridge.errors import BridgeError
 
 OLDEST_JAVA = 11
@@ -64,30 +66,30 @@ def find_java() -> Java:
         java = _java_at(Path(home), "JAVA_HOME")
         if java is None:
             raise BridgeError("JAVA_HOME", f"{home} holds no Java", "set it to a JDK or JRE, or unset it")
-        return _new_enough(java)
-    too_old = None
+        return _fit(java)
+    unfit = None
     for candidate, source in _candidates():
         java = _java_at(candidate, source)
-        if java is not None and java.major >= OLDEST_JAVA:
+        if java is not None and java.major >= OLDEST_JAVA and _has_library(java):
             return java
-        too_old = too_old or java
-    if too_old:
-        return _new_enough(too_old)
+        unfit = unfit or java
+    if unfit:
+        return _fit(unfit)
     raise BridgeError(
         "java", "not found in JAVA_HOME, PATH or the usual places", f"install Java {OLDEST_JAVA} or later"
     )
 
 
-def start(threads: int = 1, backend: str = "cpu") -> None:
-    """Start the JVM; later calls with the same arguments do nothing.
+def start(threads: int | None = None, backend: str | None = None) -> None:
+    """Start the JVM; later calls with the same arguments, or with none, do nothing.
 
     Parameters
     ----------
     threads
         CPU threads of ND4J's linear algebra. Set through the environment, since OpenMP reads it when its library
-        loads.
+        loads. None is `config`'s default, or what a running JVM has.
     backend
-        ``cpu`` or ``cuda``.
+        ``cpu`` or ``cuda``; None likewise.
 
     Raises
     ------
@@ -96,8 +98,11 @@ def start(threads: int = 1, backend: str = "cpu") -> None:
         be changed any more.
     """
     global _started_with
+    if _started_with is not None:
+        threads, backend = threads or _started_with[0], backend or _started_with[1]
     if _started_with == (threads, backend):
         return
+    threads, backend = threads or RunSettings.threads, backend or RunSettings.backend
     import jnius_config
 
     if _started_with is not None or jnius_config.vm_running:
@@ -108,6 +113,9 @@ def start(threads: int = 1, backend: str = "cpu") -> None:
     java = find_java()
     class_path = jars.class_path(backend)
     os.environ["JAVA_HOME"] = str(java.home)
+    if locale.setlocale(locale.LC_CTYPE) in ("C", "POSIX"):
+        # Java would read and write file names in ASCII.
+        os.environ["LC_ALL"] = "C.UTF-8"
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
     options = _options(java)
     jnius_config.set_options(*options)
@@ -148,7 +156,7 @@ def java_errors(subject: str) -> Iterator[None]:
         message = " ".join((e.innermessage or str(e)).split())
         if name == "IOException":
             raise OSError(message) from e
-        if "OutOfMemoryError" in (e.classname or ""):
+        if "OutOfMemoryError" in (e.classname or "") or "bad_alloc" in message:
             raise BridgeError(subject, f"out of memory ({message})", "wanted less: --hidden, --batch or --tbptt") from e
         raise BridgeError(subject, f"Java says {name}: {message}", "run again with --debug for the details") from e
 
@@ -158,6 +166,10 @@ def _options(java: Java) -> list[str]:
         f"-Xmx{heap_bytes() >> 20}m",
         # Ctrl-C belongs to Python, which finishes the step and saves.
         "-Xrs",
+        # DL4J's arrays live outside of the heap and go when their small Java halves are collected. A small young
+        # generation collects them soon: resident memory stays flat, and one collecting thread does not slow training.
+        "-XX:+UseSerialGC",
+        "-Xmn64m",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
         # Set explicitly, or a missing one in the environment lets every class print its own warning.
         "-Dfile.encoding=UTF-8",
@@ -247,13 +259,17 @@ def _java_at(home: Path, source: str) -> Java | None:
     return Java(home, version[1], source) if version else None
 
 
-def _new_enough(java: Java) -> Java:
+def _has_library(java: Java) -> bool:
+    names = ("lib/server/libjvm.so", "lib/server/libjvm.dylib", "bin/server/jvm.dll", "lib/libjli.dylib")
+    return any((java.home / name).exists() for name in names)
+
+
+def _fit(java: Java) -> Java:
     if java.major < OLDEST_JAVA:
         raise BridgeError(
             f"Java at {java.home} ({java.source})", f"version {java.version}", f"wanted {OLDEST_JAVA} or later"
         )
-    libraries = ("lib/server/libjvm.so", "lib/server/libjvm.dylib", "bin/server/jvm.dll", "lib/libjli.dylib")
-    if not any((java.home / name).exists() for name in libraries):
+    if not _has_library(java):
         raise BridgeError(
             f"Java at {java.home} ({java.source})", "has no JVM library", "install a whole JRE or JDK, or set JAVA_HOME"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge import __version__, config
+from dl4j_bridge.codec import CLASSES
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.files import TemporaryName
 from dl4j_bridge.network import Network
@@ -27,6 +30,20 @@ _DL4J_REQUIRED = {"configuration.json", "coefficients.bin"}
 _KNOWN = _DL4J_REQUIRED | {"updaterState.bin", ABOUT, STATE, BASELINES}
 # Larger than any network that trains on a desk; a zip that unpacks to more is a trap.
 LARGEST_ENTRY = 1 << 30
+
+# What every job needs to know of a model, and what this version can use.
+_ABOUT_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "task": lambda v: v in config.TASKS,
+    "codec": lambda v: v in config.CODECS and v != "auto",
+    "pre_emphasis": lambda v: 0 <= v < 1,
+    "predicts": lambda v: v in ("target", "next"),
+    "classes": lambda v: v == CLASSES,
+    "rate": lambda v: isinstance(v, int) and v >= 1,
+    "pairs": lambda v: (
+        all(isinstance(p["delay"], int) and p["split"]["test"] and p["input"]["sha256"] for p in v) and v
+    ),
+    "settings": lambda v: config.TrainSettings.from_dict(v) is not None,
+}
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -157,10 +174,12 @@ def _refused(z: zipfile.ZipFile, path: Path, found: str) -> InputError:
 def _read_about(path: Path, z: zipfile.ZipFile) -> dict[str, Any]:
     try:
         about = json.loads(z.read(ABOUT))
-        if not {"task", "rate", "classes"} <= about.keys():
-            raise ValueError
-    except (ValueError, AttributeError):
-        raise InputError(path, f"{ABOUT} says nothing of the task", "wanted model.zip of a run folder") from None
+        wrong = [name for name, holds in _ABOUT_CHECKS.items() if not holds(about[name])]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(path, f"{ABOUT} does not describe a model", "wanted model.zip of a run folder") from None
+    if wrong:
+        found = f"{ABOUT} says {wrong[0]} {str(about[wrong[0]])[:40]}"
+        raise InputError(path, found, f"dl4j_bridge {__version__} cannot use that: wanted a model that it trained")
     return dict(about)
 
 

@@ -171,7 +171,7 @@ class SampleStream:
             self._indices.write(part)
             with jvm.java_errors("network"):
                 self._java.run(self._indices.java, self._probabilities.java, part.size)
-            rows.append(self._probabilities.read()[: part.size])
+            rows.append(self._probabilities.read(part.size))
         return np.concatenate(rows)
 
     def listen(self, indices: npt.NDArray[np.uint8]) -> None:
@@ -189,5 +189,5 @@ class SampleStream:
         """Draw `count` samples (at most `BLOCK`), each from the distribution that the one before led to."""
         with jvm.java_errors("network"):
             self._java.generate(self._indices.java, count, temperature, top_p)
-        drawn: npt.NDArray[np.uint8] = self._indices.read()[:count]
+        drawn: npt.NDArray[np.uint8] = self._indices.read(count)
         return drawn

@@ -126,7 +126,7 @@ def check_long_enough(pair: Pair, window: int) -> None:
         Names the length found and the one wanted.
     """
     # Predicting the next sample, the last one has no target.
-    wanted = -(-window * 10 // 8) + (pair.target is None)
+    wanted = max(-(-window * 10 // 8), 10) + (pair.target is None)
     if pair.length < wanted:
         raise InputError(
             pair.input.path,
@@ -204,6 +204,8 @@ class Windows:
 
 def _common_length(source: Recording, target: Recording, rate: int, delay: int) -> int:
     x, y = source.length_at(rate), target.length_at(rate)
+    if abs(delay) >= min(x, y):
+        raise InputError("--align", f"{delay}, but the recordings have {x} and {y} samples", "wanted a smaller delay")
     tolerance = min(round(LENGTH_TOLERANCE_SECONDS * rate), round(LENGTH_TOLERANCE_SHARE * max(x, y)))
     if abs(y - x) > abs(delay) + tolerance:
         raise InputError(
@@ -211,7 +213,7 @@ def _common_length(source: Recording, target: Recording, rate: int, delay: int) 
             f"{y} samples at {rate} Hz against the input's {x}, more than a delay of {delay} explains",
             "wanted two recordings of the same length: cut the longer one",
         )
-    return max(min(x - max(-delay, 0), y - max(delay, 0)), 0)
+    return min(x - max(-delay, 0), y - max(delay, 0))
 
 
 def _resampling_note(recording: Recording, rate: int) -> list[str]:

@@ -55,6 +55,7 @@ def process(
     if about["predicts"] != "target":
         raise InputError(model, "predicts the next sample of its own kind", "use it with: dl4j-bridge generate")
     task = SamplesTask.from_dict(about)
+    channel = channel or audio.channel_if_there(source, about["settings"]["data"]["channel"])
     recording = audio.open_recording(source, channel)
     exact = resolve_decode(settings.decode) == "argmax" and about["rate"] == recording.rate and not task.pre_emphasis
     subtype = task.codec.subtype if exact else "PCM_16"
@@ -83,6 +84,9 @@ def process(
     count = audio.write(output, blocks, recording.rate, subtype)
     seconds = time.perf_counter() - began
     notes = list(recording.notes)
+    delays = sorted({pair["delay"] for pair in about["pairs"]})
+    if len(delays) > 1:
+        notes.append(f"{model}: trained with delays of {delays} samples; put back {delay}")
     if rate != recording.rate:
         notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
     return {

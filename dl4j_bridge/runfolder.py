@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -66,10 +66,10 @@ class RunFolder:
         InputError
             Nothing was written.
         """
-        if self.run_json.exists() or self.last.exists():
+        if self.last.exists():
             raise InputError(self.path, "holds a run already", "use --resume to go on with it, or another --out")
         if self.path.is_dir():
-            if any(file.name != LOCK for file in self.path.iterdir()):
+            if any(file.name not in (LOCK, self.run_json.name) for file in self.path.iterdir()):
                 raise InputError(self.path, "a folder with other files in it", "wanted a new or an empty folder")
             check_writable(self.run_json)
         elif self.path.parent != RUNS:
@@ -161,11 +161,11 @@ class Log:
         self._writer = csv.writer(file, lineterminator="\n")
 
     def head(self) -> None:
-        self._writer.writerow(LOG_FIELDS)
+        self._write(LOG_FIELDS)
 
     def append(self, progress: Progress, learning_rate: float) -> None:
         valid = progress.valid or {}
-        self._writer.writerow(
+        self._write(
             [
                 progress.step,
                 f"{progress.epochs:.5f}",
@@ -177,4 +177,10 @@ class Log:
                 *("" if valid.get(name) is None else f"{valid[name]:.5g}" for name in ("bits", "accuracy", "esr")),
             ]
         )
-        self._file.flush()
+
+    def _write(self, row: Iterable[object]) -> None:
+        try:
+            self._writer.writerow(row)
+            self._file.flush()
+        except OSError as e:
+            raise BridgeError(self._file.name, f"not written ({e.strerror})", "free some space, then --resume") from e

@@ -77,11 +77,12 @@ class NativeArray:
         flat[: values.size] = values
         self.changed()
 
-    def read(self) -> npt.NDArray[Any]:
-        """Copy the values out, in the array's shape and order."""
+    def read(self, rows: int | None = None) -> npt.NDArray[Any]:
+        """Copy the values out, in the array's shape and order; only the first `rows` of its first axis if given."""
         if jvm.backend() == "cuda":
             self.java.toHost()
-        return self._memory().reshape(self.shape, order="F" if self.order == "f" else "C").copy(order="K")
+        values = self._memory().reshape(self.shape, order="F" if self.order == "f" else "C")
+        return values[:rows].copy(order="K")
 
     def changed(self) -> None:
         """Say that the memory was written to."""

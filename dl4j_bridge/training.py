@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, baselines, jvm, modelfile, pairs
-from dl4j_bridge.config import TrainSettings
+from dl4j_bridge import __version__, baselines, jars, jvm, modelfile, pairs
+from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
@@ -116,7 +116,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     opened = _open_pairs(inputs, targets, settings)
     eight_bit = all(pair.input.is_8_bit and (pair.target is None or pair.target.is_8_bit) for pair in opened)
     task = SamplesTask.choose(settings.data, eight_bit, bool(targets))
-    signals = [_signals(task, pair) for pair in opened]
+    signals = [signals_of(task, pair) for pair in opened]
     jvm.start(settings.run.threads, settings.run.backend)
     network = Network.create(settings.network, task.classes)
     about = task.as_dict() | {
@@ -129,10 +129,11 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     }
     folder.create()
     folder.write_run(about | {"status": "running"})
-    return Run(folder, settings, opened, task, network, signals, about, _first_state(settings))
+    state = RunState(learning_rate=settings.network.learning_rate)
+    return Run(folder, settings, opened, task, network, signals, about, state)
 
 
-def resumed_run(out: Path, options: dict[str, Any]) -> Run:
+def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
     """Open a run folder and go on from its ``last.zip``.
 
     Parameters
@@ -141,6 +142,8 @@ def resumed_run(out: Path, options: dict[str, Any]) -> Run:
         The run folder.
     options
         Limits to change: ``steps``, ``epochs``, ``minutes`` and the like.
+    inputs, targets
+        If not empty, they must be those that the run began with.
 
     Raises
     ------
@@ -154,17 +157,20 @@ def resumed_run(out: Path, options: dict[str, Any]) -> Run:
     before = TrainSettings.from_dict(stored["settings"])
     settings = before.with_options(options)
     _check_resumable(before, settings)
+    known_inputs = [Path(p["input"]["path"]) for p in stored["pairs"]]
+    known_targets = [Path(p["target"]["path"]) for p in stored["pairs"] if p["target"]]
+    for given, known in ((inputs, known_inputs), (targets, known_targets)):
+        if given and [p.absolute() for p in given] != known:
+            raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
     jvm.start(settings.run.threads, settings.run.backend)
     model = modelfile.load(folder.last)
-    inputs = [Path(p["input"]["path"]) for p in stored["pairs"]]
-    targets = [Path(p["target"]["path"]) for p in stored["pairs"] if p["target"]]
     task = SamplesTask.from_dict(stored)
-    opened = _open_pairs(inputs, targets, settings)
+    opened = _open_pairs(known_inputs, known_targets, settings)
     signals = []
     for pair, then in zip(opened, stored["pairs"], strict=True):
         _check_same(pair, then)
         # The delay of then, not a new estimate: the windows must be those of the run so far.
-        signals.append(_signals(task, replace(pair, delay=then["delay"], length=then["length"])))
+        signals.append(signals_of(task, replace(pair, delay=then["delay"], length=then["length"])))
     model.network.restore_state(model.state)
     state = RunState(**stored["run_state"])
     about = {k: v for k, v in stored.items() if k != "run_state"} | {"settings": settings.as_dict()}
@@ -196,10 +202,10 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     settings, state = run.settings.run, run.state
     training = [_part(s, "train") for s in run.signals]
     windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
-    fitted = _fit_baselines(run.task, training)
     clock = _Clock(state.seconds)
     valid = None
     with _interruptible() as interrupted, run.folder.open_log() as log:
+        fitted = _fit_baselines(run.task, training)
         reason = _reason_to_stop(run, windows)
         if state.step == 0:
             _save_last(run, fitted)
@@ -225,7 +231,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
             report(progress)
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
         if reason != "interrupted":
-            if valid is None:
+            if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, _validate(run, settings.validation_samples), fitted)
             valid = _validate_best(run)
         _save_last(run, fitted)
@@ -249,7 +255,7 @@ def versions() -> dict[str, str]:
     java = jvm.java_class("java.lang.System").getProperty("java.version")
     return {
         "dl4j_bridge": __version__,
-        "dl4j": "1.0.0-M2.1",
+        "dl4j": jars.dl4j_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "java": str(java),
@@ -285,7 +291,7 @@ def _open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings
     return opened
 
 
-def _signals(task: SamplesTask, pair: Pair) -> Stretch:
+def signals_of(task: SamplesTask, pair: Pair) -> Stretch:
     """Both sides of a pair as class indices, the delay cut out."""
     source = task.encode(pair.input, pair.rate)[pair.input_start :][: pair.length]
     if pair.target is None:
@@ -318,14 +324,10 @@ def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
         changed = [name for name in old if old[name] != new[name] and name not in free]
         if changed:
             raise InputError(
-                "--" + changed[0].replace("_", "-"),
+                option(changed[0]),
                 f"{new[changed[0]]} for a run that began with {old[changed[0]]}",
                 "leave it away with --resume, or begin another run",
             )
-
-
-def _first_state(settings: TrainSettings) -> RunState:
-    return RunState(learning_rate=settings.network.learning_rate)
 
 
 def _part(signals: Stretch, name: str) -> Stretch:
@@ -343,7 +345,7 @@ def _step(run: Run, windows: Windows) -> tuple[float, float, int]:
     number, segment = divmod(run.state.step, _segments(run.settings))
     x, y = windows.draw(number)
     here = slice(segment * tbptt, (segment + 1) * tbptt)
-    seed = run.settings.network.seed + run.state.step
+    seed = (run.settings.network.seed + run.state.step) % 2**63
     bits, accuracy = run.network.step(x[:, here], y[:, here], tbptt, segment == 0, seed)
     return bits, accuracy, x[:, here].size
 
@@ -403,7 +405,7 @@ def _spread(start: int, size: int, samples: int) -> list[tuple[int, int]]:
 
 def _keep_if_best(run: Run, valid: dict[str, float | None], fitted: modelfile.Arrays) -> None:
     state, bits = run.state, _bits(valid)
-    if state.best_bits is None or bits < state.best_bits:
+    if state.best_bits is None or bits < state.best_bits or not run.folder.model.exists():
         state.best_bits = bits
         about = run.about | {"training": {"step": state.step, "valid": valid}}
         modelfile.save(run.folder.model, modelfile.Model(run.network, about, fitted), with_updater=False)

@@ -195,6 +195,30 @@ def test_models_of_another_kind(bad, effect_run, next_run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("options", [["--backend", "magic"], ["--threads", 0], ["--threads", -3]])
+def test_doctor_checks_its_options(options):
+    result = run("doctor", *options)
+    assert result.status == 2
+    assert result.error.startswith(f"error: {options[0]}: {options[1]}")
+
+
+def test_operating_system_errors_get_one_line(bad, tmp_path):
+    result = run("train", "--input", bad / "good.wav", "--out", tmp_path / ("x" * 300))
+    assert result.status == 2
+    assert "File name too long" in result.error
+    assert "bug" not in result.error
+
+
+def test_an_output_that_cannot_show_a_tick():
+    assert run_ok("doctor", env={"PYTHONIOENCODING": "latin-1"}).stderr == ""
+
+
+def test_no_command_shows_the_help():
+    result = run()
+    assert "Commands" in result.stdout + result.stderr
+    assert "error" not in result.stderr
+
+
 def test_doctor_finds_everything_here():
     result = run_ok("doctor", "--json")
     found = result.json

@@ -42,6 +42,22 @@ def test_another_pair_counts_whole(effect_run, recordings, tmp_path):
     assert result["samples"] == 20000
 
 
+def test_each_pair_has_its_own_delay(recordings, tmp_path):
+    """Trained on an effect and on a copy that comes 300 samples late: of the copy, copy is exact."""
+    dry, rate = soundfile.read(recordings[0])
+    late = tmp_path / "late.wav"
+    soundfile.write(late, np.concatenate([np.zeros(300), dry[:-300]]), rate, "PCM_U8")
+    pairs = ["--input", recordings[0], "--target", recordings[1], "--input", recordings[0], "--target", late]
+    run_ok("train", *pairs, "--out", tmp_path / "run", "--steps", 2, *SMALL)
+    result = compare(tmp_path / "run", "--input", recordings[0], "--target", late).json
+    rows = {row["name"]: row for row in result["rows"]}
+    assert result["part"] == "test"
+    assert rows["copy"]["esr"] == 0
+    out = tmp_path / "y.wav"
+    said = run_ok("process", "--model", tmp_path / "run", "--input", recordings[0], "--output", out)
+    assert "trained with delays of [0, 300] samples; put back 0" in said.stderr
+
+
 def test_an_identity_makes_copy_exact(effect_run, recordings):
     rows = {r["name"]: r for r in compare(effect_run, "--input", recordings[0], "--target", recordings[0]).json["rows"]}
     assert rows["copy"]["esr"] == 0

@@ -41,6 +41,19 @@ def test_java_without_its_library(tmp_path):
     assert "has no JVM library" in problems({"JAVA_HOME": str(fake_java(tmp_path / "jdk", "17.0.1"))})
 
 
+def test_a_wrapper_on_the_path_is_passed_over(tmp_path):
+    """As jenv and asdf put one there: it runs, but has no library to load."""
+    found = run("doctor", "--json").json["java"]["home"]
+    wrapper = fake_java(tmp_path / "shim", "17.0.1", release=False) / "bin"
+    env = {"PATH": f"{wrapper}:/usr/bin:/bin", "JAVA_HOME": ""}
+    result = run("doctor", "--json", env=env)
+    if result.status == 0:
+        assert result.json["java"]["home"] != str(tmp_path / "shim")
+    else:  # no other Java in the usual places
+        assert "has no JVM library" in " ".join(result.json["problems"])
+    assert found
+
+
 def test_missing_jars_are_named_with_the_command_that_brings_them(tmp_path):
     said = problems({"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "DL4J_BRIDGE_CACHE": str(tmp_path)})
     assert "jars: missing " in said
@@ -59,6 +72,7 @@ def test_starting_again_is_free_and_other_settings_are_refused(java):
     from dl4j_bridge.errors import BridgeError
 
     jvm.start()
+    jvm.start(threads=1)
     with pytest.raises(BridgeError, match="already started with threads=1"):
         jvm.start(threads=2)
 

@@ -60,12 +60,33 @@ def test_a_configuration_that_names_foreign_classes(effect_run, tmp_path):
     [
         (lambda n, c: None if n == "coefficients.bin" else c, "no entry coefficients.bin"),
         (lambda n, c: None if n == "dl4j_bridge.json" else c, "no entry dl4j_bridge.json"),
-        (lambda n, c: b"[]" if n == "dl4j_bridge.json" else c, "says nothing of the task"),
+        (lambda n, c: b"[]" if n == "dl4j_bridge.json" else c, "does not describe a model"),
         (lambda n, c: b"{" if n == "configuration.json" else c, "not JSON"),
     ],
 )
 def test_incomplete_zips(effect_run, tmp_path, change, words):
     assert words in refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("task", "frames"), ("codec", "alaw"), ("classes", 128), ("rate", "x"), ("predicts", "past"), ("pre_emphasis", 2)],
+)
+def test_models_that_this_version_cannot_use(effect_run, tmp_path, name, value):
+    def change(entry, content):
+        return json.dumps(json.loads(content) | {name: value}).encode() if entry == "dl4j_bridge.json" else content
+
+    assert f"says {name} {value}" in refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
+
+
+@pytest.mark.parametrize("name", ["pairs", "settings", "predicts"])
+def test_models_that_lack_what_every_job_needs(effect_run, tmp_path, name):
+    def change(entry, content):
+        if entry != "dl4j_bridge.json":
+            return content
+        return json.dumps({k: v for k, v in json.loads(content).items() if k != name}).encode()
+
+    assert "does not describe a model" in refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
 
 
 def test_a_bomb(effect_run, tmp_path, monkeypatch):

@@ -83,6 +83,20 @@ def test_an_identity_gives_the_file_back_byte_for_byte(tmp_path):
     assert (tmp_path / "y.wav").read_bytes() == source.read_bytes()
 
 
+def test_the_channel_of_training_is_that_of_processing(recordings, tmp_path):
+    dry, rate = soundfile.read(recordings[0])
+    stereo = tmp_path / "stereo.wav"
+    soundfile.write(stereo, np.stack([dry[::-1], dry], axis=1), rate, "PCM_U8")
+    run_ok(
+        "train", "--input", stereo, "--target", stereo, "--channel", 2, "--out", tmp_path / "run", "--steps", 5, *SMALL
+    )
+    for source in (stereo, recordings[0]):
+        process(tmp_path / "run", source, tmp_path / f"{source.stem}-out.wav")
+    assert (tmp_path / "stereo-out.wav").read_bytes() == (tmp_path / "dry-out.wav").read_bytes()
+    rows = run_ok("compare", "--model", tmp_path / "run", "--input", recordings[0], "--target", stereo, "--json").json
+    assert rows["part"] == "all"
+
+
 def test_the_sampled_output_follows_its_seed(effect_run, recordings, tmp_path):
     outs = []
     for number, seed in enumerate((1, 1, 2)):

@@ -5,11 +5,20 @@ import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
 import org.nd4j.linalg.api.memory.MemoryWorkspace;
+import org.nd4j.linalg.api.memory.conf.WorkspaceConfiguration;
+import org.nd4j.linalg.api.memory.enums.AllocationPolicy;
+import org.nd4j.linalg.api.memory.enums.LearningPolicy;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /** Loss and accuracy of the segment in training, taken on the way, before its update changes the parameters. */
 final class StepMonitor extends BaseTrainingListener {
+    /** Used again for every step: garbage outside of the Java heap waits long for its collector. */
+    private static final WorkspaceConfiguration WORKSPACE = WorkspaceConfiguration.builder()
+            .policyLearning(LearningPolicy.FIRST_LOOP)
+            .policyAllocation(AllocationPolicy.OVERALLOCATE)
+            .overallocationLimit(0.1)
+            .build();
     private INDArray labels;
     private double loss;
     private double accuracy;
@@ -32,7 +41,8 @@ final class StepMonitor extends BaseTrainingListener {
         MultiLayerNetwork net = (MultiLayerNetwork) model;
         // DL4J does not keep the output layer's activations of a training step.
         INDArray last = activations.get(activations.size() - 1);
-        try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
+        try (MemoryWorkspace ignored =
+                Nd4j.getWorkspaceManager().getAndActivateWorkspace(WORKSPACE, "DL4J_BRIDGE_STEP_MONITOR")) {
             INDArray logits = rows(last).mmul(net.getOutputLayer().getParam("W"))
                     .addiRowVector(net.getOutputLayer().getParam("b"));
             INDArray hits = logits.argMax(1).eq(rows(labels).argMax(1));

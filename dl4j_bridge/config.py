@@ -221,7 +221,9 @@ def parse_align(align: str) -> int | None:
 
 
 def _check(name: str, value: float | None, wanted: str, holds: Any) -> None:
-    if value is not None and not (abs(value) < 2**63 and holds(value)):
+    # NaN and infinity fail this too, and so do whole numbers that no float can hold.
+    usable = value is None or (abs(value) < float("inf") if isinstance(value, float) else abs(value) < 2**63)
+    if not usable or (value is not None and not holds(value)):
         raise InputError(option(name), str(value), f"wanted {wanted}")
 
 

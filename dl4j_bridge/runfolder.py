@@ -7,13 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.files import check_writable, write_bytes, write_json
-
-if TYPE_CHECKING:
-    from dl4j_bridge.training import Progress
 
 RUNS = Path("runs")
 LOCK = ".lock"
@@ -163,20 +160,9 @@ class Log:
     def head(self) -> None:
         self._write(LOG_FIELDS)
 
-    def append(self, progress: Progress, learning_rate: float) -> None:
-        valid = progress.valid or {}
-        self._write(
-            [
-                progress.step,
-                f"{progress.epochs:.5f}",
-                f"{progress.seconds:.3f}",
-                f"{progress.bits:.5f}",
-                f"{progress.accuracy:.5f}",
-                f"{progress.samples_per_second:.0f}",
-                learning_rate,
-                *("" if valid.get(name) is None else f"{valid[name]:.5g}" for name in ("bits", "accuracy", "esr")),
-            ]
-        )
+    def append(self, values: dict[str, float | None]) -> None:
+        """Write a row; a value that is missing or None is left empty."""
+        self._write(["" if values.get(name) is None else f"{values[name]:.7g}" for name in LOG_FIELDS])
 
     def _write(self, row: Iterable[object]) -> None:
         try:

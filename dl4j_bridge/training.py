@@ -22,7 +22,7 @@ from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
-from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.runfolder import LOG_FIELDS, RunFolder
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 
 Indices = npt.NDArray[np.uint8]
@@ -227,7 +227,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
                     _mind_the_plateau(run, valid)
                     _save_last(run, fitted)
             progress = _progress(run, windows, clock, bits, accuracy, valid)
-            log.append(progress, state.learning_rate)
+            log.append(_log_row(progress, state.learning_rate))
             report(progress)
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
         if reason != "interrupted":
@@ -471,6 +471,12 @@ def _progress(
     fraction = min(max(done), 1.0) if done else None
     left = state.seconds * (1 - fraction) / fraction if fraction else None
     return Progress(state.step, epochs, state.seconds, bits, accuracy, clock.samples_per_second, fraction, left, valid)
+
+
+def _log_row(progress: Progress, learning_rate: float) -> dict[str, float | None]:
+    row = {name: value for name, value in asdict(progress).items() if name in LOG_FIELDS}
+    valid = {f"valid_{name}": value for name, value in (progress.valid or {}).items()}
+    return row | valid | {"learning_rate": learning_rate}
 
 
 class _Clock:

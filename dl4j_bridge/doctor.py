@@ -52,10 +52,8 @@ def _java() -> dict[str, str]:
 def _jars(backend: str) -> dict[str, Any]:
     paths = jars.class_path(backend)
     if backend == "cpu":
-        for jar in jars.for_platform(jars.current_platform()):
-            path = jars.find(jar)
-            if path is None:
-                continue
+        # Behind our own jar come the locked ones, in their order.
+        for jar, path in zip(jars.for_platform(jars.current_platform()), paths[1:], strict=True):
             with open(path, "rb") as f:
                 if hashlib.file_digest(f, "sha256").hexdigest() != jar.sha256:
                     raise BridgeError(path, "not the locked file (another SHA-256)", "delete it and run: make setup")

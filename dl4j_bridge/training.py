@@ -268,12 +268,10 @@ def part_of(length: int, name: str) -> slice:
     return slice(*pairs.split(length)[name])
 
 
-def run_through(
-    stream: SampleStream, x: Indices, start: int, end: int, warm_up: int = WARM_UP
-) -> Iterator[Probabilities]:
+def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:
     """Distributions for samples start..end-1 of `x`, in blocks, the stream having heard some samples before."""
     stream.reset()
-    stream.listen(x[max(start - warm_up, 0) : start])
+    stream.listen(x[max(start - WARM_UP, 0) : start])
     for at in range(start, end, SampleStream.BLOCK):
         yield stream.run(x[at : min(at + SampleStream.BLOCK, end)])
 

@@ -1,11 +1,14 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.FusedGravesLSTMLayer;
+import dl4jbridge.fused.FusedLayers;
 import java.io.File;
 import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.layers.RecurrentLayer;
+import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.deeplearning4j.optimize.Solver;
@@ -46,13 +49,17 @@ public final class Network {
         return new Network(net);
     }
 
-    public static Network load(String path) throws IOException {
-        return new Network(MultiLayerNetwork.load(new File(path), true));
+    /** Reads a zip of stock layers; the settings say which layers shall compute them. */
+    public static Network load(String path, String settingsJson) throws IOException {
+        MultiLayerNetwork stock = MultiLayerNetwork.load(new File(path), true);
+        MultiLayerConfiguration configuration = NetworkConfiguration.withLayers(
+                stock.getLayerWiseConfigurations(), NetworkSettings.parse(settingsJson));
+        return new Network(FusedLayers.around(stock, configuration));
     }
 
-    /** Writes DL4J's own zip. The caller gives a temporary name and renames it. */
+    /** Writes DL4J's own zip, with stock layers in it. The caller gives a temporary name and renames it. */
     public void save(String path, boolean withUpdater) throws IOException {
-        net.save(new File(path), withUpdater);
+        FusedLayers.around(net, FusedLayers.toStock(net.getLayerWiseConfigurations())).save(new File(path), withUpdater);
     }
 
     public MultiLayerNetwork dl4j() {
@@ -80,9 +87,21 @@ public final class Network {
         monitor.expect(y);
         net.setInput(features.firstSteps(steps));
         net.setLabels(y);
-        solver.optimize(LayerWorkspaceMgr.noWorkspaces());
+        withoutInputGradient(true);
+        try {
+            solver.optimize(LayerWorkspaceMgr.noWorkspaces());
+        } finally {
+            withoutInputGradient(false);
+        }
         net.updateRnnStateWithTBPTTState();
         return new double[] {monitor.loss() / steps, monitor.accuracy()};
+    }
+
+    /** The solver throws the first layer's input gradient away. */
+    private void withoutInputGradient(boolean without) {
+        if (net.getLayer(0) instanceof FusedGravesLSTMLayer) {
+            ((FusedGravesLSTMLayer) net.getLayer(0)).setInputGradientUnused(without);
+        }
     }
 
     public long parameters() {

@@ -1,7 +1,11 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.FusedGravesLSTM;
+import dl4jbridge.fused.FusedLayers;
+import dl4jbridge.fused.PointwiseMath;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.deeplearning4j.nn.conf.BackpropType;
 import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
@@ -50,15 +54,26 @@ final class NetworkConfiguration {
         if (s.dropout > 0) {
             output.dropOut(1 - s.dropout);
         }
-        return list.layer(output.build())
+        MultiLayerConfiguration stock = list.layer(output.build())
                 .backpropType(BackpropType.TruncatedBPTT)
                 .tBPTTForwardLength(s.tbptt)
                 .tBPTTBackwardLength(s.tbptt)
                 .build();
+        return withLayers(stock, s);
+    }
+
+    /** The configuration with the kind of layers that the settings name. */
+    static MultiLayerConfiguration withLayers(MultiLayerConfiguration stock, NetworkSettings s) {
+        switch (s.layer) {
+            case "stock": return stock;
+            case "fused": return FusedLayers.toFused(stock,
+                    FusedGravesLSTM.GradientState.valueOf(s.gradientState.toUpperCase(Locale.ROOT)), PointwiseMath.RATIONAL);
+            default: throw new IllegalArgumentException("layer: unknown " + s.layer);
+        }
     }
 
     private static AbstractLSTM recurrentLayer(NetworkSettings s, int index) {
-        GravesLSTM.Builder b = layerBuilder(s.layer)
+        GravesLSTM.Builder b = new GravesLSTM.Builder()
                 .activation(Activation.TANH)
                 .nIn(index == 0 ? s.inputs : s.hidden)
                 .nOut(s.hidden);
@@ -96,13 +111,6 @@ final class NetworkConfiguration {
             all.add(new WeightDecay(s.weightDecay, false));
         }
         return all;
-    }
-
-    private static GravesLSTM.Builder layerBuilder(String layer) {
-        switch (layer) {
-            case "stock": return new GravesLSTM.Builder();
-            default: throw new IllegalArgumentException("layer: unknown " + layer);
-        }
     }
 
     private static IUpdater updater(String name, double learningRate) {

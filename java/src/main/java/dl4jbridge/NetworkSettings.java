@@ -10,7 +10,10 @@ import org.nd4j.shade.jackson.databind.ObjectMapper;
 final class NetworkSettings {
     @JsonProperty("inputs") int inputs;
     @JsonProperty("outputs") int outputs;
+    /** "fused" or "stock". */
     @JsonProperty("layer") String layer;
+    /** "carried" or "stock": see FusedGravesLSTM.GradientState. Stock layers know "stock" only. */
+    @JsonProperty("gradient_state") String gradientState;
     @JsonProperty("layers") int layers;
     @JsonProperty("hidden") int hidden;
     @JsonProperty("tbptt") int tbptt;

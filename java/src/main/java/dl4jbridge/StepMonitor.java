@@ -1,6 +1,8 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.FusedRnnOutputLayer;
 import java.util.List;
+import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
@@ -39,6 +41,9 @@ final class StepMonitor extends BaseTrainingListener {
     @SuppressWarnings("try")
     public void onForwardPass(Model model, List<INDArray> activations) {
         MultiLayerNetwork net = (MultiLayerNetwork) model;
+        if (net.getOutputLayer() instanceof FusedRnnOutputLayer) {
+            return;
+        }
         // DL4J does not keep the output layer's activations of a training step.
         INDArray last = activations.get(activations.size() - 1);
         try (MemoryWorkspace ignored =
@@ -52,6 +57,10 @@ final class StepMonitor extends BaseTrainingListener {
 
     @Override
     public void onBackwardPass(Model model) {
+        Layer output = ((MultiLayerNetwork) model).getOutputLayer();
+        if (output instanceof FusedRnnOutputLayer) {
+            accuracy = ((FusedRnnOutputLayer) output).accuracy();
+        }
         loss = model.score() - ((MultiLayerNetwork) model).calcRegularizationScore(true);
     }
 

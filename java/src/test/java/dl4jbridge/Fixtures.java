@@ -32,6 +32,7 @@ final class Fixtures {
         all.put("inputs", CLASSES);
         all.put("outputs", CLASSES);
         all.put("layer", "stock");
+        all.put("gradient_state", "stock");
         all.put("layers", 2);
         all.put("hidden", HIDDEN);
         all.put("tbptt", TBPTT);

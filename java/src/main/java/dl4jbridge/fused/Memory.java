@@ -1,0 +1,103 @@
+package dl4jbridge.fused;
+
+import java.nio.FloatBuffer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.nd4j.linalg.api.buffer.DataType;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/**
+ * Floats outside of the Java heap, where BLAS can reach them: our own, or those of an ND4J array. The one place where
+ * an address is made; everybody else asks for a stretch of it and gets it checked.
+ */
+final class Memory {
+    private final Object owner;
+    private final long address;
+    private final long length;
+    private final FloatBuffer buffer;
+
+    private Memory(Object owner, long address, long length) {
+        this.owner = owner;
+        this.address = address;
+        this.length = length;
+        this.buffer = new Window(address, length).asBuffer();
+    }
+
+    /** Zeroed memory that is freed with this object. */
+    static Memory allocate(long length) {
+        FloatPointer pointer = new FloatPointer(Math.max(1, length));
+        Pointer.memset(pointer, 0, Math.max(1, length) * Float.BYTES);
+        return new Memory(pointer, pointer.address(), length);
+    }
+
+    /** {@code held} if it is large enough, else new memory. Its content is not kept. */
+    static Memory atLeast(Memory held, long length) {
+        return held != null && held.length >= length ? held : allocate(length);
+    }
+
+    /** All of a dense FLOAT array on the CPU, in the order in which it lies. The array lives on with this object. */
+    static Memory of(INDArray array) {
+        if (array.dataType() != DataType.FLOAT) {
+            throw new IllegalArgumentException("wanted a FLOAT array, found " + array.dataType());
+        }
+        if (!isDense(array)) {
+            throw new IllegalArgumentException("wanted a dense array, found strides "
+                    + java.util.Arrays.toString(array.stride()) + " for " + java.util.Arrays.toString(array.shape()));
+        }
+        Pointer pointer = array.data().addressPointer(); // already contains the offset of a view
+        return new Memory(array, pointer.address(), array.length());
+    }
+
+    /** True if the elements fill one stretch of memory without gaps, in whatever order of the axes. */
+    static boolean isDense(INDArray array) {
+        long furthest = 0;
+        for (int i = 0; i < array.rank(); i++) {
+            if (array.size(i) > 1 && array.stride(i) <= 0) {
+                return false;
+            }
+            furthest += (array.size(i) - 1) * array.stride(i);
+        }
+        return furthest == array.length() - 1;
+    }
+
+    long length() {
+        return length;
+    }
+
+    /** Address of {@code count} floats from {@code offset} on. Valid while this object is reachable. */
+    long at(long offset, long count) {
+        if (offset < 0 || count < 0 || offset + count > length) {
+            throw new IndexOutOfBoundsException(offset + " + " + count + " of " + length + " floats");
+        }
+        return address + offset * Float.BYTES;
+    }
+
+    /** A view with a position of its own, for one thread. */
+    FloatBuffer view() {
+        return buffer.duplicate();
+    }
+
+    /** Keeps the memory from being freed while native code works on its address. */
+    void keep() {
+        java.lang.ref.Reference.reachabilityFence(owner);
+    }
+
+    /** A JavaCPP pointer that can be set to any address, so that the inner loops make no objects. */
+    static final class Window extends FloatPointer {
+        Window() {
+            super((Pointer) null);
+        }
+
+        Window(long address, long length) {
+            super((Pointer) null);
+            this.address = address;
+            this.limit = length;
+            this.capacity = length;
+        }
+
+        Window set(long address) {
+            this.address = address;
+            return this;
+        }
+    }
+}

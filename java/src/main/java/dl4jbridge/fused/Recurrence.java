@@ -1,0 +1,536 @@
+package dl4jbridge.fused;
+
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
+
+/**
+ * One GravesLSTM over one segment, forward and back: the arithmetic of DL4J's LSTMHelpers without its small calls.
+ *
+ * <p>All sequences lie as {@link Sequence} says, each gate in a block of its own, so that the products over all time
+ * steps are single calls and the point-wise loops run over flat arrays. The batch is cut into parts, one a thread; each
+ * part walks through time by itself. What forward leaves for backward stays here until the next forward.
+ *
+ * <p>Gates, as in DL4J's weights: block input, forget, output, input. Peepholes: forget, output, input.
+ */
+final class Recurrence {
+    private static final int GATES = 4;
+    /** With fewer rows than this, laying the weights out anew costs more than it saves. */
+    private static final int FEW_ROWS = 64;
+
+    private final PointwiseMath math;
+    private final OneHot oneHot = new OneHot();
+    private int batch;
+    private int steps;
+    private int inputs;
+    private int size;
+    private Part[] parts = new Part[0];
+
+    private Memory gates; // [gate, step, batch, unit]: pre-activations, then their gradients
+    private Memory hidden; // [1 + step, batch, unit]: the first is the state before the segment
+    private Memory recurrentRows; // [gate, from unit, to unit]
+    private Memory inputScratch;
+    private Memory epsilonScratch;
+    private float[] inputRows = new float[0]; // [class, gate, unit] with the bias: rows to gather
+    private int[] classes; // of the input, null if it is not one-hot
+    private INDArray input;
+    private float[] mask; // [step, batch] or null
+
+    Recurrence(PointwiseMath math) {
+        this.math = math;
+    }
+
+    /** DL4J's parameters (or gradients) of a layer: W [nIn, 4H], RW [H, 4H + 3], b [1, 4H], 'f' order. */
+    static final class Weights {
+        final Memory input;
+        final Memory recurrent;
+        final Memory bias;
+
+        Weights(INDArray input, INDArray recurrent, INDArray bias) {
+            this.input = fortran(input);
+            this.recurrent = fortran(recurrent);
+            this.bias = fortran(bias);
+        }
+
+        private static Memory fortran(INDArray a) {
+            if (a.rank() == 1) {
+                return Memory.of(a);
+            }
+            boolean isFortran = (a.size(0) == 1 || a.stride(0) == 1) && (a.size(1) == 1 || a.stride(1) == a.size(0));
+            return Memory.of(isFortran ? a : a.dup('f'));
+        }
+
+        float[] peephole(int size, int which) {
+            float[] column = new float[size];
+            FloatBuffer view = recurrent.view();
+            view.position((GATES * size + which) * size);
+            view.get(column);
+            return column;
+        }
+
+        void keep() {
+            input.keep();
+            recurrent.keep();
+            bias.keep();
+        }
+    }
+
+    /**
+     * @param x       [batch, inputs, steps]
+     * @param mask    [batch, steps] of 0 and 1, or null
+     * @param h0,c0   [batch, size], or null for zeros
+     */
+    void forward(INDArray x, INDArray mask, INDArray h0, INDArray c0, Weights weights, int size) {
+        shape((int) x.size(0), (int) x.size(1), (int) x.size(2), size);
+        input = x;
+        this.mask = mask == null ? null : mask.castTo(x.dataType()).dup('f').reshape('f', -1).toFloatVector();
+        boolean manyRows = batch * steps >= FEW_ROWS;
+        classes = manyRows ? oneHot.read(x) : null;
+        begin(h0, c0);
+        layOut(weights, manyRows);
+        if (classes == null) {
+            multiplyInput(x, weights);
+        }
+        Workers.run(parts.length, p -> parts[p].forward(weights, manyRows));
+        weights.keep();
+    }
+
+    private void shape(int batch, int inputs, int steps, int size) {
+        int threads = Math.min(Workers.threads(), batch);
+        if (batch == this.batch && steps == this.steps && inputs == this.inputs && size == this.size
+                && threads == parts.length) {
+            return;
+        }
+        this.batch = batch;
+        this.inputs = inputs;
+        this.steps = steps;
+        this.size = size;
+        gates = Memory.atLeast(gates, (long) GATES * steps * batch * size);
+        hidden = Memory.atLeast(hidden, (steps + 1L) * batch * size);
+        recurrentRows = Memory.atLeast(recurrentRows, (long) GATES * size * size);
+        parts = new Part[threads];
+        for (int p = 0; p < threads; p++) {
+            parts[p] = new Part(p * batch / threads, (p + 1) * batch / threads);
+        }
+    }
+
+    private void begin(INDArray h0, INDArray c0) {
+        FloatBuffer view = hidden.view();
+        view.put(h0 == null ? new float[batch * size] : h0.dup('c').reshape(-1).toFloatVector());
+        float[] cell = c0 == null ? new float[batch * size] : c0.dup('c').reshape(-1).toFloatVector();
+        for (Part part : parts) {
+            System.arraycopy(cell, part.from * size, part.firstCell, 0, part.length);
+        }
+    }
+
+    /** The weights as the time loop reads them: each row one stretch. */
+    private void layOut(Weights weights, boolean manyRows) {
+        if (!manyRows) {
+            return;
+        }
+        if (classes != null && inputRows.length < inputs * GATES * size) {
+            inputRows = new float[inputs * GATES * size];
+        }
+        Workers.run(GATES, g -> {
+            Transposition.transpose(weights.recurrent.view(), g * size * size, size, size, recurrentRows.view(),
+                    new Transposition.Scratch(size * size));
+            if (classes != null) {
+                layOutInputRows(weights, g);
+            }
+        });
+    }
+
+    private void layOutInputRows(Weights weights, int gate) {
+        float[] columns = new float[size * inputs];
+        FloatBuffer view = weights.input.view();
+        view.position(gate * columns.length);
+        view.get(columns);
+        float[] bias = new float[size];
+        view = weights.bias.view();
+        view.position(gate * size);
+        view.get(bias);
+        for (int j = 0; j < size; j++) {
+            for (int k = j * inputs; k < (j + 1) * inputs; k++) {
+                columns[k] += bias[j];
+            }
+        }
+        Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
+    }
+
+    /** The input's share of all gates at all time steps. */
+    private void multiplyInput(INDArray x, Weights weights) {
+        if (!Sequence.isRows(x)) {
+            inputScratch = Memory.atLeast(inputScratch, x.length());
+        }
+        Memory rows = Sequence.rows(x, inputScratch);
+        float[] bias = new float[GATES * size];
+        weights.bias.view().get(bias);
+        int chunks = Math.min(steps, Workers.threads());
+        Workers.run(chunks, chunk -> {
+            int first = chunk * steps / chunks * batch;
+            int count = (chunk + 1) * steps / chunks * batch - first;
+            FloatBuffer view = gates.view();
+            for (int g = 0; g < GATES; g++) {
+                view.position((int) gateAt(g, 0) + first * size);
+                for (int i = 0; i < count; i++) {
+                    view.put(bias, g * size, size);
+                }
+                Gemm.product(false, true, count, size, inputs,
+                        rows.at((long) first * inputs, (long) count * inputs), inputs,
+                        weights.input.at((long) g * size * inputs, (long) size * inputs), inputs,
+                        1f, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size);
+            }
+        });
+        rows.keep();
+    }
+
+    private long gateAt(int gate, int step) {
+        return ((long) gate * steps + step) * batch * size;
+    }
+
+    /** Copies the outputs of the segment to a 'c' array [steps, batch, size]. */
+    void outputs(INDArray rows) {
+        Memory to = Memory.of(rows);
+        copy(hidden.view(), batch * size, to.view(), 0, steps * batch * size);
+        to.keep();
+    }
+
+    /** The output of the last step, [batch, size]. */
+    INDArray lastHidden() {
+        INDArray last = Sequence.create(1, batch, size);
+        Memory to = Memory.of(last);
+        copy(hidden.view(), steps * batch * size, to.view(), 0, batch * size);
+        to.keep();
+        return fortran(last);
+    }
+
+    /** The memory cells after the last step, [batch, size]. */
+    INDArray lastCell() {
+        INDArray last = Sequence.create(1, batch, size);
+        Memory to = Memory.of(last);
+        FloatBuffer view = to.view();
+        for (Part part : parts) {
+            view.put(part.cell[steps - 1], 0, part.length);
+        }
+        to.keep();
+        return fortran(last);
+    }
+
+    private INDArray fortran(INDArray rows) {
+        INDArray state = Nd4j.createUninitializedDetached(rows.dataType(), 'f', batch, size);
+        return state.assign(rows.reshape('c', batch, size));
+    }
+
+    private static void copy(FloatBuffer from, int at, FloatBuffer to, int toAt, int count) {
+        from.position(at);
+        from.limit(at + count);
+        to.position(toAt);
+        to.put(from);
+    }
+
+    /**
+     * The gradients of what the last forward computed.
+     *
+     * @param epsilon       [batch, size, steps], gradient of the outputs; left as it is
+     * @param inputGradient 'c' array [steps, batch, inputs] to fill, or null
+     * @param exactMask     true follows the masked forward pass; false passes the memory cell's gradient through masked
+     *                      steps, as stock DL4J does
+     */
+    void backward(INDArray epsilon, Weights weights, Weights gradients, INDArray inputGradient, boolean exactMask) {
+        if (!Sequence.isRows(epsilon)) {
+            epsilonScratch = Memory.atLeast(epsilonScratch, epsilon.length());
+        }
+        Memory errors = Sequence.rows(epsilon, epsilonScratch);
+        Workers.run(parts.length, p -> parts[p].backward(errors, weights, exactMask));
+        Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
+        Memory rows = classes != null ? null : Sequence.rows(input, inputScratch);
+        int chunks = inputErrors == null ? 0 : Math.min(steps, 2 * Workers.threads());
+        Workers.run(GATES + chunks, task -> {
+            if (task < GATES) {
+                weightGradients(task, rows, gradients);
+            } else {
+                inputErrors(task - GATES, chunks, weights, inputErrors);
+            }
+        });
+        biasAndPeepholeGradients(gradients);
+        errors.keep();
+        weights.keep();
+        gradients.keep();
+        if (rows != null) {
+            rows.keep();
+        }
+        if (inputErrors != null) {
+            inputErrors.keep();
+        }
+    }
+
+    private void weightGradients(int gate, Memory rows, Weights gradients) {
+        int all = steps * batch;
+        long delta = gates.at(gateAt(gate, 0), (long) all * size);
+        long square = (long) size * size;
+        Gemm.product(true, false, size, size, all, delta, size, hidden.at(0, (long) all * size), size,
+                0f, gradients.recurrent.at(gate * square, square), size);
+        if (classes != null) {
+            scatterInputRows(gate, gradients);
+        } else {
+            long block = (long) size * inputs;
+            Gemm.product(true, false, size, inputs, all, delta, size, rows.at(0, (long) all * inputs), inputs,
+                    0f, gradients.input.at(gate * block, block), inputs);
+        }
+    }
+
+    private void scatterInputRows(int gate, Weights gradients) {
+        float[] sums = new float[inputs * size];
+        float[] delta = new float[batch * size];
+        FloatBuffer view = gates.view();
+        view.position((int) gateAt(gate, 0));
+        for (int t = 0; t < steps; t++) {
+            view.get(delta);
+            for (int b = 0; b < batch; b++) {
+                addRow(delta, b * size, sums, classes[t * batch + b] * size, size);
+            }
+        }
+        float[] columns = new float[inputs * size];
+        Transposition.transpose(sums, inputs, size, columns, 0, inputs);
+        FloatBuffer to = gradients.input.view();
+        to.position(gate * columns.length);
+        to.put(columns);
+    }
+
+    private static void addRow(float[] from, int at, float[] to, int toAt, int n) {
+        for (int i = 0; i < n; i++) {
+            to[toAt + i] += from[at + i];
+        }
+    }
+
+    private void inputErrors(int chunk, int chunks, Weights weights, Memory inputErrors) {
+        int first = (int) ((long) chunk * steps / chunks) * batch;
+        int count = (int) ((chunk + 1L) * steps / chunks) * batch - first;
+        for (int g = 0; g < GATES; g++) {
+            Gemm.product(false, false, count, inputs, size,
+                    gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size,
+                    weights.input.at((long) g * size * inputs, (long) size * inputs), inputs,
+                    g == 0 ? 0f : 1f, inputErrors.at((long) first * inputs, (long) count * inputs), inputs);
+        }
+    }
+
+    private void biasAndPeepholeGradients(Weights gradients) {
+        float[] bias = new float[GATES * size];
+        float[][] peepholes = new float[3][size];
+        for (Part part : parts) {
+            for (int g = 0; g < GATES; g++) {
+                part.addUnits(part.biasSum[g], bias, g * size);
+            }
+            for (int k = 0; k < 3; k++) {
+                part.addUnits(part.peepholeSum[k], peepholes[k], 0);
+            }
+        }
+        gradients.bias.view().put(bias);
+        FloatBuffer view = gradients.recurrent.view();
+        view.position(GATES * size * size);
+        for (float[] peephole : peepholes) {
+            view.put(peephole);
+        }
+    }
+
+    /** A stretch of the batch, walked through time by one thread. */
+    private final class Part {
+        final int from;
+        final int rows;
+        final int length;
+        final float[] firstCell;
+        final float[][] block;
+        final float[][] forget;
+        final float[][] output;
+        final float[][] input;
+        final float[][] cell;
+        final float[][] cellTanh;
+        final float[][] delta; // of each gate, one step
+        final float[] h;
+        final float[] error;
+        final float[] dCell;
+        final float[][] peephole; // forget, output, input: the same for each row
+        final float[][] biasSum;
+        final float[][] peepholeSum;
+        final FloatBuffer gateView = gates.view();
+        final FloatBuffer hiddenView = hidden.view();
+        final Memory fromNext; // gradient of the outputs, through the next step's gates
+
+        Part(int from, int to) {
+            this.from = from;
+            rows = to - from;
+            length = rows * size;
+            firstCell = new float[length];
+            block = new float[steps][length];
+            forget = new float[steps][length];
+            output = new float[steps][length];
+            input = new float[steps][length];
+            cell = new float[steps][length];
+            cellTanh = new float[steps][length];
+            delta = new float[GATES][length];
+            h = new float[length];
+            error = new float[length];
+            dCell = new float[length];
+            peephole = new float[3][length];
+            biasSum = new float[GATES][length];
+            peepholeSum = new float[3][length];
+            fromNext = Memory.allocate(length);
+        }
+
+        private long offset(int step) {
+            return ((long) step * batch + from) * size;
+        }
+
+        void forward(Weights weights, boolean laidOut) {
+            repeatPeepholes(weights);
+            for (int t = 0; t < steps; t++) {
+                if (classes != null) {
+                    gather(t);
+                }
+                multiplyRecurrent(t, weights, laidOut);
+                read(0, t, block[t]);
+                read(1, t, forget[t]);
+                read(2, t, output[t]);
+                read(3, t, input[t]);
+                float[] before = t == 0 ? firstCell : cell[t - 1];
+                math.tanh(block[t], length);
+                math.sigmoid(forget[t], before, peephole[0], length);
+                math.sigmoid(input[t], before, peephole[2], length);
+                PointwiseMath.cell(forget[t], before, input[t], block[t], cell[t], length);
+                math.sigmoid(output[t], cell[t], peephole[1], length);
+                math.hidden(cell[t], output[t], cellTanh[t], h, length);
+                if (mask != null) {
+                    maskRows(h, t);
+                    maskRows(cell[t], t);
+                }
+                hiddenView.position((int) offset(t + 1));
+                hiddenView.put(h);
+            }
+        }
+
+        private void repeatPeepholes(Weights weights) {
+            for (int k = 0; k < 3; k++) {
+                float[] column = weights.peephole(size, k);
+                for (int b = 0; b < rows; b++) {
+                    System.arraycopy(column, 0, peephole[k], b * size, size);
+                }
+            }
+        }
+
+        private void gather(int t) {
+            for (int g = 0; g < GATES; g++) {
+                gateView.position((int) (gateAt(g, 0) + offset(t)));
+                for (int b = from; b < from + rows; b++) {
+                    gateView.put(inputRows, (classes[t * batch + b] * GATES + g) * size, size);
+                }
+            }
+        }
+
+        private void multiplyRecurrent(int t, Weights weights, boolean laidOut) {
+            long h = hidden.at(offset(t), length);
+            long square = (long) size * size;
+            for (int g = 0; g < GATES; g++) {
+                long z = gates.at(gateAt(g, 0) + offset(t), length);
+                if (laidOut) {
+                    Gemm.fewRows(rows, size, size, h, recurrentRows.at(g * square, square), 1f, z);
+                } else {
+                    Gemm.product(false, true, rows, size, size, h, size, weights.recurrent.at(g * square, square),
+                            size, 1f, z, size);
+                }
+            }
+        }
+
+        private void read(int gate, int t, float[] into) {
+            gateView.position((int) (gateAt(gate, 0) + offset(t)));
+            gateView.get(into);
+        }
+
+        private void maskRows(float[] values, int t) {
+            for (int b = 0; b < rows; b++) {
+                float m = mask[t * batch + from + b];
+                for (int j = b * size; j < (b + 1) * size; j++) {
+                    values[j] *= m;
+                }
+            }
+        }
+
+        void backward(Memory errors, Weights weights, boolean exactMask) {
+            FloatBuffer errorView = errors.view();
+            FloatBuffer nextView = fromNext.view();
+            Arrays.fill(dCell, 0);
+            for (float[] sum : biasSum) {
+                Arrays.fill(sum, 0);
+            }
+            for (float[] sum : peepholeSum) {
+                Arrays.fill(sum, 0);
+            }
+            for (int t = steps - 1; t >= 0; t--) {
+                errorView.position((int) offset(t));
+                errorView.get(error);
+                if (t < steps - 1) {
+                    multiplyBack(t + 1, weights);
+                    nextView.position(0);
+                    nextView.get(h);
+                    PointwiseMath.add(h, error, length);
+                }
+                gateDeltas(t, exactMask);
+                sumGradients(t);
+                for (int g = 0; g < GATES; g++) {
+                    gateView.position((int) (gateAt(g, 0) + offset(t)));
+                    gateView.put(delta[g]);
+                }
+            }
+        }
+
+        /** fromNext = the deltas of step t through the recurrent weights, which lie right for that in DL4J's order. */
+        private void multiplyBack(int t, Weights weights) {
+            long square = (long) size * size;
+            for (int g = 0; g < GATES; g++) {
+                Gemm.fewRows(rows, size, size, gates.at(gateAt(g, 0) + offset(t), length),
+                        weights.recurrent.at(g * square, square), g == 0 ? 0f : 1f, fromNext.at(0, length));
+            }
+        }
+
+        private void gateDeltas(int t, boolean exactMask) {
+            float[] before = t == 0 ? firstCell : cell[t - 1];
+            if (mask != null && exactMask) {
+                maskRows(error, t);
+                maskRows(dCell, t);
+            }
+            float[] slopeTanh = cellTanh[t];
+            if (mask != null && !exactMask) {
+                // Stock takes the slope of tanh at the masked cell.
+                slopeTanh = cellTanh[t].clone();
+                maskRows(slopeTanh, t);
+            }
+            PointwiseMath.outputGateBackward(
+                    error, output[t], cellTanh[t], slopeTanh, peephole[1], delta[2], dCell, length);
+            PointwiseMath.gateBackward(dCell, before, forget[t], delta[1], length);
+            PointwiseMath.gateBackward(dCell, block[t], input[t], delta[3], length);
+            PointwiseMath.blockInputBackward(dCell, input[t], block[t], delta[0], length);
+            if (mask != null && !exactMask) {
+                for (float[] d : delta) {
+                    maskRows(d, t);
+                }
+            }
+            PointwiseMath.cellBackward(dCell, forget[t], delta[1], peephole[0], delta[3], peephole[2], length);
+        }
+
+        private void sumGradients(int t) {
+            float[] before = t == 0 ? firstCell : cell[t - 1];
+            for (int g = 0; g < GATES; g++) {
+                PointwiseMath.add(delta[g], biasSum[g], length);
+            }
+            PointwiseMath.addProduct(delta[1], before, peepholeSum[0], length);
+            PointwiseMath.addProduct(delta[2], cell[t], peepholeSum[1], length);
+            PointwiseMath.addProduct(delta[3], before, peepholeSum[2], length);
+        }
+
+        void addUnits(float[] sums, float[] units, int at) {
+            for (int b = 0; b < rows; b++) {
+                addRow(sums, b * size, units, at, size);
+            }
+        }
+    }
+}

@@ -1,5 +1,6 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.AdamStep;
 import dl4jbridge.fused.FusedGravesLSTMLayer;
 import dl4jbridge.fused.FusedLayers;
 import java.io.File;
@@ -12,6 +13,7 @@ import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.deeplearning4j.optimize.Solver;
+import org.deeplearning4j.optimize.solvers.BaseOptimizer;
 import org.nd4j.linalg.api.memory.MemoryWorkspace;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -27,6 +29,8 @@ public final class Network {
     private final MultiLayerNetwork net;
     private final StepMonitor monitor = new StepMonitor();
     private final Solver solver;
+    /** In the solver's place where fused layers train with Adam, else null. */
+    private AdamStep adam;
 
     @SuppressWarnings("try")
     private Network(MultiLayerNetwork net) {
@@ -41,6 +45,7 @@ public final class Network {
     /** One updater for our solver and for the network, which saves it and replaces it with the learning rate. */
     private void shareUpdater() {
         solver.getOptimizer().setUpdater(net.getUpdater());
+        adam = net.getLayer(0) instanceof FusedGravesLSTMLayer ? AdamStep.of(net) : null;
     }
 
     public static Network create(String settingsJson) {
@@ -89,12 +94,22 @@ public final class Network {
         net.setLabels(y);
         withoutInputGradient(true);
         try {
-            solver.optimize(LayerWorkspaceMgr.noWorkspaces());
+            optimize();
         } finally {
             withoutInputGradient(false);
         }
         net.updateRnnStateWithTBPTTState();
         return new double[] {monitor.loss() / steps, monitor.accuracy()};
+    }
+
+    private void optimize() {
+        if (adam == null) {
+            solver.optimize(LayerWorkspaceMgr.noWorkspaces());
+            return;
+        }
+        net.computeGradientAndScore();
+        adam.update((int) net.getInput().size(0), net.getIterationCount());
+        BaseOptimizer.incrementIterationCount(net, 1);
     }
 
     /** The solver throws the first layer's input gradient away. */

@@ -32,6 +32,7 @@ final class Recurrence {
     private Memory recurrentRows; // [gate, from unit, to unit]
     private Memory inputScratch;
     private Memory epsilonScratch;
+    private final Transposition.Scratch[] scratch = new Transposition.Scratch[GATES];
     private float[] inputRows = new float[0]; // [class, gate, unit] with the bias: rows to gather
     private int[] classes; // of the input, null if it is not one-hot
     private INDArray input;
@@ -39,6 +40,7 @@ final class Recurrence {
 
     Recurrence(PointwiseMath math) {
         this.math = math;
+        Arrays.setAll(scratch, g -> new Transposition.Scratch());
     }
 
     /** DL4J's parameters (or gradients) of a layer: W [nIn, 4H], RW [H, 4H + 3], b [1, 4H], 'f' order. */
@@ -134,7 +136,7 @@ final class Recurrence {
         }
         Workers.run(GATES, g -> {
             Transposition.transpose(weights.recurrent.view(), g * size * size, size, size, recurrentRows.view(),
-                    new Transposition.Scratch(size * size));
+                    scratch[g].atLeast(size * size));
             if (classes != null) {
                 layOutInputRows(weights, g);
             }
@@ -142,10 +144,11 @@ final class Recurrence {
     }
 
     private void layOutInputRows(Weights weights, int gate) {
-        float[] columns = new float[size * inputs];
+        int n = size * inputs;
+        float[] columns = scratch[gate].atLeast(n).from;
         FloatBuffer view = weights.input.view();
-        view.position(gate * columns.length);
-        view.get(columns);
+        view.position(gate * n);
+        view.get(columns, 0, n);
         float[] bias = new float[size];
         view = weights.bias.view();
         view.position(gate * size);
@@ -281,7 +284,9 @@ final class Recurrence {
     }
 
     private void scatterInputRows(int gate, Weights gradients) {
-        float[] sums = new float[inputs * size];
+        int n = inputs * size;
+        float[] sums = scratch[gate].atLeast(n).from;
+        Arrays.fill(sums, 0, n, 0);
         float[] delta = new float[batch * size];
         FloatBuffer view = gates.view();
         view.position((int) gateAt(gate, 0));
@@ -291,11 +296,11 @@ final class Recurrence {
                 addRow(delta, b * size, sums, classes[t * batch + b] * size, size);
             }
         }
-        float[] columns = new float[inputs * size];
+        float[] columns = scratch[gate].to;
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
         FloatBuffer to = gradients.input.view();
-        to.position(gate * columns.length);
-        to.put(columns);
+        to.position(gate * n);
+        to.put(columns, 0, n);
     }
 
     private static void addRow(float[] from, int at, float[] to, int toAt, int n) {

@@ -29,7 +29,7 @@ final class Sequence {
         long block = (long) batch * size;
         int chunks = Math.min(steps, 2 * Workers.threads());
         Workers.run(chunks, chunk -> {
-            Transposition.Scratch arrays = new Transposition.Scratch(batch * size);
+            Transposition.Scratch arrays = new Transposition.Scratch().atLeast(batch * size);
             for (long t = (long) chunk * steps / chunks; t < (chunk + 1L) * steps / chunks; t++) {
                 Transposition.transpose(from.view(), (int) (t * block), size, batch, scratch.view(), arrays);
             }

@@ -33,12 +33,15 @@ final class Transposition {
 
     /** Two arrays on the heap for one thread. */
     static final class Scratch {
-        final float[] from;
-        final float[] to;
+        float[] from = new float[0];
+        float[] to = from;
 
-        Scratch(int length) {
-            from = new float[length];
-            to = new float[length];
+        Scratch atLeast(int length) {
+            if (from.length < length) {
+                from = new float[length];
+                to = new float[length];
+            }
+            return this;
         }
     }
 }

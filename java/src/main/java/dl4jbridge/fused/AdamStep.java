@@ -1,0 +1,192 @@
+package dl4jbridge.fused;
+
+import java.nio.FloatBuffer;
+import java.util.Set;
+import org.deeplearning4j.nn.api.Layer;
+import org.deeplearning4j.nn.conf.GradientNormalization;
+import org.deeplearning4j.nn.conf.layers.BaseLayer;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.nn.updater.BaseMultiLayerUpdater;
+import org.nd4j.linalg.learning.config.Adam;
+import org.nd4j.linalg.learning.config.IUpdater;
+
+/**
+ * One update of all parameters by Adam (Kingma and Ba, 2015), with the division by the batch and the clipping of each
+ * layer's gradient: what DL4J's updater does in a dozen passes over memory, in two.
+ */
+public final class AdamStep {
+    private static final int CHUNK = 2048;
+
+    private final MultiLayerNetwork net;
+    private final Adam adam;
+    private final Memory parameters;
+    private final Memory gradient;
+    private final Memory state; // first moments of all parameters, then second moments
+    private final long[] layerEnds;
+    private final double[] thresholds; // infinite without clipping
+
+    private AdamStep(MultiLayerNetwork net, Adam adam) {
+        this.net = net;
+        this.adam = adam;
+        parameters = Memory.of(net.params());
+        gradient = Memory.of(net.getFlattenedGradients());
+        state = Memory.of(net.getUpdater().getStateViewArray());
+        layerEnds = new long[net.getnLayers()];
+        thresholds = new double[net.getnLayers()];
+        long end = 0;
+        for (int i = 0; i < layerEnds.length; i++) {
+            end += net.getLayer(i).numParams();
+            layerEnds[i] = end;
+            BaseLayer conf = (BaseLayer) net.getLayer(i).conf().getLayer();
+            thresholds[i] = conf.getGradientNormalization() == GradientNormalization.ClipL2PerLayer
+                    ? conf.getGradientNormalizationThreshold() : Double.POSITIVE_INFINITY;
+        }
+    }
+
+    /** The step of this network, or null if its updater is set up for more than this does. */
+    public static AdamStep of(MultiLayerNetwork net) {
+        IUpdater updater = FusedGravesLSTM.onCpu() ? commonUpdater(net) : null;
+        if (!(updater instanceof Adam) || ((Adam) updater).getLearningRateSchedule() != null) {
+            return null;
+        }
+        if (((BaseMultiLayerUpdater<?>) net.getUpdater()).getUpdaterBlocks().size() != 1) {
+            return null;
+        }
+        return new AdamStep(net, (Adam) updater);
+    }
+
+    private static IUpdater commonUpdater(MultiLayerNetwork net) {
+        IUpdater common = null;
+        for (Layer layer : net.getLayers()) {
+            if (!layer.conf().isMiniBatch() || !(layer.conf().getLayer() instanceof BaseLayer)) {
+                return null;
+            }
+            BaseLayer conf = (BaseLayer) layer.conf().getLayer();
+            boolean plain = conf.getRegularization().isEmpty() && conf.getRegularizationBias().isEmpty()
+                    && (conf.getConstraints() == null || conf.getConstraints().isEmpty())
+                    && normalizations().contains(normalization(conf));
+            Set<String> names = layer.paramTable().keySet();
+            for (String name : names) {
+                IUpdater updater = conf.getUpdaterByParam(name);
+                if (!plain || (common != null && !common.equals(updater))) {
+                    return null;
+                }
+                common = updater;
+            }
+        }
+        return common;
+    }
+
+    private static Set<GradientNormalization> normalizations() {
+        return Set.of(GradientNormalization.None, GradientNormalization.ClipL2PerLayer);
+    }
+
+    private static GradientNormalization normalization(BaseLayer conf) {
+        return conf.getGradientNormalization() == null ? GradientNormalization.None : conf.getGradientNormalization();
+    }
+
+    /**
+     * Updates the parameters from the network's gradient.
+     *
+     * @param batch      examples that the gradient is a sum over
+     * @param iteration  updates made before
+     */
+    public void update(int batch, int iteration) {
+        double[] factors = factors(batch);
+        int t = iteration + 1;
+        float rate = (float) (adam.getLearningRate() * Math.sqrt(1 - Math.pow(adam.getBeta2(), t))
+                / (1 - Math.pow(adam.getBeta1(), t)));
+        long all = parameters.length();
+        int tasks = 2 * Workers.threads();
+        Workers.run(tasks, task -> {
+            Slice slice = new Slice();
+            int layer = 0;
+            long end = (task + 1) * all / tasks;
+            for (long at = task * all / tasks; at < end;) {
+                while (at >= layerEnds[layer]) {
+                    layer++;
+                }
+                int n = (int) Math.min(CHUNK, Math.min(end, layerEnds[layer]) - at);
+                slice.update(at, n, (float) factors[layer], rate);
+                at += n;
+            }
+        });
+        parameters.keep();
+        gradient.keep();
+        state.keep();
+    }
+
+    /** What each layer's gradient is multiplied by: for the batch, and for its clipping. */
+    private double[] factors(int batch) {
+        double[] factors = new double[layerEnds.length];
+        Workers.run(layerEnds.length, layer -> {
+            factors[layer] = 1.0 / batch;
+            if (thresholds[layer] < Double.POSITIVE_INFINITY) {
+                double norm = Math.sqrt(sumOfSquares(layer == 0 ? 0 : layerEnds[layer - 1], layerEnds[layer])) / batch;
+                factors[layer] *= norm > thresholds[layer] ? thresholds[layer] / norm : 1;
+            }
+        });
+        return factors;
+    }
+
+    private double sumOfSquares(long from, long to) {
+        float[] values = new float[CHUNK];
+        float[] sums = new float[CHUNK];
+        FloatBuffer view = gradient.view();
+        view.position((int) from);
+        for (long at = from; at < to; at += CHUNK) {
+            int n = (int) Math.min(CHUNK, to - at);
+            view.get(values, 0, n);
+            PointwiseMath.addProduct(values, values, sums, n);
+        }
+        double total = 0;
+        for (float sum : sums) {
+            total += sum;
+        }
+        return total;
+    }
+
+    /** A few thousand parameters on the heap. */
+    private final class Slice {
+        final float[] p = new float[CHUNK];
+        final float[] g = new float[CHUNK];
+        final float[] m = new float[CHUNK];
+        final float[] v = new float[CHUNK];
+        final FloatBuffer parameterView = parameters.view();
+        final FloatBuffer gradientView = gradient.view();
+        final FloatBuffer stateView = state.view();
+
+        void update(long at, int n, float factor, float rate) {
+            int first = (int) at;
+            int second = (int) (parameters.length() + at);
+            parameterView.position(first);
+            parameterView.get(p, 0, n);
+            gradientView.position(first);
+            gradientView.get(g, 0, n);
+            stateView.position(first);
+            stateView.get(m, 0, n);
+            stateView.position(second);
+            stateView.get(v, 0, n);
+            adam(p, g, m, v, n, factor, rate, (float) adam.getBeta1(), (float) adam.getBeta2(),
+                    (float) adam.getEpsilon());
+            parameterView.position(first);
+            parameterView.put(p, 0, n);
+            stateView.position(first);
+            stateView.put(m, 0, n);
+            stateView.position(second);
+            stateView.put(v, 0, n);
+        }
+    }
+
+    private static void adam(float[] p, float[] g, float[] m, float[] v, int n,
+            float factor, float rate, float beta1, float beta2, float epsilon) {
+        for (int i = 0; i < n; i++) {
+            float x = g[i] * factor;
+            float first = beta1 * m[i] + (1 - beta1) * x;
+            float second = beta2 * v[i] + (1 - beta2) * x * x;
+            m[i] = first;
+            v[i] = second;
+            p[i] -= rate * first / ((float) Math.sqrt(second) + epsilon);
+        }
+    }
+}

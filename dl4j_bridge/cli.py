@@ -87,6 +87,7 @@ def train(
     align: Annotated[str | None, _setting("align", _DATA)] = None,
     task: Annotated[str | None, _setting("task", _NETWORK)] = None,
     layer: Annotated[str | None, _setting("layer", _NETWORK)] = None,
+    gradient_state: Annotated[str | None, _setting("gradient_state", _NETWORK)] = None,
     layers: Annotated[int | None, _setting("layers", _NETWORK)] = None,
     hidden: Annotated[int | None, _setting("hidden", _NETWORK)] = None,
     tbptt: Annotated[int | None, _setting("tbptt", _NETWORK)] = None,
@@ -272,10 +273,10 @@ def doctor(
     from dl4j_bridge import doctor as examiner
 
     given = {name: value for name, value in (("threads", threads), ("backend", backend)) if value is not None}
-    wanted = config.TrainSettings().with_options(given).run
-    result = examiner.examine(wanted.threads, wanted.backend)
+    wanted = config.TrainSettings().with_options(given)
+    result = examiner.examine(wanted.threads, wanted.run.backend)
     table = Table(show_header=False, box=None)
-    for name in ("java", "jars", "audio", "backend", "threads", "heap_bytes"):
+    for name in ("java", "jars", "audio", "backend", "openblas", "threads", "heap_bytes"):
         value = result[name]
         text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
         table.add_row("[green]✓[/]" if value else "[red]✗[/]", name, escape(text) if value else "see below")

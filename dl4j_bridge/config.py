@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from dl4j_bridge.errors import InputError
 
 CODECS = ("auto", "linear", "mulaw")
-LAYERS = ("stock",)
+LAYERS = ("fused", "stock")
+GRADIENT_STATES = ("auto", "carried", "stock")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "one-hot", "xavier")
 BACKENDS = ("cpu", "cuda")
@@ -44,7 +46,13 @@ class NetworkSettings:
     """The network and how it is trained. The field names are those of the Java class of the same name."""
 
     task: str = field(default="samples", metadata={"help": "What is learnt: samples (8-bit classes)."})
-    layer: str = field(default="stock", metadata={"help": "Implementation of the GravesLSTM layer."})
+    layer: str = field(default="fused", metadata={"help": "Implementation of the GravesLSTM: ours, or DL4J's own."})
+    gradient_state: str = field(
+        default="auto",
+        metadata={
+            "help": "Where a segment's gradient starts: carried state, or zero as in stock DL4J (auto: by --layer)."
+        },
+    )
     layers: int = field(default=2, metadata={"help": "Number of GravesLSTM layers."})
     hidden: int = field(default=200, metadata={"help": "Units in each layer."})
     tbptt: int = field(default=50, metadata={"help": "Samples in a segment of truncated back-propagation."})
@@ -73,7 +81,9 @@ class RunSettings:
     )
     min_gain: float = field(default=0.002, metadata={"help": "Bits that count as an improvement."})
     validation_samples: int = field(default=8000, metadata={"help": "Samples of the validation part to look at."})
-    threads: int = field(default=1, metadata={"help": "CPU threads of the linear algebra."})
+    threads: int | None = field(
+        default=None, metadata={"help": "CPU threads; if not given all cores, but one with stock layers."}
+    )
     backend: str = field(default="cpu", metadata={"help": "ND4J backend."})
 
 
@@ -95,6 +105,13 @@ class TrainSettings:
         settings = replace(self, **groups)
         validate(settings)
         return settings
+
+    @property
+    def threads(self) -> int:
+        """CPU threads to train with."""
+        if self.run.threads is not None:
+            return self.run.threads
+        return 1 if self.network.layer == "stock" else default_threads(self.run.batch)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -133,6 +150,7 @@ _POSTED = {
     "l2": 0.001,
     "clip": 0.0,
     "init": "xavier",
+    "gradient_state": "stock",
     "patience": 1_000_000,
 }
 
@@ -140,9 +158,20 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "posted": _POSTED,
     # Before 1.0.0-beta3 the division by the batch (32) came behind the updater, and L2 behind both. The gradient
-    # carried the state too; stock layers cannot do that today.
-    "posted-legacy": _POSTED | {"learning_rate": 0.1 / 32, "l2": 0.0, "weight_decay": 0.001 / 32},
+    # carried the state too, which today only the fused layer does.
+    "posted-legacy": _POSTED
+    | {"learning_rate": 0.1 / 32, "l2": 0.0, "weight_decay": 0.001 / 32, "gradient_state": "carried"},
 }
+
+
+def default_threads(batch: int) -> int:
+    """Give the cores of this machine, but to each at least 8 rows of a batch: fewer are no work to share."""
+    import psutil
+
+    cores = psutil.cpu_count(logical=False) or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = min(cores, len(os.sched_getaffinity(0)))
+    return max(1, min(cores, batch // 8))
 
 
 def preset(name: str) -> TrainSettings:
@@ -184,6 +213,9 @@ def validate(settings: TrainSettings) -> None:
     _check("seed", network.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
     _check_choice("codec", data.codec, CODECS)
     _check_choice("layer", network.layer, LAYERS)
+    _check_choice("gradient_state", network.gradient_state, GRADIENT_STATES)
+    if network.layer == "stock" and network.gradient_state == "carried":
+        raise InputError("--gradient-state", "carried with --layer stock", "wanted --layer fused: stock cannot do it")
     _check_choice("updater", network.updater, UPDATERS)
     _check_choice("init", network.init, INITS)
     _check_choice("task", network.task, TASKS)

@@ -15,7 +15,8 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ok, java{version, home, source}, jars{source, count}, backend, threads, audio, heap_bytes, problems[]``.
+        ``ok, java{version, home, source}, jars{source, count}, backend, openblas, threads, audio, heap_bytes,
+        problems[]``.
     """
     problems: list[str] = []
     result: dict[str, Any] = {
@@ -23,6 +24,7 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
         "java": None,
         "jars": None,
         "backend": None,
+        "openblas": jvm.openblas_core() or "kernels of its own choice",
         "threads": threads,
         "audio": None,
         "heap_bytes": jvm.heap_bytes(),

@@ -24,7 +24,7 @@ OLDEST_JAVA = 11
 HEAP_SHARE = 0.25
 LARGEST_HEAP = 4 << 30
 
-_started_with: tuple[int, str] | None = None
+_started_with: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,34 +80,41 @@ def find_java() -> Java:
     )
 
 
-def start(threads: int | None = None, backend: str | None = None) -> None:
-    """Start the JVM; later calls with the same arguments, or with none, do nothing.
+def start(threads: int = 1, backend: str | None = None, nd4j_threads: int | None = None) -> None:
+    """Start the JVM, or set the threads of the one that runs.
 
     Parameters
     ----------
     threads
-        CPU threads of ND4J's linear algebra. Set through the environment, since OpenMP reads it when its library
-        loads. None is `config`'s default, or what a running JVM has.
+        Threads that share a step of the fused layers.
     backend
-        ``cpu`` or ``cuda``; None likewise.
+        ``cpu`` or ``cuda``; None is what a running JVM has, or `config`'s default.
+    nd4j_threads
+        OpenMP threads of ND4J's own operations, which stock layers consist of; None is what a running JVM has, or 1:
+        more mostly cost time. Set through the environment, since OpenMP reads it when its library loads.
 
     Raises
     ------
     BridgeError
-        No fitting Java, missing jars, or the JVM did not start; or it runs already with other settings, which cannot
-        be changed any more.
+        No fitting Java, missing jars, or the JVM did not start; or it runs already with another backend or number of
+        OpenMP threads, which cannot be changed any more.
     """
     global _started_with
     if _started_with is not None:
-        threads, backend = threads or _started_with[0], backend or _started_with[1]
-    if _started_with == (threads, backend):
-        return
-    threads, backend = threads or RunSettings.threads, backend or RunSettings.backend
+        backend, nd4j_threads = backend or _started_with[0], nd4j_threads or _started_with[1]
+    backend, nd4j_threads = backend or RunSettings.backend, nd4j_threads or 1
+    if _started_with != (backend, nd4j_threads):
+        _start(backend, nd4j_threads)
+        _started_with = (backend, nd4j_threads)
+    java_class("dl4jbridge.fused.Workers").setThreads(threads)
+
+
+def _start(backend: str, nd4j_threads: int) -> None:
     import jnius_config
 
     if _started_with is not None or jnius_config.vm_running:
         running = (
-            "by somebody else" if _started_with is None else "with threads={}, backend={!r}".format(*_started_with)
+            "by somebody else" if _started_with is None else "with backend={!r}, nd4j_threads={}".format(*_started_with)
         )
         raise BridgeError("JVM", f"already started {running}", "start another Python process for other settings")
     java = find_java()
@@ -116,17 +123,36 @@ def start(threads: int | None = None, backend: str | None = None) -> None:
     if locale.setlocale(locale.LC_CTYPE) in ("C", "POSIX"):
         # Java would read and write file names in ASCII.
         os.environ["LC_ALL"] = "C.UTF-8"
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(threads)
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(nd4j_threads)
+    core = openblas_core()
+    if core:
+        os.environ["OPENBLAS_CORETYPE"] = core
     options = _options(java)
     jnius_config.set_options(*options)
     jnius_config.set_classpath(*(str(p) for p in class_path))
     _start_and_say_why_not(java, options)
-    _started_with = (threads, backend)
+
+
+def openblas_core() -> str | None:
+    """Name the OpenBLAS kernels that fit this CPU, or None to leave the choice to OpenBLAS.
+
+    ND4J brings OpenBLAS 0.3.19 of 2021. On a CPU that it does not know, such as AMD's Zen 4 and 5, it takes kernels of
+    2007, a quarter as fast. ``OPENBLAS_CORETYPE`` in the environment may be meant for another OpenBLAS, such as
+    NumPy's; the variable that decides here is ``DL4J_BRIDGE_OPENBLAS_CORETYPE``.
+    """
+    named = os.environ.get("DL4J_BRIDGE_OPENBLAS_CORETYPE")
+    if named:
+        return named
+    from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]
+
+    if features.get("AVX512_SKX"):
+        return "SkylakeX"
+    return "Haswell" if features.get("AVX2") and features.get("FMA3") else None
 
 
 def backend() -> str:
     """The backend that the JVM was started with."""
-    return _started_with[1] if _started_with else "cpu"
+    return _started_with[0] if _started_with else "cpu"
 
 
 def java_class(name: str) -> Any:

@@ -111,7 +111,8 @@ def load(path: Path) -> Model:
         names = set(z.namelist())
         baselines = _unpack(path, z.read(BASELINES)) if BASELINES in names else {}
         state = _unpack(path, z.read(STATE)) if STATE in names else {}
-    return Model(Network.load(path, about["classes"]), about, baselines, state)
+    settings = config.TrainSettings.from_dict(about["settings"]).network
+    return Model(Network.load(path, settings, about["classes"]), about, baselines, state)
 
 
 def _checked(path: Path) -> zipfile.ZipFile:

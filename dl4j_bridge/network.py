@@ -17,6 +17,10 @@ from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.tensors import NativeArray, OneHot
 
 
+# Time steps that recordings side by side take in one call.
+SIDE_BY_SIDE_STEPS = 256
+
+
 class Network:
     """A DL4J GravesLSTM network. Make one with `create` or `load`.
 
@@ -45,16 +49,12 @@ class Network:
         classes
             Of the input and of the output.
         """
-        stated = asdict(settings) | {"inputs": classes, "outputs": classes}
-        if settings.init == "auto":
-            stated["init"] = "one-hot"
-        del stated["task"]
         with jvm.java_errors("network"):
-            return cls(jvm.java_class("dl4jbridge.Network").create(json.dumps(stated)), classes)
+            return cls(jvm.java_class("dl4jbridge.Network").create(_as_json(settings, classes)), classes)
 
     @classmethod
-    def load(cls, path: Path, classes: int) -> Network:
-        """Load a zip that `modelfile` has checked.
+    def load(cls, path: Path, settings: NetworkSettings, classes: int) -> Network:
+        """Load a zip that `modelfile` has checked; its settings say which layers compute it.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Network:
         """
         try:
             with jvm.java_errors(str(path)):
-                return cls(jvm.java_class("dl4jbridge.Network").load(str(path)), classes)
+                return cls(jvm.java_class("dl4jbridge.Network").load(str(path), _as_json(settings, classes)), classes)
         except OSError as e:
             raise BridgeError(path, f"not readable ({e})", "wanted model.zip of a run folder") from e
 
@@ -130,10 +130,44 @@ class Network:
             tensor.write(value.ravel(order="F"))
             self._java.restoreState(key, tensor.java)
 
+    def side_by_side(self, recordings: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Run many recordings of one length through the present parameters at once, each from an empty state.
+
+        Parameters
+        ----------
+        recordings : ndarray of uint8, shape (count, n)
+
+        Returns
+        -------
+        ndarray of float32, shape (count, n, classes)
+            The distribution of the output at each sample.
+        """
+        count, n = recordings.shape
+        steps = min(n, SIDE_BY_SIDE_STEPS)
+        features, output = OneHot(count, self._classes, steps), NativeArray.zeros((count, self._classes, steps))
+        found = np.empty((count, n, self._classes), np.float32)
+        with jvm.java_errors("network"):
+            stream = self._java.batchStream()
+            for start in range(0, n, steps):
+                part = recordings[:, start : start + steps]
+                stream.run(features.write(part), output.java, part.shape[1])
+                found[:, start : start + steps] = output.read()[:, :, : part.shape[1]].transpose(0, 2, 1)
+        return found
+
     def stream(self) -> SampleStream:
         """A reader of the present parameters that takes one recording, sample by sample, in blocks of any size."""
         with jvm.java_errors("network"):
             return SampleStream(self._java.stream(), self._classes)
+
+
+def _as_json(settings: NetworkSettings, classes: int) -> str:
+    stated = asdict(settings) | {"inputs": classes, "outputs": classes}
+    if settings.init == "auto":
+        stated["init"] = "one-hot"
+    if settings.gradient_state == "auto":
+        stated["gradient_state"] = "carried" if settings.layer == "fused" else "stock"
+    del stated["task"]
+    return json.dumps(stated)
 
 
 class SampleStream:

@@ -117,7 +117,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     eight_bit = all(pair.input.is_8_bit and (pair.target is None or pair.target.is_8_bit) for pair in opened)
     task = SamplesTask.choose(settings.data, eight_bit, bool(targets))
     signals = [signals_of(task, pair) for pair in opened]
-    jvm.start(settings.run.threads, settings.run.backend)
+    _start_jvm(settings)
     network = Network.create(settings.network, task.classes)
     about = task.as_dict() | {
         "classes": task.classes,
@@ -162,7 +162,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     for given, known in ((inputs, known_inputs), (targets, known_targets)):
         if given and [p.absolute() for p in given] != known:
             raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
-    jvm.start(settings.run.threads, settings.run.backend)
+    _start_jvm(settings)
     model = modelfile.load(folder.last)
     task = SamplesTask.from_dict(stored)
     opened = _open_pairs(known_inputs, known_targets, settings)
@@ -177,6 +177,11 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     folder.cut_log(state.step)
     folder.write_run(about | {"status": "running"})
     return Run(folder, settings, opened, task, model.network, signals, about, state)
+
+
+def _start_jvm(settings: TrainSettings) -> None:
+    nd4j_threads = settings.threads if settings.network.layer == "stock" else 1
+    jvm.start(settings.threads, settings.run.backend, nd4j_threads)
 
 
 def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
@@ -378,23 +383,30 @@ class _Part:
 
 def validate(network: Network, task: SamplesTask, parts: list[_Part], samples: int) -> dict[str, float | None]:
     """Measure the network on up to `samples` samples, in stretches spread evenly over the parts."""
-    stream = network.stream()
-    probabilities: list[Probabilities] = []
-    targets: list[Indices] = []
     total = sum(p.where.stop - p.where.start for p in parts)
+    stretches: list[Stretch] = []
+    warm_ups: list[int] = []
     for part in parts:
         size = part.where.stop - part.where.start
-        share = min(size, max(samples * size // total, 1))
-        for start, end in _spread(part.where.start, size, share):
-            probabilities.extend(run_through(stream, part.signals[0], start, end))
-            targets.append(part.signals[1][start:end])
-    return task.measure(probabilities, np.concatenate(targets))
+        for start, end in _spread(part.where.start, size, min(size, max(samples * size // total, 1))):
+            begin = max(start - WARM_UP, 0)
+            stretches.append((part.signals[0][begin:end], part.signals[1][start:end]))
+            warm_ups.append(start - begin)
+    probabilities = _side_by_side(network, [x for x, _ in stretches])
+    heard = [p[warm_up:] for p, warm_up in zip(probabilities, warm_ups, strict=True)]
+    return task.measure(heard, np.concatenate([y for _, y in stretches]))
+
+
+def _side_by_side(network: Network, recordings: list[Indices]) -> list[Probabilities]:
+    """Distributions for recordings of any lengths: the shorter ones go on with class 0, unheard."""
+    together = np.zeros((len(recordings), max(x.size for x in recordings)), np.uint8)
+    for row, x in zip(together, recordings, strict=True):
+        row[: x.size] = x
+    return [p[: x.size] for p, x in zip(network.side_by_side(together), recordings, strict=True)]
 
 
 def _spread(start: int, size: int, samples: int) -> list[tuple[int, int]]:
     """Up to `VALIDATION_STRETCHES` stretches of `samples` in all, evenly over start..start+size-1."""
-    if samples >= size:
-        return [(start, start + size)]
     count = min(VALIDATION_STRETCHES, samples)
     length = samples // count
     starts = np.linspace(start, start + size - length, count).astype(int)

@@ -160,4 +160,9 @@ public final class Network {
     public SampleStream stream() {
         return new SampleStream(net);
     }
+
+    /** A reader of the parameters, whatever they are at the time, that takes many recordings side by side. */
+    public BatchStream batchStream() {
+        return new BatchStream(net);
+    }
 }

@@ -1,8 +1,9 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.PointwiseMath;
+import dl4jbridge.fused.SoftmaxCrossEntropy;
 import java.util.Arrays;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.linalg.activations.impl.ActivationSigmoid;
@@ -20,11 +21,15 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 @SuppressWarnings("deprecation") // GravesLSTM
 public final class SampleStream {
+    private static final PointwiseMath MATH = PointwiseMath.RATIONAL;
     private final Layer[] layers;
     private final int classes;
     private final float[] outputWeights;
     private final float[] outputBias;
     private final float[] logits;
+    private final float[] exponent;
+    private final float[] likeliest;
+    private final long[] ranks;
     private SplittableRandom random = new SplittableRandom(0);
     private boolean started;
 
@@ -45,6 +50,9 @@ public final class SampleStream {
         outputWeights = rowMajor(output.getParam("W"));
         outputBias = rowMajor(output.getParam("b"));
         logits = new float[classes];
+        exponent = new float[classes];
+        likeliest = new float[classes];
+        ranks = new long[classes];
     }
 
     /** Forgets everything heard so far. */
@@ -68,7 +76,7 @@ public final class SampleStream {
         float[] row = new float[classes];
         for (int t = 0; t < n; t++) {
             advance(in.getInt(t) & 0xFF);
-            softmax(logits, 1.0, row);
+            softmax(1, row);
             out.put(row);
         }
     }
@@ -93,7 +101,7 @@ public final class SampleStream {
         DataBuffer out = indices.array().data();
         float[] p = new float[classes];
         for (int t = 0; t < n; t++) {
-            softmax(logits, temperature, p);
+            softmax(temperature, p);
             if (Float.isNaN(p[0])) {
                 throw new IllegalStateException("the network's output is not a number");
             }
@@ -104,22 +112,11 @@ public final class SampleStream {
     }
 
     private int draw(float[] p, double topP) {
-        double mass = 1;
-        boolean[] kept = null;
-        if (topP < 1) {
-            kept = new boolean[classes];
-            mass = 0;
-            int[] order = IntStream.range(0, classes).boxed()
-                    .sorted((a, b) -> Float.compare(p[b], p[a])).mapToInt(Integer::intValue).toArray();
-            for (int i = 0; i < classes && (i == 0 || mass < topP); i++) {
-                kept[order[i]] = true;
-                mass += p[order[i]];
-            }
-        }
+        double mass = topP < 1 ? keepLikeliest(p, topP) : 1;
         double left = random.nextDouble() * mass;
         int last = 0;
         for (int i = 0; i < classes; i++) {
-            if (p[i] > 0 && (kept == null || kept[i])) {
+            if (p[i] > 0) {
                 last = i;
                 left -= p[i];
                 if (left < 0) {
@@ -128,6 +125,30 @@ public final class SampleStream {
             }
         }
         return last;
+    }
+
+    /** Sets all but the likeliest classes to 0, which together just reach topP. */
+    private double keepLikeliest(float[] p, double topP) {
+        // Classes below this are all together less likely than what may be left away.
+        float least = (float) ((1 - topP) / classes);
+        int n = 0;
+        for (int i = 0; i < classes; i++) {
+            if (p[i] >= least) {
+                ranks[n++] = (long) ~Float.floatToRawIntBits(p[i]) << 32 | i;
+            }
+        }
+        Arrays.sort(ranks, 0, n);
+        double mass = 0;
+        int kept = 0;
+        for (; kept < n && (kept == 0 || mass < topP); kept++) {
+            mass += p[(int) ranks[kept]];
+        }
+        System.arraycopy(p, 0, likeliest, 0, classes);
+        Arrays.fill(p, 0);
+        for (int i = 0; i < kept; i++) {
+            p[(int) ranks[i]] = likeliest[(int) ranks[i]];
+        }
+        return mass;
     }
 
     private void advance(int index) {
@@ -140,17 +161,11 @@ public final class SampleStream {
         started = true;
     }
 
-    private static void softmax(float[] logits, double temperature, float[] p) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (float z : logits) {
-            max = Math.max(max, z);
-        }
-        double sum = 0;
+    private void softmax(double temperature, float[] p) {
         for (int i = 0; i < p.length; i++) {
-            p[i] = (float) Math.exp((logits[i] - max) / temperature);
-            sum += p[i];
+            p[i] = (float) (logits[i] / temperature);
         }
-        float scale = (float) (1 / sum);
+        float scale = 1 / SoftmaxCrossEntropy.exponentials(p, SoftmaxCrossEntropy.max(p, classes), exponent, classes);
         for (int i = 0; i < p.length; i++) {
             p[i] *= scale;
         }
@@ -197,6 +212,10 @@ public final class SampleStream {
         final float[] h;
         final float[] c;
         final float[] z;
+        final float[] block;
+        final float[] forget;
+        final float[] output;
+        final float[] input;
 
         Layer(org.deeplearning4j.nn.api.Layer layer) {
             if (!isOurs(layer.conf().getLayer())) {
@@ -222,6 +241,10 @@ public final class SampleStream {
             h = new float[size];
             c = new float[size];
             z = new float[4 * size];
+            block = new float[size];
+            forget = new float[size];
+            output = new float[size];
+            input = new float[size];
         }
 
         private static boolean isOurs(org.deeplearning4j.nn.conf.layers.Layer conf) {
@@ -249,17 +272,16 @@ public final class SampleStream {
 
         private void advanceState() {
             addProduct(h, recurrentWeights, z);
-            for (int i = 0; i < size; i++) {
-                double blockInput = Math.tanh(z[i]);
-                double forget = sigmoid(z[size + i] + c[i] * forgetPeephole[i]);
-                double input = sigmoid(z[3 * size + i] + c[i] * inputPeephole[i]);
-                c[i] = (float) (forget * c[i] + input * blockInput);
-                h[i] = (float) (sigmoid(z[2 * size + i] + c[i] * outputPeephole[i]) * Math.tanh(c[i]));
-            }
-        }
-
-        private static double sigmoid(double x) {
-            return 1 / (1 + Math.exp(-x));
+            System.arraycopy(z, 0, block, 0, size);
+            System.arraycopy(z, size, forget, 0, size);
+            System.arraycopy(z, 2 * size, output, 0, size);
+            System.arraycopy(z, 3 * size, input, 0, size);
+            MATH.tanh(block, block, size);
+            MATH.sigmoid(forget, c, forgetPeephole, size);
+            MATH.sigmoid(input, c, inputPeephole, size);
+            PointwiseMath.cell(forget, c, input, block, c, size);
+            MATH.sigmoid(output, c, outputPeephole, size);
+            MATH.hidden(c, output, h, size);
         }
     }
 }

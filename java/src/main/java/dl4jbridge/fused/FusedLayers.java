@@ -47,8 +47,8 @@ public final class FusedLayers {
     }
 
     /**
-     * A network of another configuration around the same parameters and the same state of the updater: neither is
-     * copied, so an update of one network is an update of the other.
+     * A network of another configuration around the same parameters, which are not copied: an update of one network
+     * is an update of the other. The state of the updater is.
      *
      * @param configuration with layers of the same sizes, as {@link #toFused} and {@link #toStock} give it
      */

@@ -1,6 +1,9 @@
 package dl4jbridge.fused;
 
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.nio.LongBuffer;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.nd4j.linalg.api.buffer.DataType;
@@ -75,6 +78,17 @@ final class Memory {
     /** A view with a position of its own, for one thread. */
     FloatBuffer view() {
         return buffer.duplicate();
+    }
+
+    float get(long offset) {
+        at(offset, 1);
+        return buffer.get((int) offset);
+    }
+
+    /** {@code count} floats from {@code offset} on as pairs, without a last odd one. */
+    LongBuffer pairs(long offset, long count) {
+        return new BytePointer(new Window(at(offset, count), count)).capacity(count / 2 * Long.BYTES)
+                .asByteBuffer().order(ByteOrder.nativeOrder()).asLongBuffer();
     }
 
     /** Keeps the memory from being freed while native code works on its address. */

@@ -15,25 +15,23 @@ public enum PointwiseMath {
      */
     RATIONAL {
         @Override
-        void tanh(float[] z, int n) {
+        public void tanh(float[] x, float[] y, int n) {
             for (int i = 0; i < n; i++) {
-                z[i] = rationalTanh(z[i]);
+                y[i] = rationalTanh(x[i]);
             }
         }
 
         @Override
-        void sigmoid(float[] z, float[] cell, float[] peephole, int n) {
+        public void sigmoid(float[] z, float[] cell, float[] peephole, int n) {
             for (int i = 0; i < n; i++) {
                 z[i] = Math.fma(0.5f, rationalTanh(0.5f * Math.fma(cell[i], peephole[i], z[i])), 0.5f);
             }
         }
 
         @Override
-        void hidden(float[] cell, float[] output, float[] cellTanh, float[] h, int n) {
+        public void hidden(float[] cell, float[] output, float[] h, int n) {
             for (int i = 0; i < n; i++) {
-                float t = rationalTanh(cell[i]);
-                cellTanh[i] = t;
-                h[i] = output[i] * t;
+                h[i] = output[i] * rationalTanh(cell[i]);
             }
         }
     },
@@ -41,25 +39,23 @@ public enum PointwiseMath {
     /** java.lang.Math in double precision: what stock DL4J computes, to the last place of a float or the one before. */
     EXACT {
         @Override
-        void tanh(float[] z, int n) {
+        public void tanh(float[] x, float[] y, int n) {
             for (int i = 0; i < n; i++) {
-                z[i] = (float) Math.tanh(z[i]);
+                y[i] = (float) Math.tanh(x[i]);
             }
         }
 
         @Override
-        void sigmoid(float[] z, float[] cell, float[] peephole, int n) {
+        public void sigmoid(float[] z, float[] cell, float[] peephole, int n) {
             for (int i = 0; i < n; i++) {
                 z[i] = (float) (1 / (1 + Math.exp(-(z[i] + cell[i] * peephole[i]))));
             }
         }
 
         @Override
-        void hidden(float[] cell, float[] output, float[] cellTanh, float[] h, int n) {
+        public void hidden(float[] cell, float[] output, float[] h, int n) {
             for (int i = 0; i < n; i++) {
-                float t = (float) Math.tanh(cell[i]);
-                cellTanh[i] = t;
-                h[i] = output[i] * t;
+                h[i] = output[i] * (float) Math.tanh(cell[i]);
             }
         }
     };
@@ -75,14 +71,14 @@ public enum PointwiseMath {
     private static final float Q3 = 0.00033228847f;
     private static final float Q4 = 7.998624e-07f;
 
-    /** z = tanh z. */
-    abstract void tanh(float[] z, int n);
+    /** y = tanh x; both may be the same array. */
+    public abstract void tanh(float[] x, float[] y, int n);
 
     /** z = sigmoid(z + cell * peephole). */
-    abstract void sigmoid(float[] z, float[] cell, float[] peephole, int n);
+    public abstract void sigmoid(float[] z, float[] cell, float[] peephole, int n);
 
-    /** h = output * tanh(cell), and the tanh by itself for the way back. */
-    abstract void hidden(float[] cell, float[] output, float[] cellTanh, float[] h, int n);
+    /** h = output * tanh(cell). */
+    public abstract void hidden(float[] cell, float[] output, float[] h, int n);
 
     static float rationalTanh(float v) {
         float x = Math.max(-LIMIT, Math.min(LIMIT, v));
@@ -93,7 +89,7 @@ public enum PointwiseMath {
     }
 
     /** cell = forget * before + input * block. */
-    static void cell(float[] forget, float[] before, float[] input, float[] block, float[] cell, int n) {
+    public static void cell(float[] forget, float[] before, float[] input, float[] block, float[] cell, int n) {
         for (int i = 0; i < n; i++) {
             cell[i] = forget[i] * before[i] + input[i] * block[i];
         }

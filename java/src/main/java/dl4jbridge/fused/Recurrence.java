@@ -350,7 +350,7 @@ final class Recurrence {
         final float[][] output;
         final float[][] input;
         final float[][] cell;
-        final float[][] cellTanh;
+        final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
         final float[] h;
         final float[] error;
@@ -372,7 +372,7 @@ final class Recurrence {
             output = new float[steps][length];
             input = new float[steps][length];
             cell = new float[steps][length];
-            cellTanh = new float[steps][length];
+            cellTanh = new float[length];
             delta = new float[GATES][length];
             h = new float[length];
             error = new float[length];
@@ -399,12 +399,12 @@ final class Recurrence {
                 read(2, t, output[t]);
                 read(3, t, input[t]);
                 float[] before = t == 0 ? firstCell : cell[t - 1];
-                math.tanh(block[t], length);
+                math.tanh(block[t], block[t], length);
                 math.sigmoid(forget[t], before, peephole[0], length);
                 math.sigmoid(input[t], before, peephole[2], length);
                 PointwiseMath.cell(forget[t], before, input[t], block[t], cell[t], length);
                 math.sigmoid(output[t], cell[t], peephole[1], length);
-                math.hidden(cell[t], output[t], cellTanh[t], h, length);
+                math.hidden(cell[t], output[t], h, length);
                 if (mask != null) {
                     maskRows(h, t);
                     maskRows(cell[t], t);
@@ -503,14 +503,16 @@ final class Recurrence {
                 maskRows(error, t);
                 maskRows(dCell, t);
             }
-            float[] slopeTanh = cellTanh[t];
+            math.tanh(cell[t], cellTanh, length);
+            float[] unmaskedTanh = cellTanh;
             if (mask != null && !exactMask) {
-                // Stock takes the slope of tanh at the masked cell.
-                slopeTanh = cellTanh[t].clone();
-                maskRows(slopeTanh, t);
+                // Stock takes the slope of tanh at the masked cell, and its value at the cell before the mask.
+                unmaskedTanh = new float[length];
+                PointwiseMath.cell(forget[t], before, input[t], block[t], unmaskedTanh, length);
+                math.tanh(unmaskedTanh, unmaskedTanh, length);
             }
             PointwiseMath.outputGateBackward(
-                    error, output[t], cellTanh[t], slopeTanh, peephole[1], delta[2], dCell, length);
+                    error, output[t], unmaskedTanh, cellTanh, peephole[1], delta[2], dCell, length);
             PointwiseMath.gateBackward(dCell, before, forget[t], delta[1], length);
             PointwiseMath.gateBackward(dCell, block[t], input[t], delta[3], length);
             PointwiseMath.blockInputBackward(dCell, input[t], block[t], delta[0], length);

@@ -8,7 +8,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *
  * <p>The loss clips probabilities at 1e-10 and the gradient does not, as in DL4J's LossMCXENT.
  */
-final class SoftmaxCrossEntropy {
+public final class SoftmaxCrossEntropy {
     private static final double CLIP = 1e-10;
     /** Below this, exp is nothing beside the largest term, which is 1. */
     private static final float SMALLEST = -87f;
@@ -135,7 +135,8 @@ final class SoftmaxCrossEntropy {
         }
     }
 
-    static float max(float[] x, int n) {
+    /** The largest of the first n, in four strands: one would wait for each comparison. */
+    public static float max(float[] x, int n) {
         float a = Float.NEGATIVE_INFINITY;
         float b = a;
         float c = a;
@@ -157,7 +158,7 @@ final class SoftmaxCrossEntropy {
      * x = exp(x - max), to 2e-7 of its value, and their sum. In two loops, since HotSpot makes vector instructions of
      * the polynomial but not of the way from a float to its exponent.
      */
-    static float exponentials(float[] x, float max, float[] exponent, int n) {
+    public static float exponentials(float[] x, float max, float[] exponent, int n) {
         for (int i = 0; i < n; i++) {
             float v = Math.max(SMALLEST, x[i] - max);
             float k = (v * LOG2_E + ROUND) - ROUND;

@@ -2,21 +2,36 @@ package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
 
-/** Matrices with rows and columns exchanged, in tiles that stay in the first-level cache. */
+/** Matrices with rows and columns exchanged. */
 final class Transposition {
-    private static final int TILE = 16;
-
     private Transposition() {}
 
-    /** {@code to[at + j * stride + i] = from[i * columns + j]}. */
+    /** {@code to[at + j * stride + i] = from[i * columns + j]}, eight rows at a time. */
     static void transpose(float[] from, int rows, int columns, float[] to, int at, int stride) {
-        for (int i0 = 0; i0 < rows; i0 += TILE) {
-            int end = Math.min(rows, i0 + TILE);
+        int i = 0;
+        for (; i + 7 < rows; i += 8) {
+            int a = i * columns;
+            int b = a + columns;
+            int c = b + columns;
+            int d = c + columns;
+            int e = d + columns;
+            int f = e + columns;
+            int g = f + columns;
+            int h = g + columns;
+            for (int j = 0, k = at + i; j < columns; j++, k += stride) {
+                to[k] = from[a + j];
+                to[k + 1] = from[b + j];
+                to[k + 2] = from[c + j];
+                to[k + 3] = from[d + j];
+                to[k + 4] = from[e + j];
+                to[k + 5] = from[f + j];
+                to[k + 6] = from[g + j];
+                to[k + 7] = from[h + j];
+            }
+        }
+        for (; i < rows; i++) {
             for (int j = 0; j < columns; j++) {
-                int row = at + j * stride;
-                for (int i = i0; i < end; i++) {
-                    to[row + i] = from[i * columns + j];
-                }
+                to[at + j * stride + i] = from[i * columns + j];
             }
         }
     }

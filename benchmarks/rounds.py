@@ -1,0 +1,269 @@
+"""Alternates the sides of a benchmark, one computing at a time, and shows the ratios of their rates."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+from sides import Missing, Side
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+WORKER = Path(__file__).with_name("sides.py")
+
+# Longest start of a worker: Java and its first compilation, or `import torch` from a cold disk.
+START_LIMIT = 120.0
+# Idle threads of an OpenMP library or a BLAS spin for a while before they sleep, and would cost the next side.
+PAUSE = 0.2
+# A machine with more than this share of its cores at work measures something else.
+BUSY = 0.1
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure.
+
+    Attributes
+    ----------
+    rounds
+        Each gives one ratio; the median of them counts.
+    seconds
+        Of each side in a round; a side does at least one call.
+    warm_up
+        Seconds of each side that do not count: Java compiles.
+    limit
+        Seconds after which a side that has not answered is stopped.
+    """
+
+    rounds: int
+    seconds: float
+    warm_up: float
+    limit: float = 60.0
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Units per second; two numbers where a side was stopped and only its bounds are known."""
+
+    low: float
+    high: float
+
+    def __mul__(self, factor: float) -> Rate:
+        return Rate(self.low * factor, self.high * factor)
+
+
+Rates = dict[str, list[Rate]]
+
+
+@dataclass
+class Result:
+    """What a benchmark prints: larger ratios are better for us."""
+
+    ratios: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """A process that does one side on request.
+
+    Raises
+    ------
+    Missing
+        The worker said why it cannot do its side, such as PyTorch where it is not installed.
+    """
+
+    def __init__(self, name: str, side: Side) -> None:
+        self._name = name
+        self._stopped: Rate | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, str(WORKER), side.as_json()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            about = self._answer(START_LIMIT)
+            if about is None:
+                raise SystemExit(f"error: {name}: not ready after {START_LIMIT:.0f} s")
+            if "missing" in about:
+                raise Missing(about["missing"])
+        except BaseException:
+            self.close()
+            raise
+        self._units = about["units"]
+
+    def run(self, seconds: float, limit: float) -> Rate:
+        """Work for about `seconds`; a side that takes longer than `limit` is stopped for good, and bounds are given."""
+        if self._stopped is None:
+            time.sleep(PAUSE)
+            self._ask(seconds)
+            answer = self._answer(limit)
+            if answer is not None:
+                rate = answer["units"] / answer["seconds"]
+                return Rate(rate, rate)
+            # The call under way began before `seconds` were over, and has not ended since.
+            self._stopped = Rate(0.0, self._units / (limit - seconds))
+            stderr.print(f"{self._name}: stopped after {limit:.0f} s")
+        return self._stopped
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
+
+    def _ask(self, seconds: float) -> None:
+        assert self._process.stdin is not None
+        print(seconds, file=self._process.stdin, flush=True)
+
+    def _answer(self, limit: float) -> dict[str, Any] | None:
+        """The worker's next line, or None if it did not come in time; the worker is dead then."""
+        assert self._process.stdout is not None
+        began = time.monotonic()
+        timer = threading.Timer(limit, self._process.kill)
+        timer.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if line:
+            return dict(json.loads(line))
+        if time.monotonic() - began < limit:
+            raise SystemExit(f"error: {self._name}: its process ended; what it said is above")
+        return None
+
+
+@contextmanager
+def opened(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Iterator[dict[str, Worker]]:
+    """Start workers and warm them up, one at a time.
+
+    Parameters
+    ----------
+    wanted
+        The sides by name.
+    effort
+        How long to warm up.
+    notes
+        Gets a line for each side that is missing; the others are given.
+    """
+    with ExitStack() as stack:
+        workers = {}
+        for name, side in wanted.items():
+            stderr.print(f"{name}: start")
+            try:
+                worker = Worker(name, side)
+            except Missing as e:
+                note = f"{name} is left out: {e}"
+                if note not in notes:
+                    notes.append(note)
+                continue
+            stack.callback(worker.close)
+            worker.run(effort.warm_up, effort.limit)
+            workers[name] = worker
+        yield workers
+
+
+def alternate(workers: Mapping[str, Worker], effort: Effort) -> Rates:
+    """Let the workers take turns; every second round goes backwards, so that no side is always behind the same one."""
+    rates: Rates = {name: [Rate(0, 0)] * effort.rounds for name in workers}
+    for number in range(effort.rounds):
+        for name in list(workers)[:: 1 if number % 2 == 0 else -1]:
+            rates[name][number] = workers[name].run(effort.seconds, effort.limit)
+        said = ", ".join(f"{name} {shown(rates[name][number].high)}" for name in workers)
+        stderr.print(f"round {number + 1} of {effort.rounds}: {said}")
+    return rates
+
+
+def ratio(ours: list[Rate], theirs: list[Rate]) -> float:
+    """Median over the rounds; a side that was stopped counts with the bound that favours the other one less."""
+    return statistics.median(our.low / their.high for our, their in zip(ours, theirs, strict=True))
+
+
+def ratios(rates: Rates, wanted: Mapping[str, tuple[str, str]]) -> dict[str, float]:
+    """Those of `wanted` (name: our side, their side) of which both sides were measured."""
+    return {
+        name: ratio(rates[ours], rates[theirs])
+        for name, (ours, theirs) in wanted.items()
+        if ours in rates and theirs in rates
+    }
+
+
+def median(rates: list[Rate]) -> dict[str, Any]:
+    """A row's figures: the rate, and whether it is only an upper bound."""
+    return {
+        "samples_per_second": statistics.median(rate.high for rate in rates),
+        "stopped": any(rate.low < rate.high for rate in rates),
+    }
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """Give the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="less of everything, in under 3 minutes")
+    parser.add_argument("--json", action="store_true", help="print the JSON line only")
+    return parser
+
+
+def note_a_busy_machine(notes: list[str]) -> None:
+    share = psutil.cpu_percent(interval=1.0) / 100
+    if share > BUSY:
+        notes.append(f"other processes kept {share:.0%} of the cores at work when this began: measure again")
+        stderr.print(notes[-1])
+
+
+def show(title: str, result: Result, columns: Mapping[str, str], as_json: bool) -> None:
+    """Print the ratios, then the table, then the JSON line.
+
+    Parameters
+    ----------
+    title
+        Of the table.
+    result
+        What to print.
+    columns
+        Heading of each key of a row that the table shows.
+    as_json
+        Print the JSON line only.
+    """
+    if not as_json:
+        console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+        for name, value in result.ratios.items():
+            console.print(f"{name}: {value:.3g}", markup=False)
+        for note in result.notes:
+            console.print(f"note: {note}", markup=False)
+        table = Table(title=title)
+        for key, heading in columns.items():
+            numbers = all(isinstance(row.get(key), int | float | None) for row in result.rows)
+            table.add_column(heading, justify="right" if numbers else "left")
+        for row in result.rows:
+            table.add_row(*(_cell(row, key) for key in columns))
+        console.print(table)
+    content = {"ratios": result.ratios, "rows": result.rows}
+    print(json.dumps(content | ({"notes": result.notes} if result.notes else {})))
+
+
+def _cell(row: dict[str, Any], key: str) -> str:
+    text = shown(row.get(key))
+    return f"< {text}" if key == "samples_per_second" and row.get("stopped") else text
+
+
+def shown(value: Any) -> str:
+    """Three digits of a small number, all digits of a large one."""
+    if value is None:
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

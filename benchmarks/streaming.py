@@ -1,0 +1,52 @@
+"""One stream, sample by sample: generate and process against PyTorch, stock DL4J and real time.
+
+Usage: python benchmarks/streaming.py [--quick] [--json]
+
+2 x 200, one thread each. `generate/pytorch` steps an `nn.LSTM`, `generate/pytorch-cells` a loop of `nn.LSTMCell`,
+which spares most of the former's overhead. Both draw from the whole distribution, and so does the side of ours that
+they are compared with; the command's own defaults stand in a row beside it. `process/pytorch` is a whole block in one
+call, as nothing is fed back there; ours goes sample by sample, for the cut into blocks must not show.
+"""
+
+from __future__ import annotations
+
+import rounds
+from rounds import Effort, Rate, Result
+from sides import JOBS, Side
+
+# Of DL4J's example and of the recordings of its time, in Hz.
+REAL_TIME = 11025.0
+QUICK = Effort(rounds=5, seconds=1.0, warm_up=3.0)
+FULL = Effort(rounds=11, seconds=2.0, warm_up=8.0)
+OURS, OURS_AS_PYTORCH = "generate", "generate, whole distribution"
+CLOCK = "real time"
+WANTED = {
+    "generate/pytorch": (OURS_AS_PYTORCH, "generate, nn.LSTM"),
+    "generate/pytorch-cells": (OURS_AS_PYTORCH, "generate, nn.LSTMCell"),
+    "generate/stock": (OURS, "rnnTimeStep"),
+    "generate/real-time": (OURS, CLOCK),
+    "process/pytorch": ("process", "process, nn.LSTM"),
+    "process/real-time": ("process", CLOCK),
+}
+COLUMNS = {"side": "side", "samples_per_second": "samples/s", "real_time_factor": "x real time (11,025 Hz)"}
+
+
+def main() -> None:
+    asked = rounds.options(__doc__).parse_args()
+    effort = QUICK if asked.quick else FULL
+    result = Result()
+    rounds.note_a_busy_machine(result.notes)
+    used = {name for pair in WANTED.values() for name in pair}
+    wanted = {job: Side(job) for job in JOBS if job in used}
+    with rounds.opened(wanted, effort, result.notes) as workers:
+        rates = rounds.alternate(workers, effort)
+    result.ratios = rounds.ratios(rates | {CLOCK: [Rate(REAL_TIME, REAL_TIME)] * effort.rounds}, WANTED)
+    for name, measured in rates.items():
+        figures = rounds.median(measured)
+        factor = figures["samples_per_second"] / REAL_TIME
+        result.rows.append({"side": name} | figures | {"real_time_factor": factor})
+    rounds.show("one stream, 2 x 200, 1 thread", result, COLUMNS, asked.json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Training speed: the fused layer against PyTorch, stock DL4J, the machine's own limit, and the train command.
+
+Usage: python benchmarks/training.py [--quick] [--json] [--layers 2] [--hidden 64 200] [--batch 8] [--threads 1 2]
+
+A rate is samples per second of whole training steps, for ours with the bridge from Python to Java. The limit is the
+rate at which the step's matrix products alone would run at the sgemm peak (1000 x 1000 x 1000) of the OpenBLAS that
+DL4J brings; GFLOP/s are those of these products. Stock comes with as many OpenMP threads as there are cores; it is
+slow, and only measured at the main size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import rounds
+from rounds import Effort, Rates, Result, Worker
+from sides import Cell, Side
+
+from dl4j_bridge.config import NetworkSettings, TrainSettings
+
+MAIN = Cell()
+THREADS = (1, 2)
+LAYERS, HIDDEN, BATCH = [1, 2, 3], [64, 200, 512], [8, 32, 128]
+CORES = os.cpu_count() or 1
+STOCK, STOCK_1 = f"stock@{CORES}, as it comes", "stock@1"
+QUICK = Effort(rounds=5, seconds=1.0, warm_up=3.0)
+MAIN_EFFORT = Effort(rounds=7, seconds=2.0, warm_up=8.0)
+TABLE_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=4.0)
+# Steps and runs of the train command.
+COMMAND, QUICK_COMMAND = (600, 3), (300, 1)
+COLUMNS = {
+    "layers": "layers",
+    "hidden": "hidden",
+    "batch": "batch",
+    "side": "side@threads",
+    "samples_per_second": "samples/s",
+    "gflops": "GFLOP/s",
+    "fused_ratio": "fused / this",
+}
+
+
+def main() -> None:
+    asked = _options()
+    result = Result()
+    rounds.note_a_busy_machine(result.notes)
+    cells = _cells(asked)
+    for cell in cells:
+        if cell == MAIN:
+            measure_main(asked, result)
+        else:
+            ratios = measure_cell(cell, asked, result)
+            if len(cells) == 1:
+                result.ratios |= ratios
+    for row in result.rows:
+        cell = Cell(row["layers"], row["hidden"], row["batch"], row["tbptt"])
+        row["gflops"] = row["samples_per_second"] * cell.flops_per_sample() / 1e9
+    _add_worst(result)
+    rounds.show("training", result, COLUMNS, asked.json)
+
+
+def measure_main(asked: argparse.Namespace, result: Result) -> None:
+    """All sides at the main size, and the train command; the ratios that the project promises."""
+    effort = QUICK if asked.quick else MAIN_EFFORT
+    limits = {f"sgemm limit@{n}": Side("sgemm", n) for n in asked.threads}
+    stock = {STOCK: Side("stock", CORES), STOCK_1: Side("stock", 1)}
+    wanted = _peers(MAIN, asked.threads) | limits | stock
+    with rounds.opened(wanted, effort, result.notes) as workers:
+        rates = rounds.alternate(workers, effort)
+        for name in limits.keys() & rates.keys():
+            rates[name] = [rate * (1 / MAIN.flops_per_sample()) for rate in rates[name]]
+        most = max(asked.threads)
+        pairs = _against_pytorch(asked.threads) | {"fused/stock": (f"fused@{most}", STOCK)}
+        pairs |= {"fused/limit": (f"fused@{most}", f"sgemm limit@{most}")}
+        pairs |= {f"fused/limit@{n}": (f"fused@{n}", f"sgemm limit@{n}") for n in asked.threads if n != most}
+        result.ratios |= rounds.ratios(rates, pairs)
+        result.rows += _rows(MAIN, wanted, rates)
+        _measure_command(workers, effort, QUICK_COMMAND if asked.quick else COMMAND, result)
+
+
+def measure_cell(cell: Cell, asked: argparse.Namespace, result: Result) -> dict[str, float]:
+    """Ours against PyTorch at one size; its ratios are given, since the result's are those of the main size."""
+    effort = QUICK if asked.quick else TABLE_EFFORT
+    ratios: dict[str, float] = {}
+    # One number of threads at a time, so that few processes wait beside those that work.
+    for threads in asked.threads:
+        rounds.stderr.print(str(cell))
+        wanted = _peers(cell, [threads])
+        with rounds.opened(wanted, effort, result.notes) as workers:
+            rates = rounds.alternate(workers, effort)
+        ratios |= rounds.ratios(rates, _against_pytorch([threads]))
+        result.rows += _rows(cell, wanted, rates)
+    return ratios
+
+
+def _peers(cell: Cell, threads: list[int]) -> dict[str, Side]:
+    return {f"{job}@{n}": Side(job, n, cell) for n in threads for job in ("fused", "pytorch")}
+
+
+def _against_pytorch(threads: list[int]) -> dict[str, tuple[str, str]]:
+    return {f"fused/pytorch@{n}": (f"fused@{n}", f"pytorch@{n}") for n in threads}
+
+
+def _rows(cell: Cell, wanted: dict[str, Side], rates: Rates) -> list[dict[str, Any]]:
+    rows = []
+    for name, measured in rates.items():
+        side = wanted[name]
+        ours = f"fused@{side.threads}"
+        ratio = rounds.ratio(rates[ours], measured) if ours in rates and ours != name else None
+        rows.append(_row(cell, name, side.threads) | rounds.median(measured) | {"fused_ratio": ratio})
+    return rows
+
+
+def _row(cell: Cell, name: str, threads: int) -> dict[str, Any]:
+    return asdict(cell) | {"side": name, "threads": threads}
+
+
+def _measure_command(workers: dict[str, Worker], effort: Effort, command: tuple[int, int], result: Result) -> None:
+    """The train command between two measurements of the bare training step, as often as `command` says."""
+    threads = TrainSettings().threads
+    name = f"fused@{threads}"
+    if name not in workers or NetworkSettings.layer != "fused":
+        reason = f"the command's default is {NetworkSettings.layer}@{threads}, measured were {', '.join(workers)}"
+        result.notes.append(f"train-command/fused is left out: {reason}")
+        return
+    worker = workers[name]
+    steps, runs = command
+    shares, during, whole = [], [], []
+    for number in range(runs):
+        before = worker.run(effort.seconds, effort.limit)
+        rounds.stderr.print(f"train command, {steps} steps: run {number + 1} of {runs}")
+        rate, whole_rate = train_command(steps)
+        after = worker.run(effort.seconds, effort.limit)
+        shares.append(rate / statistics.mean((before.high, after.high)))
+        during.append(rate)
+        whole.append(whole_rate)
+    result.ratios["train-command/fused"] = statistics.median(shares)
+    for name, values in ((f"train command@{threads}", during), (f"train command@{threads}, start to end", whole)):
+        figures = {"samples_per_second": statistics.median(values), "stopped": False, "fused_ratio": None}
+        result.rows.append(_row(MAIN, name, threads) | figures)
+
+
+def train_command(steps: int) -> tuple[float, float]:
+    """Train as a user does.
+
+    Returns
+    -------
+    its_own, whole
+        Samples per second: what the command says (validations left out), and from the start of the process to its
+        end, with Java's start, validations, baselines and the report.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "dl4j_bridge", "train", "--json", "--steps", str(steps)]
+        command += ["--input", str(rounds.EXAMPLES / "plucked_dry.wav")]
+        command += ["--target", str(rounds.EXAMPLES / "plucked_amplifier.wav")]
+        command += ["--out", str(Path(folder) / "run")]
+        began = time.perf_counter()
+        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        seconds = time.perf_counter() - began
+    said = json.loads(ended.stdout.splitlines()[-1])
+    return said["samples_per_second"], said["steps"] * MAIN.batch * MAIN.tbptt / seconds
+
+
+def _add_worst(result: Result) -> None:
+    """The cell where PyTorch comes closest: the table's weakest figure belongs beside the others."""
+    found = [row["fused_ratio"] for row in result.rows if row["side"].startswith("pytorch") and row["fused_ratio"]]
+    if len(found) > len(THREADS):
+        result.ratios["fused/pytorch, worst cell"] = min(found)
+
+
+def _options() -> argparse.Namespace:
+    parser = rounds.options(__doc__)
+    for name in ("layers", "hidden", "batch", "threads"):
+        parser.add_argument(
+            f"--{name}", type=int, nargs="+", metavar="N", help="only these; the rest as at the main size"
+        )
+    asked = parser.parse_args()
+    asked.threads = asked.threads or list(THREADS)
+    return asked
+
+
+def _cells(asked: argparse.Namespace) -> list[Cell]:
+    """The main one first: its ratios are those that the others are read against."""
+    if asked.layers or asked.hidden or asked.batch:
+        axes = (asked.layers or [MAIN.layers], asked.hidden or [MAIN.hidden], asked.batch or [MAIN.batch])
+    elif asked.quick:
+        axes = ([MAIN.layers], [MAIN.hidden], [MAIN.batch])
+    else:
+        axes = (LAYERS, HIDDEN, BATCH)
+    cells = [Cell(*sizes) for sizes in itertools.product(*axes)]
+    return sorted(cells, key=lambda cell: cell != MAIN)
+
+
+if __name__ == "__main__":
+    main()

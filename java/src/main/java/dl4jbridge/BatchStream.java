@@ -1,0 +1,21 @@
+package dl4jbridge;
+
+import dl4jbridge.fused.FusedLayers;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+
+/**
+ * Many recordings side by side through a network, with the state carried from call to call. It shares the parameters
+ * of the network that it was made of, and nothing else: training may go on between two calls.
+ */
+public final class BatchStream {
+    private final MultiLayerNetwork net;
+
+    BatchStream(MultiLayerNetwork net) {
+        this.net = FusedLayers.around(net, net.getLayerWiseConfigurations().clone());
+    }
+
+    /** Reads {@code steps} of [batch, classes, time] one-hot samples and writes as many distributions, likewise laid. */
+    public void run(Tensor features, Tensor probabilities, int steps) {
+        probabilities.firstSteps(steps).assign(net.rnnTimeStep(features.firstSteps(steps)));
+    }
+}

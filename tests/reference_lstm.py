@@ -1,0 +1,403 @@
+"""Stacked GravesLSTM layers under a softmax in NumPy and double precision: what the Java layers are held to.
+
+Written for reading, not for speed. Arrays are `[batch, size, time]` outside, as in DL4J, and time first inside.
+
+A step of a layer, with x the input, h and c the layer's state, `*` by element::
+
+    a = tanh   (x W_a + h R_a         + b_a)      block input
+    f = sigmoid(x W_f + h R_f + p_f*c + b_f)      forget gate
+    g = sigmoid(x W_g + h R_g + p_g*c + b_g)      input gate
+    c' = f*c + g*a
+    o = sigmoid(x W_o + h R_o + p_o*c' + b_o)     output gate
+    h' = o*tanh(c')
+
+and h' and c' are multiplied by the step's column of the mask, where there is one.
+
+Examples
+--------
+>>> network = unpack(np.zeros(4 * 12 + 3 * 15 + 12 + 3 * 5 + 5), inputs=4, hidden=3, layers=1, outputs=5)
+>>> indices = np.zeros((2, 7), np.int64)
+>>> record = forward(network, one_hot(indices, 4), zero_states(network, batch=2))
+>>> bool(np.isclose(cross_entropy(record, indices), 7 * np.log(5)))
+True
+>>> gradient, _ = backward(network, record, indices)
+>>> gradient.shape
+(125,)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.integer[Any]]
+# What a layer carries from segment to segment: h and c, each [batch, hidden].
+State = tuple[Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The parameters of a GravesLSTM, or their gradients.
+
+    Attributes
+    ----------
+    W : ndarray, shape (inputs, 4 * hidden)
+        Columns: block input, forget gate, output gate, input gate.
+    RW : ndarray, shape (hidden, 4 * hidden + 3)
+        The same columns, then the peepholes of the forget, the output and the input gate.
+    b : ndarray, shape (1, 4 * hidden)
+    """
+
+    W: Floats
+    RW: Floats
+    b: Floats
+
+    @property
+    def hidden(self) -> int:
+        return len(self.RW)
+
+    @property
+    def recurrent(self) -> Floats:
+        """The recurrent weights without the peepholes, `[hidden, 4 * hidden]`."""
+        return self.RW[:, :-3]
+
+    @property
+    def peepholes(self) -> Floats:
+        """The rows are those of the forget, the output and the input gate, `[3, hidden]`."""
+        return self.RW[:, -3:].T
+
+
+@dataclass(frozen=True)
+class Output:
+    """The parameters of the softmax layer, or their gradients: W [hidden, classes], b [classes]."""
+
+    W: Floats
+    b: Floats
+
+
+@dataclass(frozen=True)
+class Network:
+    """The parameters of the whole network, or their gradients."""
+
+    layers: tuple[Layer, ...]
+    output: Output
+
+
+@dataclass(frozen=True)
+class LayerRecord:
+    """A layer's run over a segment, time first: `[time, batch, size]`.
+
+    Attributes
+    ----------
+    inputs : ndarray
+    first : State
+        Where the run started.
+    mask : ndarray, shape (time, batch, 1)
+    a, f, o, g : ndarray
+        Block input, forget, output and input gate.
+    memory : ndarray
+        The cell state before the mask, as the output gate saw it.
+    cells : ndarray
+        The cell state after the mask, as the next step sees it.
+    outputs : ndarray
+        After the mask.
+    """
+
+    inputs: Floats
+    first: State
+    mask: Floats
+    a: Floats
+    f: Floats
+    o: Floats
+    g: Floats
+    memory: Floats
+    cells: Floats
+    outputs: Floats
+
+    @property
+    def before(self) -> State:
+        """The state that each step found, `[time, batch, hidden]` each."""
+        h, c = self.first
+        return np.concatenate([h[None], self.outputs[:-1]]), np.concatenate([c[None], self.cells[:-1]])
+
+
+@dataclass(frozen=True)
+class Record:
+    """The network's run over a segment.
+
+    Attributes
+    ----------
+    layers : list of LayerRecord
+        What `backward` needs.
+    outputs : list of ndarray, shape (batch, hidden, time)
+        Of each layer.
+    states : list of State
+        Of each layer after the last step.
+    logits, probabilities : ndarray, shape (batch, classes, time)
+    """
+
+    layers: list[LayerRecord]
+    outputs: list[Floats]
+    states: list[State]
+    logits: Floats
+    probabilities: Floats
+
+
+def unpack(flat: npt.ArrayLike, inputs: int, hidden: int, layers: int, outputs: int) -> Network:
+    """Cut DL4J's flat vector of parameters into blocks.
+
+    Raises
+    ------
+    ValueError
+        If the vector has not the length that the sizes ask for.
+    """
+    vector = np.array(flat, np.float64).ravel()
+    sizes = [inputs] + [hidden] * (layers - 1)
+    shapes: list[tuple[int, ...]] = []
+    for size in sizes:
+        shapes += [(size, 4 * hidden), (hidden, 4 * hidden + 3), (1, 4 * hidden)]
+    shapes += [(hidden, outputs), (outputs,)]
+    ends = np.cumsum([np.prod(shape) for shape in shapes])
+    if vector.size != ends[-1]:
+        raise ValueError(f"{vector.size} parameters; these sizes want {ends[-1]}")
+    parts = np.split(vector, ends[:-1])
+    blocks = [part.reshape(shape, order="F") for part, shape in zip(parts, shapes, strict=True)]
+    return Network(tuple(Layer(*blocks[3 * i : 3 * i + 3]) for i in range(layers)), Output(*blocks[-2:]))
+
+
+def pack(network: Network) -> Floats:
+    """Join parameters or gradients in the order of DL4J's flat vector."""
+    blocks = [block for layer in network.layers for block in (layer.W, layer.RW, layer.b)]
+    blocks += [network.output.W, network.output.b]
+    return np.concatenate([block.ravel(order="F") for block in blocks])
+
+
+def one_hot(indices: Indices, classes: int) -> Floats:
+    """Turn `[batch, time]` into `[batch, classes, time]`."""
+    return np.eye(classes)[indices].transpose(0, 2, 1)
+
+
+def zero_states(network: Network, batch: int) -> list[State]:
+    """Make the states in front of the first segment."""
+    return [_zero_state(layer, batch) for layer in network.layers]
+
+
+def forward(params: Network, x: Floats, states: Sequence[State], mask: Floats | None = None) -> Record:
+    """Run a segment.
+
+    Parameters
+    ----------
+    params : Network
+    x : ndarray, shape (batch, inputs, time)
+        One-hot or dense.
+    states : sequence of (h, c)
+        Of each layer in front of the segment.
+    mask : ndarray, shape (batch, time), optional
+        Of the layers; the loss has a mask of its own, as in DL4J. For values other than 0 and 1 `backward` still gives
+        the derivative of this loss, but DL4J computes something else: some of its masks then count twice.
+    """
+    batch, _, steps = x.shape
+    columns = np.ones((steps, batch, 1)) if mask is None else mask.T[:, :, None].astype(np.float64)
+    records: list[LayerRecord] = []
+    values = _time_first(x)
+    for layer, first in zip(params.layers, states, strict=True):
+        records.append(_run_layer(layer, values, first, columns))
+        values = records[-1].outputs
+    logits = values @ params.output.W + params.output.b
+    return Record(
+        layers=records,
+        outputs=[_time_last(record.outputs) for record in records],
+        states=[(record.outputs[-1], record.cells[-1]) for record in records],
+        logits=_time_last(logits),
+        probabilities=_time_last(np.exp(logits - _log_sum_exp(logits))),
+    )
+
+
+def loss(
+    params: Network,
+    x: Floats,
+    labels: Indices,
+    states: Sequence[State],
+    mask: Floats | None = None,
+    label_mask: Floats | None = None,
+) -> float:
+    """Run a segment and score it as `cross_entropy` does."""
+    return cross_entropy(forward(params, x, states, mask), labels, label_mask)
+
+
+def cross_entropy(record: Record, labels: Indices, label_mask: Floats | None = None) -> float:
+    """Sum over batch and time, divided by the batch: DL4J's score without regularisation.
+
+    DL4J cuts probabilities off at 1e-10 and 1 - 1e-10 there (not in the gradient); this does not.
+
+    Parameters
+    ----------
+    record : Record
+    labels : ndarray of integers, shape (batch, time)
+        The class wanted.
+    label_mask : ndarray, shape (batch, time), optional
+        Without it all terms count, those of steps that the layers' mask leaves out too.
+    """
+    logits = _time_first(record.logits)
+    chosen = np.take_along_axis(logits, labels.T[:, :, None], axis=2)
+    terms = (_log_sum_exp(logits) - chosen)[:, :, 0].T
+    return float(np.sum(terms if label_mask is None else terms * label_mask)) / len(labels)
+
+
+def backward(
+    params: Network, record: Record, labels: Indices, carried: bool = True, label_mask: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Derive the loss by the parameters and by the input.
+
+    The states in front of the segment count as constants: truncated back-propagation through time.
+
+    Parameters
+    ----------
+    params : Network
+    record : Record
+        Of `forward` with the same parameters.
+    labels, label_mask
+        As in `cross_entropy`.
+    carried : bool
+        True: the exact derivative of the loss. False: what DL4J 1.0.0-M2.1 computes in its stead. It runs each layer
+        anew from a zero state, on the input that the layer got in the pass with the carried state, and goes back
+        through that run. Its mask leaves the steps' deltas out, but not the error of the cell state, which so passes
+        through steps that the forward pass cut off.
+
+    Returns
+    -------
+    gradient : ndarray
+        In the order of DL4J's flat vector, divided by the batch.
+    input_gradient : ndarray, shape (batch, inputs, time)
+        Divided by the batch too. DL4J's `epsilon` is not.
+    """
+    batch = len(labels)
+    logit_errors = record.probabilities - one_hot(labels, record.logits.shape[1])
+    if label_mask is not None:
+        logit_errors = logit_errors * label_mask[:, None, :]
+    deltas = _time_first(logit_errors) / batch
+    output = Output(_sum_outer(record.layers[-1].outputs, deltas), deltas.sum((0, 1)))
+    errors = deltas @ params.output.W.T
+    gradients: list[Layer] = []
+    for layer, run in zip(reversed(params.layers), reversed(record.layers), strict=True):
+        if not carried:
+            run = _run_layer(layer, run.inputs, _zero_state(layer, batch), run.mask)
+        gradient, errors = _back_layer(layer, run, errors, exact=carried)
+        gradients.insert(0, gradient)
+    return pack(Network(tuple(gradients), output)), _time_last(errors)
+
+
+def finite_differences(f: Callable[[Floats], float], at: Floats, indices: Iterable[int], eps: float = 1e-4) -> Floats:
+    """Central differences of f at a point, by the elements at these flat ('c' order) indices."""
+
+    def moved(index: int, by: float) -> float:
+        point = np.array(at, np.float64)
+        point.flat[index] += by
+        return f(point)
+
+    return np.array([(moved(i, eps) - moved(i, -eps)) / (2 * eps) for i in indices])
+
+
+@dataclass
+class Adam:
+    """DL4J's updater of that name."""
+
+    rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    steps: int = 0
+    mean: Floats | float = 0.0
+    square: Floats | float = 0.0
+
+    def step(self, flat: Floats, gradient: Floats) -> Floats:
+        """Give the next parameters."""
+        self.steps += 1
+        self.mean = self.beta1 * self.mean + (1 - self.beta1) * gradient
+        self.square = self.beta2 * self.square + (1 - self.beta2) * gradient**2
+        rate = self.rate * np.sqrt(1 - self.beta2**self.steps) / (1 - self.beta1**self.steps)
+        return np.asarray(flat - rate * self.mean / (np.sqrt(self.square) + self.epsilon))
+
+
+def _run_layer(layer: Layer, inputs: Floats, first: State, mask: Floats) -> LayerRecord:
+    p_f, p_o, p_g = layer.peepholes
+    driven = inputs @ layer.W + layer.b
+    h, c = first
+    rows: list[tuple[Floats, ...]] = []
+    for z, kept in zip(driven, mask, strict=True):
+        z_a, z_f, z_o, z_g = np.split(z + h @ layer.recurrent, 4, axis=1)
+        a, f, g = np.tanh(z_a), _sigmoid(z_f + p_f * c), _sigmoid(z_g + p_g * c)
+        memory = f * c + g * a
+        o = _sigmoid(z_o + p_o * memory)
+        h, c = kept * o * np.tanh(memory), kept * memory
+        rows.append((a, f, o, g, memory, c, h))
+    return LayerRecord(inputs, first, mask, *map(np.stack, zip(*rows, strict=True)))
+
+
+def _back_layer(layer: Layer, run: LayerRecord, errors: Floats, exact: bool) -> tuple[Layer, Floats]:
+    """Turn the errors of a run's outputs into the gradient and the errors of its inputs."""
+    deltas = _deltas(layer, run, errors, exact)
+    h, c = run.before
+    _, d_f, d_o, d_g = np.split(deltas, 4, axis=2)
+    peepholes = [d_f * c, d_o * (run.memory if exact else run.cells), d_g * c]
+    by_recurrent = np.column_stack([_sum_outer(h, deltas), *(products.sum((0, 1)) for products in peepholes)])
+    gradient = Layer(_sum_outer(run.inputs, deltas), by_recurrent, deltas.sum((0, 1))[None])
+    return gradient, deltas @ layer.W.T
+
+
+def _deltas(layer: Layer, run: LayerRecord, errors: Floats, exact: bool) -> Floats:
+    """Go back through a run: the errors of the sums that the four gates take, `[time, batch, 4 * hidden]`.
+
+    The exact way is to mask the errors of h and c before they reach the gates. DL4J masks the gates' deltas afterwards,
+    and takes the masked cell state for the one before the mask.
+    """
+    p_f, p_o, p_g = layer.peepholes
+    slopes = 1 - np.tanh(run.memory if exact else run.cells) ** 2
+    _, before = run.before
+    deltas = np.empty((*errors.shape[:2], 4 * layer.hidden))
+    # What the step after sends back to h and c.
+    later_h = later_c = np.zeros_like(errors[0])
+    for t in reversed(range(len(errors))):
+        a, f, o, g = run.a[t], run.f[t], run.o[t], run.g[t]
+        early, late = (run.mask[t], 1.0) if exact else (1.0, run.mask[t])
+        d_h = early * (errors[t] + later_h)
+        d_o = d_h * np.tanh(run.memory[t]) * o * (1 - o)
+        d_c = early * later_c + d_h * o * slopes[t] + d_o * p_o
+        d_a = d_c * g * (1 - a**2)
+        d_f = d_c * before[t] * f * (1 - f)
+        d_g = d_c * a * g * (1 - g)
+        deltas[t] = late * np.concatenate([d_a, d_f, d_o, d_g], axis=1)
+        later_h = deltas[t] @ layer.recurrent.T
+        later_c = d_c * f + late * (d_f * p_f + d_g * p_g)
+    return deltas
+
+
+def _zero_state(layer: Layer, batch: int) -> State:
+    return np.zeros((batch, layer.hidden)), np.zeros((batch, layer.hidden))
+
+
+def _sum_outer(left: Floats, right: Floats) -> Floats:
+    """Sum over time and batch of the products of each element left with each one right."""
+    return np.tensordot(left, right, ((0, 1), (0, 1)))
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return (1 + np.tanh(z / 2)) / 2
+
+
+def _log_sum_exp(logits: Floats) -> Floats:
+    top = logits.max(-1, keepdims=True)
+    return np.asarray(top + np.log(np.sum(np.exp(logits - top), -1, keepdims=True)))
+
+
+def _time_first(values: Floats) -> Floats:
+    return values.transpose(2, 0, 1)
+
+
+def _time_last(values: Floats) -> Floats:
+    return values.transpose(1, 2, 0)

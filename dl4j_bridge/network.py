@@ -16,7 +16,6 @@ from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.tensors import NativeArray, OneHot
 
-
 # Time steps that recordings side by side take in one call.
 SIDE_BY_SIDE_STEPS = 256
 

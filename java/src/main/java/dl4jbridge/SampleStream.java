@@ -24,7 +24,7 @@ public final class SampleStream {
     private static final PointwiseMath MATH = PointwiseMath.RATIONAL;
     private final Layer[] layers;
     private final int classes;
-    private final float[] outputWeights;
+    private final float[][] outputWeights;
     private final float[] outputBias;
     private final float[] logits;
     private final float[] exponent;
@@ -47,8 +47,8 @@ public final class SampleStream {
             throw new IllegalArgumentException("the last layer is not an RnnOutputLayer with softmax");
         }
         classes = (int) output.getParam("W").size(1);
-        outputWeights = rowMajor(output.getParam("W"));
-        outputBias = rowMajor(output.getParam("b"));
+        outputWeights = rows(output.getParam("W"));
+        outputBias = vector(output.getParam("b"));
         logits = new float[classes];
         exponent = new float[classes];
         likeliest = new float[classes];
@@ -171,40 +171,38 @@ public final class SampleStream {
         }
     }
 
-    /** z += x W, with W row by row; four rows a pass, so that z is read and written a quarter as often. */
-    private static void addProduct(float[] x, float[] w, float[] z) {
-        int m = z.length;
+    /** z += x W; four rows a pass, so that z is read and written a quarter as often. */
+    private static void addProduct(float[] x, float[][] w, float[] z) {
         int i = 0;
         for (; i + 3 < x.length; i += 4) {
-            addFourRows(x[i], x[i + 1], x[i + 2], x[i + 3], w, i * m, z);
+            addFourRows(x[i], w[i], x[i + 1], w[i + 1], x[i + 2], w[i + 2], x[i + 3], w[i + 3], z);
         }
         for (; i < x.length; i++) {
-            float a = x[i];
-            for (int j = 0, at = i * m; j < m; j++, at++) {
-                z[j] += a * w[at];
-            }
+            addFourRows(x[i], w[i], 0, w[i], 0, w[i], 0, w[i], z);
         }
     }
 
-    private static void addFourRows(float a, float b, float c, float d, float[] w, int at, float[] z) {
-        int m = z.length;
-        int second = at + m;
-        int third = second + m;
-        int fourth = third + m;
-        for (int j = 0; j < m; j++) {
-            z[j] += a * w[at + j] + b * w[second + j] + c * w[third + j] + d * w[fourth + j];
+    /** Each row an array of its own: of rows within one array, HotSpot makes no vector instructions. */
+    private static void addFourRows(
+            float a, float[] u, float b, float[] v, float c, float[] w, float d, float[] x, float[] z) {
+        for (int j = 0; j < z.length; j++) {
+            z[j] = Math.fma(a, u[j], Math.fma(b, v[j], Math.fma(c, w[j], Math.fma(d, x[j], z[j]))));
         }
     }
 
-    private static float[] rowMajor(INDArray a) {
+    private static float[] vector(INDArray a) {
         return a.dup('c').reshape(-1).toFloatVector();
+    }
+
+    private static float[][] rows(INDArray a) {
+        return a.dup('c').toFloatMatrix();
     }
 
     /** Weights and state of one GravesLSTM; columns are [block input, forget, output, input gate]. */
     private static final class Layer {
         final int size;
-        final float[] inputWeights;
-        final float[] recurrentWeights;
+        final float[][] inputWeights;
+        final float[][] recurrentWeights;
         final float[] bias;
         final float[] forgetPeephole;
         final float[] outputPeephole;
@@ -224,19 +222,19 @@ public final class SampleStream {
             }
             INDArray recurrent = layer.getParam("RW");
             size = (int) recurrent.size(0);
-            inputWeights = rowMajor(layer.getParam("W"));
-            bias = rowMajor(layer.getParam("b"));
-            recurrentWeights = new float[size * 4 * size];
-            float[] all = rowMajor(recurrent);
+            inputWeights = rows(layer.getParam("W"));
+            bias = vector(layer.getParam("b"));
+            int columns = 4 * size;
+            float[][] all = rows(recurrent);
+            recurrentWeights = new float[size][];
             forgetPeephole = new float[size];
             outputPeephole = new float[size];
             inputPeephole = new float[size];
-            int row = 4 * size + 3;
             for (int i = 0; i < size; i++) {
-                System.arraycopy(all, i * row, recurrentWeights, i * 4 * size, 4 * size);
-                forgetPeephole[i] = all[i * row + 4 * size];
-                outputPeephole[i] = all[i * row + 4 * size + 1];
-                inputPeephole[i] = all[i * row + 4 * size + 2];
+                recurrentWeights[i] = Arrays.copyOf(all[i], columns);
+                forgetPeephole[i] = all[i][columns];
+                outputPeephole[i] = all[i][columns + 1];
+                inputPeephole[i] = all[i][columns + 2];
             }
             h = new float[size];
             c = new float[size];
@@ -257,9 +255,9 @@ public final class SampleStream {
         }
 
         void advanceOneHot(int index) {
-            int at = index * z.length;
+            float[] row = inputWeights[index];
             for (int j = 0; j < z.length; j++) {
-                z[j] = bias[j] + inputWeights[at + j];
+                z[j] = bias[j] + row[j];
             }
             advanceState();
         }

@@ -75,9 +75,9 @@ class RunSettings:
     steps: int | None = field(default=None, metadata={"help": "Stop after so many steps."})
     epochs: float | None = field(default=None, metadata={"help": "Stop after so many passes over the training part."})
     minutes: float | None = field(default=None, metadata={"help": "Stop after so many minutes of training."})
-    validate_every: int = field(default=50, metadata={"help": "Steps between validations."})
+    validate_every: int = field(default=100, metadata={"help": "Steps between validations."})
     patience: int = field(
-        default=16, metadata={"help": "Stop after so many validations without improvement; a quarter halves the rate."}
+        default=8, metadata={"help": "Stop after so many validations without improvement; a quarter halves the rate."}
     )
     min_gain: float = field(default=0.002, metadata={"help": "Bits that count as an improvement."})
     validation_samples: int = field(default=8000, metadata={"help": "Samples of the validation part to look at."})

@@ -34,6 +34,8 @@ WARM_UP = 200
 FINAL_VALIDATION_SAMPLES = 1 << 16
 # Nothing is left to learn: of 10,000 samples not one is in doubt. Rare loud samples come last, and weigh most in ESR.
 SOLVED_BITS = 1e-4
+# A save takes as long as ten steps; a run that is killed loses at most so many seconds.
+SAVE_SECONDS = 10.0
 # Stretches of a validation, spread evenly.
 VALIDATION_STRETCHES = 8
 
@@ -214,6 +216,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         reason = _reason_to_stop(run, windows)
         if state.step == 0:
             _save_last(run, fitted)
+        saved = time.monotonic()
         while reason is None:
             bits, accuracy, samples = _step(run, windows)
             if not math.isfinite(bits):
@@ -230,7 +233,9 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
                     valid = _validate(run, settings.validation_samples)
                     _keep_if_best(run, valid, fitted)
                     _mind_the_plateau(run, valid)
-                    _save_last(run, fitted)
+                    if time.monotonic() - saved > SAVE_SECONDS:
+                        _save_last(run, fitted)
+                        saved = time.monotonic()
             progress = _progress(run, windows, clock, bits, accuracy, valid)
             log.append(_log_row(progress, state.learning_rate))
             report(progress)

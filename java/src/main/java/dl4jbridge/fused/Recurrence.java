@@ -12,6 +12,9 @@ import org.nd4j.linalg.factory.Nd4j;
  * steps are single calls and the point-wise loops run over flat arrays. The batch is cut into parts, one a thread; each
  * part walks through time by itself. What forward leaves for backward stays here until the next forward.
  *
+ * <p>One block of memory serves a gate from its pre-activation to the gradient of it: what a step touches once should
+ * still be in the cache when the next phase comes for it.
+ *
  * <p>Gates, as in DL4J's weights: block input, forget, output, input. Peepholes: forget, output, input.
  */
 final class Recurrence {
@@ -27,7 +30,7 @@ final class Recurrence {
     private int size;
     private Part[] parts = new Part[0];
 
-    private Memory gates; // [gate, step, batch, unit]: pre-activations, then their gradients
+    private Memory gates; // [gate, step, batch, unit]: pre-activations, then activations, then gradients of the first
     private Memory hidden; // [1 + step, batch, unit]: the first is the state before the segment
     private Memory recurrentRows; // [gate, from unit, to unit]
     private Memory inputScratch;
@@ -313,10 +316,9 @@ final class Recurrence {
         int first = (int) ((long) chunk * steps / chunks) * batch;
         int count = (int) ((chunk + 1L) * steps / chunks) * batch - first;
         for (int g = 0; g < GATES; g++) {
-            Gemm.product(false, false, count, inputs, size,
-                    gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size,
-                    weights.input.at((long) g * size * inputs, (long) size * inputs), inputs,
-                    g == 0 ? 0f : 1f, inputErrors.at((long) first * inputs, (long) count * inputs), inputs);
+            Gemm.fewRows(count, inputs, size, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size),
+                    weights.input.at((long) g * size * inputs, (long) size * inputs), g == 0 ? 0f : 1f,
+                    inputErrors.at((long) first * inputs, (long) count * inputs));
         }
     }
 
@@ -345,10 +347,10 @@ final class Recurrence {
         final int rows;
         final int length;
         final float[] firstCell;
-        final float[][] block;
-        final float[][] forget;
-        final float[][] output;
-        final float[][] input;
+        final float[] block;
+        final float[] forget;
+        final float[] output;
+        final float[] input;
         final float[][] cell;
         final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
@@ -360,17 +362,18 @@ final class Recurrence {
         final float[][] peepholeSum;
         final FloatBuffer gateView = gates.view();
         final FloatBuffer hiddenView = hidden.view();
-        final Memory fromNext; // gradient of the outputs, through the next step's gates
+        final Memory oneStep; // of all gates
+        final FloatBuffer oneStepView;
 
         Part(int from, int to) {
             this.from = from;
             rows = to - from;
             length = rows * size;
             firstCell = new float[length];
-            block = new float[steps][length];
-            forget = new float[steps][length];
-            output = new float[steps][length];
-            input = new float[steps][length];
+            block = new float[length];
+            forget = new float[length];
+            output = new float[length];
+            input = new float[length];
             cell = new float[steps][length];
             cellTanh = new float[length];
             delta = new float[GATES][length];
@@ -380,7 +383,8 @@ final class Recurrence {
             peephole = new float[3][length];
             biasSum = new float[GATES][length];
             peepholeSum = new float[3][length];
-            fromNext = Memory.allocate(length);
+            oneStep = Memory.allocate((long) GATES * length);
+            oneStepView = oneStep.view();
         }
 
         private long offset(int step) {
@@ -390,25 +394,26 @@ final class Recurrence {
         void forward(Weights weights, boolean laidOut) {
             repeatPeepholes(weights);
             for (int t = 0; t < steps; t++) {
-                if (classes != null) {
-                    gather(t);
-                }
                 multiplyRecurrent(t, weights, laidOut);
-                read(0, t, block[t]);
-                read(1, t, forget[t]);
-                read(2, t, output[t]);
-                read(3, t, input[t]);
+                readInputs(0, t, block);
+                readInputs(1, t, forget);
+                readInputs(2, t, output);
+                readInputs(3, t, input);
                 float[] before = t == 0 ? firstCell : cell[t - 1];
-                math.tanh(block[t], block[t], length);
-                math.sigmoid(forget[t], before, peephole[0], length);
-                math.sigmoid(input[t], before, peephole[2], length);
-                PointwiseMath.cell(forget[t], before, input[t], block[t], cell[t], length);
-                math.sigmoid(output[t], cell[t], peephole[1], length);
-                math.hidden(cell[t], output[t], h, length);
+                math.tanh(block, block, length);
+                math.sigmoid(forget, before, peephole[0], length);
+                math.sigmoid(input, before, peephole[2], length);
+                PointwiseMath.cell(forget, before, input, block, cell[t], length);
+                math.sigmoid(output, cell[t], peephole[1], length);
+                math.hidden(cell[t], output, h, length);
                 if (mask != null) {
                     maskRows(h, t);
                     maskRows(cell[t], t);
                 }
+                write(0, t, block);
+                write(1, t, forget);
+                write(2, t, output);
+                write(3, t, input);
                 hiddenView.position((int) offset(t + 1));
                 hiddenView.put(h);
             }
@@ -423,25 +428,19 @@ final class Recurrence {
             }
         }
 
-        private void gather(int t) {
-            for (int g = 0; g < GATES; g++) {
-                gateView.position((int) (gateAt(g, 0) + offset(t)));
-                for (int b = from; b < from + rows; b++) {
-                    gateView.put(inputRows, (classes[t * batch + b] * GATES + g) * size, size);
-                }
-            }
-        }
-
+        /** Onto the input's share of the gates; of one-hot input, which is added later, into a buffer of one step. */
         private void multiplyRecurrent(int t, Weights weights, boolean laidOut) {
             long h = hidden.at(offset(t), length);
             long square = (long) size * size;
             for (int g = 0; g < GATES; g++) {
-                long z = gates.at(gateAt(g, 0) + offset(t), length);
+                long z = classes != null ? oneStep.at((long) g * length, length)
+                        : gates.at(gateAt(g, 0) + offset(t), length);
+                float beta = classes != null ? 0f : 1f;
                 if (laidOut) {
-                    Gemm.fewRows(rows, size, size, h, recurrentRows.at(g * square, square), 1f, z);
+                    Gemm.fewRows(rows, size, size, h, recurrentRows.at(g * square, square), beta, z);
                 } else {
                     Gemm.product(false, true, rows, size, size, h, size, weights.recurrent.at(g * square, square),
-                            size, 1f, z, size);
+                            size, beta, z, size);
                 }
             }
         }
@@ -449,6 +448,24 @@ final class Recurrence {
         private void read(int gate, int t, float[] into) {
             gateView.position((int) (gateAt(gate, 0) + offset(t)));
             gateView.get(into);
+        }
+
+        private void write(int gate, int t, float[] values) {
+            gateView.position((int) (gateAt(gate, 0) + offset(t)));
+            gateView.put(values);
+        }
+
+        /** The pre-activations of a gate at a step. */
+        private void readInputs(int gate, int t, float[] into) {
+            if (classes == null) {
+                read(gate, t, into);
+                return;
+            }
+            oneStepView.position(gate * length);
+            oneStepView.get(into);
+            for (int b = 0; b < rows; b++) {
+                addRow(inputRows, (classes[t * batch + from + b] * GATES + gate) * size, into, b * size, size);
+            }
         }
 
         private void maskRows(float[] values, int t) {
@@ -462,7 +479,6 @@ final class Recurrence {
 
         void backward(Memory errors, Weights weights, boolean exactMask) {
             FloatBuffer errorView = errors.view();
-            FloatBuffer nextView = fromNext.view();
             Arrays.fill(dCell, 0);
             for (float[] sum : biasSum) {
                 Arrays.fill(sum, 0);
@@ -475,25 +491,28 @@ final class Recurrence {
                 errorView.get(error);
                 if (t < steps - 1) {
                     multiplyBack(t + 1, weights);
-                    nextView.position(0);
-                    nextView.get(h);
+                    oneStepView.position(0);
+                    oneStepView.get(h);
                     PointwiseMath.add(h, error, length);
                 }
+                read(0, t, block);
+                read(1, t, forget);
+                read(2, t, output);
+                read(3, t, input);
                 gateDeltas(t, exactMask);
                 sumGradients(t);
                 for (int g = 0; g < GATES; g++) {
-                    gateView.position((int) (gateAt(g, 0) + offset(t)));
-                    gateView.put(delta[g]);
+                    write(g, t, delta[g]);
                 }
             }
         }
 
-        /** fromNext = the deltas of step t through the recurrent weights, which lie right for that in DL4J's order. */
+        /** The deltas of step t through the recurrent weights, which lie right for that in DL4J's order. */
         private void multiplyBack(int t, Weights weights) {
             long square = (long) size * size;
             for (int g = 0; g < GATES; g++) {
                 Gemm.fewRows(rows, size, size, gates.at(gateAt(g, 0) + offset(t), length),
-                        weights.recurrent.at(g * square, square), g == 0 ? 0f : 1f, fromNext.at(0, length));
+                        weights.recurrent.at(g * square, square), g == 0 ? 0f : 1f, oneStep.at(0, length));
             }
         }
 
@@ -508,20 +527,20 @@ final class Recurrence {
             if (mask != null && !exactMask) {
                 // Stock takes the slope of tanh at the masked cell, and its value at the cell before the mask.
                 unmaskedTanh = new float[length];
-                PointwiseMath.cell(forget[t], before, input[t], block[t], unmaskedTanh, length);
+                PointwiseMath.cell(forget, before, input, block, unmaskedTanh, length);
                 math.tanh(unmaskedTanh, unmaskedTanh, length);
             }
             PointwiseMath.outputGateBackward(
-                    error, output[t], unmaskedTanh, cellTanh, peephole[1], delta[2], dCell, length);
-            PointwiseMath.gateBackward(dCell, before, forget[t], delta[1], length);
-            PointwiseMath.gateBackward(dCell, block[t], input[t], delta[3], length);
-            PointwiseMath.blockInputBackward(dCell, input[t], block[t], delta[0], length);
+                    error, output, unmaskedTanh, cellTanh, peephole[1], delta[2], dCell, length);
+            PointwiseMath.gateBackward(dCell, before, forget, delta[1], length);
+            PointwiseMath.gateBackward(dCell, block, input, delta[3], length);
+            PointwiseMath.blockInputBackward(dCell, input, block, delta[0], length);
             if (mask != null && !exactMask) {
                 for (float[] d : delta) {
                     maskRows(d, t);
                 }
             }
-            PointwiseMath.cellBackward(dCell, forget[t], delta[1], peephole[0], delta[3], peephole[2], length);
+            PointwiseMath.cellBackward(dCell, forget, delta[1], peephole[0], delta[3], peephole[2], length);
         }
 
         private void sumGradients(int t) {

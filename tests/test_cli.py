@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from dl4j_bridge import config
 from tests.conftest import SMALL, run, run_ok
 
 COMMANDS = ("train", "process", "generate", "compare", "doctor", "info", "demo")
@@ -227,7 +228,8 @@ def test_doctor_finds_everything_here():
     assert found["jars"]["count"] > 30
     assert found["backend"] == "CpuBackend"
     assert int(found["java"]["version"].split(".")[0]) >= 11
-    assert found["threads"] == 1
+    assert found["threads"] == config.TrainSettings().threads
+    assert found["openblas"]
 
 
 def test_info_tells_what_a_model_holds(effect_run):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,23 +71,55 @@ def test_a_jvm_that_does_not_start_says_why():
     assert "NoSuchOption" in said
 
 
-def test_starting_again_is_free_and_other_settings_are_refused(java):
+def test_starting_again_sets_the_threads_and_refuses_what_cannot_change(java):
     from dl4j_bridge import jvm
     from dl4j_bridge.errors import BridgeError
 
+    workers = jvm.java_class("dl4jbridge.fused.Workers")
+    jvm.start(threads=3)
+    assert workers.threads() == 3
     jvm.start()
-    jvm.start(threads=1)
-    with pytest.raises(BridgeError, match="already started with threads=1"):
-        jvm.start(threads=2)
+    assert workers.threads() == 1
+    with pytest.raises(BridgeError, match="already started with backend='cpu', nd4j_threads=1"):
+        jvm.start(nd4j_threads=2)
 
 
 def test_openmp_is_told_before_its_library_loads():
     script = (
-        "from dl4j_bridge import jvm; jvm.start(threads=2); "
+        "from dl4j_bridge import jvm; jvm.start(nd4j_threads=2); "
         "N = jvm.java_class('org.nd4j.linalg.factory.Nd4j'); print(N.getEnvironment().maxThreads())"
     )
-    import subprocess
-    import sys
+    assert int(python(script).split()[-1]) == 2
 
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert int(done.stdout.split()[-1]) == 2
+
+@pytest.mark.parametrize("named", ["Haswell", "Nehalem"])
+def test_openblas_takes_the_kernels_that_its_variable_names(named):
+    assert core({"DL4J_BRIDGE_OPENBLAS_CORETYPE": named, "OPENBLAS_CORETYPE": "Prescott"}) == named
+
+
+def test_openblas_takes_the_kernels_of_this_cpu_whatever_is_meant_for_another_openblas():
+    from dl4j_bridge import jvm
+
+    wanted = jvm.openblas_core()
+    if wanted is None:
+        pytest.skip("a CPU for which the choice is left to OpenBLAS")
+    assert core({"OPENBLAS_CORETYPE": "Nehalem"}) == wanted
+
+
+def core(env: dict[str, str]) -> str:
+    """What OpenBLAS says of itself on stderr when ND4J loads it."""
+    script = "from dl4j_bridge import jvm; jvm.start(); jvm.java_class('org.nd4j.linalg.factory.Nd4j').create(1)"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"OPENBLAS_VERBOSE": "2"} | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # NumPy's own OpenBLAS may speak first.
+    said = re.findall(r"Core: (\w+)", done.stdout + done.stderr)
+    return said[-1]
+
+
+def python(script: str) -> str:
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

@@ -92,29 +92,27 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
 
     private INDArray forward(INDArray h0, INDArray c0, boolean training, LayerWorkspaceMgr workspaces) {
         recorded = false;
-        compute(h0, c0, training, workspaces);
+        assertInputSet(false);
+        check(input, h0);
+        INDArray rows = workspaces.createUninitialized(ArrayType.ACTIVATIONS, dataType,
+                new long[] {input.size(2), input.size(0), fusedConf().getNOut()}, 'c');
+        compute(h0, c0, training, workspaces, rows);
         if (training) {
             recorded = true;
             firstHidden = h0;
             firstCell = c0;
         }
-        long[] shape = input.shape();
-        INDArray rows = workspaces.createUninitialized(ArrayType.ACTIVATIONS, dataType,
-                new long[] {shape[2], shape[0], fusedConf().getNOut()}, 'c');
-        recurrence.outputs(rows);
         return Sequence.view(rows);
     }
 
-    private void compute(INDArray h0, INDArray c0, boolean training, LayerWorkspaceMgr workspaces) {
-        assertInputSet(false);
-        check(input, h0);
+    private void compute(INDArray h0, INDArray c0, boolean training, LayerWorkspaceMgr workspaces, INDArray outputs) {
         if (training && !dropoutApplied && layerConf().getIDropout() != null) {
             // Which element gets which random number follows the order of the array; stock layers see 'f'.
             input = workspaces.dup(ArrayType.INPUT, input, 'f');
         }
         applyDropOutIfNecessary(training, workspaces);
         recurrence.forward(input.castTo(dataType), maskArray, h0, c0, weights(training, workspaces),
-                (int) fusedConf().getNOut());
+                (int) fusedConf().getNOut(), outputs);
     }
 
     private void check(INDArray input, INDArray h0) {
@@ -142,7 +140,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         assertInputSet(true);
         boolean carried = fusedConf().getGradientState() == GradientState.CARRIED;
         if (!recorded || (!carried && firstHidden != null)) {
-            compute(carried ? firstHidden : null, carried ? firstCell : null, true, workspaces);
+            compute(carried ? firstHidden : null, carried ? firstCell : null, true, workspaces, null);
         }
         recorded = false;
         INDArray inputRows = inputGradientUnused && getIndex() == 0 ? null : workspaces.createUninitialized(

@@ -2,6 +2,7 @@ package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
@@ -66,14 +67,6 @@ final class Recurrence {
             return Memory.of(isFortran ? a : a.dup('f'));
         }
 
-        float[] peephole(int size, int which) {
-            float[] column = new float[size];
-            FloatBuffer view = recurrent.view();
-            view.position((GATES * size + which) * size);
-            view.get(column);
-            return column;
-        }
-
         void keep() {
             input.keep();
             recurrent.keep();
@@ -85,8 +78,9 @@ final class Recurrence {
      * @param x       [batch, inputs, steps]
      * @param mask    [batch, steps] of 0 and 1, or null
      * @param h0,c0   [batch, size], or null for zeros
+     * @param outputs 'c' array [steps, batch, size] to fill, or null
      */
-    void forward(INDArray x, INDArray mask, INDArray h0, INDArray c0, Weights weights, int size) {
+    void forward(INDArray x, INDArray mask, INDArray h0, INDArray c0, Weights weights, int size, INDArray outputs) {
         shape((int) x.size(0), (int) x.size(1), (int) x.size(2), size);
         input = x;
         this.mask = mask == null ? null : mask.castTo(x.dataType()).dup('f').reshape('f', -1).toFloatVector();
@@ -97,8 +91,12 @@ final class Recurrence {
         if (classes == null) {
             multiplyInput(x, weights);
         }
-        Workers.run(parts.length, p -> parts[p].forward(weights, manyRows));
+        Memory to = outputs == null ? null : Memory.of(outputs);
+        Workers.run(parts.length, p -> parts[p].forward(weights, manyRows, to));
         weights.keep();
+        if (to != null) {
+            to.keep();
+        }
     }
 
     private void shape(int batch, int inputs, int steps, int size) {
@@ -121,12 +119,24 @@ final class Recurrence {
     }
 
     private void begin(INDArray h0, INDArray c0) {
-        FloatBuffer view = hidden.view();
-        view.put(h0 == null ? new float[batch * size] : h0.dup('c').reshape(-1).toFloatVector());
-        float[] cell = c0 == null ? new float[batch * size] : c0.dup('c').reshape(-1).toFloatVector();
+        float[] first = new float[batch * size];
+        read(h0, first);
+        hidden.view().put(first);
+        read(c0, first);
         for (Part part : parts) {
-            System.arraycopy(cell, part.from * size, part.firstCell, 0, part.length);
+            System.arraycopy(first, part.from * size, part.firstCell, 0, part.length);
         }
+    }
+
+    private static void read(INDArray state, float[] into) {
+        if (state == null) {
+            Arrays.fill(into, 0);
+            return;
+        }
+        boolean isRows = state.size(1) == 1 || state.stride(1) == 1;
+        Memory from = Memory.of(isRows && Memory.isDense(state) ? state : state.dup('c'));
+        from.view().get(into);
+        from.keep();
     }
 
     /** The weights as the time loop reads them: each row one stretch. */
@@ -170,22 +180,15 @@ final class Recurrence {
             inputScratch = Memory.atLeast(inputScratch, x.length());
         }
         Memory rows = Sequence.rows(x, inputScratch);
-        float[] bias = new float[GATES * size];
-        weights.bias.view().get(bias);
         int chunks = Math.min(steps, Workers.threads());
         Workers.run(chunks, chunk -> {
             int first = chunk * steps / chunks * batch;
             int count = (chunk + 1) * steps / chunks * batch - first;
-            FloatBuffer view = gates.view();
             for (int g = 0; g < GATES; g++) {
-                view.position((int) gateAt(g, 0) + first * size);
-                for (int i = 0; i < count; i++) {
-                    view.put(bias, g * size, size);
-                }
                 Gemm.product(false, true, count, size, inputs,
                         rows.at((long) first * inputs, (long) count * inputs), inputs,
                         weights.input.at((long) g * size * inputs, (long) size * inputs), inputs,
-                        1f, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size);
+                        0f, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size);
             }
         });
         rows.keep();
@@ -195,44 +198,33 @@ final class Recurrence {
         return ((long) gate * steps + step) * batch * size;
     }
 
-    /** Copies the outputs of the segment to a 'c' array [steps, batch, size]. */
-    void outputs(INDArray rows) {
-        Memory to = Memory.of(rows);
-        copy(hidden.view(), batch * size, to.view(), 0, steps * batch * size);
-        to.keep();
-    }
-
     /** The output of the last step, [batch, size]. */
     INDArray lastHidden() {
-        INDArray last = Sequence.create(1, batch, size);
+        INDArray last = state();
         Memory to = Memory.of(last);
-        copy(hidden.view(), steps * batch * size, to.view(), 0, batch * size);
+        FloatBuffer from = hidden.view();
+        from.position(steps * batch * size);
+        from.limit((steps + 1) * batch * size);
+        to.view().put(from);
         to.keep();
-        return fortran(last);
+        return last;
     }
 
     /** The memory cells after the last step, [batch, size]. */
     INDArray lastCell() {
-        INDArray last = Sequence.create(1, batch, size);
+        INDArray last = state();
         Memory to = Memory.of(last);
         FloatBuffer view = to.view();
         for (Part part : parts) {
             view.put(part.cell[steps - 1], 0, part.length);
         }
         to.keep();
-        return fortran(last);
+        return last;
     }
 
-    private INDArray fortran(INDArray rows) {
-        INDArray state = Nd4j.createUninitializedDetached(rows.dataType(), 'f', batch, size);
-        return state.assign(rows.reshape('c', batch, size));
-    }
-
-    private static void copy(FloatBuffer from, int at, FloatBuffer to, int toAt, int count) {
-        from.position(at);
-        from.limit(at + count);
-        to.position(toAt);
-        to.put(from);
+    /** A new array, since others may hold the last one. */
+    private INDArray state() {
+        return Nd4j.createUninitializedDetached(DataType.FLOAT, 'c', batch, size);
     }
 
     /**
@@ -252,11 +244,13 @@ final class Recurrence {
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
         Memory rows = classes != null ? null : Sequence.rows(input, inputScratch);
         int chunks = inputErrors == null ? 0 : Math.min(steps, 2 * Workers.threads());
-        Workers.run(GATES + chunks, task -> {
+        Workers.run(2 * GATES + chunks, task -> {
             if (task < GATES) {
-                weightGradients(task, rows, gradients);
+                recurrentGradients(task, gradients);
+            } else if (task < 2 * GATES) {
+                inputGradients(task - GATES, rows, gradients);
             } else {
-                inputErrors(task - GATES, chunks, weights, inputErrors);
+                inputErrors(task - 2 * GATES, chunks, weights, inputErrors);
             }
         });
         biasAndPeepholeGradients(gradients);
@@ -271,19 +265,22 @@ final class Recurrence {
         }
     }
 
-    private void weightGradients(int gate, Memory rows, Weights gradients) {
+    private void recurrentGradients(int gate, Weights gradients) {
         int all = steps * batch;
-        long delta = gates.at(gateAt(gate, 0), (long) all * size);
         long square = (long) size * size;
-        Gemm.product(true, false, size, size, all, delta, size, hidden.at(0, (long) all * size), size,
-                0f, gradients.recurrent.at(gate * square, square), size);
+        Gemm.product(true, false, size, size, all, gates.at(gateAt(gate, 0), (long) all * size), size,
+                hidden.at(0, (long) all * size), size, 0f, gradients.recurrent.at(gate * square, square), size);
+    }
+
+    private void inputGradients(int gate, Memory rows, Weights gradients) {
         if (classes != null) {
             scatterInputRows(gate, gradients);
-        } else {
-            long block = (long) size * inputs;
-            Gemm.product(true, false, size, inputs, all, delta, size, rows.at(0, (long) all * inputs), inputs,
-                    0f, gradients.input.at(gate * block, block), inputs);
+            return;
         }
+        int all = steps * batch;
+        long block = (long) size * inputs;
+        Gemm.product(true, false, size, inputs, all, gates.at(gateAt(gate, 0), (long) all * size), size,
+                rows.at(0, (long) all * inputs), inputs, 0f, gradients.input.at(gate * block, block), inputs);
     }
 
     private void scatterInputRows(int gate, Weights gradients) {
@@ -358,6 +355,7 @@ final class Recurrence {
         final float[] error;
         final float[] dCell;
         final float[][] peephole; // forget, output, input: the same for each row
+        final float[][] bias; // likewise
         final float[][] biasSum;
         final float[][] peepholeSum;
         final FloatBuffer gateView = gates.view();
@@ -381,6 +379,7 @@ final class Recurrence {
             error = new float[length];
             dCell = new float[length];
             peephole = new float[3][length];
+            bias = new float[GATES][length];
             biasSum = new float[GATES][length];
             peepholeSum = new float[3][length];
             oneStep = Memory.allocate((long) GATES * length);
@@ -391,8 +390,9 @@ final class Recurrence {
             return ((long) step * batch + from) * size;
         }
 
-        void forward(Weights weights, boolean laidOut) {
-            repeatPeepholes(weights);
+        void forward(Weights weights, boolean laidOut, Memory outputs) {
+            FloatBuffer outputView = outputs == null ? null : outputs.view();
+            repeatVectors(weights);
             for (int t = 0; t < steps; t++) {
                 multiplyRecurrent(t, weights, laidOut);
                 readInputs(0, t, block);
@@ -416,15 +416,27 @@ final class Recurrence {
                 write(3, t, input);
                 hiddenView.position((int) offset(t + 1));
                 hiddenView.put(h);
+                if (outputView != null) {
+                    outputView.position((int) offset(t));
+                    outputView.put(h);
+                }
             }
         }
 
-        private void repeatPeepholes(Weights weights) {
+        private void repeatVectors(Weights weights) {
             for (int k = 0; k < 3; k++) {
-                float[] column = weights.peephole(size, k);
-                for (int b = 0; b < rows; b++) {
-                    System.arraycopy(column, 0, peephole[k], b * size, size);
-                }
+                repeat(weights.recurrent, (GATES * size + k) * size, peephole[k]);
+            }
+            for (int g = 0; g < GATES; g++) {
+                repeat(weights.bias, g * size, bias[g]);
+            }
+        }
+
+        private void repeat(Memory memory, int at, float[] into) {
+            FloatBuffer view = memory.view();
+            for (int b = 0; b < rows; b++) {
+                view.position(at);
+                view.get(into, b * size, size);
             }
         }
 
@@ -459,6 +471,7 @@ final class Recurrence {
         private void readInputs(int gate, int t, float[] into) {
             if (classes == null) {
                 read(gate, t, into);
+                PointwiseMath.add(bias[gate], into, length);
                 return;
             }
             oneStepView.position(gate * length);

@@ -7,21 +7,16 @@ import java.util.function.IntConsumer;
 /**
  * The threads that share a training step: a job is cut into tasks, and the caller works along.
  *
- * <p>A step has about ten jobs of a few milliseconds. So a worker that has run out of work spins for a while before it
- * sleeps: waking it would cost as much as a small job.
+ * <p>A step has some twenty jobs, many of them shorter than it takes to wake a thread. So a helper that has run out of
+ * work spins for a while before it sleeps, and nobody waits for one that comes too late to find a task.
  */
 public final class Workers {
-    private static final long SPIN_NANOS = 100_000;
+    private static final long SPIN_NANOS = 1_000_000;
     private static Workers shared = new Workers(1);
 
     private final Thread[] helpers;
-    private final AtomicInteger next = new AtomicInteger();
-    private final AtomicInteger unfinished = new AtomicInteger();
-    private volatile int generation;
+    private volatile Job newest = new Job(0, null);
     private volatile boolean stopped;
-    private volatile Throwable failure;
-    private IntConsumer job;
-    private int tasks;
 
     private Workers(int threads) {
         helpers = new Thread[threads - 1];
@@ -56,44 +51,23 @@ public final class Workers {
             }
             return;
         }
-        workers.share(tasks, body);
+        workers.share(new Job(tasks, body));
     }
 
-    private synchronized void share(int count, IntConsumer body) {
-        job = body;
-        tasks = count;
-        failure = null;
-        next.set(0);
-        unfinished.set(helpers.length);
-        generation++;
+    private synchronized void share(Job job) {
+        newest = job;
         for (Thread helper : helpers) {
             LockSupport.unpark(helper);
         }
-        work();
-        while (unfinished.get() > 0) {
-            Thread.onSpinWait();
-        }
-        job = null;
-        if (failure != null) {
-            throw new IllegalStateException("a worker thread failed", failure);
-        }
-    }
-
-    private void work() {
-        try {
-            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
-                job.accept(i);
-            }
-        } catch (Throwable t) {
-            failure = t;
-        }
+        job.work();
+        job.await();
     }
 
     private void help() {
-        int seen = 0;
+        Job seen = null;
         while (true) {
             long since = System.nanoTime();
-            while (generation == seen) {
+            while (newest == seen) {
                 if (stopped) {
                     return;
                 }
@@ -103,9 +77,8 @@ public final class Workers {
                     Thread.onSpinWait();
                 }
             }
-            seen++;
-            work();
-            unfinished.decrementAndGet();
+            seen = newest;
+            seen.work();
         }
     }
 
@@ -113,6 +86,40 @@ public final class Workers {
         stopped = true;
         for (Thread helper : helpers) {
             LockSupport.unpark(helper);
+        }
+    }
+
+    private static final class Job {
+        private final int tasks;
+        private final IntConsumer body;
+        private final AtomicInteger next = new AtomicInteger();
+        private final AtomicInteger done = new AtomicInteger();
+        private volatile Throwable failure;
+
+        Job(int tasks, IntConsumer body) {
+            this.tasks = tasks;
+            this.body = body;
+        }
+
+        void work() {
+            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+                try {
+                    body.accept(i);
+                } catch (Throwable t) {
+                    failure = t;
+                } finally {
+                    done.incrementAndGet();
+                }
+            }
+        }
+
+        void await() {
+            while (done.get() < tasks) {
+                Thread.onSpinWait();
+            }
+            if (failure != null) {
+                throw new IllegalStateException("a worker thread failed", failure);
+            }
         }
     }
 }

@@ -65,6 +65,12 @@ class NetworkSettings:
     dropout: float = field(default=0.0, metadata={"help": "Share of the inputs dropped behind the first layer."})
     seed: int = field(default=12345, metadata={"help": "Seed of weights, windows and dropout."})
 
+    def resolved(self) -> NetworkSettings:
+        """Say what "auto" means for the gradient state of these layers."""
+        if self.gradient_state != "auto":
+            return self
+        return replace(self, gradient_state="carried" if self.layer == "fused" else "stock")
+
 
 @dataclass(frozen=True)
 class RunSettings:

@@ -160,11 +160,9 @@ class Network:
 
 
 def _as_json(settings: NetworkSettings, classes: int) -> str:
-    stated = asdict(settings) | {"inputs": classes, "outputs": classes}
+    stated = asdict(settings.resolved()) | {"inputs": classes, "outputs": classes}
     if settings.init == "auto":
         stated["init"] = "one-hot"
-    if settings.gradient_state == "auto":
-        stated["gradient_state"] = "carried" if settings.layer == "fused" else "stock"
     del stated["task"]
     return json.dumps(stated)
 

@@ -36,6 +36,7 @@ FINAL_VALIDATION_SAMPLES = 1 << 16
 SOLVED_BITS = 1e-4
 # A save takes as long as ten steps; a run that is killed loses at most so many seconds.
 SAVE_SECONDS = 10.0
+ON_CUDA = "--backend cuda: the fused layers run on the CPU; this run uses DL4J's stock layers and their gradient"
 # Stretches of a validation, spread evenly.
 VALIDATION_STRETCHES = 8
 
@@ -99,8 +100,9 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know of the recordings, each thing once."""
-        return list(dict.fromkeys(note for pair in self.pairs for note in pair.notes))
+        """What the user should know of the layers and the recordings, each thing once."""
+        of_layers = [ON_CUDA] if self.settings.run.backend == "cuda" else []
+        return of_layers + list(dict.fromkeys(note for pair in self.pairs for note in pair.notes))
 
 
 def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings) -> Run:
@@ -113,6 +115,10 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     """
     if targets and len(targets) != len(inputs):
         raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
+    if settings.run.backend == "cuda":
+        settings = _for_cuda(settings)
+    # The model file says what was used, whatever "auto" may mean one day.
+    settings = replace(settings, network=settings.network.resolved())
     folder = RunFolder(out or RunFolder.fresh_name(inputs[0]))
     folder.check_free()
     opened = _open_pairs(inputs, targets, settings)
@@ -179,6 +185,12 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     folder.cut_log(state.step)
     folder.write_run(about | {"status": "running"})
     return Run(folder, settings, opened, task, model.network, signals, about, state)
+
+
+def _for_cuda(settings: TrainSettings) -> TrainSettings:
+    if settings.network.gradient_state == "carried":
+        raise InputError("--gradient-state", "carried with --backend cuda", "wanted --backend cpu: stock cannot do it")
+    return replace(settings, network=replace(settings.network, layer="stock"))
 
 
 def _start_jvm(settings: TrainSettings) -> None:

@@ -22,8 +22,6 @@ final class Recurrence {
     private static final int GATES = 4;
     /** With fewer rows than this, laying the weights out anew costs more than it saves. */
     private static final int FEW_ROWS = 64;
-    /** Floats of an array that the point-wise loops work on at a time. */
-    private static final int TILE = 800;
 
     private final PointwiseMath math;
     private final OneHot oneHot = new OneHot();
@@ -218,7 +216,7 @@ final class Recurrence {
         Memory to = Memory.of(last);
         FloatBuffer view = to.view();
         for (Part part : parts) {
-            view.put(part.cells[steps - 1], 0, part.length);
+            view.put(part.cell[steps - 1], 0, part.length);
         }
         to.keep();
         return last;
@@ -340,29 +338,22 @@ final class Recurrence {
         }
     }
 
-    /**
-     * A stretch of the batch, walked through time by one thread. The point-wise work of a step goes by tiles of a few
-     * rows, whose arrays all stay in the first-level cache.
-     */
+    /** A stretch of the batch, walked through time by one thread. */
     private final class Part {
         final int from;
         final int rows;
         final int length;
-        final int tile; // a multiple of the size
         final float[] firstCell;
-        final float[][] cells; // of each step
-        final float[] dCells; // what a step passes back
         final float[] block;
         final float[] forget;
         final float[] output;
         final float[] input;
-        final float[] before;
-        final float[] cell;
-        final float[] cellTanh;
+        final float[][] cell;
+        final float[] cellTanh; // one step
+        final float[][] delta; // of each gate, one step
         final float[] h;
         final float[] error;
         final float[] dCell;
-        final float[][] delta; // of each gate
         final float[][] peephole; // forget, output, input: the same for each row
         final float[][] bias; // likewise
         final float[][] biasSum;
@@ -376,25 +367,21 @@ final class Recurrence {
             this.from = from;
             rows = to - from;
             length = rows * size;
-            tile = Math.min(length, Math.max(1, TILE / size) * size);
             firstCell = new float[length];
-            cells = new float[steps][length];
-            dCells = new float[length];
-            block = new float[tile];
-            forget = new float[tile];
-            output = new float[tile];
-            input = new float[tile];
-            before = new float[tile];
-            cell = new float[tile];
-            cellTanh = new float[tile];
-            h = new float[tile];
-            error = new float[tile];
-            dCell = new float[tile];
-            delta = new float[GATES][tile];
-            peephole = new float[3][tile];
-            bias = new float[GATES][tile];
-            biasSum = new float[GATES][tile];
-            peepholeSum = new float[3][tile];
+            block = new float[length];
+            forget = new float[length];
+            output = new float[length];
+            input = new float[length];
+            cell = new float[steps][length];
+            cellTanh = new float[length];
+            delta = new float[GATES][length];
+            h = new float[length];
+            error = new float[length];
+            dCell = new float[length];
+            peephole = new float[3][length];
+            bias = new float[GATES][length];
+            biasSum = new float[GATES][length];
+            peepholeSum = new float[3][length];
             oneStep = Memory.allocate((long) GATES * length);
             oneStepView = oneStep.view();
         }
@@ -408,38 +395,32 @@ final class Recurrence {
             repeatVectors(weights);
             for (int t = 0; t < steps; t++) {
                 multiplyRecurrent(t, weights, laidOut);
-                for (int at = 0; at < length; at += tile) {
-                    int n = Math.min(tile, length - at);
-                    activate(t, at, n);
-                    put(hiddenView, offset(t + 1) + at, h, n);
-                    if (outputView != null) {
-                        put(outputView, offset(t) + at, h, n);
-                    }
+                readInputs(0, t, block);
+                readInputs(1, t, forget);
+                readInputs(2, t, output);
+                readInputs(3, t, input);
+                float[] before = t == 0 ? firstCell : cell[t - 1];
+                math.tanh(block, block, length);
+                math.sigmoid(forget, before, peephole[0], length);
+                math.sigmoid(input, before, peephole[2], length);
+                PointwiseMath.cell(forget, before, input, block, cell[t], length);
+                math.sigmoid(output, cell[t], peephole[1], length);
+                math.hidden(cell[t], output, h, length);
+                if (mask != null) {
+                    maskRows(h, t);
+                    maskRows(cell[t], t);
+                }
+                write(0, t, block);
+                write(1, t, forget);
+                write(2, t, output);
+                write(3, t, input);
+                hiddenView.position((int) offset(t + 1));
+                hiddenView.put(h);
+                if (outputView != null) {
+                    outputView.position((int) offset(t));
+                    outputView.put(h);
                 }
             }
-        }
-
-        private void activate(int t, int at, int n) {
-            readInputs(0, t, at, block, n);
-            readInputs(1, t, at, forget, n);
-            readInputs(2, t, at, output, n);
-            readInputs(3, t, at, input, n);
-            System.arraycopy(t == 0 ? firstCell : cells[t - 1], at, before, 0, n);
-            math.tanh(block, block, n);
-            math.sigmoid(forget, before, peephole[0], n);
-            math.sigmoid(input, before, peephole[2], n);
-            PointwiseMath.cell(forget, before, input, block, cell, n);
-            math.sigmoid(output, cell, peephole[1], n);
-            math.hidden(cell, output, h, n);
-            if (mask != null) {
-                maskRows(h, t, at, n);
-                maskRows(cell, t, at, n);
-            }
-            System.arraycopy(cell, 0, cells[t], at, n);
-            put(gateView, gateAt(0, 0) + offset(t) + at, block, n);
-            put(gateView, gateAt(1, 0) + offset(t) + at, forget, n);
-            put(gateView, gateAt(2, 0) + offset(t) + at, output, n);
-            put(gateView, gateAt(3, 0) + offset(t) + at, input, n);
         }
 
         private void repeatVectors(Weights weights) {
@@ -453,9 +434,9 @@ final class Recurrence {
 
         private void repeat(Memory memory, int at, float[] into) {
             FloatBuffer view = memory.view();
-            for (int i = 0; i < tile; i += size) {
+            for (int b = 0; b < rows; b++) {
                 view.position(at);
-                view.get(into, i, size);
+                view.get(into, b * size, size);
             }
         }
 
@@ -476,25 +457,34 @@ final class Recurrence {
             }
         }
 
+        private void read(int gate, int t, float[] into) {
+            gateView.position((int) (gateAt(gate, 0) + offset(t)));
+            gateView.get(into);
+        }
+
+        private void write(int gate, int t, float[] values) {
+            gateView.position((int) (gateAt(gate, 0) + offset(t)));
+            gateView.put(values);
+        }
+
         /** The pre-activations of a gate at a step. */
-        private void readInputs(int gate, int t, int at, float[] into, int n) {
+        private void readInputs(int gate, int t, float[] into) {
             if (classes == null) {
-                get(gateView, gateAt(gate, 0) + offset(t) + at, into, n);
-                PointwiseMath.add(bias[gate], into, n);
+                read(gate, t, into);
+                PointwiseMath.add(bias[gate], into, length);
                 return;
             }
-            get(oneStepView, (long) gate * length + at, into, n);
-            int row = t * batch + from + at / size;
-            for (int i = 0; i < n; i += size) {
-                addRow(inputRows, (classes[row++] * GATES + gate) * size, into, i, size);
+            oneStepView.position(gate * length);
+            oneStepView.get(into);
+            for (int b = 0; b < rows; b++) {
+                addRow(inputRows, (classes[t * batch + from + b] * GATES + gate) * size, into, b * size, size);
             }
         }
 
-        private void maskRows(float[] values, int t, int at, int n) {
-            int row = t * batch + from + at / size;
-            for (int i = 0; i < n; i += size) {
-                float m = mask[row++];
-                for (int j = i; j < i + size; j++) {
+        private void maskRows(float[] values, int t) {
+            for (int b = 0; b < rows; b++) {
+                float m = mask[t * batch + from + b];
+                for (int j = b * size; j < (b + 1) * size; j++) {
                     values[j] *= m;
                 }
             }
@@ -502,7 +492,7 @@ final class Recurrence {
 
         void backward(Memory errors, Weights weights, boolean exactMask) {
             FloatBuffer errorView = errors.view();
-            Arrays.fill(dCells, 0);
+            Arrays.fill(dCell, 0);
             for (float[] sum : biasSum) {
                 Arrays.fill(sum, 0);
             }
@@ -510,23 +500,22 @@ final class Recurrence {
                 Arrays.fill(sum, 0);
             }
             for (int t = steps - 1; t >= 0; t--) {
+                errorView.position((int) offset(t));
+                errorView.get(error);
                 if (t < steps - 1) {
                     multiplyBack(t + 1, weights);
+                    oneStepView.position(0);
+                    oneStepView.get(h);
+                    PointwiseMath.add(h, error, length);
                 }
-                for (int at = 0; at < length; at += tile) {
-                    int n = Math.min(tile, length - at);
-                    get(errorView, offset(t) + at, error, n);
-                    if (t < steps - 1) {
-                        get(oneStepView, at, h, n);
-                        PointwiseMath.add(h, error, n);
-                    }
-                    readRecord(t, at, n);
-                    gateDeltas(t, at, n, exactMask);
-                    sumGradients(n);
-                    System.arraycopy(dCell, 0, dCells, at, n);
-                    for (int g = 0; g < GATES; g++) {
-                        put(gateView, gateAt(g, 0) + offset(t) + at, delta[g], n);
-                    }
+                read(0, t, block);
+                read(1, t, forget);
+                read(2, t, output);
+                read(3, t, input);
+                gateDeltas(t, exactMask);
+                sumGradients(t);
+                for (int g = 0; g < GATES; g++) {
+                    write(g, t, delta[g]);
                 }
             }
         }
@@ -540,64 +529,47 @@ final class Recurrence {
             }
         }
 
-        private void readRecord(int t, int at, int n) {
-            get(gateView, gateAt(0, 0) + offset(t) + at, block, n);
-            get(gateView, gateAt(1, 0) + offset(t) + at, forget, n);
-            get(gateView, gateAt(2, 0) + offset(t) + at, output, n);
-            get(gateView, gateAt(3, 0) + offset(t) + at, input, n);
-            System.arraycopy(t == 0 ? firstCell : cells[t - 1], at, before, 0, n);
-            System.arraycopy(cells[t], at, cell, 0, n);
-            System.arraycopy(dCells, at, dCell, 0, n);
-        }
-
-        private void gateDeltas(int t, int at, int n, boolean exactMask) {
+        private void gateDeltas(int t, boolean exactMask) {
+            float[] before = t == 0 ? firstCell : cell[t - 1];
             if (mask != null && exactMask) {
-                maskRows(error, t, at, n);
-                maskRows(dCell, t, at, n);
+                maskRows(error, t);
+                maskRows(dCell, t);
             }
-            math.tanh(cell, cellTanh, n);
+            math.tanh(cell[t], cellTanh, length);
             float[] unmaskedTanh = cellTanh;
             if (mask != null && !exactMask) {
                 // Stock takes the slope of tanh at the masked cell, and its value at the cell before the mask.
-                unmaskedTanh = new float[n];
-                PointwiseMath.cell(forget, before, input, block, unmaskedTanh, n);
-                math.tanh(unmaskedTanh, unmaskedTanh, n);
+                unmaskedTanh = new float[length];
+                PointwiseMath.cell(forget, before, input, block, unmaskedTanh, length);
+                math.tanh(unmaskedTanh, unmaskedTanh, length);
             }
-            PointwiseMath.outputGateBackward(error, output, unmaskedTanh, cellTanh, peephole[1], delta[2], dCell, n);
-            PointwiseMath.gateBackward(dCell, before, forget, delta[1], n);
-            PointwiseMath.gateBackward(dCell, block, input, delta[3], n);
-            PointwiseMath.blockInputBackward(dCell, input, block, delta[0], n);
+            PointwiseMath.outputGateBackward(
+                    error, output, unmaskedTanh, cellTanh, peephole[1], delta[2], dCell, length);
+            PointwiseMath.gateBackward(dCell, before, forget, delta[1], length);
+            PointwiseMath.gateBackward(dCell, block, input, delta[3], length);
+            PointwiseMath.blockInputBackward(dCell, input, block, delta[0], length);
             if (mask != null && !exactMask) {
                 for (float[] d : delta) {
-                    maskRows(d, t, at, n);
+                    maskRows(d, t);
                 }
             }
-            PointwiseMath.cellBackward(dCell, forget, delta[1], peephole[0], delta[3], peephole[2], n);
+            PointwiseMath.cellBackward(dCell, forget, delta[1], peephole[0], delta[3], peephole[2], length);
         }
 
-        private void sumGradients(int n) {
+        private void sumGradients(int t) {
+            float[] before = t == 0 ? firstCell : cell[t - 1];
             for (int g = 0; g < GATES; g++) {
-                PointwiseMath.add(delta[g], biasSum[g], n);
+                PointwiseMath.add(delta[g], biasSum[g], length);
             }
-            PointwiseMath.addProduct(delta[1], before, peepholeSum[0], n);
-            PointwiseMath.addProduct(delta[2], cell, peepholeSum[1], n);
-            PointwiseMath.addProduct(delta[3], before, peepholeSum[2], n);
+            PointwiseMath.addProduct(delta[1], before, peepholeSum[0], length);
+            PointwiseMath.addProduct(delta[2], cell[t], peepholeSum[1], length);
+            PointwiseMath.addProduct(delta[3], before, peepholeSum[2], length);
         }
 
         void addUnits(float[] sums, float[] units, int at) {
-            for (int i = 0; i < tile; i += size) {
-                addRow(sums, i, units, at, size);
+            for (int b = 0; b < rows; b++) {
+                addRow(sums, b * size, units, at, size);
             }
         }
-    }
-
-    private static void get(FloatBuffer view, long at, float[] into, int n) {
-        view.position((int) at);
-        view.get(into, 0, n);
-    }
-
-    private static void put(FloatBuffer view, long at, float[] values, int n) {
-        view.position((int) at);
-        view.put(values, 0, n);
     }
 }

@@ -16,18 +16,18 @@ import org.nd4j.shade.jackson.core.JsonProcessingException;
 import org.nd4j.shade.jackson.databind.ObjectMapper;
 
 /** Small networks and recordings, and how a test hands them over. */
-final class Fixtures {
-    static final int CLASSES = 16;
-    static final int HIDDEN = 12;
-    static final int BATCH = 3;
-    static final int TBPTT = 8;
+public final class Fixtures {
+    public static final int CLASSES = 16;
+    public static final int HIDDEN = 12;
+    public static final int BATCH = 3;
+    public static final int TBPTT = 8;
     /** Two whole segments and a shorter one. */
-    static final int WINDOW = 2 * TBPTT + 5;
+    public static final int WINDOW = 2 * TBPTT + 5;
 
     private Fixtures() {}
 
     /** A complete settings object with these fields changed: name, value, name, value. */
-    static Map<String, Object> settings(Object... changes) {
+    public static Map<String, Object> settings(Object... changes) {
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("inputs", CLASSES);
         all.put("outputs", CLASSES);
@@ -52,7 +52,7 @@ final class Fixtures {
         return all;
     }
 
-    static String json(Map<String, Object> settings) {
+    public static String json(Map<String, Object> settings) {
         try {
             return new ObjectMapper().writeValueAsString(settings);
         } catch (JsonProcessingException e) {
@@ -60,35 +60,35 @@ final class Fixtures {
         }
     }
 
-    static Network network(Object... changes) {
+    public static Network network(Object... changes) {
         return Network.create(json(settings(changes)));
     }
 
     /** The same network without this project's training. */
-    static MultiLayerNetwork dl4j(Object... changes) {
+    public static MultiLayerNetwork dl4j(Object... changes) {
         MultiLayerNetwork net =
                 new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(json(settings(changes)))));
         net.init();
         return net;
     }
 
-    static float[] parameters(Network network) {
+    public static float[] parameters(Network network) {
         return parameters(network.dl4j());
     }
 
-    static float[] parameters(MultiLayerNetwork net) {
+    public static float[] parameters(MultiLayerNetwork net) {
         return net.params().dup().data().asFloat();
     }
 
     /** Bit for bit, and of numbers: two runs that both went to NaN are not equal. */
-    static void assertBitEqual(float[] expected, float[] actual, String what) {
+    public static void assertBitEqual(float[] expected, float[] actual, String what) {
         for (float v : expected) {
             assertTrue(Float.isFinite(v), () -> what + ": " + v);
         }
         assertArrayEquals(expected, actual, what);
     }
 
-    static INDArray oneHot(int[][] indices, int classes) {
+    public static INDArray oneHot(int[][] indices, int classes) {
         INDArray a = Nd4j.create(DataType.FLOAT, new long[] {indices.length, classes, indices[0].length}, 'f');
         for (int row = 0; row < indices.length; row++) {
             for (int t = 0; t < indices[row].length; t++) {
@@ -99,11 +99,11 @@ final class Fixtures {
     }
 
     /** Random classes, and targets that can be learnt in part: a third of them is random too. */
-    static final class Recording {
+    public static final class Recording {
         final int[][] inputs;
         final int[][] targets;
 
-        Recording(long seed, int steps) {
+        public Recording(long seed, int steps) {
             Random random = new Random(seed);
             inputs = new int[BATCH][steps];
             targets = new int[BATCH][steps];
@@ -115,22 +115,22 @@ final class Fixtures {
             }
         }
 
-        INDArray features() {
+        public INDArray features() {
             return oneHot(inputs, CLASSES);
         }
 
-        INDArray labels() {
+        public INDArray labels() {
             return oneHot(targets, CLASSES);
         }
     }
 
     /** Hands segments over as Python does: in two tensors, one segment long, used again for each. */
-    static final class Feeder {
+    public static final class Feeder {
         private final Tensor features = Tensor.zeros("FLOAT", "f", new long[] {BATCH, CLASSES, TBPTT});
         private final Tensor labels = Tensor.zeros("FLOAT", "f", new long[] {BATCH, CLASSES, TBPTT});
 
         /** One step on the segment that begins at {@code from}; what a longer one left behind it stays there. */
-        double[] step(Network network, Recording recording, int from, long seed) {
+        public double[] step(Network network, Recording recording, int from, long seed) {
             int to = Math.min(from + TBPTT, recording.inputs[0].length);
             write(features, recording.features(), from, to);
             write(labels, recording.labels(), from, to);
@@ -138,7 +138,7 @@ final class Fixtures {
         }
 
         /** Steps number {@code begin} up to {@code end} of an endless row of windows; a step's number is its seed. */
-        void steps(Network network, int begin, int end) {
+        public void steps(Network network, int begin, int end) {
             int perWindow = (WINDOW + TBPTT - 1) / TBPTT;
             for (int i = begin; i < end; i++) {
                 step(network, new Recording(i / perWindow, WINDOW), i % perWindow * TBPTT, i);

@@ -29,7 +29,9 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     private static final String B = GravesLSTMParamInitializer.BIAS_KEY;
 
     private final transient Recurrence recurrence;
-    private transient boolean recorded;
+    /** What the record is of; null without one. */
+    private transient INDArray recordedInput;
+    private transient INDArray recordedMask;
     private transient INDArray firstHidden;
     private transient INDArray firstCell;
     private transient boolean inputGradientUnused;
@@ -91,14 +93,15 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     }
 
     private INDArray forward(INDArray h0, INDArray c0, boolean training, LayerWorkspaceMgr workspaces) {
-        recorded = false;
+        recordedInput = null;
         assertInputSet(false);
         check(input, h0);
         INDArray rows = workspaces.createUninitialized(ArrayType.ACTIVATIONS, dataType,
                 new long[] {input.size(2), input.size(0), fusedConf().getNOut()}, 'c');
         compute(h0, c0, training, workspaces, rows);
         if (training) {
-            recorded = true;
+            recordedInput = input;
+            recordedMask = maskArray;
             firstHidden = h0;
             firstCell = c0;
         }
@@ -111,7 +114,11 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
             input = workspaces.dup(ArrayType.INPUT, input, 'f');
         }
         applyDropOutIfNecessary(training, workspaces);
-        recurrence.forward(input.castTo(dataType), maskArray, h0, c0, weights(training, workspaces),
+        if (input.dataType() != dataType) {
+            // The backward pass reads it again, when working memory is long gone.
+            input = workspaces.leverageTo(ArrayType.INPUT, input.castTo(dataType).detach());
+        }
+        recurrence.forward(input, maskArray, h0, c0, weights(training, workspaces),
                 (int) fusedConf().getNOut(), outputs);
     }
 
@@ -131,18 +138,21 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     }
 
     private Recurrence.Weights weights(boolean training, LayerWorkspaceMgr workspaces) {
-        return new Recurrence.Weights(getParamWithNoise(W, training, workspaces),
-                getParamWithNoise(RW, training, workspaces), getParamWithNoise(B, training, workspaces));
+        // In the order in which stock layers draw their noise.
+        INDArray recurrent = getParamWithNoise(RW, training, workspaces);
+        INDArray input = getParamWithNoise(W, training, workspaces);
+        return new Recurrence.Weights(input, recurrent, getParamWithNoise(B, training, workspaces));
     }
 
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaces) {
         assertInputSet(true);
         boolean carried = fusedConf().getGradientState() == GradientState.CARRIED;
+        boolean recorded = recordedInput != null && recordedInput == input && recordedMask == maskArray;
         if (!recorded || (!carried && firstHidden != null)) {
             compute(carried ? firstHidden : null, carried ? firstCell : null, true, workspaces, null);
         }
-        recorded = false;
+        recordedInput = null;
         INDArray inputRows = inputGradientUnused && getIndex() == 0 ? null : workspaces.createUninitialized(
                 ArrayType.ACTIVATION_GRAD, dataType, new long[] {input.size(2), input.size(0), input.size(1)}, 'c');
         Recurrence.Weights gradients =
@@ -165,7 +175,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
 
     @Override
     public Pair<Gradient, INDArray> tbpttBackpropGradient(INDArray epsilon, int length, LayerWorkspaceMgr workspaces) {
-        recorded = false;
+        recordedInput = null;
         return super.tbpttBackpropGradient(epsilon, length, workspaces);
     }
 
@@ -182,7 +192,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     }
 
     private void changeState() {
-        recorded = false;
+        recordedInput = null;
         firstHidden = stateMap.get(STATE_KEY_PREV_ACTIVATION);
         firstCell = stateMap.get(STATE_KEY_PREV_MEMCELL);
     }
@@ -190,6 +200,6 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     @Override
     public void clear() {
         super.clear();
-        recorded = false;
+        recordedInput = null;
     }
 }

@@ -21,6 +21,7 @@ public final class FusedRnnOutput extends RnnOutputLayer {
         return layer.getActivationFn() instanceof ActivationSoftmax
                 && layer.getLossFn() instanceof LossMCXENT
                 && ((LossMCXENT) layer.getLossFn()).getWeights() == null
+                && ((LossMCXENT) layer.getLossFn()).getSoftmaxClipEps() == SoftmaxCrossEntropy.CLIP
                 && layer.getRnnDataFormat() != RNNFormat.NWC
                 && layer.hasBias()
                 && FusedGravesLSTM.onCpu();

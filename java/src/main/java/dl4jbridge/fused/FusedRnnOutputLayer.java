@@ -93,7 +93,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     }
 
     private boolean isScored() {
-        return scoredInput != null && scoredInput == input && scoredLabels == labels;
+        return scoredInput != null && scoredInput == input && scoredLabels == labels && maskArray == null;
     }
 
     /** Share of the samples of the last backward pass whose class was the likeliest; NaN if stock made that pass. */

@@ -13,15 +13,15 @@ import org.nd4j.linalg.factory.Nd4j;
  * steps are single calls and the point-wise loops run over flat arrays. The batch is cut into parts, one a thread; each
  * part walks through time by itself. What forward leaves for backward stays here until the next forward.
  *
- * <p>One block of memory serves a gate from its pre-activation to the gradient of it: what a step touches once should
- * still be in the cache when the next phase comes for it.
- *
  * <p>Gates, as in DL4J's weights: block input, forget, output, input. Peepholes: forget, output, input.
  */
 final class Recurrence {
     private static final int GATES = 4;
     /** With fewer rows than this, laying the weights out anew costs more than it saves. */
     private static final int FEW_ROWS = 64;
+
+    /** Gradients of the pre-activations, [step, batch, gate, unit]; alive within a backward pass only. */
+    private static final ThreadLocal<Memory> DELTAS = new ThreadLocal<>();
 
     private final PointwiseMath math;
     private final OneHot oneHot = new OneHot();
@@ -31,7 +31,7 @@ final class Recurrence {
     private int size;
     private Part[] parts = new Part[0];
 
-    private Memory gates; // [gate, step, batch, unit]: pre-activations, then activations, then gradients of the first
+    private Memory gates; // [gate, step, batch, unit]: pre-activations, then activations
     private Memory hidden; // [1 + step, batch, unit]: the first is the state before the segment
     private Memory recurrentRows; // [gate, from unit, to unit]
     private Memory inputScratch;
@@ -83,7 +83,7 @@ final class Recurrence {
     void forward(INDArray x, INDArray mask, INDArray h0, INDArray c0, Weights weights, int size, INDArray outputs) {
         shape((int) x.size(0), (int) x.size(1), (int) x.size(2), size);
         input = x;
-        this.mask = mask == null ? null : mask.castTo(x.dataType()).dup('f').reshape('f', -1).toFloatVector();
+        this.mask = mask == null ? null : floats(mask.castTo(x.dataType()).dup('f'));
         boolean manyRows = batch * steps >= FEW_ROWS;
         classes = manyRows ? oneHot.read(x) : null;
         begin(h0, c0);
@@ -126,6 +126,14 @@ final class Recurrence {
         for (Part part : parts) {
             System.arraycopy(first, part.from * size, part.firstCell, 0, part.length);
         }
+    }
+
+    private static float[] floats(INDArray dense) {
+        float[] values = new float[(int) dense.length()];
+        Memory from = Memory.of(dense);
+        from.view().get(values);
+        from.keep();
+        return values;
     }
 
     private static void read(INDArray state, float[] into) {
@@ -240,21 +248,26 @@ final class Recurrence {
             epsilonScratch = Memory.atLeast(epsilonScratch, epsilon.length());
         }
         Memory errors = Sequence.rows(epsilon, epsilonScratch);
-        Workers.run(parts.length, p -> parts[p].backward(errors, weights, exactMask));
+        Memory deltas = Memory.atLeast(DELTAS.get(), (long) GATES * steps * batch * size);
+        DELTAS.set(deltas);
+        Workers.run(parts.length, p -> parts[p].backward(errors, deltas, weights, exactMask));
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
         Memory rows = classes != null ? null : Sequence.rows(input, inputScratch);
         int chunks = inputErrors == null ? 0 : Math.min(steps, 2 * Workers.threads());
-        Workers.run(2 * GATES + chunks, task -> {
-            if (task < GATES) {
-                recurrentGradients(task, gradients);
-            } else if (task < 2 * GATES) {
-                inputGradients(task - GATES, rows, gradients);
+        int shares = Workers.threads();
+        int scatters = classes == null ? 0 : GATES;
+        Workers.run(shares + scatters + chunks, task -> {
+            if (task < shares) {
+                weightGradients(task, shares, deltas, rows, gradients);
+            } else if (task < shares + scatters) {
+                scatterInputRows(task - shares, deltas, gradients);
             } else {
-                inputErrors(task - 2 * GATES, chunks, weights, inputErrors);
+                inputErrors(task - shares - scatters, chunks, deltas, weights, inputErrors);
             }
         });
         biasAndPeepholeGradients(gradients);
         errors.keep();
+        deltas.keep();
         weights.keep();
         gradients.keep();
         if (rows != null) {
@@ -265,36 +278,32 @@ final class Recurrence {
         }
     }
 
-    private void recurrentGradients(int gate, Weights gradients) {
+    /** Products of the deltas with what came in, over batch and time, for a share of all gates' units. */
+    private void weightGradients(int share, int shares, Memory deltas, Memory rows, Weights gradients) {
         int all = steps * batch;
-        long square = (long) size * size;
-        Gemm.product(true, false, size, size, all, gates.at(gateAt(gate, 0), (long) all * size), size,
-                hidden.at(0, (long) all * size), size, 0f, gradients.recurrent.at(gate * square, square), size);
-    }
-
-    private void inputGradients(int gate, Memory rows, Weights gradients) {
-        if (classes != null) {
-            scatterInputRows(gate, gradients);
-            return;
+        int width = GATES * size;
+        int first = share * width / shares;
+        int count = (share + 1) * width / shares - first;
+        long left = deltas.at(first, (long) all * width - first);
+        Gemm.product(true, false, count, size, all, left, width, hidden.at(0, (long) all * size), size,
+                0f, gradients.recurrent.at((long) first * size, (long) count * size), size);
+        if (classes == null) {
+            Gemm.product(true, false, count, inputs, all, left, width, rows.at(0, (long) all * inputs), inputs,
+                    0f, gradients.input.at((long) first * inputs, (long) count * inputs), inputs);
         }
-        int all = steps * batch;
-        long block = (long) size * inputs;
-        Gemm.product(true, false, size, inputs, all, gates.at(gateAt(gate, 0), (long) all * size), size,
-                rows.at(0, (long) all * inputs), inputs, 0f, gradients.input.at(gate * block, block), inputs);
     }
 
-    private void scatterInputRows(int gate, Weights gradients) {
+    /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */
+    private void scatterInputRows(int gate, Memory deltas, Weights gradients) {
         int n = inputs * size;
         float[] sums = scratch[gate].atLeast(n).from;
         Arrays.fill(sums, 0, n, 0);
-        float[] delta = new float[batch * size];
-        FloatBuffer view = gates.view();
-        view.position((int) gateAt(gate, 0));
-        for (int t = 0; t < steps; t++) {
+        float[] delta = new float[size];
+        FloatBuffer view = deltas.view();
+        for (int i = 0; i < steps * batch; i++) {
+            view.position((i * GATES + gate) * size);
             view.get(delta);
-            for (int b = 0; b < batch; b++) {
-                addRow(delta, b * size, sums, classes[t * batch + b] * size, size);
-            }
+            addRow(delta, 0, sums, classes[i] * size, size);
         }
         float[] columns = scratch[gate].to;
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
@@ -309,14 +318,14 @@ final class Recurrence {
         }
     }
 
-    private void inputErrors(int chunk, int chunks, Weights weights, Memory inputErrors) {
+    private void inputErrors(int chunk, int chunks, Memory deltas, Weights weights, Memory inputErrors) {
         int first = (int) ((long) chunk * steps / chunks) * batch;
         int count = (int) ((chunk + 1L) * steps / chunks) * batch - first;
-        for (int g = 0; g < GATES; g++) {
-            Gemm.fewRows(count, inputs, size, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size),
-                    weights.input.at((long) g * size * inputs, (long) size * inputs), g == 0 ? 0f : 1f,
-                    inputErrors.at((long) first * inputs, (long) count * inputs));
-        }
+        int width = GATES * size;
+        Gemm.product(false, false, count, inputs, width,
+                deltas.at((long) first * width, (long) count * width), width,
+                weights.input.at(0, (long) width * inputs), inputs,
+                0f, inputErrors.at((long) first * inputs, (long) count * inputs), inputs);
     }
 
     private void biasAndPeepholeGradients(Weights gradients) {
@@ -449,7 +458,7 @@ final class Recurrence {
                         : gates.at(gateAt(g, 0) + offset(t), length);
                 float beta = classes != null ? 0f : 1f;
                 if (laidOut) {
-                    Gemm.fewRows(rows, size, size, h, recurrentRows.at(g * square, square), beta, z);
+                    Gemm.fewRows(rows, size, size, h, size, recurrentRows.at(g * square, square), beta, z);
                 } else {
                     Gemm.product(false, true, rows, size, size, h, size, weights.recurrent.at(g * square, square),
                             size, beta, z, size);
@@ -490,8 +499,9 @@ final class Recurrence {
             }
         }
 
-        void backward(Memory errors, Weights weights, boolean exactMask) {
+        void backward(Memory errors, Memory deltas, Weights weights, boolean exactMask) {
             FloatBuffer errorView = errors.view();
+            FloatBuffer deltaView = deltas.view();
             Arrays.fill(dCell, 0);
             for (float[] sum : biasSum) {
                 Arrays.fill(sum, 0);
@@ -503,7 +513,7 @@ final class Recurrence {
                 errorView.position((int) offset(t));
                 errorView.get(error);
                 if (t < steps - 1) {
-                    multiplyBack(t + 1, weights);
+                    multiplyBack(t + 1, deltas, weights);
                     oneStepView.position(0);
                     oneStepView.get(h);
                     PointwiseMath.add(h, error, length);
@@ -514,18 +524,24 @@ final class Recurrence {
                 read(3, t, input);
                 gateDeltas(t, exactMask);
                 sumGradients(t);
-                for (int g = 0; g < GATES; g++) {
-                    write(g, t, delta[g]);
-                }
+                writeDeltas(t, deltaView);
             }
         }
 
         /** The deltas of step t through the recurrent weights, which lie right for that in DL4J's order. */
-        private void multiplyBack(int t, Weights weights) {
-            long square = (long) size * size;
-            for (int g = 0; g < GATES; g++) {
-                Gemm.fewRows(rows, size, size, gates.at(gateAt(g, 0) + offset(t), length),
-                        weights.recurrent.at(g * square, square), g == 0 ? 0f : 1f, oneStep.at(0, length));
+        private void multiplyBack(int t, Memory deltas, Weights weights) {
+            int width = GATES * size;
+            Gemm.fewRows(rows, size, width, deltas.at(GATES * offset(t), (long) GATES * length), width,
+                    weights.recurrent.at(0, (long) width * size), 0f, oneStep.at(0, length));
+        }
+
+        /** Into [step, batch, gate, unit]: the deltas of a sample are one row of the products to come. */
+        private void writeDeltas(int t, FloatBuffer view) {
+            for (int b = 0; b < rows; b++) {
+                view.position((int) (GATES * (offset(t) + (long) b * size)));
+                for (float[] d : delta) {
+                    view.put(d, b * size, size);
+                }
             }
         }
 

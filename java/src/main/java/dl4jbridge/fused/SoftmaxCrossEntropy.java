@@ -9,7 +9,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * <p>The loss clips probabilities at 1e-10 and the gradient does not, as in DL4J's LossMCXENT.
  */
 public final class SoftmaxCrossEntropy {
-    private static final double CLIP = 1e-10;
+    static final double CLIP = 1e-10;
     /** Below this, exp is nothing beside the largest term, which is 1. */
     private static final float SMALLEST = -87f;
     private static final float LOG2_E = 1.442695041f;

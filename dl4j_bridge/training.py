@@ -365,7 +365,8 @@ def _step(run: Run, windows: Windows) -> tuple[float, float, int]:
     number, segment = divmod(run.state.step, _segments(run.settings))
     x, y = windows.draw(number)
     here = slice(segment * tbptt, (segment + 1) * tbptt)
-    seed = (run.settings.network.seed + run.state.step) % 2**63
+    # ND4J takes a seed of 0 for the clock.
+    seed = (run.settings.network.seed + run.state.step) % 2**63 or 1
     bits, accuracy = run.network.step(x[:, here], y[:, here], tbptt, segment == 0, seed)
     return bits, accuracy, x[:, here].size
 

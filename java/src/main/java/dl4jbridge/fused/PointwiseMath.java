@@ -9,7 +9,7 @@ package dl4jbridge.fused;
 public enum PointwiseMath {
     /**
      * tanh x as x P(x^2) / Q(x^2) with |x| held to 8.6, the sigmoid as 1/2 + tanh(x/2)/2; no call, no branch. Off by at
-     * most 4e-7 (tanh) and 2.5e-7 (sigmoid), which is 3 and 4 steps of a float just below 1, and may pass 1 by 3e-7.
+     * most 4e-7 (tanh) and 2.5e-7 (sigmoid): 7 and 4 steps of a float just below 1. May pass 1, and 0, by 3e-7.
      * The coefficients are a weighted least-squares fit by Lawson's algorithm on 6,000 Chebyshev points, its error
      * 1.2e-8 before rounding; PointwiseMathTest looks at every bound.
      */

@@ -115,8 +115,8 @@ class FusedLayersTest {
         fullOutput.setIDropout(new AlphaDropout(0.4));
         return Stream.of(
                 Arguments.of("plain", SIZES.configuration()),
-                Arguments.of("decayed by the network", SIZES.configuration(builder -> builder.updater(new Adam(0.01)).l2(0.01)
-                        .gradientNormalization(GradientNormalization.ClipL2PerLayer).gradientNormalizationThreshold(1))),
+                Arguments.of("decayed by the network", SIZES.configuration(builder -> builder
+                        .updater(new Adam(0.01)).l2(0.01).gradientNormalization(GradientNormalization.ClipL2PerLayer).gradientNormalizationThreshold(1))),
                 Arguments.of("with all that a layer can have", network(full, fullOutput)));
     }
 
@@ -194,7 +194,8 @@ class FusedLayersTest {
         int found = 0;
         while (names.find()) {
             found++;
-            assertTrue(names.group(1).startsWith("org.deeplearning4j.") || names.group(1).startsWith("org.nd4j."), names.group(1));
+            String name = names.group(1);
+            assertTrue(name.startsWith("org.deeplearning4j.") || name.startsWith("org.nd4j."), name);
         }
         assertTrue(found > 5, "looked at " + found + " names");
         assertFalse(json.contains("dl4jbridge") || json.contains("Fused") || json.contains("gradientState")
@@ -219,19 +220,24 @@ class FusedLayersTest {
         bidirectional.setBackpropType(BackpropType.Standard);
         return Stream.of(
                 Arguments.of("relu", network(lstm().activation(Activation.RELU).build(), softmax), 0),
-                Arguments.of("hard sigmoid gates", network(lstm().gateActivationFunction(Activation.HARDSIGMOID).build(), softmax), 0),
+                Arguments.of("hard sigmoid gates", network(
+                        lstm().gateActivationFunction(Activation.HARDSIGMOID).build(), softmax), 0),
                 Arguments.of("rational tanh", network(lstm().activation(Activation.RATIONALTANH).build(), softmax), 0),
-                Arguments.of("[batch, time, size]", network(nwc, output(new LossMCXENT()).dataFormat(RNNFormat.NWC).build()), 0),
-                Arguments.of("LSTM", network(new LSTM.Builder().dataFormat(RNNFormat.NCW).nIn(6).nOut(5).build(), softmax), 0),
+                Arguments.of("[batch, time, size]", network(
+                        nwc, output(new LossMCXENT()).dataFormat(RNNFormat.NWC).build()), 0),
+                Arguments.of("LSTM", network(
+                        new LSTM.Builder().dataFormat(RNNFormat.NCW).nIn(6).nOut(5).build(), softmax), 0),
                 Arguments.of("both directions", bidirectional, 0),
                 Arguments.of("frozen", network(new FrozenLayer(ncw(lstm().build())), softmax), 0),
-                Arguments.of("squared error", network(lstm().build(), output(LossFunctions.LossFunction.MSE.getILossFunction())
+                Arguments.of("squared error", network(lstm().build(),
+                        output(LossFunctions.LossFunction.MSE.getILossFunction())
                         .activation(Activation.IDENTITY).build()), 1),
                 Arguments.of("sigmoid", network(lstm().build(), output(LossFunctions.LossFunction.XENT.getILossFunction())
                         .activation(Activation.SIGMOID).build()), 1),
                 Arguments.of("weighted classes", network(lstm().build(),
                         output(new LossMCXENT(Nd4j.linspace(DataType.FLOAT, 1, 0.5, 7).reshape(1, 7))).build()), 1),
-                Arguments.of("another clipping of the loss", network(lstm().build(), output(new LossMCXENT(0.3, null)).build()), 1),
+                Arguments.of("another clipping of the loss", network(
+                        lstm().build(), output(new LossMCXENT(0.3, null)).build()), 1),
                 Arguments.of("no bias", network(lstm().build(), output(new LossMCXENT()).hasBias(false).build()), 1));
     }
 
@@ -326,7 +332,8 @@ class FusedLayersTest {
         }
     }
 
-    private static void assertNetworksClose(MultiLayerNetwork expected, MultiLayerNetwork actual, double tolerance, String what) {
+    private static void assertNetworksClose(
+            MultiLayerNetwork expected, MultiLayerNetwork actual, double tolerance, String what) {
         assertClose(parameters(expected), parameters(actual), tolerance, what + ", parameters");
         assertEquals(expected.getIterationCount(), actual.getIterationCount(), what);
         INDArray state = expected.getUpdater().getStateViewArray();
@@ -353,7 +360,8 @@ class FusedLayersTest {
         assertSame(GravesLSTM.class, layer(read, 1).getClass());
         assertSame(RnnOutputLayer.class, layer(read, 2).getClass());
         assertNetworksClose(fused.dl4j(), stock, 0, "as read");
-        MultiLayerNetwork unsaved = FusedLayers.around(fused.dl4j(), FusedLayers.toStock(fused.dl4j().getLayerWiseConfigurations())).clone();
+        MultiLayerConfiguration converted = FusedLayers.toStock(fused.dl4j().getLayerWiseConfigurations());
+        MultiLayerNetwork unsaved = FusedLayers.around(fused.dl4j(), converted).clone();
         fit(stock);
         fit(unsaved);
         assertNetworksClose(unsaved, stock, 0, "as stock");
@@ -366,7 +374,8 @@ class FusedLayersTest {
     void aSavedStockNetworkGoesOnAsFused(String updater, String gradientState) throws IOException {
         Network stock = network("stock", updater);
         new Feeder().steps(stock, 0, 6);
-        Network fused = Network.load(saved(stock), Fixtures.json(Fixtures.settings("layer", "fused", "gradient_state", gradientState)));
+        Network fused = Network.load(saved(stock),
+                Fixtures.json(Fixtures.settings("layer", "fused", "gradient_state", gradientState)));
         FusedGravesLSTM layer = (FusedGravesLSTM) layer(fused.dl4j().getLayerWiseConfigurations(), 1);
         assertEquals(gradientState.toUpperCase(java.util.Locale.ROOT), layer.getGradientState().name());
         assertNetworksClose(stock.dl4j(), fused.dl4j(), 0, "as read");

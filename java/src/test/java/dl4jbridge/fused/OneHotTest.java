@@ -133,7 +133,7 @@ class OneHotTest {
         assertNull(read(all.castTo(DataType.DOUBLE)), "DOUBLE");
         assertNull(read(all.get(NDArrayIndex.interval(0, 3), NDArrayIndex.all(), NDArrayIndex.all())), "some examples");
         assertNull(read(all.get(NDArrayIndex.all(), NDArrayIndex.interval(0, 5), NDArrayIndex.all())), "some classes");
-        assertNull(read(all.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(0, 2, 8))), "each second step");
+        assertNull(read(all.get(NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(0, 2, 8))), "every other step");
         assertNull(read(all.reshape('f', 4, 48)), "rank 2");
     }
 }

@@ -204,7 +204,8 @@ final class Twins {
         Map<String, float[]> wanted = blocks(net, expected);
         Map<String, float[]> found = blocks(net, actual);
         for (String name : wanted.keySet()) {
-            assertClose(wanted.get(name), found.get(name), share * Math.max(1, largest(wanted.get(name))), what + ", " + name);
+            double tolerance = share * Math.max(1, largest(wanted.get(name)));
+            assertClose(wanted.get(name), found.get(name), tolerance, what + ", " + name);
         }
     }
 

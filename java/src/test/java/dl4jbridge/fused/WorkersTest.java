@@ -185,7 +185,7 @@ class WorkersTest {
                 Workers.run(2, task -> { });
             }
         }, () -> {
-            for (int i = 0; i < 5000; i++) {
+            for (int i = 0; i < 3000; i++) {
                 Workers.setThreads(2 + i % 2);
             }
             changing.set(false);

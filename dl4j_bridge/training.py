@@ -403,15 +403,13 @@ def validate(network: Network, task: SamplesTask, parts: list[_Part], samples: i
     """Measure the network on up to `samples` samples, in stretches spread evenly over the parts."""
     total = sum(p.where.stop - p.where.start for p in parts)
     stretches: list[Stretch] = []
-    warm_ups: list[int] = []
     for part in parts:
         size = part.where.stop - part.where.start
         for start, end in _spread(part.where.start, size, min(size, max(samples * size // total, 1))):
             begin = max(start - WARM_UP, 0)
             stretches.append((part.signals[0][begin:end], part.signals[1][start:end]))
-            warm_ups.append(start - begin)
     probabilities = _side_by_side(network, [x for x, _ in stretches])
-    heard = [p[warm_up:] for p, warm_up in zip(probabilities, warm_ups, strict=True)]
+    heard = [p[-y.size :] for p, (_, y) in zip(probabilities, stretches, strict=True)]
     return task.measure(heard, np.concatenate([y for _, y in stretches]))
 
 

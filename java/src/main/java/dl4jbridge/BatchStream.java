@@ -11,7 +11,7 @@ public final class BatchStream {
     private final MultiLayerNetwork net;
 
     BatchStream(MultiLayerNetwork net) {
-        this.net = FusedLayers.around(net, net.getLayerWiseConfigurations().clone());
+        this.net = FusedLayers.sharing(net, net.getLayerWiseConfigurations().clone());
     }
 
     /** Reads {@code steps} of [batch, classes, time] one-hot samples and writes as many distributions, likewise laid. */

@@ -64,7 +64,9 @@ public final class Network {
 
     /** Writes DL4J's own zip, with stock layers in it. The caller gives a temporary name and renames it. */
     public void save(String path, boolean withUpdater) throws IOException {
-        FusedLayers.around(net, FusedLayers.toStock(net.getLayerWiseConfigurations())).save(new File(path), withUpdater);
+        MultiLayerConfiguration stock = FusedLayers.toStock(net.getLayerWiseConfigurations());
+        MultiLayerNetwork twin = withUpdater ? FusedLayers.around(net, stock) : FusedLayers.sharing(net, stock);
+        twin.save(new File(path), withUpdater);
     }
 
     public MultiLayerNetwork dl4j() {

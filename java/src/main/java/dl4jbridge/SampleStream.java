@@ -1,14 +1,13 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.FusedGravesLSTM;
 import dl4jbridge.fused.PointwiseMath;
 import dl4jbridge.fused.SoftmaxCrossEntropy;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.nd4j.linalg.activations.impl.ActivationSigmoid;
 import org.nd4j.linalg.activations.impl.ActivationSoftmax;
-import org.nd4j.linalg.activations.impl.ActivationTanH;
 import org.nd4j.linalg.api.buffer.DataBuffer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -28,7 +27,6 @@ public final class SampleStream {
     private final float[] outputBias;
     private final float[] logits;
     private final float[] exponent;
-    private final float[] likeliest;
     private final long[] ranks;
     private SplittableRandom random = new SplittableRandom(0);
     private boolean started;
@@ -51,7 +49,6 @@ public final class SampleStream {
         outputBias = vector(output.getParam("b"));
         logits = new float[classes];
         exponent = new float[classes];
-        likeliest = new float[classes];
         ranks = new long[classes];
     }
 
@@ -135,6 +132,8 @@ public final class SampleStream {
         for (int i = 0; i < classes; i++) {
             if (p[i] >= least) {
                 ranks[n++] = (long) ~Float.floatToRawIntBits(p[i]) << 32 | i;
+            } else {
+                p[i] = 0;
             }
         }
         Arrays.sort(ranks, 0, n);
@@ -143,10 +142,8 @@ public final class SampleStream {
         for (; kept < n && (kept == 0 || mass < topP); kept++) {
             mass += p[(int) ranks[kept]];
         }
-        System.arraycopy(p, 0, likeliest, 0, classes);
-        Arrays.fill(p, 0);
-        for (int i = 0; i < kept; i++) {
-            p[(int) ranks[i]] = likeliest[(int) ranks[i]];
+        for (int i = kept; i < n; i++) {
+            p[(int) ranks[i]] = 0;
         }
         return mass;
     }
@@ -216,7 +213,8 @@ public final class SampleStream {
         final float[] input;
 
         Layer(org.deeplearning4j.nn.api.Layer layer) {
-            if (!isOurs(layer.conf().getLayer())) {
+            if (!(layer.conf().getLayer() instanceof GravesLSTM)
+                    || !FusedGravesLSTM.hasTanhAndSigmoid((GravesLSTM) layer.conf().getLayer())) {
                 throw new IllegalArgumentException(
                         "layer " + layer.getIndex() + " is not a GravesLSTM with tanh and sigmoid gates");
             }
@@ -243,15 +241,6 @@ public final class SampleStream {
             forget = new float[size];
             output = new float[size];
             input = new float[size];
-        }
-
-        private static boolean isOurs(org.deeplearning4j.nn.conf.layers.Layer conf) {
-            if (!(conf instanceof GravesLSTM)) {
-                return false;
-            }
-            GravesLSTM lstm = (GravesLSTM) conf;
-            return lstm.getActivationFn() instanceof ActivationTanH
-                    && lstm.getGateActivationFn() instanceof ActivationSigmoid;
         }
 
         void advanceOneHot(int index) {

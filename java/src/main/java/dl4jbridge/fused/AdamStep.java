@@ -1,7 +1,6 @@
 package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
-import java.util.Set;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.conf.GradientNormalization;
 import org.deeplearning4j.nn.conf.layers.BaseLayer;
@@ -17,7 +16,6 @@ import org.nd4j.linalg.learning.config.IUpdater;
 public final class AdamStep {
     private static final int CHUNK = 2048;
 
-    private final MultiLayerNetwork net;
     private final Adam adam;
     private final Memory parameters;
     private final Memory gradient;
@@ -26,7 +24,6 @@ public final class AdamStep {
     private final double[] thresholds; // infinite without clipping
 
     private AdamStep(MultiLayerNetwork net, Adam adam) {
-        this.net = net;
         this.adam = adam;
         parameters = Memory.of(net.params());
         gradient = Memory.of(net.getFlattenedGradients());
@@ -62,13 +59,12 @@ public final class AdamStep {
                 return null;
             }
             BaseLayer conf = (BaseLayer) layer.conf().getLayer();
-            boolean plain = conf.getRegularization().isEmpty() && conf.getRegularizationBias().isEmpty()
-                    && (conf.getConstraints() == null || conf.getConstraints().isEmpty())
-                    && normalizations().contains(normalization(conf));
-            Set<String> names = layer.paramTable().keySet();
-            for (String name : names) {
+            if (!isPlain(conf)) {
+                return null;
+            }
+            for (String name : layer.paramTable().keySet()) {
                 IUpdater updater = conf.getUpdaterByParam(name);
-                if (!plain || (common != null && !common.equals(updater))) {
+                if (common != null && !common.equals(updater)) {
                     return null;
                 }
                 common = updater;
@@ -77,12 +73,13 @@ public final class AdamStep {
         return common;
     }
 
-    private static Set<GradientNormalization> normalizations() {
-        return Set.of(GradientNormalization.None, GradientNormalization.ClipL2PerLayer);
-    }
-
-    private static GradientNormalization normalization(BaseLayer conf) {
-        return conf.getGradientNormalization() == null ? GradientNormalization.None : conf.getGradientNormalization();
+    /** True for a layer whose gradient is at most clipped. */
+    private static boolean isPlain(BaseLayer conf) {
+        GradientNormalization normalization = conf.getGradientNormalization();
+        return conf.getRegularization().isEmpty() && conf.getRegularizationBias().isEmpty()
+                && (conf.getConstraints() == null || conf.getConstraints().isEmpty())
+                && (normalization == null || normalization == GradientNormalization.None
+                || normalization == GradientNormalization.ClipL2PerLayer);
     }
 
     /**
@@ -133,10 +130,9 @@ public final class AdamStep {
         float[] values = new float[CHUNK];
         float[] sums = new float[CHUNK];
         FloatBuffer view = gradient.view();
-        view.position((int) from);
         for (long at = from; at < to; at += CHUNK) {
             int n = (int) Math.min(CHUNK, to - at);
-            view.get(values, 0, n);
+            Memory.get(view, at, values, n);
             PointwiseMath.addProduct(values, values, sums, n);
         }
         double total = 0;
@@ -157,24 +153,16 @@ public final class AdamStep {
         final FloatBuffer stateView = state.view();
 
         void update(long at, int n, float factor, float rate) {
-            int first = (int) at;
-            int second = (int) (parameters.length() + at);
-            parameterView.position(first);
-            parameterView.get(p, 0, n);
-            gradientView.position(first);
-            gradientView.get(g, 0, n);
-            stateView.position(first);
-            stateView.get(m, 0, n);
-            stateView.position(second);
-            stateView.get(v, 0, n);
+            long second = parameters.length() + at;
+            Memory.get(parameterView, at, p, n);
+            Memory.get(gradientView, at, g, n);
+            Memory.get(stateView, at, m, n);
+            Memory.get(stateView, second, v, n);
             adam(p, g, m, v, n, factor, rate, (float) adam.getBeta1(), (float) adam.getBeta2(),
                     (float) adam.getEpsilon());
-            parameterView.position(first);
-            parameterView.put(p, 0, n);
-            stateView.position(first);
-            stateView.put(m, 0, n);
-            stateView.position(second);
-            stateView.put(v, 0, n);
+            Memory.put(parameterView, at, p, n);
+            Memory.put(stateView, at, m, n);
+            Memory.put(stateView, second, v, n);
         }
     }
 

@@ -1,7 +1,6 @@
 package dl4jbridge.fused;
 
 import java.util.Collection;
-import java.util.Map;
 import java.util.Objects;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
@@ -52,10 +51,15 @@ public final class FusedGravesLSTM extends GravesLSTM {
 
     /** True for what the fused layer computes: tanh, sigmoid gates, [batch, size, time], on the CPU. */
     static boolean covers(GravesLSTM layer) {
-        return layer.getActivationFn() instanceof ActivationTanH
-                && layer.getGateActivationFn() instanceof ActivationSigmoid
+        return hasTanhAndSigmoid(layer)
                 && layer.getRnnDataFormat() != RNNFormat.NWC
                 && onCpu();
+    }
+
+    /** True for the usual activations: tanh, and sigmoid gates. */
+    public static boolean hasTanhAndSigmoid(GravesLSTM layer) {
+        return layer.getActivationFn() instanceof ActivationTanH
+                && layer.getGateActivationFn() instanceof ActivationSigmoid;
     }
 
     static boolean onCpu() {
@@ -71,14 +75,8 @@ public final class FusedGravesLSTM extends GravesLSTM {
                     + "[batch, size, time] on the CPU; found " + dataType + ", " + getActivationFn() + ", "
                     + getGateActivationFn() + ", " + getRnnDataFormat() + "; FusedLayers.toStock gives the stock layer");
         }
-        FusedGravesLSTMLayer layer = new FusedGravesLSTMLayer(conf, dataType);
-        layer.setListeners(listeners);
-        layer.setIndex(index);
-        layer.setParamsViewArray(parameters);
-        Map<String, INDArray> table = initializer().init(conf, parameters, initialize);
-        layer.setParamTable(table);
-        layer.setConf(conf);
-        return layer;
+        return FusedLayers.assemble(new FusedGravesLSTMLayer(conf, dataType), initializer(), conf, listeners, index,
+                parameters, initialize);
     }
 
     @Override

@@ -1,7 +1,9 @@
 package dl4jbridge.fused;
 
-import java.util.Iterator;
+import java.util.Collection;
+import java.util.List;
 import java.util.function.UnaryOperator;
+import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.api.Updater;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
@@ -9,6 +11,7 @@ import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.conf.layers.Layer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.optimize.api.TrainingListener;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.shade.jackson.core.JsonProcessingException;
 import org.nd4j.shade.jackson.databind.ObjectMapper;
@@ -17,6 +20,9 @@ import org.nd4j.shade.jackson.databind.node.ObjectNode;
 /** Stock configurations and networks to fused ones and back. */
 @SuppressWarnings("deprecation") // GravesLSTM
 public final class FusedLayers {
+    /** The fields of a fused conf that stock does not have. */
+    private static final List<String> OUR_FIELDS = List.of("gradientState", "math");
+
     private FusedLayers() {}
 
     /** The same network with fused layers wherever they cover what the stock layer computes. */
@@ -48,13 +54,19 @@ public final class FusedLayers {
 
     /**
      * A network of another configuration around the same parameters, which are not copied: an update of one network
-     * is an update of the other. The state of the updater is.
+     * is an update of the other.
      *
      * @param configuration with layers of the same sizes, as {@link #toFused} and {@link #toStock} give it
      */
-    public static MultiLayerNetwork around(MultiLayerNetwork net, MultiLayerConfiguration configuration) {
+    public static MultiLayerNetwork sharing(MultiLayerNetwork net, MultiLayerConfiguration configuration) {
         MultiLayerNetwork other = new MultiLayerNetwork(configuration);
         other.init(net.params(), false);
+        return other;
+    }
+
+    /** The same with a copy of the updater's state. */
+    public static MultiLayerNetwork around(MultiLayerNetwork net, MultiLayerConfiguration configuration) {
+        MultiLayerNetwork other = sharing(net, configuration);
         INDArray state = net.getUpdater().getStateViewArray();
         if (state != null) {
             Updater updater = other.getUpdater();
@@ -76,20 +88,23 @@ public final class FusedLayers {
         ObjectMapper mapper = NeuralNetConfiguration.mapper();
         ObjectNode fields = mapper.valueToTree(layer);
         fields.put("@class", type.getName());
+        fields.remove(OUR_FIELDS);
         try {
-            for (Iterator<String> names = fields.fieldNames(); names.hasNext();) {
-                String name = names.next();
-                if (type.getName().startsWith("org.deeplearning4j.") && isOurs(name)) {
-                    names.remove();
-                }
-            }
             return type.cast(mapper.treeToValue(fields, Layer.class));
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("no " + type.getSimpleName() + " from " + fields, e);
         }
     }
 
-    private static boolean isOurs(String field) {
-        return field.equals("gradientState") || field.equals("math");
+    /** What every DL4J conf does with the layer it has made. */
+    static org.deeplearning4j.nn.api.Layer assemble(org.deeplearning4j.nn.api.Layer layer,
+            ParamInitializer initializer, NeuralNetConfiguration conf, Collection<TrainingListener> listeners,
+            int index, INDArray parameters, boolean initialize) {
+        layer.setListeners(listeners);
+        layer.setIndex(index);
+        layer.setParamsViewArray(parameters);
+        layer.setParamTable(initializer.init(conf, parameters, initialize));
+        layer.setConf(conf);
+        return layer;
     }
 }

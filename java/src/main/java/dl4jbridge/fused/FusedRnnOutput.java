@@ -1,7 +1,6 @@
 package dl4jbridge.fused;
 
 import java.util.Collection;
-import java.util.Map;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.RNNFormat;
@@ -35,13 +34,7 @@ public final class FusedRnnOutput extends RnnOutputLayer {
             throw new IllegalArgumentException("layer " + index + ": FusedRnnOutput computes FLOAT, softmax and MCXENT "
                     + "with a bias on the CPU; found " + dataType + ", " + getActivationFn() + ", " + getLossFn());
         }
-        FusedRnnOutputLayer layer = new FusedRnnOutputLayer(conf, dataType);
-        layer.setListeners(listeners);
-        layer.setIndex(index);
-        layer.setParamsViewArray(parameters);
-        Map<String, INDArray> table = initializer().init(conf, parameters, initialize);
-        layer.setParamTable(table);
-        layer.setConf(conf);
-        return layer;
+        return FusedLayers.assemble(new FusedRnnOutputLayer(conf, dataType), initializer(), conf, listeners, index,
+                parameters, initialize);
     }
 }

@@ -35,8 +35,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaces) {
         assertInputSet(true);
-        scoredInput = null;
-        scoredLabels = null;
+        forgetScore();
         int[] classes = covers() ? oneHot.read(labels) : null;
         computed = classes != null;
         if (classes == null) {
@@ -87,8 +86,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
         }
         double loss = softmax.loss();
         score = (conf().isMiniBatch() ? loss / getInputMiniBatchSize() : loss) + regularization;
-        scoredInput = null;
-        scoredLabels = null;
+        forgetScore();
         return score;
     }
 
@@ -104,6 +102,10 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     @Override
     public void clear() {
         super.clear();
+        forgetScore();
+    }
+
+    private void forgetScore() {
         scoredInput = null;
         scoredLabels = null;
     }

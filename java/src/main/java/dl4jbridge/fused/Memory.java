@@ -80,6 +80,18 @@ final class Memory {
         return buffer.duplicate();
     }
 
+    /** {@code n} floats of a view from {@code at} on to the front of an array. */
+    static void get(FloatBuffer view, long at, float[] into, int n) {
+        view.position((int) at);
+        view.get(into, 0, n);
+    }
+
+    /** The front of an array to {@code n} floats of a view from {@code at} on. */
+    static void put(FloatBuffer view, long at, float[] values, int n) {
+        view.position((int) at);
+        view.put(values, 0, n);
+    }
+
     float get(long offset) {
         at(offset, 1);
         return buffer.get((int) offset);

@@ -3,6 +3,7 @@ package dl4jbridge.fused;
 import java.nio.LongBuffer;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /** Finds which class is 1 at each time step of a one-hot tensor, by one look at each of its elements. */
@@ -15,7 +16,7 @@ final class OneHot {
      * @return class of (step, example) at [step * batch + example], valid until the next call; null if not one-hot
      */
     int[] read(INDArray array) {
-        if (array.rank() != 3 || array.dataType() != org.nd4j.linalg.api.buffer.DataType.FLOAT
+        if (array.rank() != 3 || array.dataType() != DataType.FLOAT
                 || !Sequence.isTimeLast(array)) {
             return null;
         }
@@ -29,8 +30,8 @@ final class OneHot {
         AtomicBoolean oneHot = new AtomicBoolean(true);
         int chunks = Math.min(steps, Workers.threads());
         Workers.run(chunks, chunk -> {
-            int first = (int) ((long) chunk * steps / chunks);
-            int last = (int) ((chunk + 1L) * steps / chunks);
+            int first = Workers.border(steps, chunk, chunks);
+            int last = Workers.border(steps, chunk + 1, chunks);
             Arrays.fill(index, first * batch, last * batch, -1);
             if (!readSteps(memory, first, last, batch, classes) || missesOne(first * batch, last * batch)) {
                 oneHot.set(false);

@@ -39,7 +39,7 @@ final class Recurrence {
     private final Transposition.Scratch[] scratch = new Transposition.Scratch[GATES];
     private float[] inputRows = new float[0]; // [class, gate, unit] with the bias: rows to gather
     private int[] classes; // of the input, null if it is not one-hot
-    private INDArray input;
+    private Memory denseInput; // [step, batch, input] of the last forward, null if its input is one-hot
     private float[] mask; // [step, batch] or null
 
     Recurrence(PointwiseMath math) {
@@ -82,14 +82,16 @@ final class Recurrence {
      */
     void forward(INDArray x, INDArray mask, INDArray h0, INDArray c0, Weights weights, int size, INDArray outputs) {
         shape((int) x.size(0), (int) x.size(1), (int) x.size(2), size);
-        input = x;
         this.mask = mask == null ? null : floats(mask.castTo(x.dataType()).dup('f'));
         boolean manyRows = batch * steps >= FEW_ROWS;
         classes = manyRows ? oneHot.read(x) : null;
         begin(h0, c0);
         layOut(weights, manyRows);
+        denseInput = null;
         if (classes == null) {
-            multiplyInput(x, weights);
+            inputScratch = Sequence.scratch(x, inputScratch);
+            denseInput = Sequence.rows(x, inputScratch);
+            multiplyInput(weights);
         }
         Memory to = outputs == null ? null : Memory.of(outputs);
         Workers.run(parts.length, p -> parts[p].forward(weights, manyRows, to));
@@ -114,17 +116,15 @@ final class Recurrence {
         recurrentRows = Memory.atLeast(recurrentRows, (long) GATES * size * size);
         parts = new Part[threads];
         for (int p = 0; p < threads; p++) {
-            parts[p] = new Part(p * batch / threads, (p + 1) * batch / threads);
+            parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
         }
     }
 
     private void begin(INDArray h0, INDArray c0) {
-        float[] first = new float[batch * size];
-        read(h0, first);
-        hidden.view().put(first);
-        read(c0, first);
+        hidden.view().put(rows(h0));
+        float[] cells = rows(c0);
         for (Part part : parts) {
-            System.arraycopy(first, part.from * size, part.firstCell, 0, part.length);
+            System.arraycopy(cells, part.from * size, part.firstCell, 0, part.length);
         }
     }
 
@@ -136,15 +136,13 @@ final class Recurrence {
         return values;
     }
 
-    private static void read(INDArray state, float[] into) {
+    /** A state, row after row. */
+    private float[] rows(INDArray state) {
         if (state == null) {
-            Arrays.fill(into, 0);
-            return;
+            return new float[batch * size];
         }
         boolean isRows = state.size(1) == 1 || state.stride(1) == 1;
-        Memory from = Memory.of(isRows && Memory.isDense(state) ? state : state.dup('c'));
-        from.view().get(into);
-        from.keep();
+        return floats(isRows && Memory.isDense(state) ? state : state.dup('c'));
     }
 
     /** The weights as the time loop reads them: each row one stretch. */
@@ -167,13 +165,9 @@ final class Recurrence {
     private void layOutInputRows(Weights weights, int gate) {
         int n = size * inputs;
         float[] columns = scratch[gate].atLeast(n).from;
-        FloatBuffer view = weights.input.view();
-        view.position(gate * n);
-        view.get(columns, 0, n);
+        Memory.get(weights.input.view(), (long) gate * n, columns, n);
         float[] bias = new float[size];
-        view = weights.bias.view();
-        view.position(gate * size);
-        view.get(bias);
+        Memory.get(weights.bias.view(), (long) gate * size, bias, size);
         for (int j = 0; j < size; j++) {
             for (int k = j * inputs; k < (j + 1) * inputs; k++) {
                 columns[k] += bias[j];
@@ -183,23 +177,19 @@ final class Recurrence {
     }
 
     /** The input's share of all gates at all time steps. */
-    private void multiplyInput(INDArray x, Weights weights) {
-        if (!Sequence.isRows(x)) {
-            inputScratch = Memory.atLeast(inputScratch, x.length());
-        }
-        Memory rows = Sequence.rows(x, inputScratch);
+    private void multiplyInput(Weights weights) {
         int chunks = Math.min(steps, Workers.threads());
         Workers.run(chunks, chunk -> {
-            int first = chunk * steps / chunks * batch;
-            int count = (chunk + 1) * steps / chunks * batch - first;
+            int first = Workers.border(steps, chunk, chunks) * batch;
+            int count = Workers.border(steps, chunk + 1, chunks) * batch - first;
             for (int g = 0; g < GATES; g++) {
                 Gemm.product(false, true, count, size, inputs,
-                        rows.at((long) first * inputs, (long) count * inputs), inputs,
+                        denseInput.at((long) first * inputs, (long) count * inputs), inputs,
                         weights.input.at((long) g * size * inputs, (long) size * inputs), inputs,
                         0f, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size);
             }
         });
-        rows.keep();
+        denseInput.keep();
     }
 
     private long gateAt(int gate, int step) {
@@ -244,21 +234,18 @@ final class Recurrence {
      *                      steps, as stock DL4J does
      */
     void backward(INDArray epsilon, Weights weights, Weights gradients, INDArray inputGradient, boolean exactMask) {
-        if (!Sequence.isRows(epsilon)) {
-            epsilonScratch = Memory.atLeast(epsilonScratch, epsilon.length());
-        }
+        epsilonScratch = Sequence.scratch(epsilon, epsilonScratch);
         Memory errors = Sequence.rows(epsilon, epsilonScratch);
         Memory deltas = Memory.atLeast(DELTAS.get(), (long) GATES * steps * batch * size);
         DELTAS.set(deltas);
         Workers.run(parts.length, p -> parts[p].backward(errors, deltas, weights, exactMask));
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
-        Memory rows = classes != null ? null : Sequence.rows(input, inputScratch);
         int chunks = inputErrors == null ? 0 : Math.min(steps, 2 * Workers.threads());
         int shares = Workers.threads();
         int scatters = classes == null ? 0 : GATES;
         Workers.run(shares + scatters + chunks, task -> {
             if (task < shares) {
-                weightGradients(task, shares, deltas, rows, gradients);
+                weightGradients(task, shares, deltas, gradients);
             } else if (task < shares + scatters) {
                 scatterInputRows(task - shares, deltas, gradients);
             } else {
@@ -270,8 +257,8 @@ final class Recurrence {
         deltas.keep();
         weights.keep();
         gradients.keep();
-        if (rows != null) {
-            rows.keep();
+        if (denseInput != null) {
+            denseInput.keep();
         }
         if (inputErrors != null) {
             inputErrors.keep();
@@ -279,16 +266,16 @@ final class Recurrence {
     }
 
     /** Products of the deltas with what came in, over batch and time, for a share of all gates' units. */
-    private void weightGradients(int share, int shares, Memory deltas, Memory rows, Weights gradients) {
+    private void weightGradients(int share, int shares, Memory deltas, Weights gradients) {
         int all = steps * batch;
         int width = GATES * size;
-        int first = share * width / shares;
-        int count = (share + 1) * width / shares - first;
+        int first = Workers.border(width, share, shares);
+        int count = Workers.border(width, share + 1, shares) - first;
         long left = deltas.at(first, (long) all * width - first);
         Gemm.product(true, false, count, size, all, left, width, hidden.at(0, (long) all * size), size,
                 0f, gradients.recurrent.at((long) first * size, (long) count * size), size);
-        if (classes == null) {
-            Gemm.product(true, false, count, inputs, all, left, width, rows.at(0, (long) all * inputs), inputs,
+        if (denseInput != null) {
+            Gemm.product(true, false, count, inputs, all, left, width, denseInput.at(0, (long) all * inputs), inputs,
                     0f, gradients.input.at((long) first * inputs, (long) count * inputs), inputs);
         }
     }
@@ -301,15 +288,12 @@ final class Recurrence {
         float[] delta = new float[size];
         FloatBuffer view = deltas.view();
         for (int i = 0; i < steps * batch; i++) {
-            view.position((i * GATES + gate) * size);
-            view.get(delta);
+            Memory.get(view, ((long) i * GATES + gate) * size, delta, size);
             addRow(delta, 0, sums, classes[i] * size, size);
         }
         float[] columns = scratch[gate].to;
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
-        FloatBuffer to = gradients.input.view();
-        to.position(gate * n);
-        to.put(columns, 0, n);
+        Memory.put(gradients.input.view(), (long) gate * n, columns, n);
     }
 
     private static void addRow(float[] from, int at, float[] to, int toAt, int n) {
@@ -319,8 +303,8 @@ final class Recurrence {
     }
 
     private void inputErrors(int chunk, int chunks, Memory deltas, Weights weights, Memory inputErrors) {
-        int first = (int) ((long) chunk * steps / chunks) * batch;
-        int count = (int) ((chunk + 1L) * steps / chunks) * batch - first;
+        int first = Workers.border(steps, chunk, chunks) * batch;
+        int count = Workers.border(steps, chunk + 1, chunks) * batch - first;
         int width = GATES * size;
         Gemm.product(false, false, count, inputs, width,
                 deltas.at((long) first * width, (long) count * width), width,
@@ -423,11 +407,9 @@ final class Recurrence {
                 write(1, t, forget);
                 write(2, t, output);
                 write(3, t, input);
-                hiddenView.position((int) offset(t + 1));
-                hiddenView.put(h);
+                Memory.put(hiddenView, offset(t + 1), h, length);
                 if (outputView != null) {
-                    outputView.position((int) offset(t));
-                    outputView.put(h);
+                    Memory.put(outputView, offset(t), h, length);
                 }
             }
         }
@@ -467,13 +449,11 @@ final class Recurrence {
         }
 
         private void read(int gate, int t, float[] into) {
-            gateView.position((int) (gateAt(gate, 0) + offset(t)));
-            gateView.get(into);
+            Memory.get(gateView, gateAt(gate, 0) + offset(t), into, length);
         }
 
         private void write(int gate, int t, float[] values) {
-            gateView.position((int) (gateAt(gate, 0) + offset(t)));
-            gateView.put(values);
+            Memory.put(gateView, gateAt(gate, 0) + offset(t), values, length);
         }
 
         /** The pre-activations of a gate at a step. */
@@ -483,8 +463,7 @@ final class Recurrence {
                 PointwiseMath.add(bias[gate], into, length);
                 return;
             }
-            oneStepView.position(gate * length);
-            oneStepView.get(into);
+            Memory.get(oneStepView, (long) gate * length, into, length);
             for (int b = 0; b < rows; b++) {
                 addRow(inputRows, (classes[t * batch + from + b] * GATES + gate) * size, into, b * size, size);
             }
@@ -510,12 +489,10 @@ final class Recurrence {
                 Arrays.fill(sum, 0);
             }
             for (int t = steps - 1; t >= 0; t--) {
-                errorView.position((int) offset(t));
-                errorView.get(error);
+                Memory.get(errorView, offset(t), error, length);
                 if (t < steps - 1) {
                     multiplyBack(t + 1, deltas, weights);
-                    oneStepView.position(0);
-                    oneStepView.get(h);
+                    Memory.get(oneStepView, 0, h, length);
                     PointwiseMath.add(h, error, length);
                 }
                 read(0, t, block);

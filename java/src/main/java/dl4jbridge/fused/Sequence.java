@@ -1,8 +1,6 @@
 package dl4jbridge.fused;
 
-import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The fused layers' layout of a sequence: [steps, batch, size] in 'c' order, so that a time step is one block and so
@@ -14,6 +12,11 @@ final class Sequence {
     /** A [steps, batch, size] 'c' array as DL4J's [batch, size, steps], without a copy. */
     static INDArray view(INDArray rows) {
         return rows.permute(1, 2, 0);
+    }
+
+    /** Memory for {@link #rows} to turn an array in; what is held, where nothing needs turning. */
+    static Memory scratch(INDArray array, Memory held) {
+        return isRows(array) ? held : Memory.atLeast(held, array.length());
     }
 
     /** Memory in our layout with the content of DL4J's [batch, size, steps]: the array's own where that fits. */
@@ -30,7 +33,7 @@ final class Sequence {
         int chunks = Math.min(steps, 2 * Workers.threads());
         Workers.run(chunks, chunk -> {
             Transposition.Scratch arrays = new Transposition.Scratch().atLeast(batch * size);
-            for (long t = (long) chunk * steps / chunks; t < (chunk + 1L) * steps / chunks; t++) {
+            for (long t = Workers.border(steps, chunk, chunks); t < Workers.border(steps, chunk + 1, chunks); t++) {
                 Transposition.transpose(from.view(), (int) (t * block), size, batch, scratch.view(), arrays);
             }
         });
@@ -54,10 +57,5 @@ final class Sequence {
             }
         }
         return true;
-    }
-
-    /** A 'c' array [steps, batch, size] outside of every workspace, for tests and states. */
-    static INDArray create(long steps, long batch, long size) {
-        return Nd4j.createUninitializedDetached(DataType.FLOAT, 'c', steps, batch, size);
     }
 }

@@ -46,9 +46,7 @@ public final class SoftmaxCrossEntropy {
         int outputs = (int) bias.length();
         int samples = steps * batch;
         logits = Memory.atLeast(logits, (long) samples * outputs);
-        if (!Sequence.isRows(x)) {
-            inputScratch = Memory.atLeast(inputScratch, x.length());
-        }
+        inputScratch = Sequence.scratch(x, inputScratch);
         Memory rows = Sequence.rows(x, inputScratch);
         Memory w = Memory.of(weight); // 'f' [size, outputs]: [outputs, size] row after row
         Memory inputErrors = Memory.of(inputGradient);
@@ -56,8 +54,8 @@ public final class SoftmaxCrossEntropy {
         int threads = Math.min(steps, Workers.threads());
         Stretch[] stretches = new Stretch[threads];
         Workers.run(threads, p -> {
-            int first = p * steps / threads * batch;
-            int count = (p + 1) * steps / threads * batch - first;
+            int first = Workers.border(steps, p, threads) * batch;
+            int count = Workers.border(steps, p + 1, threads) * batch - first;
             long z = logits.at((long) first * outputs, (long) count * outputs);
             long in = rows.at((long) first * size, (long) count * size);
             Gemm.product(false, true, count, outputs, size, in, size, w.at(0, (long) outputs * size), size, 0f, z, outputs);
@@ -69,8 +67,8 @@ public final class SoftmaxCrossEntropy {
         Memory weightErrors = Memory.of(weightGradient);
         int parts = Math.min(outputs, Workers.threads());
         Workers.run(parts, p -> {
-            int first = p * outputs / parts;
-            int count = (p + 1) * outputs / parts - first;
+            int first = Workers.border(outputs, p, parts);
+            int count = Workers.border(outputs, p + 1, parts) - first;
             Gemm.product(true, false, count, size, samples,
                     logits.at(first, (long) samples * outputs - first), outputs, rows.at(0, (long) samples * size), size,
                     0f, weightErrors.at((long) first * size, (long) count * size), size);
@@ -115,8 +113,7 @@ public final class SoftmaxCrossEntropy {
         void deltas(FloatBuffer logits, int first, int count, float[] bias, int[] classes) {
             int n = row.length;
             for (int sample = first; sample < first + count; sample++) {
-                logits.position(sample * n);
-                logits.get(row);
+                Memory.get(logits, (long) sample * n, row, n);
                 PointwiseMath.add(bias, row, n);
                 float max = max(row, n);
                 int wanted = classes[sample];
@@ -129,8 +126,7 @@ public final class SoftmaxCrossEntropy {
                 scale(row, 1 / total, n);
                 row[wanted] -= 1;
                 PointwiseMath.add(row, biasSum, n);
-                logits.position(sample * n);
-                logits.put(row);
+                Memory.put(logits, (long) sample * n, row, n);
             }
         }
     }

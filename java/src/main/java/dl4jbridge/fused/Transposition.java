@@ -39,11 +39,9 @@ final class Transposition {
     /** One [rows, columns] matrix at a position of a buffer to [columns, rows] at the same position of another. */
     static void transpose(FloatBuffer from, int position, int rows, int columns, FloatBuffer to, Scratch scratch) {
         int n = rows * columns;
-        from.position(position);
-        from.get(scratch.from, 0, n);
+        Memory.get(from, position, scratch.from, n);
         transpose(scratch.from, rows, columns, scratch.to, 0, rows);
-        to.position(position);
-        to.put(scratch.to, 0, n);
+        Memory.put(to, position, scratch.to, n);
     }
 
     /** Two arrays on the heap for one thread. */

@@ -42,6 +42,11 @@ public final class Workers {
         return shared.helpers.length + 1;
     }
 
+    /** Where part {@code part} of {@code n} things begins when they are dealt out evenly to {@code parts}. */
+    static int border(int n, int part, int parts) {
+        return (int) ((long) part * n / parts);
+    }
+
     /** Calls {@code body} for 0..tasks-1, each once, in any order and on any of the threads; returns when all are done. */
     static void run(int tasks, IntConsumer body) {
         Workers workers = shared;

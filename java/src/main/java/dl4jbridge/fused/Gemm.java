@@ -14,6 +14,8 @@ final class Gemm {
     private static final long UNPACKED = 1_000_000;
     /** 64 columns of so many rows of B stay in the first-level cache while all rows of A pass by. */
     private static final int DEPTH = 112;
+    /** Rows and columns of C, and rows of A and B, that a product with A transposed may have to go unpacked. */
+    static final int CUBE = 100;
     private static final int[] ROWS = {64, 32, 16};
     private static final int VECTORS = 64;
     /** Where a product has many rows and B is larger than the second-level cache, packing pays. */
@@ -53,6 +55,25 @@ final class Gemm {
                 for (int l = 0; l < k; l += depth) {
                     product(false, false, Math.min(rows, m - i), Math.min(columns, n - j), Math.min(depth, k - l),
                             a + 4L * ((long) i * lda + l), lda, b + 4L * ((long) l * n + j), n,
+                            l == 0 ? beta : 1f, c + 4L * ((long) i * n + j), n);
+                }
+            }
+        }
+    }
+
+    /**
+     * C[m, n] = beta C + transposed A[k, m] B[k, n], row-major without gaps; for k small enough that A and B stay in the
+     * second-level cache.
+     */
+    static void overRows(int m, int n, int k, long a, long b, float beta, long c) {
+        int depth = equalParts(k, CUBE);
+        int rows = equalParts(m, CUBE);
+        int columns = equalParts(n, CUBE);
+        for (int l = 0; l < k; l += depth) {
+            for (int i = 0; i < m; i += rows) {
+                for (int j = 0; j < n; j += columns) {
+                    product(true, false, Math.min(rows, m - i), Math.min(columns, n - j), Math.min(depth, k - l),
+                            a + 4L * ((long) l * m + i), m, b + 4L * ((long) l * n + j), n,
                             l == 0 ? beta : 1f, c + 4L * ((long) i * n + j), n);
                 }
             }

@@ -9,9 +9,9 @@ import org.nd4j.linalg.factory.Nd4j;
 /**
  * One GravesLSTM over one segment, forward and back: the arithmetic of DL4J's LSTMHelpers without its small calls.
  *
- * <p>All sequences lie as {@link Sequence} says, each gate in a block of its own, so that the products over all time
- * steps are single calls and the point-wise loops run over flat arrays. The batch is cut into parts, one a thread; each
- * part walks through time by itself. What forward leaves for backward stays here until the next forward.
+ * <p>The batch is cut into parts, one a thread; each {@link Part} walks through time by itself, a chunk of steps after
+ * the other, and makes the products over time of a chunk while that lies in the cache. What forward leaves for backward
+ * stays here until the next forward.
  *
  * <p>Gates, as in DL4J's weights: block input, forget, output, input. Peepholes: forget, output, input.
  */
@@ -20,8 +20,8 @@ final class Recurrence {
     /** With fewer rows than this, laying the weights out anew costs more than it saves. */
     private static final int FEW_ROWS = 64;
 
-    /** Gradients of the pre-activations, [step, batch, gate, unit]; alive within a backward pass only. */
-    private static final ThreadLocal<Memory> DELTAS = new ThreadLocal<>();
+    /** Of the parts; the layers of a network use them one after the other. */
+    private static final ThreadLocal<Scratch[]> SCRATCH = ThreadLocal.withInitial(() -> new Scratch[0]);
 
     private final PointwiseMath math;
     private final OneHot oneHot = new OneHot();
@@ -31,12 +31,11 @@ final class Recurrence {
     private int size;
     private Part[] parts = new Part[0];
 
-    private Memory gates; // [gate, step, batch, unit]: pre-activations, then activations
-    private Memory hidden; // [1 + step, batch, unit]: the first is the state before the segment
     private Memory recurrentRows; // [gate, from unit, to unit]
+    private Memory inputColumns; // [gate, input, unit]
     private Memory inputScratch;
     private Memory epsilonScratch;
-    private final Transposition.Scratch[] scratch = new Transposition.Scratch[GATES];
+    private final Transposition.Scratch[] turning = new Transposition.Scratch[GATES];
     private float[] inputRows = new float[0]; // [class, gate, unit] with the bias: rows to gather
     private int[] classes; // of the input, null if it is not one-hot
     private Memory denseInput; // [step, batch, input] of the last forward, null if its input is one-hot
@@ -44,7 +43,7 @@ final class Recurrence {
 
     Recurrence(PointwiseMath math) {
         this.math = math;
-        Arrays.setAll(scratch, g -> new Transposition.Scratch());
+        Arrays.setAll(turning, g -> new Transposition.Scratch());
     }
 
     /** DL4J's parameters (or gradients) of a layer: W [nIn, 4H], RW [H, 4H + 3], b [1, 4H], 'f' order. */
@@ -85,17 +84,22 @@ final class Recurrence {
         this.mask = mask == null ? null : floats(mask.castTo(x.dataType()).dup('f'));
         boolean manyRows = batch * steps >= FEW_ROWS;
         classes = manyRows ? oneHot.read(x) : null;
-        begin(h0, c0);
-        layOut(weights, manyRows);
         denseInput = null;
         if (classes == null) {
             inputScratch = Sequence.scratch(x, inputScratch);
             denseInput = Sequence.rows(x, inputScratch);
-            multiplyInput(weights);
+        }
+        begin(h0, c0);
+        if (manyRows) {
+            layOut(weights);
         }
         Memory to = outputs == null ? null : Memory.of(outputs);
-        Workers.run(parts.length, p -> parts[p].forward(weights, manyRows, to));
+        Scratch[] scratch = scratch();
+        Workers.run(parts.length, p -> parts[p].forward(weights, manyRows, to, scratch[p]));
         weights.keep();
+        if (denseInput != null) {
+            denseInput.keep();
+        }
         if (to != null) {
             to.keep();
         }
@@ -111,8 +115,6 @@ final class Recurrence {
         this.inputs = inputs;
         this.steps = steps;
         this.size = size;
-        gates = Memory.atLeast(gates, (long) GATES * steps * batch * size);
-        hidden = Memory.atLeast(hidden, (steps + 1L) * batch * size);
         recurrentRows = Memory.atLeast(recurrentRows, (long) GATES * size * size);
         parts = new Part[threads];
         for (int p = 0; p < threads; p++) {
@@ -120,10 +122,24 @@ final class Recurrence {
         }
     }
 
+    private Scratch[] scratch() {
+        Scratch[] held = SCRATCH.get();
+        if (held.length < parts.length) {
+            int before = held.length;
+            held = Arrays.copyOf(held, parts.length);
+            for (int p = before; p < held.length; p++) {
+                held[p] = new Scratch();
+            }
+            SCRATCH.set(held);
+        }
+        return held;
+    }
+
     private void begin(INDArray h0, INDArray c0) {
-        hidden.view().put(rows(h0));
+        float[] units = rows(h0);
         float[] cells = rows(c0);
         for (Part part : parts) {
+            part.hidden.view().put(units, part.from * size, part.length);
             System.arraycopy(cells, part.from * size, part.firstCell, 0, part.length);
         }
     }
@@ -146,25 +162,31 @@ final class Recurrence {
     }
 
     /** The weights as the time loop reads them: each row one stretch. */
-    private void layOut(Weights weights, boolean manyRows) {
-        if (!manyRows) {
-            return;
-        }
-        if (classes != null && inputRows.length < inputs * GATES * size) {
+    private void layOut(Weights weights) {
+        if (classes == null) {
+            inputColumns = Memory.atLeast(inputColumns, (long) GATES * inputs * size);
+        } else if (inputRows.length < inputs * GATES * size) {
             inputRows = new float[inputs * GATES * size];
         }
         Workers.run(GATES, g -> {
-            Transposition.transpose(weights.recurrent.view(), g * size * size, size, size, recurrentRows.view(),
-                    scratch[g].atLeast(size * size));
-            if (classes != null) {
+            layOut(weights.recurrent, g, size, recurrentRows);
+            if (classes == null) {
+                layOut(weights.input, g, inputs, inputColumns);
+            } else {
                 layOutInputRows(weights, g);
             }
         });
     }
 
+    private void layOut(Memory weights, int gate, int columns, Memory to) {
+        int n = size * columns;
+        Transposition.transpose(
+                weights.view(), gate * n, size, columns, to.view(), turning[gate].atLeast(n));
+    }
+
     private void layOutInputRows(Weights weights, int gate) {
         int n = size * inputs;
-        float[] columns = scratch[gate].atLeast(n).from;
+        float[] columns = turning[gate].atLeast(n).from;
         Memory.get(weights.input.view(), (long) gate * n, columns, n);
         float[] bias = new float[size];
         Memory.get(weights.bias.view(), (long) gate * size, bias, size);
@@ -176,34 +198,17 @@ final class Recurrence {
         Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
     }
 
-    /** The input's share of all gates at all time steps. */
-    private void multiplyInput(Weights weights) {
-        int chunks = Math.min(steps, Workers.threads());
-        Workers.run(chunks, chunk -> {
-            int first = Workers.border(steps, chunk, chunks) * batch;
-            int count = Workers.border(steps, chunk + 1, chunks) * batch - first;
-            for (int g = 0; g < GATES; g++) {
-                Gemm.product(false, true, count, size, inputs,
-                        denseInput.at((long) first * inputs, (long) count * inputs), inputs,
-                        weights.input.at((long) g * size * inputs, (long) size * inputs), inputs,
-                        0f, gates.at(gateAt(g, 0) + (long) first * size, (long) count * size), size);
-            }
-        });
-        denseInput.keep();
-    }
-
-    private long gateAt(int gate, int step) {
-        return ((long) gate * steps + step) * batch * size;
-    }
-
     /** The output of the last step, [batch, size]. */
     INDArray lastHidden() {
         INDArray last = state();
         Memory to = Memory.of(last);
-        FloatBuffer from = hidden.view();
-        from.position(steps * batch * size);
-        from.limit((steps + 1) * batch * size);
-        to.view().put(from);
+        FloatBuffer view = to.view();
+        for (Part part : parts) {
+            FloatBuffer from = part.hidden.view();
+            from.position(steps * part.length);
+            from.limit((steps + 1) * part.length);
+            view.put(from);
+        }
         to.keep();
         return last;
     }
@@ -236,25 +241,16 @@ final class Recurrence {
     void backward(INDArray epsilon, Weights weights, Weights gradients, INDArray inputGradient, boolean exactMask) {
         epsilonScratch = Sequence.scratch(epsilon, epsilonScratch);
         Memory errors = Sequence.rows(epsilon, epsilonScratch);
-        Memory deltas = Memory.atLeast(DELTAS.get(), (long) GATES * steps * batch * size);
-        DELTAS.set(deltas);
-        Workers.run(parts.length, p -> parts[p].backward(errors, deltas, weights, exactMask));
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
-        int chunks = inputErrors == null ? 0 : Math.min(steps, 2 * Workers.threads());
-        int shares = Workers.threads();
-        int scatters = classes == null ? 0 : GATES;
-        Workers.run(shares + scatters + chunks, task -> {
-            if (task < shares) {
-                weightGradients(task, shares, deltas, gradients);
-            } else if (task < shares + scatters) {
-                scatterInputRows(task - shares, deltas, gradients);
-            } else {
-                inputErrors(task - shares - scatters, chunks, deltas, weights, inputErrors);
-            }
+        Scratch[] scratch = scratch();
+        Workers.run(parts.length, p -> {
+            // The first part adds up where the sum is wanted.
+            Memory recurrentSum = p == 0 ? gradients.recurrent : scratch[p].recurrentSum(size);
+            Memory inputSum = p == 0 || classes != null ? gradients.input : scratch[p].inputSum(size, inputs);
+            parts[p].backward(errors, weights, recurrentSum, inputSum, inputErrors, exactMask, scratch[p]);
         });
-        biasAndPeepholeGradients(gradients);
+        sumParts(gradients, scratch);
         errors.keep();
-        deltas.keep();
         weights.keep();
         gradients.keep();
         if (denseInput != null) {
@@ -265,33 +261,37 @@ final class Recurrence {
         }
     }
 
-    /** Products of the deltas with what came in, over batch and time, for a share of all gates' units. */
-    private void weightGradients(int share, int shares, Memory deltas, Weights gradients) {
-        int all = steps * batch;
-        int width = GATES * size;
-        int first = Workers.border(width, share, shares);
-        int count = Workers.border(width, share + 1, shares) - first;
-        long left = deltas.at(first, (long) all * width - first);
-        Gemm.product(true, false, count, size, all, left, width, hidden.at(0, (long) all * size), size,
-                0f, gradients.recurrent.at((long) first * size, (long) count * size), size);
-        if (denseInput != null) {
-            Gemm.product(true, false, count, inputs, all, left, width, denseInput.at(0, (long) all * inputs), inputs,
-                    0f, gradients.input.at((long) first * inputs, (long) count * inputs), inputs);
-        }
+    private void sumParts(Weights gradients, Scratch[] scratch) {
+        Workers.run(GATES, g -> {
+            if (classes != null) {
+                sumClasses(g, gradients, scratch);
+            }
+            for (int p = 1; p < parts.length; p++) {
+                add(scratch[p].recurrentSum, gradients.recurrent, g, size * size);
+                if (classes == null) {
+                    add(scratch[p].inputSum, gradients.input, g, size * inputs);
+                }
+            }
+        });
+        biasAndPeepholeGradients(gradients);
+    }
+
+    private void add(Memory from, Memory to, int gate, int n) {
+        Transposition.Scratch arrays = turning[gate].atLeast(n);
+        Memory.get(from.view(), (long) gate * n, arrays.from, n);
+        Memory.get(to.view(), (long) gate * n, arrays.to, n);
+        PointwiseMath.add(arrays.from, arrays.to, n);
+        Memory.put(to.view(), (long) gate * n, arrays.to, n);
     }
 
     /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */
-    private void scatterInputRows(int gate, Memory deltas, Weights gradients) {
+    private void sumClasses(int gate, Weights gradients, Scratch[] scratch) {
         int n = inputs * size;
-        float[] sums = scratch[gate].atLeast(n).from;
-        Arrays.fill(sums, 0, n, 0);
-        float[] delta = new float[size];
-        FloatBuffer view = deltas.view();
-        for (int i = 0; i < steps * batch; i++) {
-            Memory.get(view, ((long) i * GATES + gate) * size, delta, size);
-            addRow(delta, 0, sums, classes[i] * size, size);
+        float[] sums = scratch[0].classSums[gate];
+        for (int p = 1; p < parts.length; p++) {
+            PointwiseMath.add(scratch[p].classSums[gate], sums, n);
         }
-        float[] columns = scratch[gate].to;
+        float[] columns = turning[gate].atLeast(n).to;
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
         Memory.put(gradients.input.view(), (long) gate * n, columns, n);
     }
@@ -300,16 +300,6 @@ final class Recurrence {
         for (int i = 0; i < n; i++) {
             to[toAt + i] += from[at + i];
         }
-    }
-
-    private void inputErrors(int chunk, int chunks, Memory deltas, Weights weights, Memory inputErrors) {
-        int first = Workers.border(steps, chunk, chunks) * batch;
-        int count = Workers.border(steps, chunk + 1, chunks) * batch - first;
-        int width = GATES * size;
-        Gemm.product(false, false, count, inputs, width,
-                deltas.at((long) first * width, (long) count * width), width,
-                weights.input.at(0, (long) width * inputs), inputs,
-                0f, inputErrors.at((long) first * inputs, (long) count * inputs), inputs);
     }
 
     private void biasAndPeepholeGradients(Weights gradients) {
@@ -331,17 +321,53 @@ final class Recurrence {
         }
     }
 
+    /** Working memory of one part. */
+    private static final class Scratch {
+        Memory gates; // [gate, step of a chunk, row of the part, unit]: pre-activations, or their gradients
+        Memory input; // [step of a chunk, row of the part, input], or its gradients
+        Memory oneStep; // [row of the part, unit]
+        Memory recurrentSum; // of the weights' gradient, as it lies in DL4J
+        Memory inputSum; // likewise
+        final float[][] classSums = new float[GATES][0]; // [gate][class, unit]: the input weights' for one-hot input
+
+        Scratch hold(Part part, int inputs) {
+            gates = Memory.atLeast(gates, (long) GATES * part.chunk * part.length);
+            input = Memory.atLeast(input, (long) part.chunk * part.rows * inputs);
+            oneStep = Memory.atLeast(oneStep, part.length);
+            return this;
+        }
+
+        Memory recurrentSum(int size) {
+            recurrentSum = Memory.atLeast(recurrentSum, (long) GATES * size * size);
+            return recurrentSum;
+        }
+
+        Memory inputSum(int size, int inputs) {
+            inputSum = Memory.atLeast(inputSum, (long) GATES * size * inputs);
+            return inputSum;
+        }
+
+        void clearClassSums(int n) {
+            for (int g = 0; g < GATES; g++) {
+                if (classSums[g].length < n) {
+                    classSums[g] = new float[n];
+                } else {
+                    Arrays.fill(classSums[g], 0, n, 0);
+                }
+            }
+        }
+    }
+
     /** A stretch of the batch, walked through time by one thread. */
     private final class Part {
         final int from;
         final int rows;
-        final int length;
+        final int length; // of a step
+        final int chunk; // steps
+        final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
         final float[] firstCell;
-        final float[] block;
-        final float[] forget;
-        final float[] output;
-        final float[] input;
         final float[][] cell;
+        final float[][][] gate; // [gate][step]: activations
         final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
         final float[] h;
@@ -351,21 +377,16 @@ final class Recurrence {
         final float[][] bias; // likewise
         final float[][] biasSum;
         final float[][] peepholeSum;
-        final FloatBuffer gateView = gates.view();
-        final FloatBuffer hiddenView = hidden.view();
-        final Memory oneStep; // of all gates
-        final FloatBuffer oneStepView;
 
         Part(int from, int to) {
             this.from = from;
             rows = to - from;
             length = rows * size;
+            chunk = Math.max(1, Math.min(steps, Gemm.CUBE / rows));
+            hidden = Memory.allocate((steps + 1L) * length);
             firstCell = new float[length];
-            block = new float[length];
-            forget = new float[length];
-            output = new float[length];
-            input = new float[length];
             cell = new float[steps][length];
+            gate = new float[GATES][steps][length];
             cellTanh = new float[length];
             delta = new float[GATES][length];
             h = new float[length];
@@ -375,42 +396,57 @@ final class Recurrence {
             bias = new float[GATES][length];
             biasSum = new float[GATES][length];
             peepholeSum = new float[3][length];
-            oneStep = Memory.allocate((long) GATES * length);
-            oneStepView = oneStep.view();
         }
 
-        private long offset(int step) {
-            return ((long) step * batch + from) * size;
+        /** Where the part's rows of a step begin in an array of [steps, batch, width]. */
+        private long offset(int step, int width) {
+            return ((long) step * batch + from) * width;
         }
 
-        void forward(Weights weights, boolean laidOut, Memory outputs) {
+        /** Of a gate and a step within a chunk. */
+        private long gateAddress(Scratch scratch, int gate, int step, int count) {
+            return scratch.gates.at(((long) gate * chunk + step) * length, (long) count * length);
+        }
+
+        void forward(Weights weights, boolean laidOut, Memory outputs, Scratch scratch) {
+            scratch.hold(this, inputs);
+            FloatBuffer gateView = scratch.gates.view();
+            FloatBuffer hiddenView = hidden.view();
             FloatBuffer outputView = outputs == null ? null : outputs.view();
             repeatVectors(weights);
             for (int t = 0; t < steps; t++) {
-                multiplyRecurrent(t, weights, laidOut);
-                readInputs(0, t, block);
-                readInputs(1, t, forget);
-                readInputs(2, t, output);
-                readInputs(3, t, input);
-                float[] before = t == 0 ? firstCell : cell[t - 1];
-                math.tanh(block, block, length);
-                math.sigmoid(forget, before, peephole[0], length);
-                math.sigmoid(input, before, peephole[2], length);
-                PointwiseMath.cell(forget, before, input, block, cell[t], length);
-                math.sigmoid(output, cell[t], peephole[1], length);
-                math.hidden(cell[t], output, h, length);
-                if (mask != null) {
-                    maskRows(h, t);
-                    maskRows(cell[t], t);
+                int inChunk = classes != null ? 0 : t % chunk;
+                if (classes == null && inChunk == 0) {
+                    multiplyInput(t, Math.min(chunk, steps - t), weights, laidOut, scratch);
                 }
-                write(0, t, block);
-                write(1, t, forget);
-                write(2, t, output);
-                write(3, t, input);
-                Memory.put(hiddenView, offset(t + 1), h, length);
+                multiplyRecurrent(t, inChunk, weights, laidOut, scratch);
+                for (int g = 0; g < GATES; g++) {
+                    Memory.get(gateView, ((long) g * chunk + inChunk) * length, gate[g][t], length);
+                    addInput(g, t);
+                }
+                activate(t);
+                Memory.put(hiddenView, (t + 1L) * length, h, length);
                 if (outputView != null) {
-                    Memory.put(outputView, offset(t), h, length);
+                    Memory.put(outputView, offset(t, size), h, length);
                 }
+            }
+        }
+
+        private void activate(int t) {
+            float[] block = gate[0][t];
+            float[] forget = gate[1][t];
+            float[] output = gate[2][t];
+            float[] input = gate[3][t];
+            float[] before = t == 0 ? firstCell : cell[t - 1];
+            math.tanh(block, block, length);
+            math.sigmoid(forget, before, peephole[0], length);
+            math.sigmoid(input, before, peephole[2], length);
+            PointwiseMath.cell(forget, before, input, block, cell[t], length);
+            math.sigmoid(output, cell[t], peephole[1], length);
+            math.hidden(cell[t], output, h, length);
+            if (mask != null) {
+                maskRows(h, t);
+                maskRows(cell[t], t);
             }
         }
 
@@ -431,41 +467,58 @@ final class Recurrence {
             }
         }
 
-        /** Onto the input's share of the gates; of one-hot input, which is added later, into a buffer of one step. */
-        private void multiplyRecurrent(int t, Weights weights, boolean laidOut) {
-            long h = hidden.at(offset(t), length);
-            long square = (long) size * size;
+        /** The part's rows of a chunk of the dense input, one after the other. */
+        private long gatherInput(int first, int count, Scratch scratch) {
+            int n = rows * inputs;
+            float[] step = new float[n];
+            FloatBuffer view = denseInput.view();
+            FloatBuffer to = scratch.input.view();
+            for (int t = 0; t < count; t++) {
+                Memory.get(view, offset(first + t, inputs), step, n);
+                Memory.put(to, (long) t * n, step, n);
+            }
+            return scratch.input.at(0, (long) count * n);
+        }
+
+        /** The dense input's share of all gates in a chunk. */
+        private void multiplyInput(int first, int count, Weights weights, boolean laidOut, Scratch scratch) {
+            long x = gatherInput(first, count, scratch);
+            long n = (long) size * inputs;
             for (int g = 0; g < GATES; g++) {
-                long z = classes != null ? oneStep.at((long) g * length, length)
-                        : gates.at(gateAt(g, 0) + offset(t), length);
-                float beta = classes != null ? 0f : 1f;
+                long z = gateAddress(scratch, g, 0, count);
                 if (laidOut) {
-                    Gemm.fewRows(rows, size, size, h, size, recurrentRows.at(g * square, square), beta, z);
+                    Gemm.fewRows(count * rows, size, inputs, x, inputs, inputColumns.at(g * n, n), 0f, z);
                 } else {
-                    Gemm.product(false, true, rows, size, size, h, size, weights.recurrent.at(g * square, square),
-                            size, beta, z, size);
+                    Gemm.product(false, true, count * rows, size, inputs, x, inputs, weights.input.at(g * n, n), inputs,
+                            0f, z, size);
                 }
             }
         }
 
-        private void read(int gate, int t, float[] into) {
-            Memory.get(gateView, gateAt(gate, 0) + offset(t), into, length);
+        /** Onto the dense input's share of the gates; that of one-hot input is added later. */
+        private void multiplyRecurrent(int t, int inChunk, Weights weights, boolean laidOut, Scratch scratch) {
+            long before = hidden.at((long) t * length, length);
+            long n = (long) size * size;
+            float beta = classes != null ? 0f : 1f;
+            for (int g = 0; g < GATES; g++) {
+                long z = gateAddress(scratch, g, inChunk, 1);
+                if (laidOut) {
+                    Gemm.fewRows(rows, size, size, before, size, recurrentRows.at(g * n, n), beta, z);
+                } else {
+                    Gemm.product(false, true, rows, size, size, before, size, weights.recurrent.at(g * n, n), size,
+                            beta, z, size);
+                }
+            }
         }
 
-        private void write(int gate, int t, float[] values) {
-            Memory.put(gateView, gateAt(gate, 0) + offset(t), values, length);
-        }
-
-        /** The pre-activations of a gate at a step. */
-        private void readInputs(int gate, int t, float[] into) {
+        private void addInput(int g, int t) {
+            float[] z = gate[g][t];
             if (classes == null) {
-                read(gate, t, into);
-                PointwiseMath.add(bias[gate], into, length);
+                PointwiseMath.add(bias[g], z, length);
                 return;
             }
-            Memory.get(oneStepView, (long) gate * length, into, length);
             for (int b = 0; b < rows; b++) {
-                addRow(inputRows, (classes[t * batch + from + b] * GATES + gate) * size, into, b * size, size);
+                addRow(inputRows, (classes[t * batch + from + b] * GATES + g) * size, z, b * size, size);
             }
         }
 
@@ -478,9 +531,44 @@ final class Recurrence {
             }
         }
 
-        void backward(Memory errors, Memory deltas, Weights weights, boolean exactMask) {
+        void backward(Memory errors, Weights weights, Memory recurrentSum, Memory inputSum, Memory inputErrors,
+                boolean exactMask, Scratch scratch) {
+            scratch.hold(this, inputs);
+            clearSums(scratch);
             FloatBuffer errorView = errors.view();
-            FloatBuffer deltaView = deltas.view();
+            FloatBuffer gateView = scratch.gates.view();
+            FloatBuffer oneStepView = scratch.oneStep.view();
+            for (int first = (steps - 1) / chunk * chunk; first >= 0; first -= chunk) {
+                int count = Math.min(chunk, steps - first);
+                for (int t = first + count - 1; t >= first; t--) {
+                    Memory.get(errorView, offset(t, size), error, length);
+                    if (t < steps - 1) {
+                        Memory.get(oneStepView, 0, h, length);
+                        PointwiseMath.add(h, error, length);
+                    }
+                    gateDeltas(t, exactMask);
+                    sumGradients(t, scratch);
+                    for (int g = 0; g < GATES; g++) {
+                        Memory.put(gateView, ((long) g * chunk + t - first) * length, delta[g], length);
+                    }
+                    if (t > 0) {
+                        multiplyBack(t - first, 1, weights.recurrent, size, scratch, scratch.oneStep);
+                    }
+                }
+                float beta = first + count == steps ? 0f : 1f;
+                multiplyOverTime(count, hidden.at((long) first * length, (long) count * length), size, beta,
+                        recurrentSum, scratch);
+                if (classes == null) {
+                    multiplyOverTime(count, gatherInput(first, count, scratch), inputs, beta, inputSum, scratch);
+                }
+                if (inputErrors != null) {
+                    multiplyBack(0, count, weights.input, inputs, scratch, scratch.input);
+                    scatterInputErrors(first, count, scratch, inputErrors);
+                }
+            }
+        }
+
+        private void clearSums(Scratch scratch) {
             Arrays.fill(dCell, 0);
             for (float[] sum : biasSum) {
                 Arrays.fill(sum, 0);
@@ -488,41 +576,44 @@ final class Recurrence {
             for (float[] sum : peepholeSum) {
                 Arrays.fill(sum, 0);
             }
-            for (int t = steps - 1; t >= 0; t--) {
-                Memory.get(errorView, offset(t), error, length);
-                if (t < steps - 1) {
-                    multiplyBack(t + 1, deltas, weights);
-                    Memory.get(oneStepView, 0, h, length);
-                    PointwiseMath.add(h, error, length);
-                }
-                read(0, t, block);
-                read(1, t, forget);
-                read(2, t, output);
-                read(3, t, input);
-                gateDeltas(t, exactMask);
-                sumGradients(t);
-                writeDeltas(t, deltaView);
+            if (classes != null) {
+                scratch.clearClassSums(inputs * size);
             }
         }
 
-        /** The deltas of step t through the recurrent weights, which lie right for that in DL4J's order. */
-        private void multiplyBack(int t, Memory deltas, Weights weights) {
-            int width = GATES * size;
-            Gemm.fewRows(rows, size, width, deltas.at(GATES * offset(t), (long) GATES * length), width,
-                    weights.recurrent.at(0, (long) width * size), 0f, oneStep.at(0, length));
+        /** The deltas of some steps of a chunk through weights, which lie right for that in DL4J's order. */
+        private void multiplyBack(int step, int count, Memory weights, int width, Scratch scratch, Memory into) {
+            long n = (long) size * width;
+            for (int g = 0; g < GATES; g++) {
+                Gemm.fewRows(count * rows, width, size, gateAddress(scratch, g, step, count), size,
+                        weights.at(g * n, n), g == 0 ? 0f : 1f, into.at(0, (long) count * rows * width));
+            }
         }
 
-        /** Into [step, batch, gate, unit]: the deltas of a sample are one row of the products to come. */
-        private void writeDeltas(int t, FloatBuffer view) {
-            for (int b = 0; b < rows; b++) {
-                view.position((int) (GATES * (offset(t) + (long) b * size)));
-                for (float[] d : delta) {
-                    view.put(d, b * size, size);
-                }
+        /** The deltas of a chunk times what came in, over batch and time. */
+        private void multiplyOverTime(int count, long came, int width, float beta, Memory sum, Scratch scratch) {
+            long n = (long) size * width;
+            for (int g = 0; g < GATES; g++) {
+                Gemm.overRows(size, width, count * rows, gateAddress(scratch, g, 0, count), came, beta, sum.at(g * n, n));
+            }
+        }
+
+        private void scatterInputErrors(int first, int count, Scratch scratch, Memory inputErrors) {
+            int n = rows * inputs;
+            float[] step = new float[n];
+            FloatBuffer from = scratch.input.view();
+            FloatBuffer to = inputErrors.view();
+            for (int t = 0; t < count; t++) {
+                Memory.get(from, (long) t * n, step, n);
+                Memory.put(to, offset(first + t, inputs), step, n);
             }
         }
 
         private void gateDeltas(int t, boolean exactMask) {
+            float[] block = gate[0][t];
+            float[] forget = gate[1][t];
+            float[] output = gate[2][t];
+            float[] input = gate[3][t];
             float[] before = t == 0 ? firstCell : cell[t - 1];
             if (mask != null && exactMask) {
                 maskRows(error, t);
@@ -549,10 +640,15 @@ final class Recurrence {
             PointwiseMath.cellBackward(dCell, forget, delta[1], peephole[0], delta[3], peephole[2], length);
         }
 
-        private void sumGradients(int t) {
+        private void sumGradients(int t, Scratch scratch) {
             float[] before = t == 0 ? firstCell : cell[t - 1];
             for (int g = 0; g < GATES; g++) {
                 PointwiseMath.add(delta[g], biasSum[g], length);
+                if (classes != null) {
+                    for (int b = 0; b < rows; b++) {
+                        addRow(delta[g], b * size, scratch.classSums[g], classes[t * batch + from + b] * size, size);
+                    }
+                }
             }
             PointwiseMath.addProduct(delta[1], before, peepholeSum[0], length);
             PointwiseMath.addProduct(delta[2], cell[t], peepholeSum[1], length);

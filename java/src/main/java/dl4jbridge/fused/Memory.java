@@ -14,6 +14,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * an address is made; everybody else asks for a stretch of it and gets it checked.
  */
 final class Memory {
+    private static final int CHUNK = 2048;
+
     private final Object owner;
     private final long address;
     private final long length;
@@ -90,6 +92,21 @@ final class Memory {
     static void put(FloatBuffer view, long at, float[] values, int n) {
         view.position((int) at);
         view.put(values, 0, n);
+    }
+
+    /** Adds {@code count} floats of other memory from {@code offset} on to those at the same place here. */
+    void add(Memory other, long offset, long count) {
+        float[] terms = new float[(int) Math.min(count, CHUNK)];
+        float[] sums = new float[terms.length];
+        FloatBuffer to = view();
+        FloatBuffer from = other.view();
+        for (long at = offset; at < offset + count; at += terms.length) {
+            int n = (int) Math.min(terms.length, offset + count - at);
+            get(from, at, terms, n);
+            get(to, at, sums, n);
+            PointwiseMath.add(terms, sums, n);
+            put(to, at, sums, n);
+        }
     }
 
     float get(long offset) {

@@ -267,21 +267,15 @@ final class Recurrence {
                 sumClasses(g, gradients, scratch);
             }
             for (int p = 1; p < parts.length; p++) {
-                add(scratch[p].recurrentSum, gradients.recurrent, g, size * size);
+                long n = (long) size * size;
+                gradients.recurrent.add(scratch[p].recurrentSum, g * n, n);
                 if (classes == null) {
-                    add(scratch[p].inputSum, gradients.input, g, size * inputs);
+                    n = (long) size * inputs;
+                    gradients.input.add(scratch[p].inputSum, g * n, n);
                 }
             }
         });
         biasAndPeepholeGradients(gradients);
-    }
-
-    private void add(Memory from, Memory to, int gate, int n) {
-        Transposition.Scratch arrays = turning[gate].atLeast(n);
-        Memory.get(from.view(), (long) gate * n, arrays.from, n);
-        Memory.get(to.view(), (long) gate * n, arrays.to, n);
-        PointwiseMath.add(arrays.from, arrays.to, n);
-        Memory.put(to.view(), (long) gate * n, arrays.to, n);
     }
 
     /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */

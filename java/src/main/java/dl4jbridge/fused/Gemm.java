@@ -8,10 +8,12 @@ import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 /** Single-precision matrix products on row-major matrices at addresses, with the OpenBLAS that ND4J brings. */
 final class Gemm {
     /**
-     * On AVX-512, OpenBLAS multiplies matrices of up to so many multiply-adds as they lie, without packing them first.
-     * See its sgemm_small_kernel_permit_skylakex.c.
+     * With its kernels for AVX-512, OpenBLAS multiplies matrices of up to so many multiply-adds as they lie, without
+     * packing them first. See its sgemm_small_kernel_permit_skylakex.c.
      */
     private static final long UNPACKED = 1_000_000;
+    /** True where those kernels are named; OpenBLAS tells nobody through JavaCPP which ones it takes. */
+    static boolean multipliesUnpacked = "SkylakeX".equalsIgnoreCase(System.getenv("OPENBLAS_CORETYPE"));
     /** 64 columns of so many rows of B stay in the first-level cache while all rows of A pass by. */
     private static final int DEPTH = 112;
     /** Rows and columns of C, and rows of A and B, that a product with A transposed may have to go unpacked. */
@@ -32,10 +34,10 @@ final class Gemm {
     /**
      * C[m, n] = beta C + A[m, k] B[k, n], row-major, B and C without gaps; for few rows, and many calls with the same B.
      *
-     * <p>Cut into blocks that OpenBLAS need not pack: 1.2 to 2 times as fast as one call at a batch of 16 to 64.
+     * <p>Cut into blocks where OpenBLAS then need not pack: 1.2 to 2 times as fast as one call at a batch of 16 to 64.
      */
     static void fewRows(int m, int n, int k, long a, int lda, long b, float beta, long c) {
-        if (m >= MANY_ROWS && (long) k * n > LARGE) {
+        if (!multipliesUnpacked || m >= MANY_ROWS && (long) k * n > LARGE) {
             product(false, false, m, n, k, a, lda, b, n, beta, c, n);
             return;
         }
@@ -62,10 +64,14 @@ final class Gemm {
     }
 
     /**
-     * C[m, n] = beta C + transposed A[k, m] B[k, n], row-major without gaps; for k small enough that A and B stay in the
-     * second-level cache.
+     * C[m, n] = beta C + transposed A[k, m] B[k, n], row-major without gaps. Cut into blocks that OpenBLAS need not
+     * pack as long as k is so small that A and B stay in the second-level cache.
      */
     static void overRows(int m, int n, int k, long a, long b, float beta, long c) {
+        if (!multipliesUnpacked || k > 2 * CUBE) {
+            product(true, false, m, n, k, a, m, b, n, beta, c, n);
+            return;
+        }
         int depth = equalParts(k, CUBE);
         int rows = equalParts(m, CUBE);
         int columns = equalParts(n, CUBE);

@@ -20,6 +20,12 @@ final class Recurrence {
     /** With fewer rows than this, laying the weights out anew costs more than it saves. */
     private static final int FEW_ROWS = 64;
 
+    /**
+     * Chunks pay while a weight gradient of so many floats, which each of them reads and writes, stays in the
+     * second-level cache beside it. Larger layers take the whole segment as one.
+     */
+    private static final int CACHED_GRADIENT = 220_000;
+
     /** Of the parts; the layers of a network use them one after the other. */
     private static final ThreadLocal<Scratch[]> SCRATCH = ThreadLocal.withInitial(() -> new Scratch[0]);
 
@@ -188,14 +194,12 @@ final class Recurrence {
         int n = size * inputs;
         float[] columns = turning[gate].atLeast(n).from;
         Memory.get(weights.input.view(), (long) gate * n, columns, n);
+        Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
         float[] bias = new float[size];
         Memory.get(weights.bias.view(), (long) gate * size, bias, size);
-        for (int j = 0; j < size; j++) {
-            for (int k = j * inputs; k < (j + 1) * inputs; k++) {
-                columns[k] += bias[j];
-            }
+        for (int k = 0; k < inputs; k++) {
+            addRow(bias, 0, inputRows, (k * GATES + gate) * size, size);
         }
-        Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
     }
 
     /** The output of the last step, [batch, size]. */
@@ -376,7 +380,8 @@ final class Recurrence {
             this.from = from;
             rows = to - from;
             length = rows * size;
-            chunk = Math.max(1, Math.min(steps, Gemm.CUBE / rows));
+            boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
+            chunk = inChunks ? Math.max(1, Math.min(steps, Gemm.CUBE / rows)) : steps;
             hidden = Memory.allocate((steps + 1L) * length);
             firstCell = new float[length];
             cell = new float[steps][length];

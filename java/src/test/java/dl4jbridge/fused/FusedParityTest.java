@@ -66,9 +66,12 @@ class FusedParityTest {
     /** 12 samples a segment: the way for few. */
     private static final Sizes FEW = new Sizes(3, 4, 6, 5, 7, 2);
 
+    private static final boolean MULTIPLIES_UNPACKED = Gemm.multipliesUnpacked;
+
     @AfterEach
-    void oneThread() {
+    void reset() {
         Workers.setThreads(1);
+        Gemm.multipliesUnpacked = MULTIPLIES_UNPACKED;
     }
 
     static Stream<Arguments> sizesAndThreads() {
@@ -112,12 +115,15 @@ class FusedParityTest {
         assertSegmentsClose(Twins.exact(sizes.configuration()), sizes, false, CLOSE);
     }
 
-    /** More than one tile of the point-wise loops, more than one stretch of the weight gradients. */
+    /** A segment in several chunks of steps, of different length for each thread, and in one. */
     @ParameterizedTest
-    @CsvSource({"33, 3, 1, true", "33, 3, 2, false", "33, 51, 1, false", "33, 51, 2, true"})
-    void largerLayers(int batch, int steps, int threads, boolean oneHot) {
+    @CsvSource({"33, 3, 1, true, true", "33, 3, 2, false, true", "33, 51, 1, false, true", "33, 51, 2, true, true",
+            "33, 51, 2, false, true", "150, 2, 1, true, true", "250, 2, 1, false, true", "33, 51, 2, true, false",
+            "33, 51, 2, false, false"})
+    void largerLayers(int batch, int steps, int threads, boolean oneHot, boolean unpacked) {
         Workers.setThreads(threads);
-        Sizes sizes = new Sizes(batch, steps, 20, 50, 11, 1);
+        Gemm.multipliesUnpacked = unpacked;
+        Sizes sizes = new Sizes(batch, steps, 20, 50, 11, 2);
         assertSegmentsClose(Twins.exact(sizes.configuration()), sizes, oneHot, LARGER);
     }
 

@@ -6,8 +6,10 @@ import static org.junit.jupiter.api.Assertions.fail;
 import java.nio.FloatBuffer;
 import java.util.Random;
 import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -144,9 +146,17 @@ class GemmTest {
         Gemm.fewRows(a.rows, b.columns, a.columns, a.address(), a.stride, b.address(), beta, c.address());
     }
 
+    private static final boolean MULTIPLIES_UNPACKED = Gemm.multipliesUnpacked;
+
+    @AfterEach
+    void reset() {
+        Gemm.multipliesUnpacked = MULTIPLIES_UNPACKED;
+    }
+
     @ParameterizedTest
-    @ValueSource(ints = {0, 3})
-    void fewRowsIsTheProduct(int gap) {
+    @CsvSource({"0, true", "3, true", "3, false"})
+    void fewRowsIsTheProduct(int gap, boolean unpacked) {
+        Gemm.multipliesUnpacked = unpacked;
         Random random = new Random(1);
         forEachShape((m, n, k) -> {
             String what = m + " x " + n + " x " + k;
@@ -159,6 +169,27 @@ class GemmTest {
             c.fill(() -> 3f);
             fewRows(a, b, 1f, c);
             assertProduct(expected, 3, c, what + " added");
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void overRowsIsTheProductWithTheFirstTransposed(boolean unpacked) {
+        Gemm.multipliesUnpacked = unpacked;
+        Random random = new Random(4);
+        forEachShape((m, n, k) -> {
+            String what = m + " x " + n + " x " + k;
+            Matrix a = new Matrix(m, k, 0).fill(random);
+            Matrix b = new Matrix(k, n, 0).fill(random);
+            Matrix c = new Matrix(m, n, 0).fill(() -> Float.NaN);
+            double[][] expected = product(a.values(), b.values());
+            Matrix turned = a.transposed(0);
+            Gemm.overRows(m, n, k, turned.address(), b.address(), 0f, c.address());
+            assertProduct(expected, 0, c, what + " over NaN");
+            c.fill(() -> 3f);
+            Gemm.overRows(m, n, k, turned.address(), b.address(), 1f, c.address());
+            assertProduct(expected, 3, c, what + " added");
+            turned.assertMarks(what);
         });
     }
 

@@ -38,7 +38,7 @@ QUICK = Effort(rounds=5, seconds=1.0, warm_up=3.0)
 MAIN_EFFORT = Effort(rounds=7, seconds=2.0, warm_up=8.0)
 TABLE_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=4.0)
 # Steps and runs of the train command.
-COMMAND, QUICK_COMMAND = (600, 3), (300, 1)
+COMMAND, QUICK_COMMAND = (1500, 3), (500, 1)
 COLUMNS = {
     "layers": "layers",
     "hidden": "hidden",

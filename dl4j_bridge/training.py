@@ -221,7 +221,6 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     settings, state = run.settings.run, run.state
     training = [_part(s, "train") for s in run.signals]
     windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
-    clock = _Clock(state.seconds)
     valid = None
     with _interruptible() as interrupted, run.folder.open_log() as log:
         fitted = _fit_baselines(run.task, training)
@@ -229,6 +228,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         if state.step == 0:
             _save_last(run, fitted)
         saved = time.monotonic()
+        clock = _Clock(state.seconds)
         while reason is None:
             bits, accuracy, samples = _step(run, windows)
             if not math.isfinite(bits):

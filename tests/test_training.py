@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from dl4j_bridge import baselines, training
+from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.runfolder import LOG_FIELDS
 from tests.conftest import SMALL, command, run, run_ok
 
@@ -126,6 +128,24 @@ def test_file_names_beyond_ascii_whatever_the_locale(recordings, tmp_path):
     result = run_ok(*args, env={"LC_ALL": "C", "PYTHONUTF8": "1"})
     assert f"generate --model '{folder / 'rün 1'}'" in result.stderr
     assert (folder / "rün 1" / "model.zip").exists()
+
+
+def test_the_rate_is_that_of_training_alone(java, recordings, tmp_path, monkeypatch):
+    """Nor does `--minutes` count the seconds before the first step, in which the baselines are fitted."""
+
+    class Slow(baselines.Copy):
+        def fit(self, stretches):
+            time.sleep(4)
+
+    monkeypatch.setattr(baselines, "ALL", (Slow,))
+    settings = TrainSettings().with_options({"steps": 1, "hidden": 4, "batch": 2, "length": 50, "tbptt": 25})
+    seconds = []
+    training.train(
+        training.new_run([recordings[0]], [recordings[1]], tmp_path / "run", settings),
+        lambda progress: seconds.append(progress.seconds),
+    )
+    assert len(seconds) == 1
+    assert seconds[0] < 4
 
 
 def test_resident_memory_stays_flat(java):

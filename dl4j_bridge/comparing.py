@@ -81,7 +81,10 @@ def compare(
     for kind in baselines.ALL:
         baseline = kind(task.codec)
         prefix = f"{baseline.name}/"
-        baseline.restore({k.removeprefix(prefix): v for k, v in loaded.baselines.items() if k.startswith(prefix)})
+        kept = {k.removeprefix(prefix): v for k, v in loaded.baselines.items() if k.startswith(prefix)}
+        if not kept and kind is not baselines.Copy:
+            continue  # the model was trained before there was this baseline
+        baseline.restore(kept)
         rows.append({"name": baseline.name, **_score(task, baseline, x, y, start, end, counted)})
     return {"rows": rows, "part": "test" if trained else "all", "samples": end - start, "notes": list(pair.notes)}
 

@@ -7,7 +7,7 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 from dl4j_bridge import metrics, synthesis
-from dl4j_bridge.baselines import ALL, Copy, Fir, LookupTable
+from dl4j_bridge.baselines import ALL, Constant, Copy, Fir, Hammerstein, LookupTable, gaussian
 from dl4j_bridge.baselines.base import BLOCK
 from dl4j_bridge.codec import LINEAR, MULAW
 
@@ -46,7 +46,7 @@ def chances(prediction, target):
 
 
 def test_all_are_the_ones_that_compare_lists():
-    assert [kind.name for kind in ALL] == ["copy", "lookup-table", "fir"]
+    assert [kind.name for kind in ALL] == ["copy", "constant", "lookup-table", "fir", "hammerstein"]
 
 
 @CODECS
@@ -179,7 +179,69 @@ def test_fir_is_sure_of_what_it_can_know(codec):
 
 def test_fir_admits_every_class():
     x = noise(LINEAR, 5000)
-    assert fitted(Fir, LINEAR, (x, x)).predict(x).probabilities.min() >= 0.9999 * Fir.UNIFORM_SHARE / 256
+    assert fitted(Fir, LINEAR, (x, x)).predict(x).probabilities.min() >= 0.9999 * gaussian.UNIFORM_SHARE / 256
+
+
+@CODECS
+def test_constant_says_the_histogram_whatever_it_hears(codec):
+    x = noise(codec, BLOCK + 5000)
+    y = codec.encode(0.1 + 0.5 * codec.decode(x))
+    prediction = fitted(Constant, codec, (x[:3000], y[:3000]), (x[3000:], y[3000:])).predict(x[:100])
+    expected = (np.bincount(y, minlength=256) + 1) / (y.size + 256)
+    np.testing.assert_allclose(prediction.probabilities, np.tile(expected, (100, 1)), rtol=1e-6)
+    np.testing.assert_allclose(prediction.values, expected @ codec.values)
+    assert set(prediction.classes) == {np.bincount(y).argmax()}
+
+
+@CODECS
+@pytest.mark.parametrize(
+    "effect",
+    [filtered, curved, lambda codec, x: filtered(codec, curved(codec, x))],
+    ids=["filter", "curve", "curve then filter"],
+)
+def test_hammerstein_recovers_a_curve_a_filter_and_one_behind_the_other(codec, effect):
+    x = noise(codec)
+    y = effect(codec, x)
+    start = BORDER - Hammerstein.memory
+    errors = {}
+    for kind in (Hammerstein, Fir, LookupTable):
+        prediction = fitted(kind, codec, (x[:BORDER], y[:BORDER])).predict(x[start:])
+        errors[kind.name] = metrics.esr(codec.decode(y[BORDER:]), prediction.values[Hammerstein.memory :])
+    assert errors["hammerstein"] < 0.005
+    assert effect is filtered or errors["fir"] > 5 * errors["hammerstein"]
+    assert effect is curved or errors["lookup-table"] > 5 * errors["hammerstein"]
+
+
+def test_hammerstein_solves_the_least_squares_problem_of_all_stretches_whatever_the_blocks():
+    sound = synthesis.plucked_strings(6.5)
+    assert sound.size > BLOCK + Hammerstein.TAPS
+    stretches = [(noise(LINEAR, 3000), noise(LINEAR, 3000, seed=2))]
+    stretches.append((LINEAR.encode(sound), LINEAR.encode(synthesis.amplifier(sound))))
+    at = np.linspace(0, 255, Hammerstein.KNOTS)
+    hats = np.maximum(0, 1 - np.abs(np.arange(256)[:, None] - at) / (at[1] - at[0]))
+    size = Hammerstein.TAPS * Hammerstein.KNOTS
+    gram, cross = np.zeros((size, size)), np.zeros(size)
+    mean = np.concatenate([LINEAR.decode(y) for _, y in stretches]).mean()
+    for x, y in stretches:
+        # Zeros in front and behind: the autocorrelation method.
+        rows = np.zeros((x.size + Hammerstein.TAPS, Hammerstein.TAPS, Hammerstein.KNOTS))
+        for lag in range(Hammerstein.TAPS):
+            rows[lag : lag + x.size, lag] = hats[x]
+        flat = rows.reshape(len(rows), size)
+        gram += flat.T @ flat
+        cross += flat[: x.size].T @ (LINEAR.decode(y) - mean)
+    ridge = Hammerstein.RIDGE * np.trace(gram) / size * np.eye(size)
+    expected = np.linalg.solve(gram + ridge, cross).reshape(Hammerstein.TAPS, Hammerstein.KNOTS) @ hats.T
+    baseline = fitted(Hammerstein, LINEAR, *stretches)
+    np.testing.assert_allclose(baseline.arrays()["curves"], expected, atol=1e-6)
+    errors = []
+    for x, y in stretches:
+        output = np.full(x.size, mean)
+        for lag in range(Hammerstein.TAPS):
+            output[lag:] += expected[lag, x[: x.size - lag]]
+        errors.append(LINEAR.decode(y) - output)
+    deviation = np.sqrt(np.mean(np.concatenate(errors) ** 2))
+    np.testing.assert_allclose(baseline.arrays()["deviation"], [deviation], rtol=1e-5)
 
 
 @KINDS

@@ -8,7 +8,7 @@ import soundfile
 
 from tests.conftest import SMALL, run_ok
 
-NAMES = ["model", "copy", "lookup-table", "fir"]
+NAMES = ["model", "copy", "constant", "lookup-table", "fir", "hammerstein"]
 
 
 def compare(model, *args):

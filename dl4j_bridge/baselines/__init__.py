@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dl4j_bridge.baselines.base import Baseline, Prediction, Stretch
+from dl4j_bridge.baselines.constant import Constant
 from dl4j_bridge.baselines.copy import Copy
 from dl4j_bridge.baselines.fir import Fir
+from dl4j_bridge.baselines.hammerstein import Hammerstein
 from dl4j_bridge.baselines.lookup_table import LookupTable
 
-ALL: tuple[type[Baseline], ...] = (Copy, LookupTable, Fir)
+ALL: tuple[type[Baseline], ...] = (Copy, Constant, LookupTable, Fir, Hammerstein)
 
-__all__ = ["ALL", "Baseline", "Copy", "Fir", "LookupTable", "Prediction", "Stretch"]
+__all__ = ["ALL", "Baseline", "Constant", "Copy", "Fir", "Hammerstein", "LookupTable", "Prediction", "Stretch"]

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.baselines import gaussian
 from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
-from dl4j_bridge.codec import CLASSES, SILENCE
+from dl4j_bridge.codec import CLASSES
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,14 +17,11 @@ Floats = npt.NDArray[np.float64]
 class Fir(Baseline):
     """The causal least-squares FIR filter (Wiener, 1949), with the residual taken as Gaussian.
 
-    The normal equations are Toeplitz and solved by Levinson's recursion (`scipy.linalg.solve_toeplitz`). A class gets
-    the Gaussian's mass between its decision thresholds, and a small share of every class's, so that no sample costs
-    infinitely many bits.
+    The normal equations are Toeplitz and solved by Levinson's recursion (`scipy.linalg.solve_toeplitz`).
     """
 
     name = "fir"
     TAPS = 128
-    UNIFORM_SHARE = 1e-3
     memory = TAPS - 1
 
     def fit(self, stretches: list[Stretch]) -> None:
@@ -46,12 +44,11 @@ class Fir(Baseline):
         residual = 0.0
         for x, y in blocks(stretches, self.memory):
             residual += float(np.sum((values[y] - self._filter(x)[-y.size :]) ** 2))
-        # Not below the error of rounding to 8 bits.
-        self._deviation = max(math.sqrt(residual / count), 1 / (4 * self.codec.scale))
+        self._deviation = gaussian.deviation(self.codec, math.sqrt(residual / count))
 
     def predict(self, x: Indices) -> Prediction:
         values = self._filter(x)
-        return Prediction(values, self.codec.encode(values), self._masses(values))
+        return Prediction(values, self.codec.encode(values), gaussian.masses(self.codec, values, self._deviation))
 
     def _filter(self, x: Indices) -> Floats:
         from scipy.signal import oaconvolve
@@ -66,18 +63,6 @@ class Fir(Baseline):
         self._taps = arrays["taps"]
         self._offsets = arrays["offsets"]
         self._deviation = float(arrays["deviation"][0])
-
-    def _masses(self, values: Floats) -> npt.NDArray[np.float32]:
-        from scipy.special import ndtr
-
-        levels = np.arange(0.5 - SILENCE, SILENCE - 1, dtype=np.float64) / self.codec.scale
-        thresholds = self.codec.expand(levels)
-        # Nothing is encoded below -1, where mu-law has a class of its own.
-        thresholds[levels < -1] = -np.inf
-        below = ndtr((thresholds - values[:, None]) / self._deviation)
-        edges = np.concatenate([np.zeros((values.size, 1)), below, np.ones((values.size, 1))], axis=1)
-        masses = (1 - self.UNIFORM_SHARE) * np.diff(edges, axis=1) + self.UNIFORM_SHARE / CLASSES
-        return masses.astype(np.float32)
 
 
 def _lags(past: Floats, y: Floats, count: int) -> Floats:

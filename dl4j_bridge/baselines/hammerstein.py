@@ -1,0 +1,90 @@
+"""A curve and a filter in one: what an effect with memory and distortion comes to without a network."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.baselines import gaussian
+from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.codec import CLASSES
+
+Floats = npt.NDArray[np.float64]
+
+
+class Hammerstein(Baseline):
+    """y[t] = sum_k f_k(x[t - k]): a curve in front of a filter, where every tap may have a curve of its own.
+
+    The curves are piecewise linear in the class index, so the least-squares problem is linear. Its normal equations
+    need only how often two classes stand so many samples apart: all Gram blocks of one lag difference are the same
+    histogram, as in the autocorrelation method for filters. A small ridge decides what the data do not.
+    """
+
+    name = "hammerstein"
+    TAPS = 32
+    KNOTS = 33
+    RIDGE = 1e-6
+    memory = TAPS - 1
+
+    def fit(self, stretches: list[Stretch]) -> None:
+        values, hats = self.codec.values, _hats(self.KNOTS)
+        auto = np.zeros((self.TAPS, CLASSES, CLASSES))
+        cross = np.zeros((self.TAPS, CLASSES))
+        count, total = 0, 0.0
+        for _, y in blocks(stretches):
+            count += y.size
+            total += float(values[y].sum())
+        self._offset = total / count
+        for x, y in blocks(stretches, self.memory):
+            past, wanted = x.astype(np.int64), values[y] - self._offset
+            for lag in range(self.TAPS):
+                there = min(y.size, x.size - lag)
+                before = past[x.size - lag - there : x.size - lag]
+                pairs = past[x.size - there :] * CLASSES + before
+                auto[lag] += np.bincount(pairs, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+                cross[lag] += np.bincount(before, wanted[y.size - there :], CLASSES)
+        self._curves = _solve(hats.T @ auto @ hats, cross @ hats, self.RIDGE) @ hats.T
+        residual = 0.0
+        for x, y in blocks(stretches, self.memory):
+            residual += float(np.sum((values[y] - self._values(x)[-y.size :]) ** 2))
+        self._deviation = gaussian.deviation(self.codec, math.sqrt(residual / count))
+
+    def predict(self, x: Indices) -> Prediction:
+        values = self._values(x)
+        return Prediction(values, self.codec.encode(values), gaussian.masses(self.codec, values, self._deviation))
+
+    def _values(self, x: Indices) -> Floats:
+        values = np.full(x.size, self._offset)
+        for lag, curve in enumerate(self._curves[: x.size]):
+            values[lag:] += curve[x[: x.size - lag]]
+        return values
+
+    def arrays(self) -> Arrays:
+        return {"curves": self._curves, "offset": np.array([self._offset]), "deviation": np.array([self._deviation])}
+
+    def restore(self, arrays: Arrays) -> None:
+        self._curves = arrays["curves"]
+        self._offset = float(arrays["offset"][0])
+        self._deviation = float(arrays["deviation"][0])
+
+
+def _hats(knots: int) -> Floats:
+    """How much of each knot's height a class takes: linear in between; shape (256, knots), rows sum to 1."""
+    at = np.linspace(0, CLASSES - 1, knots)
+    return np.stack([np.interp(np.arange(CLASSES), at, row) for row in np.eye(knots)], axis=1)
+
+
+def _solve(auto: Floats, cross: Floats, ridge: float) -> Floats:
+    """Heights of all knots at all taps; `auto[d][i, j]` counts knot i d samples after knot j; shape (taps, knots)."""
+    from scipy.linalg import solve
+
+    taps, knots = cross.shape
+    gram = np.empty((taps, knots, taps, knots))
+    for k in range(taps):
+        for m in range(taps):
+            gram[k, :, m] = auto[m - k] if m >= k else auto[k - m].T
+    flat = gram.reshape(taps * knots, taps * knots)
+    flat[np.diag_indices_from(flat)] += ridge * np.trace(flat) / len(flat)
+    return np.asarray(solve(flat, cross.ravel(), assume_a="pos").reshape(taps, knots))

@@ -227,7 +227,7 @@ def test_two_runs_without_a_name_get_two_folders(recordings, tmp_path):
 
 def test_limits(recordings, tmp_path):
     common = ["--input", recordings[0], "--json", *SMALL]
-    minutes = run_ok("train", "--out", tmp_path / "a", "--minutes", 0.02, *common).json
+    minutes = run_ok("train", "--out", tmp_path / "a", "--minutes", 0.02, "--patience", 10**6, *common).json
     assert minutes["stopped_because"] == "minutes"
     epochs = run_ok("train", "--out", tmp_path / "b", "--epochs", 0.1, *common).json
     assert epochs["stopped_because"] == "epochs"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.baselines import gaussian
-from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.baselines.base import Arrays, Indices, Stretch, blocks
+from dl4j_bridge.baselines.gaussian import GaussianBaseline
 from dl4j_bridge.codec import CLASSES
 
 Floats = npt.NDArray[np.float64]
 
 
-class Fir(Baseline):
+class Fir(GaussianBaseline):
     """The causal least-squares FIR filter (Wiener, 1949), with the residual taken as Gaussian.
 
     The normal equations are Toeplitz and solved by Levinson's recursion (`scipy.linalg.solve_toeplitz`).
@@ -41,28 +39,21 @@ class Fir(Baseline):
         # Quiet bands of the input would make the equations singular.
         auto[0] = auto[0] * (1 + 1e-7) + 1e-12
         self._taps = solve_toeplitz(auto, cross)
-        residual = 0.0
-        for x, y in blocks(stretches, self.memory):
-            residual += float(np.sum((values[y] - self._filter(x)[-y.size :]) ** 2))
-        self._deviation = gaussian.deviation(self.codec, math.sqrt(residual / count))
+        self._fit_deviation(stretches)
 
-    def predict(self, x: Indices) -> Prediction:
-        values = self._filter(x)
-        return Prediction(values, self.codec.encode(values), gaussian.masses(self.codec, values, self._deviation))
-
-    def _filter(self, x: Indices) -> Floats:
+    def _values(self, x: Indices) -> Floats:
         from scipy.signal import oaconvolve
 
         centred = self.codec.decode(x) - self._offsets[0]
         return np.asarray(oaconvolve(centred, self._taps)[: x.size] + self._offsets[1], np.float64)
 
     def arrays(self) -> Arrays:
-        return {"taps": self._taps, "offsets": self._offsets, "deviation": np.array([self._deviation])}
+        return super().arrays() | {"taps": self._taps, "offsets": self._offsets}
 
     def restore(self, arrays: Arrays) -> None:
+        super().restore(arrays)
         self._taps = arrays["taps"]
         self._offsets = arrays["offsets"]
-        self._deviation = float(arrays["deviation"][0])
 
 
 def _lags(past: Floats, y: Floats, count: int) -> Floats:

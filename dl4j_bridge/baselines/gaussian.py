@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import math
+from abc import abstractmethod
+
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
 from dl4j_bridge.codec import CLASSES, SILENCE, Codec
 
 # Of the mass, spread over all classes, so that no sample costs infinitely many bits.
 UNIFORM_SHARE = 1e-3
 
 
-def deviation(codec: Codec, residual: float) -> float:
-    """Standard deviation for a root-mean-square residual: not below the error of rounding to 8 bits."""
-    return max(residual, 1 / (4 * codec.scale))
+class GaussianBaseline(Baseline):
+    """Predicts a value; its classes and probabilities are those of a Gaussian around it, as wide as the residual."""
+
+    @abstractmethod
+    def _values(self, x: Indices) -> npt.NDArray[np.float64]:
+        """The predicted sample value of every sample of `x`."""
+
+    def _fit_deviation(self, stretches: list[Stretch]) -> None:
+        """Take the root-mean-square residual, but not below the error of rounding to 8 bits."""
+        residual, count = 0.0, 0
+        for x, y in blocks(stretches, self.memory):
+            residual += float(np.sum((self.codec.values[y] - self._values(x)[-y.size :]) ** 2))
+            count += y.size
+        self._deviation = max(math.sqrt(residual / count), 1 / (4 * self.codec.scale))
+
+    def predict(self, x: Indices) -> Prediction:
+        values = self._values(x)
+        return Prediction(values, self.codec.encode(values), masses(self.codec, values, self._deviation))
+
+    def arrays(self) -> Arrays:
+        return {"deviation": np.array([self._deviation])}
+
+    def restore(self, arrays: Arrays) -> None:
+        self._deviation = float(arrays["deviation"][0])
 
 
 def masses(codec: Codec, values: npt.NDArray[np.float64], deviation: float) -> npt.NDArray[np.float32]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.baselines import gaussian
-from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.baselines.base import Arrays, Indices, Stretch, blocks
+from dl4j_bridge.baselines.gaussian import GaussianBaseline
 from dl4j_bridge.codec import CLASSES
 
 Floats = npt.NDArray[np.float64]
 
 
-class Hammerstein(Baseline):
+class Hammerstein(GaussianBaseline):
     """y[t] = sum_k f_k(x[t - k]): a curve in front of a filter, where every tap may have a curve of its own.
 
     The curves are piecewise linear in the class index, so the least-squares problem is linear. Its normal equations
@@ -46,14 +44,7 @@ class Hammerstein(Baseline):
                 auto[lag] += np.bincount(pairs, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
                 cross[lag] += np.bincount(before, wanted[y.size - there :], CLASSES)
         self._curves = _solve(hats.T @ auto @ hats, cross @ hats, self.RIDGE) @ hats.T
-        residual = 0.0
-        for x, y in blocks(stretches, self.memory):
-            residual += float(np.sum((values[y] - self._values(x)[-y.size :]) ** 2))
-        self._deviation = gaussian.deviation(self.codec, math.sqrt(residual / count))
-
-    def predict(self, x: Indices) -> Prediction:
-        values = self._values(x)
-        return Prediction(values, self.codec.encode(values), gaussian.masses(self.codec, values, self._deviation))
+        self._fit_deviation(stretches)
 
     def _values(self, x: Indices) -> Floats:
         values = np.full(x.size, self._offset)
@@ -62,12 +53,12 @@ class Hammerstein(Baseline):
         return values
 
     def arrays(self) -> Arrays:
-        return {"curves": self._curves, "offset": np.array([self._offset]), "deviation": np.array([self._deviation])}
+        return super().arrays() | {"curves": self._curves, "offset": np.array([self._offset])}
 
     def restore(self, arrays: Arrays) -> None:
+        super().restore(arrays)
         self._curves = arrays["curves"]
         self._offset = float(arrays["offset"][0])
-        self._deviation = float(arrays["deviation"][0])
 
 
 def _hats(knots: int) -> Floats:

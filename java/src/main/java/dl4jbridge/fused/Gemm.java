@@ -52,15 +52,7 @@ final class Gemm {
         if ((long) rows * n * depth > UNPACKED) {
             columns = (int) (UNPACKED / ((long) rows * depth)) / VECTORS * VECTORS;
         }
-        for (int i = 0; i < m; i += rows) {
-            for (int j = 0; j < n; j += columns) {
-                for (int l = 0; l < k; l += depth) {
-                    product(false, false, Math.min(rows, m - i), Math.min(columns, n - j), Math.min(depth, k - l),
-                            a + 4L * ((long) i * lda + l), lda, b + 4L * ((long) l * n + j), n,
-                            l == 0 ? beta : 1f, c + 4L * ((long) i * n + j), n);
-                }
-            }
-        }
+        inBlocks(false, rows, columns, depth, m, n, k, a, lda, b, beta, c);
     }
 
     /**
@@ -72,14 +64,18 @@ final class Gemm {
             product(true, false, m, n, k, a, m, b, n, beta, c, n);
             return;
         }
-        int depth = equalParts(k, CUBE);
-        int rows = equalParts(m, CUBE);
-        int columns = equalParts(n, CUBE);
-        for (int l = 0; l < k; l += depth) {
-            for (int i = 0; i < m; i += rows) {
-                for (int j = 0; j < n; j += columns) {
-                    product(true, false, Math.min(rows, m - i), Math.min(columns, n - j), Math.min(depth, k - l),
-                            a + 4L * ((long) l * m + i), m, b + 4L * ((long) l * n + j), n,
+        inBlocks(true, equalParts(m, CUBE), equalParts(n, CUBE), equalParts(k, CUBE), m, n, k, a, m, b, beta, c);
+    }
+
+    /** A product as many of at most [rows, depth] by [depth, columns]; B and C without gaps. */
+    private static void inBlocks(boolean transA, int rows, int columns, int depth, int m, int n, int k,
+            long a, int lda, long b, float beta, long c) {
+        for (int i = 0; i < m; i += rows) {
+            for (int j = 0; j < n; j += columns) {
+                for (int l = 0; l < k; l += depth) {
+                    long first = transA ? (long) l * lda + i : (long) i * lda + l;
+                    product(transA, false, Math.min(rows, m - i), Math.min(columns, n - j), Math.min(depth, k - l),
+                            a + 4L * first, lda, b + 4L * ((long) l * n + j), n,
                             l == 0 ? beta : 1f, c + 4L * ((long) i * n + j), n);
                 }
             }

@@ -94,6 +94,15 @@ final class Memory {
         view.put(values, 0, n);
     }
 
+    /** {@code n} floats of one view to a place of another. */
+    static void copy(FloatBuffer from, long at, FloatBuffer to, long toAt, int n) {
+        from.clear();
+        from.position((int) at);
+        from.limit((int) at + n);
+        to.position((int) toAt);
+        to.put(from);
+    }
+
     /** Adds {@code count} floats of other memory from {@code offset} on to those at the same place here. */
     void add(Memory other, long offset, long count) {
         float[] terms = new float[(int) Math.min(count, CHUNK)];

@@ -19,7 +19,6 @@ final class Recurrence {
     private static final int GATES = 4;
     /** With fewer rows than this, laying the weights out anew costs more than it saves. */
     private static final int FEW_ROWS = 64;
-
     /**
      * Chunks pay while a weight gradient of so many floats, which each of them reads and writes, stays in the
      * second-level cache beside it. Larger layers take the whole segment as one.
@@ -146,7 +145,7 @@ final class Recurrence {
         float[] cells = rows(c0);
         for (Part part : parts) {
             part.hidden.view().put(units, part.from * size, part.length);
-            System.arraycopy(cells, part.from * size, part.firstCell, 0, part.length);
+            System.arraycopy(cells, part.from * size, part.cell[0], 0, part.length);
         }
     }
 
@@ -208,10 +207,7 @@ final class Recurrence {
         Memory to = Memory.of(last);
         FloatBuffer view = to.view();
         for (Part part : parts) {
-            FloatBuffer from = part.hidden.view();
-            from.position(steps * part.length);
-            from.limit((steps + 1) * part.length);
-            view.put(from);
+            Memory.copy(part.hidden.view(), (long) steps * part.length, view, (long) part.from * size, part.length);
         }
         to.keep();
         return last;
@@ -223,7 +219,7 @@ final class Recurrence {
         Memory to = Memory.of(last);
         FloatBuffer view = to.view();
         for (Part part : parts) {
-            view.put(part.cell[steps - 1], 0, part.length);
+            view.put(part.cell[steps], 0, part.length);
         }
         to.keep();
         return last;
@@ -328,11 +324,10 @@ final class Recurrence {
         Memory inputSum; // likewise
         final float[][] classSums = new float[GATES][0]; // [gate][class, unit]: the input weights' for one-hot input
 
-        Scratch hold(Part part, int inputs) {
+        void hold(Part part, int inputs) {
             gates = Memory.atLeast(gates, (long) GATES * part.chunk * part.length);
             input = Memory.atLeast(input, (long) part.chunk * part.rows * inputs);
             oneStep = Memory.atLeast(oneStep, part.length);
-            return this;
         }
 
         Memory recurrentSum(int size) {
@@ -363,8 +358,7 @@ final class Recurrence {
         final int length; // of a step
         final int chunk; // steps
         final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
-        final float[] firstCell;
-        final float[][] cell;
+        final float[][] cell; // [1 + step]: likewise
         final float[][][] gate; // [gate][step]: activations
         final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
@@ -383,8 +377,7 @@ final class Recurrence {
             boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
             chunk = inChunks ? Math.max(1, Math.min(steps, Gemm.CUBE / rows)) : steps;
             hidden = Memory.allocate((steps + 1L) * length);
-            firstCell = new float[length];
-            cell = new float[steps][length];
+            cell = new float[steps + 1][length];
             gate = new float[GATES][steps][length];
             cellTanh = new float[length];
             delta = new float[GATES][length];
@@ -402,9 +395,13 @@ final class Recurrence {
             return ((long) step * batch + from) * width;
         }
 
-        /** Of a gate and a step within a chunk. */
+        /** Where a step of a chunk begins in a gate's part of the scratch. */
+        private long gateOffset(int gate, int step) {
+            return ((long) gate * chunk + step) * length;
+        }
+
         private long gateAddress(Scratch scratch, int gate, int step, int count) {
-            return scratch.gates.at(((long) gate * chunk + step) * length, (long) count * length);
+            return scratch.gates.at(gateOffset(gate, step), (long) count * length);
         }
 
         void forward(Weights weights, boolean laidOut, Memory outputs, Scratch scratch) {
@@ -420,7 +417,7 @@ final class Recurrence {
                 }
                 multiplyRecurrent(t, inChunk, weights, laidOut, scratch);
                 for (int g = 0; g < GATES; g++) {
-                    Memory.get(gateView, ((long) g * chunk + inChunk) * length, gate[g][t], length);
+                    Memory.get(gateView, gateOffset(g, inChunk), gate[g][t], length);
                     addInput(g, t);
                 }
                 activate(t);
@@ -436,16 +433,16 @@ final class Recurrence {
             float[] forget = gate[1][t];
             float[] output = gate[2][t];
             float[] input = gate[3][t];
-            float[] before = t == 0 ? firstCell : cell[t - 1];
+            float[] before = cell[t];
             math.tanh(block, block, length);
             math.sigmoid(forget, before, peephole[0], length);
             math.sigmoid(input, before, peephole[2], length);
-            PointwiseMath.cell(forget, before, input, block, cell[t], length);
-            math.sigmoid(output, cell[t], peephole[1], length);
-            math.hidden(cell[t], output, h, length);
+            PointwiseMath.cell(forget, before, input, block, cell[t + 1], length);
+            math.sigmoid(output, cell[t + 1], peephole[1], length);
+            math.hidden(cell[t + 1], output, h, length);
             if (mask != null) {
                 maskRows(h, t);
-                maskRows(cell[t], t);
+                maskRows(cell[t + 1], t);
             }
         }
 
@@ -469,12 +466,10 @@ final class Recurrence {
         /** The part's rows of a chunk of the dense input, one after the other. */
         private long gatherInput(int first, int count, Scratch scratch) {
             int n = rows * inputs;
-            float[] step = new float[n];
-            FloatBuffer view = denseInput.view();
+            FloatBuffer from = denseInput.view();
             FloatBuffer to = scratch.input.view();
             for (int t = 0; t < count; t++) {
-                Memory.get(view, offset(first + t, inputs), step, n);
-                Memory.put(to, (long) t * n, step, n);
+                Memory.copy(from, offset(first + t, inputs), to, (long) t * n, n);
             }
             return scratch.input.at(0, (long) count * n);
         }
@@ -548,7 +543,7 @@ final class Recurrence {
                     gateDeltas(t, exactMask);
                     sumGradients(t, scratch);
                     for (int g = 0; g < GATES; g++) {
-                        Memory.put(gateView, ((long) g * chunk + t - first) * length, delta[g], length);
+                        Memory.put(gateView, gateOffset(g, t - first), delta[g], length);
                     }
                     if (t > 0) {
                         multiplyBack(t - first, 1, weights.recurrent, size, scratch, scratch.oneStep);
@@ -599,12 +594,10 @@ final class Recurrence {
 
         private void scatterInputErrors(int first, int count, Scratch scratch, Memory inputErrors) {
             int n = rows * inputs;
-            float[] step = new float[n];
             FloatBuffer from = scratch.input.view();
             FloatBuffer to = inputErrors.view();
             for (int t = 0; t < count; t++) {
-                Memory.get(from, (long) t * n, step, n);
-                Memory.put(to, offset(first + t, inputs), step, n);
+                Memory.copy(from, (long) t * n, to, offset(first + t, inputs), n);
             }
         }
 
@@ -613,12 +606,12 @@ final class Recurrence {
             float[] forget = gate[1][t];
             float[] output = gate[2][t];
             float[] input = gate[3][t];
-            float[] before = t == 0 ? firstCell : cell[t - 1];
+            float[] before = cell[t];
             if (mask != null && exactMask) {
                 maskRows(error, t);
                 maskRows(dCell, t);
             }
-            math.tanh(cell[t], cellTanh, length);
+            math.tanh(cell[t + 1], cellTanh, length);
             float[] unmaskedTanh = cellTanh;
             if (mask != null && !exactMask) {
                 // Stock takes the slope of tanh at the masked cell, and its value at the cell before the mask.
@@ -640,7 +633,7 @@ final class Recurrence {
         }
 
         private void sumGradients(int t, Scratch scratch) {
-            float[] before = t == 0 ? firstCell : cell[t - 1];
+            float[] before = cell[t];
             for (int g = 0; g < GATES; g++) {
                 PointwiseMath.add(delta[g], biasSum[g], length);
                 if (classes != null) {
@@ -650,7 +643,7 @@ final class Recurrence {
                 }
             }
             PointwiseMath.addProduct(delta[1], before, peepholeSum[0], length);
-            PointwiseMath.addProduct(delta[2], cell[t], peepholeSum[1], length);
+            PointwiseMath.addProduct(delta[2], cell[t + 1], peepholeSum[1], length);
             PointwiseMath.addProduct(delta[3], before, peepholeSum[2], length);
         }
 

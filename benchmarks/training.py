@@ -34,9 +34,10 @@ THREADS = (1, 2)
 LAYERS, HIDDEN, BATCH = [1, 2, 3], [64, 200, 512], [8, 32, 128]
 CORES = os.cpu_count() or 1
 STOCK, STOCK_1 = f"stock@{CORES}, as it comes", "stock@1"
-QUICK = Effort(rounds=5, seconds=1.0, warm_up=3.0)
+# Java has compiled everything that a step needs after five seconds of steps.
+QUICK = Effort(rounds=5, seconds=1.0, warm_up=6.0)
 MAIN_EFFORT = Effort(rounds=7, seconds=2.0, warm_up=8.0)
-TABLE_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=4.0)
+TABLE_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=6.0)
 # Steps and runs of the train command.
 COMMAND, QUICK_COMMAND = (1500, 3), (500, 1)
 COLUMNS = {

@@ -8,7 +8,8 @@ import java.util.function.IntConsumer;
  * The threads that share a training step: a job is cut into tasks, and the caller works along.
  *
  * <p>A step has some twenty jobs, many of them shorter than it takes to wake a thread. So a helper that has run out of
- * work spins for a while before it sleeps, and nobody waits for one that comes too late to find a task.
+ * work spins for a while before it sleeps, and nobody waits for one that comes too late to find a task. Who spins gives
+ * way: HotSpot's compiler may need the core.
  */
 public final class Workers {
     private static final long SPIN_NANOS = 1_000_000;
@@ -79,7 +80,7 @@ public final class Workers {
                 if (System.nanoTime() - since > SPIN_NANOS) {
                     LockSupport.park(this);
                 } else {
-                    Thread.onSpinWait();
+                    Thread.yield();
                 }
             }
             seen = newest;
@@ -120,7 +121,7 @@ public final class Workers {
 
         void await() {
             while (done.get() < tasks) {
-                Thread.onSpinWait();
+                Thread.yield();
             }
             if (failure != null) {
                 throw new IllegalStateException("a worker thread failed", failure);

@@ -66,10 +66,13 @@ class NetworkSettings:
     seed: int = field(default=12345, metadata={"help": "Seed of weights, windows and dropout."})
 
     def resolved(self) -> NetworkSettings:
-        """Say what "auto" means for the gradient state of these layers."""
-        if self.gradient_state != "auto":
-            return self
-        return replace(self, gradient_state="carried" if self.layer == "fused" else "stock")
+        """Say what "auto" means: the gradient state of these layers, and weights for an input that is one-hot."""
+        state = "carried" if self.layer == "fused" else "stock"
+        return replace(
+            self,
+            gradient_state=state if self.gradient_state == "auto" else self.gradient_state,
+            init="one-hot" if self.init == "auto" else self.init,
+        )
 
 
 @dataclass(frozen=True)

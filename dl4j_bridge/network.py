@@ -44,7 +44,7 @@ class Network:
         Parameters
         ----------
         settings
-            Of the network; ``init="auto"`` is the one-hot-aware start, since the input is one-hot.
+            Of the network.
         classes
             Of the input and of the output.
         """
@@ -161,8 +161,6 @@ class Network:
 
 def _as_json(settings: NetworkSettings, classes: int) -> str:
     stated = asdict(settings.resolved()) | {"inputs": classes, "outputs": classes}
-    if settings.init == "auto":
-        stated["init"] = "one-hot"
     del stated["task"]
     return json.dumps(stated)
 

@@ -230,7 +230,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         saved = time.monotonic()
         clock = _Clock(state.seconds)
         while reason is None:
-            bits, accuracy, samples = _step(run, windows)
+            bits, accuracy, samples = step(run.network, windows, run.settings, state.step)
             if not math.isfinite(bits):
                 raise BridgeError(
                     run.folder.path,
@@ -360,14 +360,23 @@ def _segments(settings: TrainSettings) -> int:
     return -(-settings.run.length // settings.network.tbptt)
 
 
-def _step(run: Run, windows: Windows) -> tuple[float, float, int]:
-    tbptt = run.settings.network.tbptt
-    number, segment = divmod(run.state.step, _segments(run.settings))
-    x, y = windows.draw(number)
+def step(network: Network, windows: Windows, settings: TrainSettings, number: int) -> tuple[float, float, int]:
+    """Make update `number` (from 0) of a run.
+
+    Returns
+    -------
+    bits, accuracy
+        Of the segment, before the update.
+    samples
+        That the segment holds.
+    """
+    tbptt = settings.network.tbptt
+    batch, segment = divmod(number, _segments(settings))
+    x, y = windows.draw(batch)
     here = slice(segment * tbptt, (segment + 1) * tbptt)
     # ND4J takes a seed of 0 for the clock.
-    seed = (run.settings.network.seed + run.state.step) % 2**63 or 1
-    bits, accuracy = run.network.step(x[:, here], y[:, here], tbptt, segment == 0, seed)
+    seed = (settings.network.seed + number) % 2**63 or 1
+    bits, accuracy = network.step(x[:, here], y[:, here], tbptt, segment == 0, seed)
     return bits, accuracy, x[:, here].size
 
 

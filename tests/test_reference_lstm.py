@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tests import reference_lstm as reference
+from dl4j_bridge.baselines import graves_lstm as reference
 
 INPUTS, HIDDEN, CLASSES = 4, 3, 5
 TAIL = [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]]

@@ -14,6 +14,7 @@ from dl4j_bridge import baselines, metrics, training
 from dl4j_bridge.codec import Codec
 from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Outcome
+from dl4j_bridge.diagnostics.network import INPUT_SCALE_FIX
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Windows
 from dl4j_bridge.training import Stretch
@@ -295,11 +296,9 @@ def _other_rate(base: Trial, with_changes: Callable[..., Trial], learnt: Callabl
 
 
 def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
-    fix = (
-        "--init one-hot (the default); in DL4J, for the first layer: new GravesLSTM.Builder()"
-        ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
+    return Finding(
+        "weak-input-scale", FAULT, INPUT_SCALE_FIX, {"with": weak.figures(), "with_one_hot_init": strong.figures()}
     )
-    return Finding("weak-input-scale", FAULT, fix, {"with": weak.figures(), "with_one_hot_init": strong.figures()})
 
 
 def _learning_rate(base: Trial, mended: Trial) -> Finding:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -43,7 +46,28 @@ def _setting(name: str, panel: str | None = None, of: type | None = None) -> Any
     )
 
 
-_DATA, _NETWORK, _RUN = "Recordings", "Network", "Training"
+_TRAINING = {config.DataSettings: "Recordings", config.NetworkSettings: "Network", config.RunSettings: "Training"}
+
+
+def _takes_training_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for every setting of training; it gets those given as the dict `options`."""
+    own = inspect.signature(function, eval_str=True).parameters
+    added = {}
+    for group, panel in _TRAINING.items():
+        for name, kind in get_type_hints(group).items():
+            hint = Annotated[kind | None, _setting(name, panel, group)]  # type: ignore[valid-type]
+            added[name] = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        options = {name: value for name in added if (value := given.pop(name)) is not None}
+        function(options=options, **given)
+
+    parameters = [*(p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name != "options"), *added.values()]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
@@ -63,7 +87,9 @@ def root(
     epilog="Example: dl4j-bridge train --input dry.wav --target wet.wav --out runs/amp",
     help="Learn to turn INPUT into TARGET; without a target, learn to predict the next sample.",
 )
+@_takes_training_options
 def train(
+    options: dict[str, Any],
     run_folder: Annotated[
         Path | None, typer.Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
     ] = None,
@@ -80,40 +106,9 @@ def train(
     preset: Annotated[
         str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")
     ] = "default",
-    rate: Annotated[int | None, _setting("rate", _DATA)] = None,
-    channel: Annotated[int | None, _setting("channel", _DATA)] = None,
-    codec: Annotated[str | None, _setting("codec", _DATA)] = None,
-    pre_emphasis: Annotated[float | None, _setting("pre_emphasis", _DATA)] = None,
-    align: Annotated[str | None, _setting("align", _DATA)] = None,
-    task: Annotated[str | None, _setting("task", _NETWORK)] = None,
-    layer: Annotated[str | None, _setting("layer", _NETWORK)] = None,
-    gradient_state: Annotated[str | None, _setting("gradient_state", _NETWORK)] = None,
-    layers: Annotated[int | None, _setting("layers", _NETWORK)] = None,
-    hidden: Annotated[int | None, _setting("hidden", _NETWORK)] = None,
-    tbptt: Annotated[int | None, _setting("tbptt", _NETWORK)] = None,
-    init: Annotated[str | None, _setting("init", _NETWORK)] = None,
-    updater: Annotated[str | None, _setting("updater", _NETWORK)] = None,
-    learning_rate: Annotated[float | None, _setting("learning_rate", _NETWORK)] = None,
-    l2: Annotated[float | None, _setting("l2", _NETWORK)] = None,
-    weight_decay: Annotated[float | None, _setting("weight_decay", _NETWORK)] = None,
-    clip: Annotated[float | None, _setting("clip", _NETWORK)] = None,
-    dropout: Annotated[float | None, _setting("dropout", _NETWORK)] = None,
-    seed: Annotated[int | None, _setting("seed", _NETWORK, config.NetworkSettings)] = None,
-    length: Annotated[int | None, _setting("length", _RUN)] = None,
-    batch: Annotated[int | None, _setting("batch", _RUN)] = None,
-    steps: Annotated[int | None, _setting("steps", _RUN)] = None,
-    epochs: Annotated[float | None, _setting("epochs", _RUN)] = None,
-    minutes: Annotated[float | None, _setting("minutes", _RUN)] = None,
-    validate_every: Annotated[int | None, _setting("validate_every", _RUN)] = None,
-    patience: Annotated[int | None, _setting("patience", _RUN)] = None,
-    min_gain: Annotated[float | None, _setting("min_gain", _RUN)] = None,
-    validation_samples: Annotated[int | None, _setting("validation_samples", _RUN)] = None,
-    threads: Annotated[int | None, _setting("threads", _RUN)] = None,
-    backend: Annotated[str | None, _setting("backend", _RUN)] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    options = {name: value for name, value in locals().items() if name in _SETTINGS and value is not None}
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
     out = out or run_folder
@@ -254,6 +249,59 @@ def compare(
     part = "the held-out test part" if result["part"] == "test" else "all of the recordings"
     _print_rows(result["rows"], f"{result['samples']:,} samples: {part}")
     _print_json(as_json, result)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge diagnose --input dry.wav --target wet.wav --quick",
+    help="Find out why a network does not learn, or why its output is bad: recordings, hand-over, network, learning.",
+)
+@_takes_training_options
+def diagnose(
+    options: dict[str, Any],
+    source: Annotated[Path | None, typer.Option("--input", metavar="A.wav", help="Dry recording.")] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--target", metavar="B.wav", help="Processed recording; without it the next sample is learnt."),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="M", help="A run folder or a model zip to look at as well.")
+    ] = None,
+    processed: Annotated[
+        Path | None,
+        typer.Option("--processed", metavar="Y.wav", help="With --model: what your own program made of --input."),
+    ] = None,
+    decode: Annotated[
+        str, typer.Option("--decode", help="With --model: how your program makes samples: mean, argmax or sample.")
+    ] = "mean",
+    iterator: Annotated[
+        str | None, typer.Option("--iterator", metavar="CLASS", help="A DataSetIterator of your own to look at.")
+    ] = None,
+    classpath: Annotated[
+        str | None, typer.Option("--classpath", metavar="JARS", help="With --iterator: where its class is.")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")
+    ] = "default",
+    quick: Annotated[bool, typer.Option("--quick", help="Under a minute: shorter trials.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from dl4j_bridge import diagnosing
+    from dl4j_bridge.progress import checks_progress
+
+    settings = config.preset(preset).with_options(options)
+    request = diagnosing.Request(
+        source, target, settings, model, processed, decode, iterator, classpath, quick, given=bool(options)
+    )
+    with checks_progress() as report:
+        result = diagnosing.diagnose(request, out, report)
+    _print_findings(result)
+    _print_json(as_json, result)
+    if result["verdict"] != "ok":
+        raise typer.Exit(1)
 
 
 @app.command(
@@ -411,6 +459,33 @@ def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
         snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
         table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr)
     Console().print(table)
+
+
+def _print_findings(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from dl4j_bridge.progress import stderr
+
+    console = Console()
+    for finding in result["findings"]:
+        colour = "red" if finding["severity"] == "fault" else "yellow"
+        console.print(f"[{colour}]✗ {finding['code']}[/] ({finding['severity']})", soft_wrap=True)
+        for name, value in finding["evidence"].items():
+            if not isinstance(value, list):
+                console.print(f"    {name}: {escape(_short(value))}", soft_wrap=True)
+        console.print(f"    [bold]mend:[/] {escape(finding['fix'])}", soft_wrap=True)
+    if not result["findings"]:
+        console.print("[green]✓[/] nothing found that would keep a network from learning this", soft_wrap=True)
+    if result["report"]:
+        print(f"look: {result['report']}")
+    stderr.print(f"next:\n  {result['next']}", soft_wrap=True, markup=False)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(v)}" for name, v in value.items() if not isinstance(v, list))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _esr(value: float | None) -> str:

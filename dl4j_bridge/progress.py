@@ -58,6 +58,23 @@ def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
+    """A line for each check once it is done; what is under way turns on a terminal."""
+    if not stderr.is_terminal:
+        yield lambda name, passed: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
+        return
+    with stderr.status("diagnose") as status:
+
+        def show(name: str, passed: bool | None) -> None:
+            if passed is None:
+                status.update(name)
+            else:
+                stderr.print("[green]✓[/]" if passed else "[red]✗[/]", name)
+
+        yield show
+
+
 class _Smooth:
     """Averages that do not jump from step to step, and the newest validation."""
 

@@ -164,16 +164,14 @@ def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort
     }
     if not trial.finite:
         return Outcome([_non_finite(trial)], figures)
-    found = []
     marginal, best = simple["constant"], min(simple.values())
     stuck = marginal - trial.level < SHARE_OF_BASELINE * (marginal - best)
     if marginal - best > WORTH_LEARNING and stuck:
-        found.append(_stuck(trial, levels))
+        return Outcome([_stuck(trial, levels)], figures)
     valid = _part(signals, "valid")
     here, there = bits_on(trial.network, stretch), bits_on(trial.network, valid)
     figures |= {"train_bits": here, "valid_bits": there}
-    found += overfit(here, there, _table_bits(codec, signals))
-    return Outcome(found, figures)
+    return Outcome(overfit(here, there, table_bits(codec, signals)), figures)
 
 
 def train_briefly(settings: TrainSettings, stretch: Stretch, steps: int, enough: Callable[[Trial], bool]) -> Trial:
@@ -334,7 +332,8 @@ def _baseline_bits(codec: Codec, signals: Stretch) -> dict[str, float]:
     return found
 
 
-def _table_bits(codec: Codec, signals: Stretch) -> dict[str, float]:
+def table_bits(codec: Codec, signals: Stretch) -> dict[str, float]:
+    """Bits of a lookup table on the training part that it is fitted on, and on the validation part."""
     train = _part(signals, "train")
     return {part: _bits_of(baselines.LookupTable, codec, train, _part(signals, part)) for part in ("train", "valid")}
 

@@ -102,7 +102,7 @@ def compare_gradients(settings: NetworkSettings, at: Floats, gradient: Floats, x
         return graves_lstm.loss(network, one_hot, y, graves_lstm.zero_states(network, batch=len(x)))
 
     figures: dict[str, Any] = {}
-    for name, where in _blocks(settings).items():
+    for name, where in blocks(settings).items():
         length = float(np.linalg.norm(gradient[where]))
         along = np.zeros_like(at)
         along[where] = gradient[where] / length if length else 0.0
@@ -158,7 +158,7 @@ def _unpack(settings: NetworkSettings, flat: npt.ArrayLike) -> graves_lstm.Netwo
     return graves_lstm.unpack(flat, CLASSES, settings.hidden, settings.layers, CLASSES)
 
 
-def _blocks(settings: NetworkSettings) -> dict[str, slice]:
+def blocks(settings: NetworkSettings) -> dict[str, slice]:
     """Where input weights, recurrent weights with peepholes, and biases of each layer lie in DL4J's flat vector."""
     hidden, at = settings.hidden, 0
     found = {}

@@ -43,6 +43,39 @@ def loss(path: Path, log: list[dict[str, str]], entropy_bits: float) -> None:
     _save(path, figure, axes)
 
 
+def trial(path: Path, curve: dict[str, list[float]], floors: dict[str, float]) -> None:
+    """Bits of a short trial over steps, with the levels at which a loss stands still.
+
+    Parameters
+    ----------
+    path
+        The PNG to write.
+    curve
+        ``step`` and ``bits``.
+    floors
+        Bits per sample by name.
+    """
+    figure, axes = _figure()
+    for (name, bits), colour in zip(floors.items(), (GREY, GREEN, ORANGE), strict=False):
+        axes.axhline(bits, color=colour, linestyle="--", label=f"{name.replace('_', ' ')} ({bits:.2f} bits)")
+    axes.plot(curve["step"], curve["bits"], color=BLUE, label="training")
+    axes.set_xlabel("step (one update)")
+    axes.set_ylabel("bits per sample")
+    axes.set_ylim(bottom=0)
+    _save(path, figure, axes)
+
+
+def histogram(path: Path, counts: dict[str, npt.NDArray[np.integer]]) -> None:
+    """How often each class comes, as a share of the samples; arrays of shape (256,) by name."""
+    figure, axes = _figure()
+    for (name, count), colour in zip(counts.items(), (BLUE, ORANGE), strict=False):
+        axes.step(np.arange(count.size), count / max(count.sum(), 1), where="mid", color=colour, label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("class (128 is silence)")
+    axes.set_ylabel("share of the samples")
+    _save(path, figure, axes)
+
+
 def accuracy(path: Path, log: list[dict[str, str]]) -> None:
     """Share of exact classes over steps."""
     figure, axes = _figure()

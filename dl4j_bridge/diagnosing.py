@@ -1,0 +1,237 @@
+"""Ties recordings, settings, a model and all checks together: what is wrong, and what mends it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge import audio, comparing, jvm, modelfile
+from dl4j_bridge.config import ProcessSettings, TrainSettings, validate_process
+from dl4j_bridge.diagnostics import data, handover, learning, network, output
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.tasks.samples import SamplesTask
+
+# With one of these the pair cannot be learnt, and trying would only repeat it.
+NO_PAIR = {"rate-mismatch", "length-mismatch", "unrelated", "target-leads", "misaligned"}
+# What the hand-over breaks, no network can learn.
+NO_TENSORS = {"not-one-hot", "axis-order", "memory-order", "signed-bytes"}
+
+Report = Callable[[str, bool | None], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look at.
+
+    Attributes
+    ----------
+    source, target
+        Recordings; no target where the next sample is learnt, and no source with an iterator alone.
+    settings
+        To train with; a model brings its own.
+    model
+        Run folder or model zip, or None.
+    processed
+        What the user's own program made of `source` with that model.
+    decode
+        How that program makes samples: ``mean``, ``argmax`` or ``sample``.
+    iterator, classpath
+        A DataSetIterator of the user's own, and where it is.
+    quick
+        Shorter trials.
+    given
+        True if the settings hold anything that the user asked for.
+    """
+
+    source: Path | None
+    target: Path | None
+    settings: TrainSettings
+    model: Path | None = None
+    processed: Path | None = None
+    decode: str = "mean"
+    iterator: str | None = None
+    classpath: str | None = None
+    quick: bool = False
+    given: bool = False
+
+
+def diagnose(request: Request, out: Path | None = None, report: Report = lambda name, passed: None) -> dict[str, Any]:
+    """Run all checks, from cheap to dear.
+
+    Parameters
+    ----------
+    request
+        What to look at.
+    out
+        Folder of the report; a fresh one in ``runs`` if not given.
+    report
+        Called with the name of each check, with None before it and with whether it passed after it.
+
+    Returns
+    -------
+    dict
+        ``verdict`` (``ok`` or ``fault``), ``findings`` (each ``code, severity, fix, evidence``), ``checks`` (each
+        ``name, passed, seconds``), ``report`` (path or None) and ``next`` (the command to type).
+
+    Raises
+    ------
+    InputError
+        A recording or a model cannot be used, or options do not go together.
+    """
+    _check(request)
+    suite = _Suite(report)
+    case = None
+    if request.iterator:
+        suite.run(_iterator_checks(request.iterator, request.classpath))
+    if request.source:
+        about = modelfile.read_about(modelfile.resolve(request.model)) if request.model else None
+        case = Case(request.source, request.target, _settings(request, about))
+        folder = RunFolder(out or RunFolder.fresh_name(Path(f"diagnose-{request.source.stem}")))
+        folder.check_free()
+        _examine(case, request, about, suite)
+        from dl4j_bridge.report import diagnosis
+
+        folder.create()
+        page = diagnosis.write(folder.path, case, suite.findings, suite.figures, suite.checks)
+    findings = [finding.as_dict() for finding in suite.findings]
+    return {
+        "verdict": "fault" if any(finding.severity == FAULT for finding in suite.findings) else "ok",
+        "findings": findings,
+        "checks": suite.checks,
+        "report": str(page) if case else None,
+        "next": _next(request, suite.findings),
+    }
+
+
+class _Suite:
+    """Runs checks one after the other; what an earlier one found, a later one does not repeat."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.findings: list[Finding] = []
+        self.checks: list[dict[str, Any]] = []
+        self.figures: dict[str, dict[str, Any]] = {}
+
+    def run(self, checks: list[Check] | Iterator[Check]) -> None:
+        for check in checks:
+            self._report(check.name, None)
+            began = time.perf_counter()
+            outcome = check.run()
+            self.figures[check.name] = outcome.figures
+            passed = not outcome.findings
+            seconds = time.perf_counter() - began
+            self.checks.append({"name": check.name, "passed": passed, "seconds": round(seconds, 3)})
+            known = {finding.code for finding in self.findings}
+            self.findings += [finding for finding in outcome.findings if finding.code not in known]
+            self._report(check.name, passed)
+
+    def found(self, codes: set[str]) -> bool:
+        return any(finding.code in codes for finding in self.findings)
+
+
+def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: _Suite) -> None:
+    settings = case.settings
+    suite.run(data.checks(case))
+    x, y = case.indices
+    if x.size < 2 * settings.network.tbptt:
+        return
+    jvm.start(settings.threads)
+    suite.run(
+        handover.checks(
+            x,
+            y,
+            settings.run.length,
+            settings.run.batch,
+            settings.network.tbptt,
+            settings.network.seed,
+            case.task.codec,
+        )
+    )
+    if suite.found(NO_TENSORS):
+        return
+    effort = learning.QUICK if request.quick else learning.FULL
+    if about is None:
+        suite.run(network.checks(learning.as_fused(settings).network, x, y))
+        suite.run(
+            learning.checks(settings, case.task.codec, (x, y), bool(case.target) and not suite.found(NO_PAIR), effort)
+        )
+        return
+    assert request.model is not None
+    model = modelfile.load(modelfile.resolve(request.model)).network
+    suite.run(network.checks(settings.network, x, y, model))
+    if suite.found(NO_PAIR):
+        return
+    suite.run(_model_checks(case, request, about, model))
+
+
+def _model_checks(case: Case, request: Request, about: dict[str, Any], model: Any) -> Iterator[Check]:
+    task = SamplesTask.from_dict(about)
+    x, y = case.indices
+    assert request.model is not None
+    assert request.source is not None
+    yield Check("train and validation", lambda: output.generalisation(model, task, x, y))
+    if case.target:
+        rows = comparing.compare(request.model, request.source, request.target)["rows"]
+        yield Check("baselines", lambda: output.against_baselines(rows))
+    theirs = _processed(request, case, task)
+    heard = output.listen(model, task, x, y)
+    yield from output.checks(heard, model, request.decode, theirs)
+
+
+def _processed(request: Request, case: Case, task: SamplesTask) -> Any:
+    """The user's own output as classes, cut as the target is."""
+    if request.processed is None:
+        return None
+    recording = audio.open_recording(request.processed, case.settings.data.channel)
+    start = max(case.cut, 0)
+    return task.encode(recording, case.rate)[start:]
+
+
+def _iterator_checks(name: str, classpath: str | None) -> list[Check]:
+    def look() -> Outcome:
+        iterator = handover.open_iterator(name, (classpath or "").split(":") if classpath else [])
+        return Outcome(handover.inspect(iterator))
+
+    return [Check(f"batches of {name}", look)]
+
+
+def _settings(request: Request, about: dict[str, Any] | None) -> TrainSettings:
+    """Those that the user asked for, or those that the model was trained with."""
+    if about is None:
+        return replace(request.settings, network=request.settings.network.resolved())
+    if request.given:
+        raise InputError("--model", "with training options", "wanted one of the two: a model brings its settings")
+    if (about["predicts"] == "next") != (request.target is None):
+        wanted = "no --target: it predicts the next sample" if request.target else "a --target"
+        raise InputError(request.model or "--model", "a model of another kind than the call", f"wanted {wanted}")
+    stored = TrainSettings.from_dict(about["settings"])
+    return replace(stored, data=replace(stored.data, rate=about["rate"], codec=about["codec"]))
+
+
+def _check(request: Request) -> None:
+    validate_process(ProcessSettings(decode=request.decode))
+    if request.source is None and request.iterator is None:
+        raise InputError("--input", "not given", "wanted a recording, or --iterator CLASS --classpath JARS")
+    if request.processed and not request.model:
+        raise InputError("--processed", "without --model", "wanted the model that made it: --model M")
+    if request.target and request.source is None:
+        raise InputError("--target", "without --input", "wanted both")
+
+
+def _next(request: Request, findings: list[Finding]) -> str:
+    """The command that a person would type now."""
+    if findings:
+        return "mend the first finding, then run this again; what each means: docs/diagnostics.md"
+    if request.source is None:
+        return "train on these batches"
+    parts = ["dl4j-bridge train --input", shlex.quote(str(request.source))]
+    if request.target:
+        parts += ["--target", shlex.quote(str(request.target))]
+    return " ".join(parts)

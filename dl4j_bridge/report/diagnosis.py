@@ -1,0 +1,77 @@
+"""The pictures and the page of a diagnosis."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Finding
+from dl4j_bridge.report import page, plots
+
+
+def write(
+    folder: Path,
+    case: Case,
+    findings: list[Finding],
+    figures: dict[str, dict[str, Any]],
+    checks: list[dict[str, Any]],
+) -> Path:
+    """Draw what was measured and write ``report.html``.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    sections = [("Verdict", _verdict(findings)), ("Checks", page.table([_ticked(check) for check in checks]))]
+    x, y = case.indices
+    counts: dict[str, npt.NDArray[np.integer]] = {"input": np.bincount(x, minlength=256)}
+    if case.target:
+        counts["target"] = np.bincount(y, minlength=256)
+    plots.histogram(folder / "histogram.png", counts)
+    sections.append(("Classes", page.picture(folder / "histogram.png", "how often each of the 256 classes comes")))
+    for name in ("identity", "pair", "next sample"):
+        if "curve" in figures.get(name, {}):
+            picture = folder / f"{name.replace(' ', '-')}.png"
+            plots.trial(picture, figures[name]["curve"], figures[name]["floors"])
+            sections.append((f"Learning: {name}", page.picture(picture, f"bits per sample of the {name} over steps")))
+    for name, values in figures.items():
+        shown = {key: value for key, value in values.items() if key not in ("curve", "histogram", "trials")}
+        trials = page.table(values.get("trials", []))
+        if shown or trials:
+            sections.append((f"Measured: {name}", page.facts(_without_lists(shown)) + trials))
+    sections.append(("Settings", page.facts(case.settings.as_dict())))
+    path = folder / "report.html"
+    page.write(path, f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""), sections)
+    return path
+
+
+def _verdict(findings: list[Finding]) -> str:
+    if not findings:
+        return "<p>Nothing found that would keep a network from learning this.</p>"
+    items = "".join(
+        f"<h3>{html.escape(f.code)} ({f.severity})</h3><p><strong>Mend:</strong> {html.escape(f.fix)}</p>"
+        + page.facts(_without_lists(f.evidence))
+        for f in findings
+    )
+    return items
+
+
+def _ticked(check: dict[str, Any]) -> dict[str, Any]:
+    return {"": "✓" if check["passed"] else "✗", "check": check["name"], "seconds": check["seconds"]}
+
+
+def _without_lists(values: dict[str, Any]) -> dict[str, Any]:
+    """Only what fits into a cell."""
+    kept: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            kept[name] = _without_lists(value)
+        elif not isinstance(value, list) or len(value) <= 8:
+            kept[name] = value
+    return kept

@@ -19,6 +19,12 @@ ERROR_GROWTH = 0.001
 ERROR_FLOOR = 1e-6
 # Correlation below this share of its peak does not belong to the peak's rise.
 ONSET_SHARE = 0.02
+# Samples in a frame of an averaged spectrum.
+FRAME = 2048
+# Of the loudest band's power, below which a band says nothing about a filter; of a filter's largest gain, below which
+# nothing is to be seen of it.
+SILENT_BAND = 1e-5
+SMALLEST_GAIN = 1e-4
 # Below this the two recordings have no lag in common that stands out.
 LOW_CONFIDENCE = 0.3
 
@@ -45,7 +51,7 @@ class Delay:
     inverted: bool
 
 
-def estimate_delay(x: Floats, y: Floats, longest: int) -> Delay:
+def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> Delay:
     """Estimate how much later `y` comes than `x`.
 
     The peak of the generalised cross-correlation (Knapp and Carter, 1976; Wiener weighting) gives the lag of the most
@@ -59,6 +65,8 @@ def estimate_delay(x: Floats, y: Floats, longest: int) -> Delay:
         At the same rate.
     longest
         Largest delay to look for, of either sign, in samples.
+    causal
+        False leaves the peak where it is, which is many times faster.
     """
     n = min(x.size, y.size)
     if n < 4 * TAPS or not np.ptp(x[:n]) or not np.ptp(y[:n]):
@@ -71,10 +79,92 @@ def estimate_delay(x: Floats, y: Floats, longest: int) -> Delay:
     peak = at - longest
     confidence = _confidence(np.abs(correlation), at)
     samples = peak
-    if confidence >= LOW_CONFIDENCE:
+    if causal and confidence >= LOW_CONFIDENCE:
         # What is not linear in x looks as if it began early; what is far from the peak and cut off from it is not.
         samples = max(_latest_causal_start(x, y, peak), _onset(np.abs(correlation), at) - longest)
     return Delay(samples, peak, confidence, bool(correlation[at] < 0))
+
+
+def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
+    """Estimate what of `x` is in `y`, at lags -longest..longest (fewer if `x` is short); offsets do not matter.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n,)
+        At the same rate.
+    longest
+        Largest lag of either sign, in samples.
+    """
+    return _whitened_correlation(x - x.mean(), y - y.mean(), min(longest, x.size // 2))
+
+
+@dataclass(frozen=True)
+class ExcessLag:
+    """How a lag divides into what a filter explains and what comes on top.
+
+    Attributes
+    ----------
+    samples
+        What comes on top: a delay, or, below 0, a lead.
+    own
+        What a filter of this frequency response cannot avoid.
+    inverted
+        The target's polarity is the other one.
+    """
+
+    samples: int
+    own: int
+    inverted: bool
+
+
+def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
+    """Find what is left of the lag `peak` once the filter from `x` to `y` has had its share.
+
+    Of all causal filters of one magnitude response the minimum-phase one lags least. Its phase follows from the
+    magnitude (Oppenheim and Schafer, 1975, by the real cepstrum); what the measured response lags behind it is the
+    excess. Unlike `Delay.samples`, which must not be too large, this is meant to be near: for a steep low-pass it may
+    err by a third of the filter's own lag.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n,) and (m,)
+        At the same rate.
+    peak
+        `Delay.peak` of the two.
+    """
+    from scipy import fft, signal
+
+    n = min(x.size, y.size)
+    x, y = x[max(-peak, 0) : n - max(peak, 0)], y[max(peak, 0) : n - max(-peak, 0)]
+    size = min(FRAME, x.size // 4 * 2)
+    if size < 2 * TAPS:
+        return ExcessLag(peak, 0, False)
+    power = signal.welch(x, nperseg=size)[1]
+    # Bands without sound take the gain of their neighbours, and so does the one that holds the offset.
+    heard = power > SILENT_BAND * power.max()
+    heard[:2] = False
+    response = signal.csd(x, y, nperseg=size)[1] / np.maximum(power, np.finfo(float).tiny)
+    if not np.abs(response[heard]).max(initial=0.0):
+        return ExcessLag(peak, 0, False)
+    bands = np.arange(heard.size)
+    gain = np.interp(bands, bands[heard], np.abs(response[heard]))
+    shortest = _minimum_phase(np.maximum(gain, SMALLEST_GAIN * gain.max()))
+    weight = power / (power + 1e-3 * power.mean())
+    match = fft.irfft(weight * response * np.exp(-1j * np.angle(shortest)), size)
+    at = int(np.argmax(np.abs(match)))
+    more = at - size if at > size // 2 else at
+    return ExcessLag(peak + more, -more, bool(match[at] < 0))
+
+
+def _minimum_phase(gain: Floats) -> npt.NDArray[np.complexfloating]:
+    """The frequency response of least lag with this magnitude, at 0 to half the rate; shape of `gain`."""
+    from scipy import fft
+
+    cepstrum = fft.irfft(np.log(np.maximum(gain, np.finfo(float).tiny)))
+    half = gain.size - 1
+    cepstrum[1:half] *= 2
+    cepstrum[half + 1 :] = 0
+    return np.asarray(np.exp(fft.rfft(cepstrum)))
 
 
 def _whitened_correlation(x: Floats, y: Floats, longest: int) -> Floats:

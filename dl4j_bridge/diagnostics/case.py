@@ -308,9 +308,7 @@ def _envelope_match(left: Floats, right: Floats) -> float:
     return float(match.max() / energy) if energy else 0.0
 
 
-def relate(
-    x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Stretch, task: SamplesTask
-) -> Relation:
+def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Stretch, task: SamplesTask) -> Relation:
     """Measure what two recordings have in common, from a lag to a mere loudness."""
     n = min(x.size, y.size)
     longest = round(pairs.LONGEST_DELAY_SECONDS * rate)

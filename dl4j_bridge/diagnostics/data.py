@@ -348,7 +348,5 @@ def _speed_words(source: int, target: int, speed: float) -> str:
     return f"play the target {speed:.6f} times as fast (sox: speed {speed:.6f}), or record both with one clock"
 
 
-def _found(
-    code: str, fix: str, evidence: dict[str, Any], figures: dict[str, Any], severity: str = FAULT
-) -> Outcome:
+def _found(code: str, fix: str, evidence: dict[str, Any], figures: dict[str, Any], severity: str = FAULT) -> Outcome:
     return Outcome([Finding(code, severity, fix, evidence)], figures)

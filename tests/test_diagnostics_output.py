@@ -18,7 +18,7 @@ DELAY = 3
 SETTINGS = learning.as_fused(
     config.TrainSettings().with_options({"hidden": 32, "batch": 8, "length": 200, "tbptt": 25, "learning_rate": 0.01})
 )
-RECORDINGS = {"strings": synthesis.plucked_strings(2), "speech-like": synthesis.speech_like(2)}
+RECORDINGS = {"strings": synthesis.plucked_strings(4), "speech-like": synthesis.speech_like(4)}
 
 
 def codes(outcome):

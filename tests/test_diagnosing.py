@@ -1,0 +1,157 @@
+"""`diagnose` as a user runs it: planted faults come first, healthy pairs find nothing, the advice mends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dl4j_bridge import audio, synthesis
+from tests.conftest import EXAMPLES, run, run_ok
+
+RATE = 11025
+SMALL = ["--hidden", "32", "--batch", "8", "--length", "200", "--tbptt", "25", "--learning-rate", "0.01", "--quick"]
+FOLDER = os.environ.get("DL4J_BRIDGE_AUDIO")
+REAL = sorted(Path(FOLDER).glob("*.wav")) if FOLDER else []
+OWN = [EXAMPLES / "plucked_dry.wav", EXAMPLES / "speech_like.wav"]
+
+
+def codes(result):
+    return [finding["code"] for finding in result.json["findings"]]
+
+
+def diagnose(*args, **options):
+    return run("diagnose", "--json", *args, **options)
+
+
+def written(path, samples, rate=RATE):
+    audio.write(path, [samples], rate, "PCM_16")
+    return path
+
+
+def test_a_healthy_pair_ends_in_zero_with_a_report(recordings, tmp_path):
+    dry, wet = recordings
+    result = diagnose("--input", dry, "--target", wet, "--out", tmp_path / "out", *SMALL)
+    assert result.status == 0, result.stdout + result.stderr
+    said = result.json
+    assert said["verdict"] == "ok"
+    assert said["findings"] == []
+    assert {"rates", "identity", "pair"} <= {check["name"] for check in said["checks"]}
+    assert all(check["passed"] for check in said["checks"])
+    page = Path(said["report"]).read_text()
+    assert page.count("data:image/png;base64,") >= 3
+    assert f"dl4j-bridge train --input {dry} --target {wet}" in result.stderr
+
+
+def test_a_fault_ends_in_one_with_evidence_and_its_mend(recordings, tmp_path):
+    dry, wet = recordings
+    sound = audio.open_recording(wet).read(RATE)
+    late = written(tmp_path / "late.wav", np.concatenate([np.zeros(40), sound]))
+    result = diagnose("--input", dry, "--target", late, "--out", tmp_path / "out", *SMALL)
+    assert result.status == 1
+    assert result.json["verdict"] == "fault"
+    first = result.json["findings"][0]
+    assert (first["code"], first["severity"]) == ("misaligned", "fault")
+    assert abs(first["evidence"]["samples"] - 40) <= 1
+    assert "--align" in first["fix"]
+    assert "misaligned" in result.stdout
+    assert "mend:" in result.stdout
+
+
+def test_settings_are_judged_too(recordings, tmp_path):
+    dry, wet = recordings
+    result = diagnose("--input", dry, "--target", wet, "--out", tmp_path / "out", *SMALL, "--init", "xavier")
+    assert codes(result)[0] == "weak-input-scale"
+
+
+def test_one_recording_alone(recordings, tmp_path):
+    result = diagnose("--input", recordings[0], "--out", tmp_path / "out", *SMALL)
+    assert result.status == 0, result.stdout + result.stderr
+    assert "next sample" in {check["name"] for check in result.json["checks"]}
+
+
+def test_a_model_and_what_somebody_made_with_it(effect_run, recordings, tmp_path):
+    dry, wet = recordings
+    given = ["--model", effect_run, "--input", dry, "--target", wet]
+    run_ok("process", "--model", effect_run, "--input", dry, "--output", tmp_path / "drawn.wav", "--decode", "sample")
+    drawn = diagnose(*given, "--processed", tmp_path / "drawn.wav", "--out", tmp_path / "drawn", "--quick")
+    assert "sampling-noise" in codes(drawn)
+    assert "sampling-noise" in codes(diagnose(*given, "--decode", "sample", "--out", tmp_path / "said", "--quick"))
+    assert "sampling-noise" not in codes(diagnose(*given, "--out", tmp_path / "mean", "--quick"))
+
+
+@pytest.mark.parametrize(
+    "args, said",
+    [
+        ([], "--input: not given; wanted a recording, or --iterator CLASS --classpath JARS"),
+        (["--input", "DRY", "--processed", "DRY"], "--processed: without --model"),
+        (["--input", "DRY", "--decode", "median"], "--decode: median; wanted one of"),
+        (["--input", "DRY", "--model", "RUN", "--hidden", "8"], "--model: with training options"),
+        (["--input", "DRY", "--model", "RUN"], "a model of another kind than the call; wanted a --target"),
+        (["--input", __file__], "test_diagnosing.py"),
+        (["--input", "DRY", "--target", "GONE"], "GONE"),
+    ],
+)
+def test_a_mistake_is_one_line(args, said, recordings, effect_run, tmp_path):
+    names = {"DRY": recordings[0], "RUN": effect_run}
+    result = run("diagnose", *[names.get(arg, arg) for arg in args], cwd=tmp_path)
+    assert result.status == 2
+    assert said in result.error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_a_report_is_not_overwritten(recordings, tmp_path):
+    (tmp_path / "report.html").write_text("mine")
+    result = run("diagnose", "--input", recordings[0], "--out", tmp_path, *SMALL)
+    assert result.status == 2
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
+# --- the full size, 2 x 200 ---------------------------------------------------------------------------------------
+
+PLANTED = {
+    "learning-rate-too-low": ["--learning-rate", "1e-6"],
+    "learning-rate-too-high": ["--updater", "rmsprop", "--learning-rate", "0.1", "--clip", "0"],
+    "weak-input-scale": ["--init", "xavier"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in [*OWN, *REAL[:1]]])
+def test_a_wrong_setting_is_named_at_full_size(planted, source, tmp_path):
+    result = diagnose("--input", source, "--target", source, "--quick", "--out", tmp_path / "o", *PLANTED[planted])
+    assert codes(result)[:1] == [planted], result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in [*OWN, *REAL]])
+def test_the_identity_is_healthy_at_full_size(source, tmp_path):
+    result = diagnose("--input", source, "--target", source, "--quick", "--out", tmp_path / "o", "--rate", RATE)
+    assert codes(result) == [], result.stdout
+    assert result.status == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in [EXAMPLES / "speech_like.wav", *REAL]])
+def test_the_advice_on_the_posted_settings_converges_when_it_is_followed(source, tmp_path):
+    asked = ["--input", source, "--rate", RATE, "--codec", "linear", "--preset", "posted"]
+    result = diagnose(*asked, "--target", source, "--quick", "--out", tmp_path / "posted")
+    found = {finding["code"]: finding["fix"] for finding in result.json["findings"]}
+    assert {"weak-input-scale", "learning-rate-too-high"} <= found.keys(), found
+    advised = [word for fix in found.values() for word in fix.split()[:2] if word[0] != "("]
+    assert advised[0::2] == ["--init", "--learning-rate"]
+    trained = run_ok(
+        "train", "--json", *asked, "--target", source, *advised, "--steps", 300, "--out", tmp_path / "mended"
+    )
+    assert trained.json["valid"]["accuracy"] > 0.95, trained.json
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+def test_a_full_diagnosis_of_a_healthy_pair(source, tmp_path):
+    wet = written(tmp_path / "wet.wav", synthesis.amplifier(audio.open_recording(source).read(RATE)))
+    result = diagnose("--input", source, "--target", wet, "--out", tmp_path / "out")
+    assert codes(result) == [], result.stdout

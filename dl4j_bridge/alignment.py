@@ -197,29 +197,43 @@ def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:
     """The latest lag up to `peak` at which a filter from x to y may start."""
     # An effect cannot start before its input: lags on the far side of 0 only mimic what is not linear in it.
     earliest = max(peak - TAPS // 2, 0) if peak >= 0 else peak - TAPS // 2
-    errors = _filter_errors(x, y, earliest, peak, peak + TAPS)
+    errors = filter_errors(x[None], y[None], earliest, peak, peak + TAPS)
     allowed = errors[0] * (1 + ERROR_GROWTH) + ERROR_FLOOR * float(np.dot(y, y))
     return earliest + int(np.flatnonzero(errors <= allowed)[-1])
 
 
-def _filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) -> Floats:
+def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) -> Floats:
     """Energy that least-squares filters leave of y, with taps at lags start..end-1 for each start in earliest..latest.
 
     One Cholesky factor of the Gram matrix of all lags and y, the latest lag first, holds the error of every start: a
     filter that starts one lag earlier has one column more. All lags are summed over the same times (the covariance
     method), so that a pure delay leaves exactly nothing, whatever happens at the ends.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (windows, n)
+        Without mean; windows need not follow each other.
+    earliest, latest
+        First and last lag to start at; negative ones see the future of x.
+    end
+        Lag behind the last tap.
+
+    Returns
+    -------
+    ndarray of float64, shape (latest - earliest + 1,)
     """
     from scipy.linalg import cholesky
 
     count = end - earliest
-    first, last = max(end - 1, 0), x.size + min(earliest, 0)
-    # Row t holds x[t - (end - 1)] .. x[t - earliest].
-    past = np.lib.stride_tricks.sliding_window_view(x, count)[first - (end - 1) :]
+    first, last = max(end - 1, 0), x.shape[1] + min(earliest, 0)
     gram = np.zeros((count + 1, count + 1))
-    for start in range(0, last - first, 8192):
-        stop = min(start + 8192, last - first)
-        columns = np.column_stack([past[start:stop], y[first + start : first + stop]])
-        gram += columns.T @ columns
+    for source, target in zip(x, y, strict=True):
+        # Row t holds x[t - (end - 1)] .. x[t - earliest].
+        past = np.lib.stride_tricks.sliding_window_view(source, count)[first - (end - 1) :]
+        for start in range(0, last - first, 8192):
+            stop = min(start + 8192, last - first)
+            columns = np.column_stack([past[start:stop], target[first + start : first + stop]])
+            gram += columns.T @ columns
     # Quiet bands of the input make its lags all but dependent.
     ridge = np.append(np.full(count, 1e-9 * gram[0, 0] + 1e-12), 1e-12)
     explained = np.cumsum(cholesky(gram + np.diag(ridge), lower=True)[-1, :-1] ** 2)

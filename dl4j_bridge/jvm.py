@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ HEAP_SHARE = 0.25
 LARGEST_HEAP = 4 << 30
 
 _started_with: tuple[str, int] | None = None
+_own_class_path: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,12 @@ def find_java() -> Java:
     )
 
 
-def start(threads: int = 1, backend: str | None = None, nd4j_threads: int | None = None) -> None:
+def start(
+    threads: int = 1,
+    backend: str | None = None,
+    nd4j_threads: int | None = None,
+    own_class_path: Sequence[Path] = (),
+) -> None:
     """Start the JVM, or set the threads of the one that runs.
 
     Parameters
@@ -92,24 +98,29 @@ def start(threads: int = 1, backend: str | None = None, nd4j_threads: int | None
     nd4j_threads
         OpenMP threads of ND4J's own operations, which stock layers consist of; None is what a running JVM has, or 1:
         more mostly cost time. Set through the environment, since OpenMP reads it when its library loads.
+    own_class_path
+        The user's jars and folders of classes, behind ours: where both bring DL4J, ours counts.
 
     Raises
     ------
     BridgeError
         No fitting Java, missing jars, or the JVM did not start; or it runs already with another backend or number of
-        OpenMP threads, which cannot be changed any more.
+        OpenMP threads or without these jars, which cannot be changed any more.
     """
-    global _started_with
+    global _started_with, _own_class_path
     if _started_with is not None:
         backend, nd4j_threads = backend or _started_with[0], nd4j_threads or _started_with[1]
     backend, nd4j_threads = backend or RunSettings.backend, nd4j_threads or 1
     if _started_with != (backend, nd4j_threads):
-        _start(backend, nd4j_threads)
-        _started_with = (backend, nd4j_threads)
+        _start(backend, nd4j_threads, own_class_path)
+        _started_with, _own_class_path = (backend, nd4j_threads), tuple(own_class_path)
+    for path in own_class_path:
+        if path not in _own_class_path:
+            raise BridgeError("JVM", f"already started without {path}", "start another Python process for other jars")
     java_class("dl4jbridge.fused.Workers").setThreads(threads)
 
 
-def _start(backend: str, nd4j_threads: int) -> None:
+def _start(backend: str, nd4j_threads: int, own_class_path: Sequence[Path]) -> None:
     import jnius_config
 
     if _started_with is not None or jnius_config.vm_running:
@@ -118,7 +129,7 @@ def _start(backend: str, nd4j_threads: int) -> None:
         )
         raise BridgeError("JVM", f"already started {running}", "start another Python process for other settings")
     java = find_java()
-    class_path = jars.class_path(backend)
+    class_path = [*jars.class_path(backend), *own_class_path]
     os.environ["JAVA_HOME"] = str(java.home)
     if locale.setlocale(locale.LC_CTYPE) in ("C", "POSIX"):
         # Java would read and write file names in ASCII.
@@ -160,6 +171,12 @@ def java_class(name: str) -> Any:
     import jnius
 
     return jnius.autoclass(name)
+
+
+def is_java(value: object) -> bool:
+    """True for Python's face of a Java object; starts nothing."""
+    jnius = sys.modules.get("jnius")
+    return jnius is not None and isinstance(value, jnius.JavaClass)
 
 
 @contextmanager

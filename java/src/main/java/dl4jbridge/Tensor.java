@@ -36,6 +36,14 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(array);
     }
 
+    /** A dense copy of any array, of whatever type, order and strides: numbers as FLOAT, in 'c' order. */
+    @SuppressWarnings("try")
+    public static Tensor copyOf(INDArray array) {
+        try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
+            return new Tensor(array.castTo(DataType.FLOAT).dup('c'));
+        }
+    }
+
     public INDArray array() {
         return array;
     }

@@ -196,8 +196,7 @@ def _processed(request: Request, case: Case, task: SamplesTask) -> Any:
 
 def _iterator_checks(name: str, classpath: str | None) -> list[Check]:
     def look() -> Outcome:
-        iterator = handover.open_iterator(name, (classpath or "").split(":") if classpath else [])
-        return Outcome(handover.inspect(iterator))
+        return Outcome(handover.inspect(handover.open_iterator(name, classpath or "")))
 
     return [Check(f"batches of {name}", look)]
 

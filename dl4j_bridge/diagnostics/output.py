@@ -198,7 +198,7 @@ def _seams(error: Floats) -> list[int]:
     # Ranks, lest one loud place outvote all borders.
     sums = np.concatenate([[0.0], np.cumsum(rankdata(error) / error.size - 0.5)])
     distances = np.arange(SHORTEST_CHUNK, error.size // 4)
-    scores = np.array([_score(sums, distance) for distance in distances])
+    scores = np.array([_score(sums, int(distance)) for distance in distances])
     return [int(distance) for distance in distances[np.argsort(-scores)[:CANDIDATES]]]
 
 

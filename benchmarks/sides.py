@@ -173,12 +173,12 @@ def sgemm(side: Side) -> Job:
     return Job(2.0 * n**3, multiply, peak=True)
 
 
-def generate(side: Side, top_p: float) -> Job:
+def generate(side: Side) -> Job:
     """What `generate` does for each block, writing the file left out."""
     stream = _network(side, NetworkSettings.layer).stream()
     stream.seed(1)
     stream.listen(np.array([SILENCE], np.uint8))
-    return Job(BLOCK, lambda: stream.generate(BLOCK, GenerateSettings.temperature, top_p))
+    return Job(BLOCK, lambda: stream.generate(BLOCK, 1.0, GenerateSettings.top_p))
 
 
 def process(side: Side) -> Job:
@@ -248,8 +248,7 @@ JOBS: dict[str, Callable[[Side], Job]] = {
     "stock": lambda side: train_dl4j(side, "stock"),
     "pytorch": train_pytorch,
     "sgemm": sgemm,
-    "generate": lambda side: generate(side, GenerateSettings.top_p),
-    "generate, whole distribution": lambda side: generate(side, 1.0),
+    "generate": generate,
     "process": process,
     "rnnTimeStep": rnn_time_step,
     "generate, nn.LSTM": lambda side: generate_pytorch(side, cells=False),

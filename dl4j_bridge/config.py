@@ -147,8 +147,11 @@ class ProcessSettings:
 class GenerateSettings:
     """How new audio is drawn from a model."""
 
-    temperature: float = field(default=1.0, metadata={"help": "Below 1 plays safe, above 1 takes risks."})
-    top_p: float = field(default=0.97, metadata={"help": "Draw only from the likeliest classes of this total share."})
+    temperature: float | None = field(
+        default=None,
+        metadata={"help": "Below 1 plays safe, above 1 takes risks; if not given, what the end of training found."},
+    )
+    top_p: float = field(default=1.0, metadata={"help": "Draw only from the likeliest classes of this total share."})
     seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
 
 

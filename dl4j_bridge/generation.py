@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, jvm, modelfile
-from dl4j_bridge.codec import DeEmphasis
+from dl4j_bridge import audio, jvm, metrics, modelfile
+from dl4j_bridge.codec import SILENCE, DeEmphasis
 from dl4j_bridge.config import GenerateSettings, validate_generate
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import SampleStream
 from dl4j_bridge.tasks.samples import SamplesTask
+
+# Audio that a temperature is judged by, how many are tried, and between which ones.
+CALIBRATION_SAMPLES, CALIBRATION_TRIES = 24_576, 6
+TEMPERATURES = (0.6, 1.5)
 
 
 def generate(
@@ -37,7 +42,7 @@ def generate(
     seconds
         Its length.
     settings
-        Temperature, top-p and seed.
+        Temperature (None for the model's own), top-p and seed.
     prime
         A recording to hear first; without it, one silent sample.
     report
@@ -46,7 +51,7 @@ def generate(
     Returns
     -------
     dict
-        ``output, samples, rate, samples_per_second, real_time_factor, seed`` and ``notes``.
+        ``output, samples, rate, samples_per_second, real_time_factor, seed, temperature`` and ``notes``.
     """
     validate_generate(settings, seconds)
     zip_path = modelfile.resolve(model)
@@ -61,13 +66,16 @@ def generate(
         recording = audio.open_recording(prime)
         heard = task.encode(recording, rate)
         notes += recording.notes
+    temperature = settings.temperature or about.get("sampling", {}).get("temperature", 1.0)
     jvm.start()
     stream = modelfile.load(zip_path).network.stream()
     stream.seed(settings.seed)
     stream.listen(heard)
     total = max(round(seconds * rate), 1)
     began = time.perf_counter()
-    count = audio.write(output, _drawn(stream, task, heard, total, settings, report), rate, task.codec.subtype)
+    count = audio.write(
+        output, _drawn(stream, task, heard, total, temperature, settings, report), rate, task.codec.subtype
+    )
     elapsed = time.perf_counter() - began
     return {
         "output": str(output),
@@ -76,8 +84,48 @@ def generate(
         "samples_per_second": count / elapsed,
         "real_time_factor": count / rate / elapsed,
         "seed": settings.seed,
+        "temperature": temperature,
         "notes": notes,
     }
+
+
+def find_temperature(stream: SampleStream, heard: list[npt.NDArray[np.uint8]]) -> dict[str, float]:
+    """Find the temperature at which a model's own audio is as unpredictable as what it was trained on.
+
+    A model that is fed its own samples sees other contexts than in training, and settles where it is too calm or too
+    loud. Order-1 entropy grows with the temperature, so bisection finds where it is right.
+
+    Parameters
+    ----------
+    stream
+        Of the model; it is reset.
+    heard : list of ndarray of uint8
+        The recordings of training.
+
+    Returns
+    -------
+    dict
+        ``temperature``, ``order_1_bits`` at it, and ``wanted_bits`` of the recordings.
+    """
+    size = min(CALIBRATION_SAMPLES, min(x.size for x in heard))
+    pieces = [x[at : at + size] for x in heard for at in np.linspace(0, x.size - size, 4).astype(int)]
+    wanted = float(np.mean([metrics.order_1_entropy_bits(piece) for piece in pieces]))
+    low, high = TEMPERATURES
+    tried = {}
+    for _ in range(CALIBRATION_TRIES):
+        temperature = math.sqrt(low * high)
+        tried[temperature] = metrics.order_1_entropy_bits(_own_audio(stream, size, temperature))
+        low, high = (temperature, high) if tried[temperature] < wanted else (low, temperature)
+    best = min(tried, key=lambda temperature: abs(tried[temperature] - wanted))
+    return {"temperature": best, "order_1_bits": tried[best], "wanted_bits": wanted}
+
+
+def _own_audio(stream: SampleStream, size: int, temperature: float) -> npt.NDArray[np.uint8]:
+    stream.reset()
+    stream.seed(1)
+    stream.listen(np.array([SILENCE], np.uint8))
+    counts = [min(SampleStream.BLOCK, size - at) for at in range(0, size, SampleStream.BLOCK)]
+    return np.concatenate([stream.generate(count, temperature, 1.0) for count in counts])
 
 
 def _drawn(
@@ -85,6 +133,7 @@ def _drawn(
     task: SamplesTask,
     heard: npt.NDArray[np.uint8],
     total: int,
+    temperature: float,
     settings: GenerateSettings,
     report: Callable[[int, int], None],
 ) -> Iterator[npt.NDArray[np.floating]]:
@@ -92,5 +141,5 @@ def _drawn(
     de_emphasis.push(task.codec.decode(heard))
     for start in range(0, total, SampleStream.BLOCK):
         count = min(SampleStream.BLOCK, total - start)
-        yield de_emphasis.push(task.codec.decode(stream.generate(count, settings.temperature, settings.top_p)))
+        yield de_emphasis.push(task.codec.decode(stream.generate(count, temperature, settings.top_p)))
         report(start + count, total)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, baselines, jars, jvm, modelfile, pairs
+from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
@@ -255,7 +255,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, _validate(run, settings.validation_samples), fitted)
-            valid = _validate_best(run)
+            valid = _finish_best(run, fitted)
         _save_last(run, fitted)
     result = {
         "run": str(run.folder.path),
@@ -473,10 +473,15 @@ def _save_last(run: Run, fitted: modelfile.Arrays) -> None:
     modelfile.save(run.folder.last, model, with_updater=True)
 
 
-def _validate_best(run: Run) -> dict[str, float | None]:
-    best = modelfile.load(run.folder.model).network
+def _finish_best(run: Run, fitted: modelfile.Arrays) -> dict[str, float | None]:
+    """Validate the best network at length; one that predicts the next sample learns its temperature as well."""
+    best = modelfile.load(run.folder.model)
+    if run.task.predicts == "next":
+        heard = [_part(signals, "train")[0] for signals in run.signals]
+        about = best.about | {"sampling": generation.find_temperature(best.network.stream(), heard)}
+        modelfile.save(run.folder.model, modelfile.Model(best.network, about, fitted), with_updater=False)
     return validate(
-        best, run.task, [_Part(s, part_of(s[0].size, "valid")) for s in run.signals], FINAL_VALIDATION_SAMPLES
+        best.network, run.task, [_Part(s, part_of(s[0].size, "valid")) for s in run.signals], FINAL_VALIDATION_SAMPLES
     )
 
 

@@ -83,7 +83,7 @@ def test_a_model_and_what_somebody_made_with_it(effect_run, recordings, tmp_path
 
 
 @pytest.mark.parametrize(
-    "args, said",
+    ("args", "said"),
     [
         ([], "--input: not given; wanted a recording, or --iterator CLASS --classpath JARS"),
         (["--input", "DRY", "--processed", "DRY"], "--processed: without --model"),

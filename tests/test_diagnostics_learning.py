@@ -48,7 +48,7 @@ def test_the_identity_is_learnt_with_the_defaults(recording):
 
 @recordings
 @pytest.mark.parametrize(
-    "planted, options",
+    ("planted", "options"),
     [
         ("weak-input-scale", {"init": "xavier"}),
         ("learning-rate-too-high", {"updater": "rmsprop", "learning_rate": 0.5, "clip": 0.0}),

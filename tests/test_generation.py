@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import soundfile
 
+from dl4j_bridge.generation import find_temperature
 from tests.conftest import run_ok
 
 
@@ -18,6 +21,28 @@ def test_same_seed_same_bytes(next_run, tmp_path):
     a, b, c = (f.read_bytes() for f in files)
     assert a == b != c
     assert soundfile.info(files[0]).frames == round(0.5 * 11025)
+
+
+def test_the_temperature_is_that_of_training_if_none_is_given(next_run, tmp_path):
+    stored = run_ok("info", next_run, "--json").json["sampling"]
+    assert generate(next_run, tmp_path / "own.wav").json["temperature"] == stored["temperature"]
+    assert generate(next_run, tmp_path / "given.wav", "--temperature", 0.9).json["temperature"] == 0.9
+
+
+def test_the_temperature_found_is_the_one_that_fits_best():
+    class Stream:
+        """Draws the more classes, the higher the temperature."""
+
+        def generate(self, count, temperature, top_p):
+            return np.random.default_rng(1).integers(0, max(round(16 * temperature), 1), count).astype(np.uint8)
+
+        def __getattr__(self, name):
+            return lambda *args: None
+
+    heard = np.random.default_rng(2).integers(0, 20, 30_000).astype(np.uint8)
+    found = find_temperature(Stream(), [heard])
+    assert found["temperature"] == pytest.approx(20 / 16, abs=0.05)
+    assert found["order_1_bits"] == pytest.approx(found["wanted_bits"], rel=0.03)
 
 
 def test_priming_temperature_and_top_p_have_an_effect(next_run, recordings, tmp_path):

@@ -95,6 +95,8 @@ def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
     longest
         Largest lag of either sign, in samples.
     """
+    if not x.size or not np.ptp(x):
+        return np.zeros(1)
     return _whitened_correlation(x - x.mean(), y - y.mean(), min(longest, x.size // 2))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +12,13 @@ import numpy.typing as npt
 from dl4j_bridge import alignment, audio, pairs
 from dl4j_bridge.audio import Recording, open_recording
 from dl4j_bridge.baselines import LookupTable, Stretch
-from dl4j_bridge.config import NetworkSettings, TrainSettings, parse_align
+from dl4j_bridge.config import (
+    LENGTH_TOLERANCE_SECONDS,
+    LENGTH_TOLERANCE_SHARE,
+    NetworkSettings,
+    TrainSettings,
+    parse_align,
+)
 from dl4j_bridge.tasks.samples import SamplesTask
 
 Floats = npt.NDArray[np.float64]
@@ -23,23 +29,28 @@ STRETCHES = 6
 # Windows in which the delay is found again, at most so many, and how sure each must be to count.
 LOCAL_SECONDS = 0.5
 LOCAL_WINDOWS = 40
-LOCAL_CONFIDENCE = 0.5
+LOCAL_CONFIDENCE = 0.3
 # A drift shows if it comes to so many samples in all, and to so many times what the windows scatter.
 SMALLEST_DRIFT = 3
 DRIFT_TO_SCATTER = 8
 # Rates that a header may confuse, in Hz.
-STANDARD_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 37800, 44056, 44100, 47952, 48000, 88200, 96000)
+STANDARD_RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
 # Tape speeds to try besides: 0.8 to 1.25, a thousandth apart.
 TAPE_SPEEDS = np.exp(np.arange(-0.223, 0.2235, 0.001))
-# Speeds whose loudness fits best are tried on the waveform. So many tries need more confidence than one.
-TRIED_SPEEDS = 8
+# Those whose loudness fits best are tried on the waveform. So many tries need more confidence than one.
+TRIED_TAPE_SPEEDS = 4
 SPEED_CONFIDENCE = 0.4
-SPEED_SECONDS = 10
-ENVELOPE_FRAME_SECONDS = 0.01
+SPEED_SECONDS = 6
+# Another speed also changes the length; a recording that was cut besides is allowed for.
+LENGTH_TO_SPEED = 2.5
+# Frames of the loudness: short ones to find a speed by, longer ones, over which a ring modulator's beats even out, to
+# see whether there is anything in common.
+SPEED_FRAME_SECONDS = 0.01
+SHARED_FRAME_SECONDS = 0.05
 # Recordings that are related although no lag stands out share an impulse response in both halves (reverberation),
-# a loudness (ring modulation) or a curve (rectifier). Unrelated speech and music stayed below 0.15, 0.5 and 0.05.
+# a loudness (ring modulation) or a curve (rectifier). Unrelated speech and music stayed below 0.15, 0.67 and 0.05.
 SHARED_RESPONSE = 0.25
-SHARED_ENVELOPE = 0.55
+SHARED_ENVELOPE = 0.75
 SHARED_CURVE = 0.1
 
 
@@ -147,6 +158,18 @@ class Case:
             return fixed
         return self.delay.samples if self.delay.confidence >= alignment.LOW_CONFIDENCE else 0
 
+    @property
+    def tolerance(self) -> int:
+        """Samples by which lengths may differ, the delay apart."""
+        share = round(LENGTH_TOLERANCE_SHARE * max(self.lengths))
+        return min(round(LENGTH_TOLERANCE_SECONDS * self.rate), share)
+
+    @property
+    def fits_in_length(self) -> bool:
+        """Whether training takes recordings of these lengths."""
+        x, y = self.lengths
+        return abs(y - x) <= abs(self.cut) + self.tolerance
+
     @cached_property
     def length(self) -> int:
         """Samples that both have once the delay is cut out."""
@@ -169,11 +192,15 @@ class Case:
         """How many times slower the target's contents run; None if they run alike or nothing shows that they do not."""
         if self.processed is None:
             return None
-        drift = self._drift()
-        if drift or self.relation.found:
-            return drift
+        slope = drift(*self.local)
+        if slope:
+            return 1 + slope
+        # A loudness in common is no proof: it stays when the speed is a little off. Nor is anything if the lengths differ.
+        if replace(self.relation, envelope=0.0).found and self.fits_in_length:
+            return None
         count = SPEED_SECONDS * self.rate if self.is_whole else self.places[0][1]
-        return find_speed(self.x[:count], self.y, self.rate)
+        wanted = max(self.delay.confidence + SPEED_CONFIDENCE / 2, SPEED_CONFIDENCE)
+        return find_speed(self.x[:count], self.y, self.rate, self.lengths[1] / self.lengths[0], wanted)
 
     @cached_property
     def relation(self) -> Relation:
@@ -188,10 +215,6 @@ class Case:
         ends = np.cumsum([stop - start for start, stop in self.places])
         place = np.minimum(np.searchsorted(ends, at, side="right"), len(starts) - 1)
         return at - np.r_[0, ends[:-1]][place] + starts[place], lags
-
-    def _drift(self) -> float | None:
-        slope = drift(*self.local)
-        return 1 + slope if slope else None
 
 
 def spread(length: int, rate: int) -> list[tuple[int, int]]:
@@ -226,21 +249,27 @@ def parameters(network: NetworkSettings, classes: int) -> int:
     return sum(hidden * (4 * n + 4 * hidden + 3 + 4) for n in inputs) + (hidden + 1) * classes
 
 
-def envelope(x: Floats, rate: float) -> Floats:
-    """Loudness of frames of `ENVELOPE_FRAME_SECONDS`: natural logarithm, floored 40 dB below the whole's."""
-    size = max(round(ENVELOPE_FRAME_SECONDS * rate), 2)
+def envelope(x: Floats, rate: int, seconds: float) -> Floats:
+    """Loudness of frames of so many seconds: natural logarithm, floored 40 dB below the whole's."""
+    size = max(round(seconds * rate), 2)
     frames = x[: x.size // size * size].reshape(-1, size)
     return np.asarray(np.log(frames.std(axis=1) + 0.01 * x.std() + 1e-9))
 
 
 def local_lags(x: Floats, y: Floats, rate: int, around: int) -> tuple[Floats, Floats]:
-    """Find the lag again in windows, a quarter of a window to either side of `around`; times and lags in samples."""
+    """Find the lag again in windows, a quarter of a window to either side of `around`; times and lags in samples.
+
+    The windows are tapered: where both begin at once, their edges would give a lag of their own.
+    """
+    from scipy.signal.windows import hann
+
     size = round(LOCAL_SECONDS * rate)
+    taper = hann(size)
     first, last = max(-around, 0), min(x.size, y.size - around) - size
     found = []
-    for start in np.unique(np.linspace(first, max(last, first), LOCAL_WINDOWS).astype(int)):
-        window = y[start + around : start + around + size]
-        lag = alignment.estimate_delay(x[start : start + size], window, size // 4, causal=False)
+    for start in np.unique(np.linspace(first, last, LOCAL_WINDOWS).astype(int)) if last > first else ():
+        left, right = x[start : start + size], y[start + around : start + around + size]
+        lag = alignment.estimate_delay(taper * left, taper * right, size // 4, causal=False)
         if lag.confidence >= LOCAL_CONFIDENCE:
             found.append((start + size / 2, around + lag.peak))
     at = np.array(found, np.float64).reshape(-1, 2)
@@ -261,21 +290,38 @@ def drift(times: Floats, lags: Floats) -> float | None:
     return float(slope)
 
 
-def find_speed(x: Floats, y: Floats, rate: int) -> float | None:
+def find_speed(x: Floats, y: Floats, rate: int, length_ratio: float, confidence: float) -> float | None:
     """Find how many times slower `y` runs than `x`, both from the start of their recordings.
 
-    Every pair of standard rates and every tape speed is tried on the loudness first, the best of them on the waveform.
+    All pairs of standard rates are tried, and the tape speeds at which the loudness fits best.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n,) and (m,)
+        Read at `rate`, in Hz.
+    rate
+        In Hz.
+    length_ratio
+        Of the whole recordings, `y` to `x`.
+    confidence
+        What the lag at another speed must reach.
     """
-    speeds = np.unique([a / b for a in STANDARD_RATES for b in STANDARD_RATES if a != b] + list(TAPE_SPEEDS))
-    speeds = speeds[np.abs(speeds - 1) > 1e-6]
-    left, right = envelope(x, rate), envelope(y, rate)
-    fits = np.array([_envelope_match(left, _stretched(right, speed)) for speed in speeds])
-    best, most = None, SPEED_CONFIDENCE
-    for speed in speeds[np.argsort(-fits)[:TRIED_SPEEDS]]:
-        for candidate in (speed, _refined(x, y, rate, speed)):
-            lag = alignment.estimate_delay(x, at_speed(y, candidate), round(pairs.LONGEST_DELAY_SECONDS * rate), False)
-            if lag.confidence > most:
-                best, most = float(candidate), lag.confidence
+    left, right = envelope(x, rate, SPEED_FRAME_SECONDS), envelope(y, rate, SPEED_FRAME_SECONDS)
+    reach = round(pairs.LONGEST_DELAY_SECONDS / SPEED_FRAME_SECONDS)
+    fits = np.array([_envelope_match(left, _stretched(right, speed), reach) for speed in TAPE_SPEEDS])
+    speeds = {a / b for a in STANDARD_RATES for b in STANDARD_RATES if a != b}
+    for _ in range(TRIED_TAPE_SPEEDS):
+        at = int(fits.argmax())
+        speeds.add(_refined(x, y, rate, float(TAPE_SPEEDS[at])))
+        # Its neighbours fit nearly as well, and would be refined to the same.
+        fits[max(at - 3, 0) : at + 4] = 0
+    longest = round(pairs.LONGEST_DELAY_SECONDS * rate)
+    best = None
+    for speed in sorted(speeds):
+        if 1 / LENGTH_TO_SPEED < speed / length_ratio < LENGTH_TO_SPEED:
+            lag = alignment.estimate_delay(x, at_speed(y, speed), longest, causal=False)
+            if lag.confidence >= confidence:
+                best, confidence = speed, lag.confidence
     return best
 
 
@@ -286,7 +332,7 @@ def at_speed(y: Floats, speed: float) -> Floats:
 
 def _refined(x: Floats, y: Floats, rate: int, speed: float) -> float:
     corrected = at_speed(y, speed)
-    around = alignment.estimate_delay(x, corrected, round(pairs.LONGEST_DELAY_SECONDS * rate), False).peak
+    around = alignment.estimate_delay(x, corrected, round(pairs.LONGEST_DELAY_SECONDS * rate), causal=False).peak
     return speed * (1 + (drift(*local_lags(x, corrected, rate, around)) or 0.0))
 
 
@@ -294,8 +340,8 @@ def _stretched(frames: Floats, speed: float) -> Floats:
     return np.interp(np.arange(0, frames.size, speed), np.arange(frames.size), frames)
 
 
-def _envelope_match(left: Floats, right: Floats) -> float:
-    """Largest correlation of the changes of loudness within a lag of a second."""
+def _envelope_match(left: Floats, right: Floats, reach: int) -> float:
+    """Largest correlation of the changes of loudness, at up to `reach` frames of lag."""
     from scipy.signal import correlate
 
     n = min(left.size, right.size) - 1
@@ -303,7 +349,7 @@ def _envelope_match(left: Floats, right: Floats) -> float:
         return 0.0
     a, b = np.diff(left[: n + 1]), np.diff(right[: n + 1])
     energy = float(np.sqrt(np.dot(a, a) * np.dot(b, b)))
-    reach = min(round(pairs.LONGEST_DELAY_SECONDS / ENVELOPE_FRAME_SECONDS), n - 1)
+    reach = min(reach, n - 1)
     match = correlate(b, a)[n - 1 - reach : n + reach]
     return float(match.max() / energy) if energy else 0.0
 
@@ -316,7 +362,8 @@ def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Str
     responses = [alignment.impulse_response(x[part], y[part], longest) for part in (slice(half), slice(half, 2 * half))]
     energy = float(np.sqrt(np.prod([np.dot(r, r) for r in responses])))
     response = float(np.dot(*responses)) / energy if energy else 0.0
-    loudness = _envelope_match(envelope(x[:n], rate), envelope(y[:n], rate))
+    frames = [envelope(side[:n], rate, SHARED_FRAME_SECONDS) for side in (x, y)]
+    loudness = _envelope_match(*frames, round(pairs.LONGEST_DELAY_SECONDS / SHARED_FRAME_SECONDS))
     return Relation(delay.confidence, response, loudness, _explained_by_curve(indices, task))
 
 

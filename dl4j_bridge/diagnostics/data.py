@@ -14,7 +14,6 @@ import numpy as np
 from dl4j_bridge import alignment, metrics, pairs
 from dl4j_bridge.audio import Recording
 from dl4j_bridge.codec import CLASSES
-from dl4j_bridge.config import LENGTH_TOLERANCE_SECONDS, LENGTH_TOLERANCE_SHARE
 from dl4j_bridge.diagnostics.case import (
     STANDARD_RATES,
     Case,
@@ -43,9 +42,13 @@ FULL_SCALE = 0.975
 SILENCE_FRAME_SECONDS = 0.02
 SILENCE_BELOW_LOUDEST_DB = 40.0
 SILENCE_SHARE = 0.8
-# An offset this large, and this large beside the sound, moves more than two of 256 levels.
-OFFSET = 0.02
-OFFSET_TO_SOUND = 0.1
+# Four of 256 levels, a share of the sound that a lopsided amplifier did not reach (0.15), and beyond what the parts of
+# a recording scatter.
+OFFSET = 0.03
+OFFSET_TO_SOUND = 0.2
+OFFSET_TO_SCATTER = 2.0
+OFFSET_PARTS = 10
+OFFSET_PART_SECONDS = 0.2
 # Below one training sample to so many parameters a network learns its recording by heart.
 PARAMETERS_PER_SAMPLE = 30
 # Noise of 8 bits against the sound: -17 dB is heard as a rustle beside everything.
@@ -102,11 +105,10 @@ def lengths(case: Case) -> Outcome:
     """Would `train` take recordings of these lengths?"""
     x, y = case.lengths
     figures = {"samples": {"input": x, "target": y}, "seconds": {"input": x / case.rate, "target": y / case.rate}}
-    tolerance = min(round(LENGTH_TOLERANCE_SECONDS * case.rate), round(LENGTH_TOLERANCE_SHARE * max(x, y)))
-    if case.speed or abs(y - x) <= abs(case.cut) + tolerance:
+    if case.speed or case.fits_in_length:
         return Outcome(figures=figures)
     longer, shorter = ("target", min(x, y)) if y > x else ("input", min(x, y))
-    evidence = figures["samples"] | {"difference": y - x, "tolerance": tolerance, "delay": case.cut}
+    evidence = figures["samples"] | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
     return _found(
         "length-mismatch", f"cut the {longer} to {shorter} samples at {case.rate} Hz", evidence, dict(figures)
     )
@@ -290,23 +292,29 @@ def silence_share(x: Floats, rate: int) -> float:
 
 
 def steady_offset(x: Floats, rate: int) -> float:
-    """The mean that is there in quiet moments too; a lopsided sound has its own only while it lasts."""
+    """The mean that the parts of a recording share, in their quiet moments too; 0 if they do not.
+
+    A lopsided sound has a mean only while it lasts, and a plucked string another one with every note.
+    """
     size = max(round(SILENCE_FRAME_SECONDS * rate), 2)
-    if x.size < size:
-        return float(x.mean())
+    if x.size < OFFSET_PARTS * OFFSET_PART_SECONDS * rate:
+        return 0.0
     frames = x[: x.size // size * size].reshape(-1, size)
-    power = frames.var(axis=1)
-    quiet = float(np.median(frames[power <= np.quantile(power, 0.25)].mean(axis=1)))
-    mean = float(x.mean())
-    return 0.0 if quiet * mean <= 0 else math.copysign(min(abs(quiet), abs(mean)), mean)
+    means = []
+    for part in np.array_split(frames, OFFSET_PARTS):
+        power = part.var(axis=1)
+        means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
+    middle = float(np.median(means))
+    scatter = float(np.median(np.abs(np.array(means) - middle)))
+    return middle if abs(middle) > OFFSET_TO_SCATTER * scatter else 0.0
 
 
 def quantisation_esr(case: Case, x: Floats, is_8_bit: bool) -> float:
-    """Error of the 8-bit version of a sound against the sound, without offset.
+    """Error of the 8-bit version of a sound against the sound, without its offset and its pauses.
 
     An 8-bit file has met its error before; then it is that of uniform rounding, a twelfth of a squared step.
     """
-    power = float(x.var())
+    power = float(x.var()) / max(1 - silence_share(x, case.rate), 1e-3)
     if not power:
         return 0.0
     decoded = case.task.to_samples(case.task.encoder().push(x))

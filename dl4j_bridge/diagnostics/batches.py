@@ -62,9 +62,10 @@ def read_batches(
     BridgeError
         An iterator throws.
     """
-    if jvm.is_java(features):
+    live = jvm.is_java(features)
+    if live and (labels is None or jvm.is_java(labels)):
         yield from _read_java(features, labels)
-    elif labels is None or jvm.is_java(labels):
+    elif live or labels is None or jvm.is_java(labels):
         raise InputError("features, labels", f"{type(features).__name__}, {type(labels).__name__}", WANTED)
     else:
         masks = (None if mask is None else np.asarray(mask) for mask in (features_mask, labels_mask))
@@ -99,7 +100,9 @@ def open_iterator(class_name: str, class_path: str = "") -> Any:
         problem = reader.problemOf(class_name)
         if problem is not None:
             raise InputError(
-                class_name, str(problem), "wanted a DataSetIterator on --classpath, with a constructor without arguments"
+                class_name,
+                str(problem),
+                "wanted a DataSetIterator on --classpath, with a constructor without arguments",
             )
     return _without_io_errors(class_name, lambda: reader.open(class_name))
 

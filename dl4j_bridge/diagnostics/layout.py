@@ -88,7 +88,7 @@ def read(name: str, values: Values, mask: Values | None) -> Reading:
         counts = mask != 0
     if (right | ~counts).all():
         return Reading(np.where(counts & right, values.argmax(axis=1), NO_CLASS), classes)
-    steps = None if mask is None else np.count_nonzero(mask)
+    steps = None if mask is None else int(np.count_nonzero(mask))
     fitting = [layout for layout in _other_layouts(values) if _is_one_hot(layout, steps)]
     if fitting:
         # Of several that fit, as a silent recording's do, the one that sounds.

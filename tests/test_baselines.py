@@ -7,7 +7,7 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 from dl4j_bridge import metrics, synthesis
-from dl4j_bridge.baselines import ALL, Constant, Copy, Fir, Hammerstein, LookupTable, gaussian
+from dl4j_bridge.baselines import ALL, Constant, Copy, Fir, Hammerstein, LookupTable, Markov, gaussian
 from dl4j_bridge.baselines.base import BLOCK
 from dl4j_bridge.codec import LINEAR, MULAW
 
@@ -46,7 +46,7 @@ def chances(prediction, target):
 
 
 def test_all_are_the_ones_that_compare_lists():
-    assert [kind.name for kind in ALL] == ["copy", "constant", "lookup-table", "fir", "hammerstein"]
+    assert [kind.name for kind in ALL] == ["copy", "constant", "lookup-table", "markov", "fir", "hammerstein"]
 
 
 @CODECS
@@ -93,6 +93,86 @@ def test_lookup_tables_probabilities_are_counts_that_lean_on_the_marginal():
     assert bits == pytest.approx(-np.mean(np.log2(expected)), rel=1e-6)
     np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(prediction.values, prediction.probabilities @ LINEAR.values, atol=1e-6)
+
+
+def bits(prediction, target):
+    return metrics.cross_entropy_sum(prediction.probabilities, target) / np.log(2) / target.size
+
+
+def witten_bell(stretches, context, target, order):
+    """p(target | context) by counting through the recordings anew; `context` ends with the newest sample."""
+    if order < 0:
+        return 1 / 256
+    newest = context[len(context) - order :]
+    # Every order is counted where there is a context of two.
+    followers = [
+        y[t] for x, y in stretches for t in range(1, x.size) if x[t + 1 - order : t + 1].tolist() == list(newest)
+    ]
+    distinct = len(set(followers))
+    shorter = witten_bell(stretches, context, target, order - 1)
+    return (followers.count(target) + distinct * shorter) / (len(followers) + distinct) if followers else shorter
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_markovs_probabilities_are_witten_and_bells(order):
+    rng = np.random.default_rng(2)
+    walk = np.clip(128 + np.cumsum(rng.integers(-1, 2, 900)), 120, 136).astype(np.uint8)
+    stretches = [(walk[:500], walk[1:501]), (walk[501:-1], walk[502:])]
+    markov = Markov(LINEAR, order)
+    markov.fit(stretches)
+    heard, wanted = np.r_[walk[:30], 5, 128].astype(np.uint8), np.r_[walk[1:31], 128, 129]
+    expected = [
+        witten_bell(stretches, heard[max(t - 1, 0) : t + 1].tolist(), wanted[t], min(order, t + 1)) for t in range(32)
+    ]
+    prediction = markov.predict(heard)
+    np.testing.assert_allclose(chances(prediction, wanted), expected, rtol=1e-5)
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(prediction.values, prediction.probabilities @ LINEAR.values, atol=1e-6)
+
+
+def conditional_entropy(joint):
+    """Of the last axis given all others, in bits."""
+    return float(-np.sum(joint * np.log2(joint / joint.sum(axis=-1, keepdims=True))))
+
+
+def test_markov_orders_reach_the_entropies_of_a_planted_source():
+    rng = np.random.default_rng(3)
+    classes, count = 6, 60_000
+    table = rng.dirichlet(np.full(classes, 0.5), (classes, classes)) * 0.98 + 0.02 / classes
+    source = np.zeros(count, np.uint8)
+    for t, u in enumerate(rng.random(count - 2), 2):
+        source[t] = np.searchsorted(np.cumsum(table[source[t - 2], source[t - 1]]), u)
+    # The stationary distribution of two samples: where one step more changes nothing.
+    pairs = np.full((classes, classes), 1 / classes**2)
+    for _ in range(500):
+        pairs = np.einsum("ab,abc->bc", pairs, table)
+    triples = pairs[:, :, None] * table
+    wanted = [conditional_entropy(triples.sum(axis=(0, 1))), conditional_entropy(triples.sum(axis=0))]
+    wanted.append(conditional_entropy(triples))
+    found = []
+    for order in range(3):
+        markov = Markov(LINEAR, order)
+        markov.fit([(source[:BORDER], source[1 : BORDER + 1])])
+        found.append(bits(markov.predict(source[BORDER:-1]), source[BORDER + 1 :]))
+    assert wanted[1] - wanted[2] > 0.2
+    assert found == pytest.approx(wanted, abs=0.02)
+
+
+def test_markov_stays_small_and_keeps_what_was_seen_most(monkeypatch):
+    monkeypatch.setattr(Markov, "LARGEST", 3000)
+    rng = np.random.default_rng(4)
+    x = np.r_[rng.integers(0, 256, 20_000), np.tile([9, 10, 200], 50)].astype(np.uint8)
+    markov = fitted(Markov, LINEAR, (x[:-1], x[1:]))
+    kept = markov.arrays()
+    assert 2900 < kept["counts"].size <= 3000
+    assert markov.predict(np.array([9, 10], np.uint8)).probabilities[1, 200] > 0.9
+    # What was left out is answered by the newer sample alone.
+    order_1 = Markov(LINEAR, order=1)
+    order_1.restore(kept)
+    per_context = np.diff(kept["starts"].astype(int)).reshape(256, 256)
+    older, newer = np.argwhere(per_context == 0)[0]
+    heard = np.array([older, newer], np.uint8)
+    assert np.array_equal(markov.predict(heard).probabilities, order_1.predict(heard).probabilities)
 
 
 @CODECS

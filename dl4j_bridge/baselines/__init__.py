@@ -8,7 +8,8 @@ from dl4j_bridge.baselines.copy import Copy
 from dl4j_bridge.baselines.fir import Fir
 from dl4j_bridge.baselines.hammerstein import Hammerstein
 from dl4j_bridge.baselines.lookup_table import LookupTable
+from dl4j_bridge.baselines.markov import Markov
 
-ALL: tuple[type[Baseline], ...] = (Copy, Constant, LookupTable, Fir, Hammerstein)
+ALL: tuple[type[Baseline], ...] = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein)
 
-__all__ = ["ALL", "Baseline", "Constant", "Copy", "Fir", "Hammerstein", "LookupTable", "Prediction", "Stretch"]
+__all__ = ["ALL", "Baseline", "Constant", "Copy", "Fir", "Hammerstein", "LookupTable", "Markov", "Prediction", "Stretch"]

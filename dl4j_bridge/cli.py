@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -349,6 +350,9 @@ def demo(
 
 def main() -> None:
     """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
+    # NumPy's products are small here: on a busy machine its threads wait for each other twenty times as long as one
+    # takes. It must be said before NumPy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     debug = "--debug" in sys.argv
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a tick is no reason to fail.

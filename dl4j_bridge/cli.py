@@ -27,6 +27,7 @@ _SETTINGS = {
     for group in (
         config.GenerateSettings,
         config.ProcessSettings,
+        config.CompareSettings,
         config.DataSettings,
         config.NetworkSettings,
         config.RunSettings,
@@ -42,6 +43,11 @@ def _setting(name: str, panel: str | None = None, of: type | None = None) -> Any
     return typer.Option(
         config.option(name), help=field.metadata["help"], show_default=default or False, rich_help_panel=panel
     )
+
+
+def _flag(name: str) -> Any:
+    """An option that is off if not given."""
+    return typer.Option(config.option(name), help=_SETTINGS[name].metadata["help"], show_default=False)
 
 
 _DATA, _NETWORK, _RUN = "Recordings", "Network", "Training"
@@ -243,17 +249,26 @@ def compare(
     model: Model,
     source: Annotated[Path, typer.Option("--input", metavar="A.wav", help="Dry recording.")],
     target: Annotated[Path | None, typer.Option("--target", metavar="B.wav", help="Processed recording.")] = None,
+    wavs: Annotated[Path | None, _setting("wavs")] = None,
+    plot: Annotated[Path | None, _setting("plot")] = None,
+    pytorch: Annotated[bool, _flag("pytorch")] = False,
+    pytorch_steps: Annotated[int | None, _setting("pytorch_steps")] = None,
+    drift_seconds: Annotated[float | None, _setting("drift_seconds")] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import comparing
     from dl4j_bridge.progress import samples_progress
 
+    options = {"wavs": wavs, "plot": plot, "pytorch_steps": pytorch_steps, "drift_seconds": drift_seconds}
+    settings = _given(config.CompareSettings, pytorch=pytorch, **options)
     with samples_progress("compare") as report:
-        result = comparing.compare(model, source, target, report)
+        result = comparing.compare(model, source, target, settings, report)
     _print_notes(result)
     part = "the held-out test part" if result["part"] == "test" else "all of the recordings"
     _print_rows(result["rows"], f"{result['samples']:,} samples: {part}")
+    if "drift" in result:
+        _print_drift(result["drift"])
     _print_json(as_json, result)
 
 
@@ -403,17 +418,46 @@ def _print_written(result: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title)
+    # Narrow enough for 80 columns.
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("name")
-    for heading in ("bits/sample", "accuracy", "ESR", "SNR (dB)"):
+    for heading in ("bits", "accuracy", "ESR", "SNR (dB)", "STFT", "params", "samples/s"):
         table.add_column(heading, justify="right")
     for row in rows:
         bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
         snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
-        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr)
+        stft = "–" if row["stft"] is None else f"{row['stft']:.3f}"
+        sizes = _short(row["parameters"]), _short(row["samples_per_second"])
+        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr, stft, *sizes)
+    Console().print(table)
+
+
+def _short(number: float) -> str:
+    """Three digits, with k or M behind them."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:#.3g}".rstrip(".") + unit
+    return f"{number:.0f}"
+
+
+def _print_drift(drift: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="free-running output over time", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("from", "level (dB)", "entropy (bits)", "spectrum off by (dB)"):
+        table.add_column(heading, justify="right")
+    for name, facts in (
+        ("recording", drift["recording"]),
+        *((f"{facts['seconds']:.1f} s", facts) for facts in drift["parts"]),
+    ):
+        level = "silent" if facts["level_db"] is None else f"{facts['level_db']:.1f}"
+        table.add_row(name, level, f"{facts['entropy_bits']:.2f}", f"{facts['spectrum_db']:.1f}")
     Console().print(table)
 
 

@@ -73,6 +73,11 @@ class Baseline(ABC):
     def predict(self, x: Indices) -> Prediction:
         """Predict the target of every sample of `x`, the first `memory` of them from what is there."""
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that were learnt."""
+        return sum(array.size for array in self.arrays().values())
+
     @abstractmethod
     def arrays(self) -> Arrays:
         """What was learnt, to be kept in the model file."""

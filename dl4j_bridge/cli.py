@@ -423,9 +423,9 @@ def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
     from rich.table import Table
 
     # Narrow enough for 80 columns.
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
     table.add_column("name")
-    for heading in ("bits", "accuracy", "ESR", "SNR (dB)", "STFT", "params", "samples/s"):
+    for heading in ("bits", "accuracy", "ESR", "SNR dB", "STFT", "params", "samples/s"):
         table.add_column(heading, justify="right")
     for row in rows:
         bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
@@ -449,7 +449,7 @@ def _print_drift(drift: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="free-running output over time", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title="free-running output over time", box=box.SIMPLE_HEAD, padding=0)
     for heading in ("from", "level (dB)", "entropy (bits)", "spectrum off by (dB)"):
         table.add_column(heading, justify="right")
     for name, facts in (

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dl4j_bridge import config, jvm
+from dl4j_bridge.baselines import graves_lstm as reference
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.network import Network
 from dl4j_bridge.tensors import NativeArray
-from tests import reference_lstm as reference
 
 pytestmark = pytest.mark.usefixtures("java")
 

@@ -6,6 +6,7 @@ from dl4j_bridge.baselines.base import Baseline, Prediction, Stretch
 from dl4j_bridge.baselines.constant import Constant
 from dl4j_bridge.baselines.copy import Copy
 from dl4j_bridge.baselines.fir import Fir
+from dl4j_bridge.baselines.graves_lstm import GravesLstm
 from dl4j_bridge.baselines.hammerstein import Hammerstein
 from dl4j_bridge.baselines.lookup_table import LookupTable
 from dl4j_bridge.baselines.markov import Markov
@@ -19,6 +20,7 @@ __all__ = [
     "Constant",
     "Copy",
     "Fir",
+    "GravesLstm",
     "Hammerstein",
     "LookupTable",
     "Markov",

@@ -144,10 +144,10 @@ def _check_settings(settings: CompareSettings, source: Path, is_of_training: boo
             raise InputError(settings.plot, f"ending {settings.plot.suffix or 'missing'}", "wanted .png")
         files.check_writable(settings.plot)
     if settings.pytorch:
-        import_torch()
         if not is_of_training:
             wanted = "wanted those of its training: the twin learns from their training part"
             raise InputError(source, "with --pytorch, but not a recording of the model's training", wanted)
+        import_torch()
 
 
 def _fitted_when_trained(task: SamplesTask, stored: modelfile.Arrays) -> Iterator[tuple[str, Baseline]]:

@@ -1,5 +1,8 @@
 """Baselines: each recovers what it can represent, loses where it cannot, and says honest probabilities."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline
@@ -22,7 +25,9 @@ from dl4j_bridge.baselines import (
     wiener_hammerstein,
 )
 from dl4j_bridge.baselines.base import BLOCK
+from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm
 from dl4j_bridge.codec import LINEAR, MULAW
+from dl4j_bridge.config import NetworkSettings, RunSettings
 
 CODECS = pytest.mark.parametrize("codec", [LINEAR, MULAW], ids=lambda codec: codec.name)
 KINDS = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
@@ -415,3 +420,27 @@ def test_what_was_learnt_can_be_kept_and_restored(kind, codec, tmp_path):
     for name in ("values", "classes", "probabilities"):
         first, second = (getattr(baseline.predict(x), name) for baseline in (before, after))
         assert np.array_equal(first, second)
+
+
+def test_the_pytorch_twin_learns_a_curve_and_can_be_kept():
+    pytest.importorskip("torch")
+    network = NetworkSettings(layers=1, hidden=32, tbptt=25, learning_rate=0.02)
+    run = RunSettings(length=50, batch=16)
+    x = LINEAR.encode(np.random.default_rng(1).normal(0, 0.02, 6000))
+    y = curved(LINEAR, x)
+    untrained, twin = (PytorchLstm(LINEAR, network, run, steps) for steps in (0, 120))
+    for one in (untrained, twin):
+        one.fit([(x[:5000], y[:5000])])
+    start, prediction = untrained.predict(x[5000:]), twin.predict(x[5000:])
+    assert np.mean(prediction.classes == y[5000:]) > 0.9
+    assert bits(prediction, y[5000:]) < 1 < 7 < bits(start, y[5000:])
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-5)
+    untrained.restore(twin.arrays())
+    assert np.array_equal(untrained.predict(x).probabilities, twin.predict(x).probabilities)
+    # Four gates of 32 units with an input of 256, and PyTorch's two biases.
+    assert twin.parameters == 128 * (256 + 32 + 2) + 33 * 256
+
+
+def test_no_baseline_imports_pytorch_by_itself():
+    script = "import sys, dl4j_bridge.comparing; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

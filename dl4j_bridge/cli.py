@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -29,6 +30,7 @@ _SETTINGS = {
     for group in (
         config.GenerateSettings,
         config.ProcessSettings,
+        config.CompareSettings,
         config.DataSettings,
         config.NetworkSettings,
         config.RunSettings,
@@ -67,6 +69,11 @@ def _takes_training_options(function: Callable[..., None]) -> Callable[..., None
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _flag(name: str) -> Any:
+    """An option that is off if not given."""
+    return typer.Option(config.option(name), help=_SETTINGS[name].metadata["help"], show_default=False)
 
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
@@ -237,17 +244,26 @@ def compare(
     model: Model,
     source: Annotated[Path, typer.Option("--input", metavar="A.wav", help="Dry recording.")],
     target: Annotated[Path | None, typer.Option("--target", metavar="B.wav", help="Processed recording.")] = None,
+    wavs: Annotated[Path | None, _setting("wavs")] = None,
+    plot: Annotated[Path | None, _setting("plot")] = None,
+    pytorch: Annotated[bool, _flag("pytorch")] = False,
+    pytorch_steps: Annotated[int | None, _setting("pytorch_steps")] = None,
+    drift_seconds: Annotated[float | None, _setting("drift_seconds")] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import comparing
     from dl4j_bridge.progress import samples_progress
 
+    options = {"wavs": wavs, "plot": plot, "pytorch_steps": pytorch_steps, "drift_seconds": drift_seconds}
+    settings = _given(config.CompareSettings, pytorch=pytorch, **options)
     with samples_progress("compare") as report:
-        result = comparing.compare(model, source, target, report)
+        result = comparing.compare(model, source, target, settings, report)
     _print_notes(result)
     part = "the held-out test part" if result["part"] == "test" else "all of the recordings"
     _print_rows(result["rows"], f"{result['samples']:,} samples: {part}")
+    if "drift" in result:
+        _print_drift(result["drift"])
     _print_json(as_json, result)
 
 
@@ -397,6 +413,9 @@ def demo(
 
 def main() -> None:
     """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
+    # NumPy's products are small here: on a busy machine its threads wait for each other twenty times as long as one
+    # takes. It must be said before NumPy is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     debug = "--debug" in sys.argv
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a tick is no reason to fail.
@@ -447,17 +466,46 @@ def _print_written(result: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title)
+    # Narrow enough for 80 columns.
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
     table.add_column("name")
-    for heading in ("bits/sample", "accuracy", "ESR", "SNR (dB)"):
+    for heading in ("bits", "accuracy", "ESR", "SNR dB", "STFT", "params", "samples/s"):
         table.add_column(heading, justify="right")
     for row in rows:
         bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
         snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
-        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr)
+        stft = "–" if row["stft"] is None else f"{row['stft']:.3f}"
+        sizes = _short(row["parameters"]), _short(row["samples_per_second"])
+        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr, stft, *sizes)
+    Console().print(table)
+
+
+def _short(number: float) -> str:
+    """Three digits, with k or M behind them."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:#.3g}".rstrip(".") + unit
+    return f"{number:.0f}"
+
+
+def _print_drift(drift: dict[str, Any]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="free-running output over time", box=box.SIMPLE_HEAD, padding=0)
+    for heading in ("from", "level (dB)", "entropy (bits)", "spectrum off by (dB)"):
+        table.add_column(heading, justify="right")
+    for name, facts in (
+        ("recording", drift["recording"]),
+        *((f"{facts['seconds']:.1f} s", facts) for facts in drift["parts"]),
+    ):
+        level = "silent" if facts["level_db"] is None else f"{facts['level_db']:.1f}"
+        table.add_row(name, level, f"{facts['entropy_bits']:.2f}", f"{facts['spectrum_db']:.1f}")
     Console().print(table)
 
 
@@ -473,7 +521,7 @@ def _print_findings(result: dict[str, Any]) -> None:
         console.print(f"[{colour}]✗ {finding['code']}[/] ({finding['severity']})", soft_wrap=True)
         for name, value in finding["evidence"].items():
             if not isinstance(value, list):
-                console.print(f"    {name}: {escape(_short(value))}", soft_wrap=True)
+                console.print(f"    {name}: {escape(_evidence(value))}", soft_wrap=True)
         console.print(f"    [bold]mend:[/] {escape(finding['fix'])}", soft_wrap=True)
     if not result["findings"]:
         console.print("[green]✓[/] nothing found that would keep a network from learning this", soft_wrap=True)
@@ -482,9 +530,9 @@ def _print_findings(result: dict[str, Any]) -> None:
     stderr.print(f"next:\n  {result['next']}", soft_wrap=True, markup=False)
 
 
-def _short(value: Any) -> str:
+def _evidence(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_short(v)}" for name, v in value.items() if not isinstance(v, list))
+        return ", ".join(f"{name} {_evidence(v)}" for name, v in value.items() if not isinstance(v, list))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

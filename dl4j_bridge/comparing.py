@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, baselines, jvm, metrics, modelfile, pairs, training
-from dl4j_bridge.baselines import Baseline
+from dl4j_bridge import audio, baselines, drift, files, generation, jvm, metrics, modelfile, pairs, training
+from dl4j_bridge.baselines import Baseline, Markov, Prediction
+from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm, import_torch
 from dl4j_bridge.codec import DeEmphasis
-from dl4j_bridge.config import DataSettings
+from dl4j_bridge.config import CompareSettings, DataSettings, GenerateSettings, TrainSettings, validate_compare
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import SampleStream
+from dl4j_bridge.pairs import Pair
 from dl4j_bridge.tasks.samples import SamplesTask
 
 Indices = npt.NDArray[np.uint8]
+Sound = npt.NDArray[np.floating]
+Row = dict[str, Any]
+
+# The table and nothing else.
+PLAIN = CompareSettings()
 
 
 def compare(
     model: Path,
     source: Path,
     target: Path | None,
+    settings: CompareSettings = PLAIN,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Judge a model and the baselines on the same samples.
@@ -37,56 +47,83 @@ def compare(
         Run folder or model zip.
     source, target
         Recordings; no target for a model that predicts the next sample.
+    settings
+        What to do beside the table.
     report
         Called with the samples done and all samples.
 
     Returns
     -------
     dict
-        ``rows`` (each ``name, bits, accuracy, esr, snr_db``; bits is None where there is no distribution), ``part``
-        (``test`` or ``all``), ``samples`` and ``notes``.
+        ``rows`` (each ``name, bits, accuracy, esr, snr_db, stft, parameters, samples_per_second``; bits is None where
+        there is no distribution), ``part`` (``test`` or ``all``), ``samples``, ``notes``, ``wavs`` and ``plot`` (what
+        was written, or None), and ``drift`` for a model that predicts the next sample: see `drift.measure`.
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
-    task = SamplesTask.from_dict(about)
     trained = _pair_of_training(about, source, target)
+    _check_settings(settings, source, trained is not None)
+    part = _part(about, source, target, trained)
+    jvm.start()
+    loaded = modelfile.load(zip_path)
+    judge = _Judge(part, settings.wavs, report)
+    baseline_rows = list(_fitted_when_trained(part.task, loaded.baselines))
+    judge.rows_to_come = 1 + len(baseline_rows) + settings.pytorch
+    stream = loaded.network.stream()
+    judge.row("model", loaded.network.parameter_count, _of_model(stream, part))
+    for name, baseline in baseline_rows:
+        judge.row(name, baseline.parameters, _of_baseline(baseline, part))
+    if settings.pytorch:
+        twin = _trained_twin(about, part, settings.pytorch_steps)
+        judge.row(twin.name, twin.parameters, _of_baseline(twin, part))
+    result: dict[str, Any] = {
+        "rows": judge.rows,
+        "part": "test" if trained else "all",
+        "samples": part.end - part.start,
+        "notes": list(part.pair.notes),
+        "wavs": settings.wavs and str(settings.wavs),
+        "plot": settings.plot and str(settings.plot),
+    }
+    if target is None and settings.drift_seconds:
+        result["drift"] = _drift(stream, part, settings.drift_seconds, generation.temperature_of(about))
+    if settings.plot:
+        from dl4j_bridge.report import plots
+
+        plots.comparison(settings.plot, judge.rows)
+    return result
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The judged part start..end-1 of a pair, as classes, and the part to learn from."""
+
+    task: SamplesTask
+    pair: Pair
+    rate: int
+    x: Indices
+    y: Indices
+    start: int
+    end: int
+    learnt: slice
+
+
+def _part(about: dict[str, Any], source: Path, target: Path | None, trained: dict[str, Any] | None) -> _Part:
+    task = SamplesTask.from_dict(about)
     channel = about["settings"]["data"]["channel"]
     for path in (source, target):
         channel = audio.channel_if_there(path, channel) if path else channel
     delay = (trained or about["pairs"][0])["delay"]
     pair = pairs.open_pair(source, target, DataSettings(about["rate"], channel, align=str(delay)))
     x, y = training.signals_of(task, pair)
-    start, end = (trained["split"]["test"]) if trained else (0, y.size)
-    if trained is None and y.size < 2:
+    if trained:
+        start, end = trained["split"]["test"]
+        return _Part(task, pair, about["rate"], x, y, start, end, slice(*trained["split"]["train"]))
+    if y.size < 2:
         raise InputError(source, "too short", "wanted a longer recording")
-    jvm.start()
-    loaded = modelfile.load(zip_path)
-    total = (end - start) * (1 + len(baselines.ALL))
-    rows, done = [], 0
-
-    def counted(blocks: Iterator[Any]) -> Iterator[Any]:
-        nonlocal done
-        at = 0
-        for block in blocks:
-            yield block
-            at += SampleStream.BLOCK
-            report(min(done + at, total), total)
-        done += end - start
-
-    stream = loaded.network.stream()
-    rows.append({"name": "model", **task.measure(counted(training.run_through(stream, x, start, end)), y[start:end])})
-    for kind in baselines.ALL:
-        baseline = kind(task.codec)
-        prefix = f"{baseline.name}/"
-        kept = {k.removeprefix(prefix): v for k, v in loaded.baselines.items() if k.startswith(prefix)}
-        if not kept and kind is not baselines.Copy:
-            continue  # the model was trained before there was this baseline
-        baseline.restore(kept)
-        rows.append({"name": baseline.name, **_score(task, baseline, x, y, start, end, counted)})
-    return {"rows": rows, "part": "test" if trained else "all", "samples": end - start, "notes": list(pair.notes)}
+    return _Part(task, pair, about["rate"], x, y, 0, y.size, slice(None))
 
 
 def _pair_of_training(about: dict[str, Any], source: Path, target: Path | None) -> dict[str, Any] | None:
@@ -98,26 +135,120 @@ def _pair_of_training(about: dict[str, Any], source: Path, target: Path | None) 
     return None
 
 
-def _score(
-    task: SamplesTask,
-    baseline: Baseline,
-    x: Indices,
-    y: Indices,
-    start: int,
-    end: int,
-    counted: Callable[[Iterator[Any]], Iterator[Any]],
-) -> dict[str, float | None]:
-    nats: float | None = 0.0
-    sound, classes = [], []
-    de_emphasis = DeEmphasis(task.pre_emphasis)
-    for at in counted(iter(range(start, end, SampleStream.BLOCK))):
-        stop = min(at + SampleStream.BLOCK, end)
-        said = baseline.predict(x[max(at - baseline.memory, 0) : stop])
-        size = stop - at
-        sound.append(de_emphasis.push(said.values[-size:]))
-        classes.append(said.classes[-size:])
-        if said.probabilities is None or nats is None:
-            nats = None
-        else:
-            nats += metrics.cross_entropy_sum(said.probabilities[-size:], y[at:stop])
-    return task.score(np.concatenate(sound), np.concatenate(classes), nats, y[start:end])
+def _check_settings(settings: CompareSettings, source: Path, is_of_training: bool) -> None:
+    validate_compare(settings)
+    if settings.wavs:
+        files.check_folder(settings.wavs)
+    if settings.plot:
+        if settings.plot.suffix != ".png":
+            raise InputError(settings.plot, f"ending {settings.plot.suffix or 'missing'}", "wanted .png")
+        files.check_writable(settings.plot)
+    if settings.pytorch:
+        if not is_of_training:
+            wanted = "wanted those of its training: the twin learns from their training part"
+            raise InputError(source, "with --pytorch, but not a recording of the model's training", wanted)
+        import_torch()
+
+
+def _fitted_when_trained(task: SamplesTask, stored: modelfile.Arrays) -> Iterator[tuple[str, Baseline]]:
+    """Baselines with the names of their rows."""
+    for kind in baselines.ALL:
+        prefix = f"{kind.name}/"
+        kept = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        if not kept and kind is not baselines.Copy:
+            continue  # the model was trained before there was this baseline
+        rows: dict[str, Baseline] = {kind.name: kind(task.codec)}
+        if kind is Markov and task.predicts == "next":
+            rows = {f"markov-{order}": Markov(task.codec, order) for order in range(1, Markov.ORDER + 1)}
+        for name, baseline in rows.items():
+            baseline.restore(kept)
+            yield name, baseline
+
+
+def _of_model(stream: SampleStream, part: _Part) -> Iterator[Prediction]:
+    values = part.task.codec.values
+    for p in training.run_through(stream, part.x, part.start, part.end):
+        # Summed row by row: a matrix product may round a row differently with the number of rows.
+        yield Prediction((p * values).sum(axis=1), p.argmax(axis=1).astype(np.uint8), p)
+
+
+def _of_baseline(baseline: Baseline, part: _Part) -> Iterator[Prediction]:
+    for at in range(part.start, part.end, SampleStream.BLOCK):
+        stop = min(at + SampleStream.BLOCK, part.end)
+        said = baseline.predict(part.x[max(at - baseline.memory, 0) : stop])
+        new = slice(said.values.size - (stop - at), None)
+        p = said.probabilities
+        yield Prediction(said.values[new], said.classes[new], None if p is None else p[new])
+
+
+def _trained_twin(about: dict[str, Any], part: _Part, steps: int) -> PytorchLstm:
+    settings = TrainSettings.from_dict(about["settings"])
+    made = about.get("training", about.get("run_state", {})).get("step") or steps
+    twin = PytorchLstm(part.task.codec, settings.network, settings.run, min(steps, made))
+    twin.fit([(part.x[part.learnt], part.y[part.learnt])])
+    return twin
+
+
+def _drift(stream: SampleStream, part: _Part, seconds: float, temperature: float) -> dict[str, Any]:
+    """Generate behind the last second before the judged part, and follow what comes."""
+    settings = GenerateSettings()
+    stream.reset()
+    stream.seed(settings.seed)
+    stream.listen(np.append(part.task.silence, part.x[max(part.start - part.rate, 0) : part.start]).astype(np.uint8))
+    left, drawn = max(round(seconds * part.rate), 1), []
+    while left:
+        drawn.append(stream.generate(min(left, SampleStream.BLOCK), temperature, settings.top_p))
+        left -= drawn[-1].size
+    return drift.measure(part.task, np.concatenate(drawn), part.x[part.learnt], part.rate)
+
+
+class _Judge:
+    """Turns predictions of the judged part into table rows, and into wavs where they are wanted."""
+
+    def __init__(self, part: _Part, wavs: Path | None, report: Callable[[int, int], None]) -> None:
+        self.rows: list[Row] = []
+        self.rows_to_come = 1
+        self._part, self._wavs, self._report = part, wavs, report
+        here = slice(part.start, part.end)
+        self._wanted = part.y[here]
+        self._target = part.task.to_samples(self._wanted)
+        if wavs:
+            wavs.mkdir(exist_ok=True)
+            self._write("input", part.task.to_samples(part.x[here]))
+            self._write("target", self._target)
+
+    def row(self, name: str, parameters: int, predictions: Iterator[Prediction]) -> None:
+        task, wanted = self._part.task, self._wanted
+        nats: float | None = 0.0
+        sounds, classes = [], []
+        de_emphasis = DeEmphasis(task.pre_emphasis)
+        at, seconds, began = 0, 0.0, time.perf_counter()
+        for said in predictions:
+            seconds += time.perf_counter() - began
+            stop = at + said.values.size
+            sounds.append(de_emphasis.push(said.values))
+            classes.append(said.classes)
+            if said.probabilities is None or nats is None:
+                nats = None
+            else:
+                nats += metrics.cross_entropy_sum(said.probabilities, wanted[at:stop])
+            at = stop
+            self._report(len(self.rows) * wanted.size + at, self.rows_to_come * wanted.size)
+            began = time.perf_counter()
+        sound = np.concatenate(sounds)
+        self.rows.append(
+            {
+                "name": name,
+                **task.score(sound, np.concatenate(classes), nats, wanted),
+                "stft": metrics.stft_distance(self._target, sound),
+                "parameters": parameters,
+                "samples_per_second": wanted.size / seconds,
+            }
+        )
+        if self._wavs:
+            self._write(name, sound)
+
+    def _write(self, name: str, sound: Sound) -> None:
+        assert self._wavs is not None
+        # A mean of classes lies between the levels of 8 bits.
+        audio.write(self._wavs / f"{name}.wav", [sound], self._part.rate, "PCM_16")

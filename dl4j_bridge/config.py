@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
@@ -155,6 +156,23 @@ class GenerateSettings:
     seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
 
 
+@dataclass(frozen=True)
+class CompareSettings:
+    """What `compare` does beside its table."""
+
+    wavs: Path | None = field(
+        default=None, metadata={"help": "Folder for a wav of the input, the target and each row of the judged part."}
+    )
+    plot: Path | None = field(default=None, metadata={"help": "PNG to draw the table as a bar chart into."})
+    pytorch: bool = field(
+        default=False, metadata={"help": "Train a PyTorch nn.LSTM of the same size as one more row; takes a while."}
+    )
+    pytorch_steps: int = field(default=500, metadata={"help": "Updates of --pytorch; not more than the model had."})
+    drift_seconds: float = field(
+        default=5.0, metadata={"help": "Audio to draw from a next-sample model to see whether it drifts; 0 for none."}
+    )
+
+
 # What DL4J's character example (GravesLSTMCharModellingExample) says, read with today's DL4J.
 _POSTED = {
     "updater": "rmsprop",
@@ -250,6 +268,12 @@ def validate_generate(settings: GenerateSettings, seconds: float) -> None:
     _check("temperature", settings.temperature, "a number above 0", lambda v: v > 0)
     _check("top_p", settings.top_p, "above 0 and up to 1", lambda v: 0 < v <= 1)
     _check("seed", settings.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
+
+
+def validate_compare(settings: CompareSettings) -> None:
+    """Check `compare`'s settings; the names in errors are those of its options."""
+    _check("pytorch_steps", settings.pytorch_steps, "1 or more", lambda v: v >= 1)
+    _check("drift_seconds", settings.drift_seconds, "0 or more", lambda v: v >= 0)
 
 
 def parse_align(align: str) -> int | None:

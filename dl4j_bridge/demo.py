@@ -73,7 +73,7 @@ def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
     sections = [
         ("Listen", players),
         ("Waves", page.picture(overlay, "dry, wet and processed wave")),
-        ("Against the baselines", page.picture(bars, "error-to-signal ratios") + page.table(rows)),
+        ("Against the baselines", page.picture(bars, "bits per sample and signal-to-noise ratios") + page.table(rows)),
         ("Learning", page.picture(folder / "run" / "loss.png", "bits per sample over steps")),
     ]
     page.write(folder / "report.html", "dl4j_bridge demo", sections)

@@ -82,6 +82,22 @@ def check_writable(path: Path) -> None:
         raise InputError(path, "not writable (Permission denied)", "wanted a file that you may write to")
 
 
+def check_folder(path: Path) -> None:
+    """Say before any work whether files could be written into the folder `path`, which need not be there yet.
+
+    Raises
+    ------
+    InputError
+        A file of that name, or a folder that cannot be made or written to.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(path, "not a folder", "wanted a folder, there or to be made")
+    if not path.exists():
+        check_writable(path)
+    elif not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(path, "not writable (Permission denied)", "wanted a folder that you may write to")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

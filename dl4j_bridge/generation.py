@@ -66,7 +66,7 @@ def generate(
         recording = audio.open_recording(prime)
         heard = task.encode(recording, rate)
         notes += recording.notes
-    temperature = settings.temperature or about.get("sampling", {}).get("temperature", 1.0)
+    temperature = settings.temperature or temperature_of(about)
     jvm.start()
     stream = modelfile.load(zip_path).network.stream()
     stream.seed(settings.seed)
@@ -87,6 +87,11 @@ def generate(
         "temperature": temperature,
         "notes": notes,
     }
+
+
+def temperature_of(about: dict[str, Any]) -> float:
+    """The temperature that the end of training found; 1 for models that were made without."""
+    return float(about.get("sampling", {}).get("temperature", 1.0))
 
 
 def find_temperature(stream: SampleStream, heard: list[npt.NDArray[np.uint8]]) -> dict[str, float]:

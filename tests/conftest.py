@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# As the command does, before NumPy is there.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from dl4j_bridge import audio, jvm, synthesis
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -1,15 +1,33 @@
 """Baselines: each recovers what it can represent, loses where it cannot, and says honest probabilities."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline
 from scipy.linalg import toeplitz
+from scipy.optimize import approx_fprime
 from scipy.signal import lfilter
 from scipy.stats import norm
 
 from dl4j_bridge import metrics, synthesis
-from dl4j_bridge.baselines import ALL, Constant, Copy, Fir, Hammerstein, LookupTable, gaussian
+from dl4j_bridge.baselines import (
+    ALL,
+    Constant,
+    Copy,
+    Fir,
+    Hammerstein,
+    LookupTable,
+    Markov,
+    WienerHammerstein,
+    gaussian,
+    wiener_hammerstein,
+)
 from dl4j_bridge.baselines.base import BLOCK
+from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm
 from dl4j_bridge.codec import LINEAR, MULAW
+from dl4j_bridge.config import NetworkSettings, RunSettings
 
 CODECS = pytest.mark.parametrize("codec", [LINEAR, MULAW], ids=lambda codec: codec.name)
 KINDS = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
@@ -46,7 +64,15 @@ def chances(prediction, target):
 
 
 def test_all_are_the_ones_that_compare_lists():
-    assert [kind.name for kind in ALL] == ["copy", "constant", "lookup-table", "fir", "hammerstein"]
+    assert [kind.name for kind in ALL] == [
+        "copy",
+        "constant",
+        "lookup-table",
+        "markov",
+        "fir",
+        "hammerstein",
+        "wiener-hammerstein",
+    ]
 
 
 @CODECS
@@ -93,6 +119,86 @@ def test_lookup_tables_probabilities_are_counts_that_lean_on_the_marginal():
     assert bits == pytest.approx(-np.mean(np.log2(expected)), rel=1e-6)
     np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_allclose(prediction.values, prediction.probabilities @ LINEAR.values, atol=1e-6)
+
+
+def bits(prediction, target):
+    return metrics.cross_entropy_sum(prediction.probabilities, target) / np.log(2) / target.size
+
+
+def witten_bell(stretches, context, target, order):
+    """p(target | context) by counting through the recordings anew; `context` ends with the newest sample."""
+    if order < 0:
+        return 1 / 256
+    newest = context[len(context) - order :]
+    # Every order is counted where there is a context of two.
+    followers = [
+        y[t] for x, y in stretches for t in range(1, x.size) if x[t + 1 - order : t + 1].tolist() == list(newest)
+    ]
+    distinct = len(set(followers))
+    shorter = witten_bell(stretches, context, target, order - 1)
+    return (followers.count(target) + distinct * shorter) / (len(followers) + distinct) if followers else shorter
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_markovs_probabilities_are_witten_and_bells(order):
+    rng = np.random.default_rng(2)
+    walk = np.clip(128 + np.cumsum(rng.integers(-1, 2, 900)), 120, 136).astype(np.uint8)
+    stretches = [(walk[:500], walk[1:501]), (walk[501:-1], walk[502:])]
+    markov = Markov(LINEAR, order)
+    markov.fit(stretches)
+    heard, wanted = np.r_[walk[:30], 5, 128].astype(np.uint8), np.r_[walk[1:31], 128, 129]
+    expected = [
+        witten_bell(stretches, heard[max(t - 1, 0) : t + 1].tolist(), wanted[t], min(order, t + 1)) for t in range(32)
+    ]
+    prediction = markov.predict(heard)
+    np.testing.assert_allclose(chances(prediction, wanted), expected, rtol=1e-5)
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(prediction.values, prediction.probabilities @ LINEAR.values, atol=1e-6)
+
+
+def conditional_entropy(joint):
+    """Of the last axis given all others, in bits."""
+    return float(-np.sum(joint * np.log2(joint / joint.sum(axis=-1, keepdims=True))))
+
+
+def test_markov_orders_reach_the_entropies_of_a_planted_source():
+    rng = np.random.default_rng(3)
+    classes, count = 6, 60_000
+    table = rng.dirichlet(np.full(classes, 0.5), (classes, classes)) * 0.98 + 0.02 / classes
+    source = np.zeros(count, np.uint8)
+    for t, u in enumerate(rng.random(count - 2), 2):
+        source[t] = np.searchsorted(np.cumsum(table[source[t - 2], source[t - 1]]), u)
+    # The stationary distribution of two samples: where one step more changes nothing.
+    pairs = np.full((classes, classes), 1 / classes**2)
+    for _ in range(500):
+        pairs = np.einsum("ab,abc->bc", pairs, table)
+    triples = pairs[:, :, None] * table
+    wanted = [conditional_entropy(triples.sum(axis=(0, 1))), conditional_entropy(triples.sum(axis=0))]
+    wanted.append(conditional_entropy(triples))
+    found = []
+    for order in range(3):
+        markov = Markov(LINEAR, order)
+        markov.fit([(source[:BORDER], source[1 : BORDER + 1])])
+        found.append(bits(markov.predict(source[BORDER:-1]), source[BORDER + 1 :]))
+    assert wanted[1] - wanted[2] > 0.2
+    assert found == pytest.approx(wanted, abs=0.02)
+
+
+def test_markov_stays_small_and_keeps_what_was_seen_most(monkeypatch):
+    monkeypatch.setattr(Markov, "LARGEST", 3000)
+    rng = np.random.default_rng(4)
+    x = np.r_[rng.integers(0, 256, 20_000), np.tile([9, 10, 200], 50)].astype(np.uint8)
+    markov = fitted(Markov, LINEAR, (x[:-1], x[1:]))
+    kept = markov.arrays()
+    assert 2900 < kept["counts"].size <= 3000
+    assert markov.predict(np.array([9, 10], np.uint8)).probabilities[1, 200] > 0.9
+    # What was left out is answered by the newer sample alone.
+    order_1 = Markov(LINEAR, order=1)
+    order_1.restore(kept)
+    per_context = np.diff(kept["starts"].astype(int)).reshape(256, 256)
+    older, newer = np.argwhere(per_context == 0)[0]
+    heard = np.array([older, newer], np.uint8)
+    assert np.array_equal(markov.predict(heard).probabilities, order_1.predict(heard).probabilities)
 
 
 @CODECS
@@ -244,6 +350,49 @@ def test_hammerstein_solves_the_least_squares_problem_of_all_stretches_whatever_
     np.testing.assert_allclose(baseline.arrays()["deviation"], [deviation], rtol=1e-5)
 
 
+def sandwiched(codec, x):
+    return codec.encode(0.8 * lfilter([0.5, 0.3, -0.2], 1, np.tanh(4 * lfilter(TAPS, 1, codec.decode(x)) + 0.5)))
+
+
+@CODECS
+def test_wiener_hammerstein_recovers_a_curve_between_two_filters_and_the_others_do_not(codec):
+    x = noise(codec)
+    y = sandwiched(codec, x)
+    errors = {}
+    for kind in (WienerHammerstein, Hammerstein, Fir):
+        prediction = fitted(kind, codec, (x[:BORDER], y[:BORDER])).predict(x[BORDER - kind.memory :])
+        errors[kind.name] = metrics.esr(codec.decode(y[BORDER:]), prediction.values[kind.memory :])
+    assert errors["wiener-hammerstein"] < 0.002
+    assert min(errors["fir"], errors["hammerstein"]) > 10 * errors["wiener-hammerstein"], errors
+
+
+def test_wiener_hammersteins_values_are_a_filter_a_spline_and_a_filter():
+    x = noise(LINEAR, 9000)
+    baseline = fitted(WienerHammerstein, LINEAR, (x, sandwiched(LINEAR, x)))
+    first, heights, second = (baseline.arrays()[name] for name in ("first", "heights", "second"))
+    knots = np.r_[-1, -1, -1, np.linspace(-1, 1, heights.size - 2), 1, 1, 1]
+    levels = np.clip(lfilter(first, 1, LINEAR.decode(x)), -1, 1)
+    expected = lfilter(second, 1, BSpline(knots, heights, 3)(levels))
+    np.testing.assert_allclose(baseline.predict(x).values, expected, atol=1e-9)
+
+
+def test_wiener_hammersteins_gradient_is_the_slope_of_its_cost():
+    rng = np.random.default_rng(5)
+    problem = wiener_hammerstein._Problem(rng.normal(size=(2, 40)), rng.normal(size=(2, 30)), taps=4, knots=7)
+    # As large as it takes for some levels to lie beyond the spline's ends.
+    p = rng.normal(0, 0.4, 15)
+    slopes = approx_fprime(p, problem.cost, 1e-7)
+    np.testing.assert_allclose(problem.gradient(p), slopes, atol=1e-5)
+    assert np.abs(slopes).max() > 0.01
+
+
+@pytest.mark.parametrize("size", [1, 30, 700])
+@pytest.mark.parametrize("level", [0.0, 0.2])
+def test_wiener_hammerstein_bears_short_and_silent_recordings(size, level):
+    x = LINEAR.encode(level * np.random.default_rng(1).normal(size=size))
+    assert np.isfinite(fitted(WienerHammerstein, LINEAR, (x, x)).predict(x).values).all()
+
+
 @KINDS
 @CODECS
 def test_predicting_in_blocks_with_the_memory_in_front_changes_nothing(kind, codec):
@@ -271,3 +420,27 @@ def test_what_was_learnt_can_be_kept_and_restored(kind, codec, tmp_path):
     for name in ("values", "classes", "probabilities"):
         first, second = (getattr(baseline.predict(x), name) for baseline in (before, after))
         assert np.array_equal(first, second)
+
+
+def test_the_pytorch_twin_learns_a_curve_and_can_be_kept():
+    pytest.importorskip("torch")
+    network = NetworkSettings(layers=1, hidden=32, tbptt=25, learning_rate=0.02)
+    run = RunSettings(length=50, batch=16)
+    x = LINEAR.encode(np.random.default_rng(1).normal(0, 0.02, 6000))
+    y = curved(LINEAR, x)
+    untrained, twin = (PytorchLstm(LINEAR, network, run, steps) for steps in (0, 120))
+    for one in (untrained, twin):
+        one.fit([(x[:5000], y[:5000])])
+    start, prediction = untrained.predict(x[5000:]), twin.predict(x[5000:])
+    assert np.mean(prediction.classes == y[5000:]) > 0.9
+    assert bits(prediction, y[5000:]) < 1 < 7 < bits(start, y[5000:])
+    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-5)
+    untrained.restore(twin.arrays())
+    assert np.array_equal(untrained.predict(x).probabilities, twin.predict(x).probabilities)
+    # Four gates of 32 units with an input of 256, and PyTorch's two biases.
+    assert twin.parameters == 128 * (256 + 32 + 2) + 33 * 256
+
+
+def test_no_baseline_imports_pytorch_by_itself():
+    script = "import sys, dl4j_bridge.comparing; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -158,7 +158,9 @@ def test_nothing_is_found_in_one_healthy_recording(diagnosed, voice):
     assert diagnosed(*VOICES[voice])[0] == []
 
 
-@pytest.mark.parametrize("subtypes", [("PCM_U8", "PCM_16"), ("PCM_16", "PCM_U8"), ("PCM_U8", "PCM_U8"), ("FLOAT", "PCM_24")])
+@pytest.mark.parametrize(
+    "subtypes", [("PCM_U8", "PCM_16"), ("PCM_16", "PCM_U8"), ("PCM_U8", "PCM_U8"), ("FLOAT", "PCM_24")]
+)
 @PLANTED
 def test_nothing_is_found_between_sample_formats(diagnosed, voice, subtypes):
     x, rate = VOICES[voice]
@@ -354,7 +356,9 @@ def another_take(x, rate):
     return loudness * lfilter(*butter(2, 900, fs=rate), np.random.default_rng(8).normal(0, 2, x.size))
 
 
-UNRELATED |= {f"takes of {voice}": (x, another_take(x, rate), rate) for voice, (x, rate) in VOICES.items() if "speech" in voice}
+UNRELATED |= {
+    f"takes of {voice}": (x, another_take(x, rate), rate) for voice, (x, rate) in VOICES.items() if "speech" in voice
+}
 
 
 @pytest.mark.parametrize("driven", [False, True])
@@ -404,7 +408,9 @@ def test_the_figures_are_all_there_for_a_healthy_pair(diagnosed):
     assert sum(figures["histogram"]["input"]) == sum(figures["histogram"]["target"]) == x.size
     assert 0 < figures["order_1_entropy_bits"]["target"] < figures["entropy_bits"]["target"] < 8
     assert figures["training_samples"] == int(0.8 * x.size)
-    assert {"clipped_share", "silence_share", "offset", "quantisation_esr", "quantisation_db", "parameters"} <= set(figures)
+    assert {"clipped_share", "silence_share", "offset", "quantisation_esr", "quantisation_db", "parameters"} <= set(
+        figures
+    )
 
 
 @pytest.mark.parametrize("delay", [0, 40])

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.signal import ShortTimeFFT, get_window, lfilter
 from scipy.stats import entropy
 
 from dl4j_bridge import metrics
@@ -80,3 +81,38 @@ def test_a_cycle_has_no_order_1_entropy():
     cycle = np.tile(np.arange(50, dtype=np.uint8), 20)
     assert metrics.order_1_entropy_bits(cycle) == pytest.approx(0, abs=1e-9)
     assert metrics.entropy_bits(cycle) == pytest.approx(math.log2(50), abs=1e-9)
+
+
+def spectrogram(x, size, window, hop):
+    """By SciPy's own transform, with frames within the sound only."""
+    transform = ShortTimeFFT(get_window("hann", window), hop, fs=1, mfft=size, phase_shift=None)
+    # SciPy centres its windows.
+    half = window // 2
+    frames = (x.size - window) // hop + 1
+    whole = np.stack([transform.stft(x, p0=0, p1=1, k_offset=half + hop * k)[:, 0] for k in range(frames)])
+    return np.abs(whole)
+
+
+def test_stft_distance_is_that_of_scipys_spectrograms(rng):
+    y = lfilter([1], [1, -0.9], rng.normal(0, 0.1, 5000))
+    output = 0.7 * y + rng.normal(0, 0.02, y.size)
+    distances = []
+    for size, window, hop in ((512, 240, 50), (1024, 600, 120), (2048, 1200, 240)):
+        a, b = (spectrogram(x, size, window, hop) for x in (y, output))
+        distances.append(np.linalg.norm(a - b) / np.linalg.norm(a) + np.mean(np.abs(np.log(a) - np.log(b))))
+    assert metrics.stft_distance(y, output) == pytest.approx(np.mean(distances), rel=1e-6)
+
+
+def test_stft_distance_counts_level_not_polarity(rng):
+    y = rng.normal(0, 0.1, 200_000)
+    assert metrics.stft_distance(y, y) == 0
+    assert metrics.stft_distance(y, -y) == pytest.approx(0, abs=1e-9)
+    assert metrics.stft_distance(y, 2 * y) == pytest.approx(1 + math.log(2), rel=1e-6)
+
+
+def test_stft_distance_of_short_and_silent_sounds():
+    silence = np.zeros(5000)
+    assert metrics.stft_distance(silence, silence) == 0
+    assert metrics.stft_distance(silence, silence + 0.1) is None
+    assert metrics.stft_distance(silence + 0.1, silence) > 1
+    assert metrics.stft_distance(np.full(10, 0.1), np.full(10, 0.1)) == 0

@@ -6,9 +6,25 @@ from dl4j_bridge.baselines.base import Baseline, Prediction, Stretch
 from dl4j_bridge.baselines.constant import Constant
 from dl4j_bridge.baselines.copy import Copy
 from dl4j_bridge.baselines.fir import Fir
+from dl4j_bridge.baselines.graves_lstm import GravesLstm
 from dl4j_bridge.baselines.hammerstein import Hammerstein
 from dl4j_bridge.baselines.lookup_table import LookupTable
+from dl4j_bridge.baselines.markov import Markov
+from dl4j_bridge.baselines.wiener_hammerstein import WienerHammerstein
 
-ALL: tuple[type[Baseline], ...] = (Copy, Constant, LookupTable, Fir, Hammerstein)
+ALL: tuple[type[Baseline], ...] = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein, WienerHammerstein)
 
-__all__ = ["ALL", "Baseline", "Constant", "Copy", "Fir", "Hammerstein", "LookupTable", "Prediction", "Stretch"]
+__all__ = [
+    "ALL",
+    "Baseline",
+    "Constant",
+    "Copy",
+    "Fir",
+    "GravesLstm",
+    "Hammerstein",
+    "LookupTable",
+    "Markov",
+    "Prediction",
+    "Stretch",
+    "WienerHammerstein",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from dl4j_bridge.codec import Codec
 
 Indices = npt.NDArray[np.uint8]
 Stretch = tuple[Indices, Indices]
-Arrays = dict[str, npt.NDArray[np.float64]]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Baseline(ABC):
     @abstractmethod
     def predict(self, x: Indices) -> Prediction:
         """Predict the target of every sample of `x`, the first `memory` of them from what is there."""
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that were learnt."""
+        return sum(array.size for array in self.arrays().values())
 
     @abstractmethod
     def arrays(self) -> Arrays:

@@ -1,6 +1,8 @@
 """Stacked GravesLSTM layers under a softmax in NumPy and double precision: what the Java layers are held to.
 
-Written for reading, not for speed. Arrays are `[batch, size, time]` outside, as in DL4J, and time first inside.
+Written for reading, not for speed: `GravesLstm` reads a model zip, runs and trains without Java, and is too slow for
+`compare`. The functions below it are what it is made of (Graves, 2013, with the peepholes of Gers et al., 2002). Arrays
+are `[batch, size, time]` outside, as in DL4J, and time first inside.
 
 A step of a layer, with x the input, h and c the layer's state, `*` by element::
 
@@ -27,17 +29,194 @@ True
 
 from __future__ import annotations
 
+import json
+import math
+import struct
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.errors import InputError
+
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.integer[Any]]
 # What a layer carries from segment to segment: h and c, each [batch, hidden].
 State = tuple[Floats, Floats]
+
+
+class GravesLstm:
+    """A network to run and to train by tBPTT with Adam, one-hot in and classes out.
+
+    Parameters
+    ----------
+    params
+        Where it starts; see `create` and `load`.
+    learning_rate
+        Of Adam.
+    clip
+        Largest L2 norm of each layer's gradient; 0 for no clipping.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).integers(0, 4, (8, 20))
+    >>> lstm = GravesLstm.create(inputs=4, hidden=8, layers=1, outputs=4, seed=1, learning_rate=0.05)
+    >>> bits = lstm.fit(x, x, steps=60, tbptt=10)
+    >>> bool(np.mean(lstm.run(x).argmax(axis=2) == x) > 0.99)
+    True
+    """
+
+    def __init__(self, params: Network, learning_rate: float = 0.005, clip: float = 1.0) -> None:
+        self.params = params
+        self._clip = clip
+        self._adam = Adam(learning_rate)
+        self._states: list[State] = []
+
+    @classmethod
+    def create(
+        cls, inputs: int, hidden: int, layers: int, outputs: int, seed: int, learning_rate: float = 0.005
+    ) -> GravesLstm:
+        """Draw parameters: Glorot's, but standard normal input weights in the first layer, which sees a single 1.
+
+        Forget gates start open, with a bias of 1.
+        """
+        rng = np.random.default_rng(seed)
+        drawn: list[Layer] = []
+        for size in [inputs] + [hidden] * (layers - 1):
+            glorot = np.sqrt(2 / (size + hidden))
+            b = np.zeros((1, 4 * hidden))
+            b[:, hidden : 2 * hidden] = 1
+            weights = rng.normal(0, glorot if drawn else 1, (size, 4 * hidden))
+            drawn.append(Layer(weights, rng.normal(0, np.sqrt(1 / hidden), (hidden, 4 * hidden + 3)), b))
+        output = Output(rng.normal(0, np.sqrt(2 / (hidden + outputs)), (hidden, outputs)), np.zeros(outputs))
+        return cls(Network(tuple(drawn), output), learning_rate)
+
+    @classmethod
+    def load(cls, path: Path) -> GravesLstm:
+        """Read the parameters of a DL4J zip with GravesLSTM layers under a softmax, as `train` writes it.
+
+        Raises
+        ------
+        InputError
+            Not such a zip.
+        """
+        try:
+            with zipfile.ZipFile(path) as z:
+                layers = [conf["layer"] for conf in json.loads(z.read("configuration.json"))["confs"]]
+                flat = read_nd4j(z.read("coefficients.bin"))
+            kinds = [layer["@class"].rpartition(".")[2] for layer in layers]
+            if kinds != ["GravesLSTM"] * (len(layers) - 1) + ["RnnOutputLayer"]:
+                raise ValueError(f"layers {', '.join(kinds)}")
+            sizes = layers[0]["nin"], layers[0]["nout"], len(layers) - 1, layers[-1]["nout"]
+            return cls(unpack(flat, *sizes))
+        except (OSError, zipfile.BadZipFile, ValueError, KeyError, IndexError, TypeError, struct.error) as e:
+            raise InputError(path, f"not a GravesLSTM model ({e})", "wanted model.zip of a run folder") from None
+
+    def run(self, x: Indices) -> Floats:
+        """Give the distributions behind each sample, from an empty state on.
+
+        Parameters
+        ----------
+        x : ndarray of integers, shape (batch, n)
+
+        Returns
+        -------
+        ndarray of float64, shape (batch, n, classes)
+        """
+        states = zero_states(self.params, len(x))
+        found = forward(self.params, one_hot(x, len(self.params.layers[0].W)), states).probabilities
+        return found.transpose(0, 2, 1)
+
+    def step(self, x: Indices, y: Indices, first: bool) -> float:
+        """Make one update on one tBPTT segment.
+
+        Parameters
+        ----------
+        x, y : ndarray of integers, shape (batch, n)
+            Classes of the input and of the target.
+        first
+            True forgets the state that the segment before left.
+
+        Returns
+        -------
+        float
+            Cross-entropy in bits per sample before the update.
+        """
+        if first:
+            self._states = zero_states(self.params, len(x))
+        record = forward(self.params, one_hot(x, len(self.params.layers[0].W)), self._states)
+        self._states = record.states
+        gradient, _ = backward(self.params, record, y)
+        flat = self._adam.step(pack(self.params), self._clipped(gradient))
+        self.params = self._unpacked(flat)
+        return cross_entropy(record, y) / int(y.shape[1]) / math.log(2)
+
+    def fit(self, x: Indices, y: Indices, steps: int, tbptt: int) -> list[float]:
+        """Make `steps` updates, segment after segment of `tbptt` samples and from the start again; gives their bits.
+
+        Parameters
+        ----------
+        x, y : ndarray of integers, shape (batch, n)
+        """
+        starts = range(0, x.shape[1], tbptt)
+        bits = []
+        for step in range(steps):
+            start = starts[step % len(starts)]
+            here = slice(start, start + tbptt)
+            bits.append(self.step(x[:, here], y[:, here], first=start == 0))
+        return bits
+
+    def _unpacked(self, flat: Floats) -> Network:
+        inputs, hidden = self.params.layers[0].W.shape[0], self.params.layers[0].hidden
+        return unpack(flat, inputs, hidden, len(self.params.layers), self.params.output.b.size)
+
+    def _clipped(self, gradient: Floats) -> Floats:
+        if not self._clip:
+            return gradient
+        parts = self._unpacked(gradient)
+        blocks = [[layer.W, layer.RW, layer.b] for layer in parts.layers] + [[parts.output.W, parts.output.b]]
+        for layer in blocks:
+            norm = np.sqrt(sum(float(np.sum(block**2)) for block in layer))
+            for block in layer:
+                block *= min(1.0, self._clip / norm) if norm else 1.0
+        return pack(parts)
+
+
+def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
+    """Read an array of floats as ``Nd4j.write`` writes it: a buffer with its shape, then one with its values.
+
+    A buffer is the name of its allocation mode, its length (8 bytes) and the name of its type, each name with its
+    length (2 bytes) in front; then its values. All numbers are big-endian.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        In the order of the buffer.
+
+    Raises
+    ------
+    ValueError
+        Another type than 32-bit floats, or cut off.
+    """
+    types = {"LONG": ">i8", "FLOAT": ">f4"}
+
+    def buffer(at: int) -> tuple[npt.NDArray[Any], int]:
+        (size,) = struct.unpack_from(">H", content, at)
+        count, size_of_type = struct.unpack_from(">QH", content, at + 2 + size)
+        at += 2 + size + 10
+        name = content[at : at + size_of_type].decode()
+        if name not in types:
+            raise ValueError(f"an ND4J array of type {name}")
+        values = np.frombuffer(content, types[name], count, at + size_of_type)
+        return values, at + size_of_type + values.nbytes
+
+    _, end = buffer(0)
+    values, _ = buffer(end)
+    return values.astype(np.float32)
 
 
 @dataclass(frozen=True)

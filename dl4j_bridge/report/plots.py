@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,26 +111,38 @@ def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
     _save(path, figure, axes)
 
 
-def comparison(path: Path, rows: list[dict[str, object]]) -> None:
-    """Signal-to-noise ratio of the model and the baselines."""
-    figure, axes = _figure()
-    rows = [row for row in rows if row["esr"] is not None]
-    names = [str(row["name"]) for row in rows]
-    decibels = [-10 * np.log10(max(float(str(row["esr"])), SMALLEST_ESR)) for row in rows]
-    bars = axes.barh(names, decibels, color=[ORANGE] + [BLUE] * (len(rows) - 1))
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.margins(x=0.1)
-    axes.invert_yaxis()
-    axes.set_xlabel("signal-to-noise ratio (dB), longer is better")
-    _save(path, figure, axes, legend=False)
+def comparison(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Bits per sample and signal-to-noise ratio of the model and the baselines, side by side."""
+    figure = Figure(figsize=(11, 1 + 0.4 * len(rows)), layout="constrained")
+    bits, decibels = figure.subplots(1, 2, sharey=True)
+    _bars(bits, [(row["name"], row["bits"]) for row in rows], "%.2f")
+    bits.set_xlabel("bits per sample, shorter is better")
+    ratios = [None if row["esr"] is None else -10 * np.log10(max(row["esr"], SMALLEST_ESR)) for row in rows]
+    _bars(decibels, list(zip((row["name"] for row in rows), ratios, strict=True)), "%.1f")
+    decibels.set_xlabel("signal-to-noise ratio (dB), longer is better")
+    bits.invert_yaxis()
+    _save(path, figure, bits, legend=False)
+
+
+def _bars(axes: Axes, values: list[tuple[str, float | None]], form: str) -> None:
+    """Horizontal bars, the first in a colour of its own; none where there is no value."""
+    heights = [np.nan if value is None else value for _, value in values]
+    bars = axes.barh([name for name, _ in values], heights, color=[ORANGE] + [BLUE] * (len(values) - 1))
+    axes.bar_label(bars, labels=["" if np.isnan(height) else form % height for height in heights], padding=3)
+    axes.margins(x=0.15)
+    _style(axes)
 
 
 def _figure() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
+    _style(axes)
+    return figure, axes
+
+
+def _style(axes: Axes) -> None:
     axes.grid(True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def _curves(axes: Axes, log: list[dict[str, str]], training: str, validation: str) -> None:

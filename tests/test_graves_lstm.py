@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from dl4j_bridge import modelfile
 from dl4j_bridge.baselines import graves_lstm as reference
+from dl4j_bridge.config import NetworkSettings
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.network import Network
 
 INPUTS, HIDDEN, CLASSES = 4, 3, 5
+CLASSES_IN_JAVA = 256
 TAIL = [[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]]
 HEAD = [[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1]]
 HOLE = [[1, 1, 0, 0, 1, 1], [1, 0, 1, 0, 1, 1]]
@@ -294,3 +300,64 @@ def test_adam_by_hand():
     adam = reference.Adam(0.01)
     assert adam.step(np.array([1.0, 1.0]), np.array([small, -7.0])) == pytest.approx([0.995, 1.01], rel=1e-9)
     assert adam.step(np.array([0.0, 0.0]), np.array([0.0, -7.0]))[1] == pytest.approx(0.01, rel=1e-6)
+
+
+def test_a_small_identity_is_learnt_without_java():
+    rng = np.random.default_rng(6)
+    lstm = reference.GravesLstm.create(inputs=16, hidden=16, layers=2, outputs=16, seed=1, learning_rate=0.02)
+    x = rng.integers(0, 16, (16, 40))
+    bits = lstm.fit(x, x, steps=120, tbptt=20)
+    assert bits[0] > 3
+    unheard = rng.integers(0, 16, (16, 40))
+    assert np.mean(lstm.run(unheard).argmax(axis=2) == unheard) > 0.99
+
+
+def test_memory_is_learnt_too():
+    """The target is the input of two samples before, of which a memoryless map knows nothing."""
+    x = np.random.default_rng(7).integers(0, 2, (16, 60))
+    y = np.roll(x, 2, axis=1)
+    lstm = reference.GravesLstm.create(inputs=2, hidden=12, layers=1, outputs=2, seed=1, learning_rate=0.03)
+    lstm.fit(x[:, :40], y[:, :40], steps=200, tbptt=20)
+    assert np.mean(lstm.run(x)[:, 40:].argmax(axis=2) == y[:, 40:]) > 0.99
+
+
+def test_a_model_zip_is_read_and_run_as_java_runs_it(effect_run, java):
+    network = modelfile.load(effect_run / "model.zip").network
+    lstm = reference.GravesLstm.load(effect_run / "model.zip")
+    np.testing.assert_array_equal(reference.pack(lstm.params).astype(np.float32), network.parameters())
+    x = np.random.default_rng(8).integers(0, 256, 3000, dtype=np.uint8)
+    found = network.stream().run(x)
+    assert np.abs(lstm.run(x[None])[0] - found).max() < 1e-5
+    assert found.std() > 1e-4
+
+
+def test_clipped_steps_end_where_java_ends(java):
+    clip, sizes = 0.05, (CLASSES_IN_JAVA, 12, 2, CLASSES_IN_JAVA)
+    net = Network.create(NetworkSettings(hidden=12, clip=clip, learning_rate=1e-3), CLASSES_IN_JAVA)
+    lstm = reference.GravesLstm(reference.unpack(net.parameters(), *sizes), 1e-3, clip)
+    rng = np.random.default_rng(9)
+    for step in range(6):
+        x, y = rng.integers(0, CLASSES_IN_JAVA, (2, 3, 8), dtype=np.uint8)
+        bits, _ = net.step(x, y, 8, step % 3 == 0, 0)
+        assert lstm.step(x, y, step % 3 == 0) == pytest.approx(bits, rel=1e-5)
+    difference = np.abs(net.parameters() - reference.pack(lstm.params))
+    # Adam divides a gradient near zero by its own size, so a rounding error can move a weight by a whole step.
+    assert np.quantile(difference, 0.99) < 1e-6
+
+
+def test_zips_that_are_no_such_model_get_one_line(effect_run, tmp_path):
+    with zipfile.ZipFile(effect_run / "model.zip") as z:
+        entries = {name: z.read(name) for name in z.namelist()}
+    changes = {
+        "cut": ("coefficients.bin", entries["coefficients.bin"][:900]),
+        "double": ("coefficients.bin", entries["coefficients.bin"].replace(b"FLOAT", b"DOUBL")),
+        "dense": ("configuration.json", entries["configuration.json"].replace(b"layers.GravesLSTM", b"layers.LSTM")),
+    }
+    for name, (entry, content) in changes.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as z:
+            for key, value in (entries | {entry: content}).items():
+                z.writestr(key, value)
+        with pytest.raises(InputError, match="not a GravesLSTM model"):
+            reference.GravesLstm.load(tmp_path / name)
+    with pytest.raises(InputError, match="not a GravesLSTM model"):
+        reference.GravesLstm.load(tmp_path / "missing.zip")

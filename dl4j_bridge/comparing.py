@@ -75,6 +75,8 @@ def compare(
     stream = loaded.network.stream()
     judge.row("model", loaded.network.parameter_count, _of_model(stream, part))
     for name, baseline in baseline_rows:
+        # What is imported on first use is not part of its speed.
+        baseline.predict(part.x[:1])
         judge.row(name, baseline.parameters, _of_baseline(baseline, part))
     if settings.pytorch:
         twin = _trained_twin(about, part, settings.pytorch_steps)

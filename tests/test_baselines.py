@@ -425,10 +425,10 @@ def test_what_was_learnt_can_be_kept_and_restored(kind, codec, tmp_path):
 def test_the_pytorch_twin_learns_a_curve_and_can_be_kept():
     pytest.importorskip("torch")
     network = NetworkSettings(layers=1, hidden=32, tbptt=25, learning_rate=0.02)
-    run = RunSettings(length=50, batch=16)
+    run = RunSettings(length=50, batch=16, threads=1)
     x = LINEAR.encode(np.random.default_rng(1).normal(0, 0.02, 6000))
     y = curved(LINEAR, x)
-    untrained, twin = (PytorchLstm(LINEAR, network, run, steps) for steps in (0, 120))
+    untrained, twin = (PytorchLstm(LINEAR, network, run, steps) for steps in (0, 80))
     for one in (untrained, twin):
         one.fit([(x[:5000], y[:5000])])
     start, prediction = untrained.predict(x[5000:]), twin.predict(x[5000:])

@@ -10,7 +10,7 @@ import numpy as np
 from dl4j_bridge import pairs
 from dl4j_bridge.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch
 from dl4j_bridge.codec import CLASSES, Codec
-from dl4j_bridge.config import NetworkSettings, RunSettings
+from dl4j_bridge.config import NetworkSettings, RunSettings, default_threads
 from dl4j_bridge.errors import InputError
 
 
@@ -25,7 +25,7 @@ class PytorchLstm(Baseline):
     codec
         Gives the sample values of the classes.
     network, run
-        Sizes, learning rate, clipping, seed, batch and window, as of the network.
+        Sizes, learning rate, clipping, seed, batch, window and threads, as of the network.
     steps
         Updates to make, each on a segment of ``network.tbptt`` samples with the state carried from the one before.
 
@@ -42,6 +42,8 @@ class PytorchLstm(Baseline):
     def __init__(self, codec: Codec, network: NetworkSettings, run: RunSettings, steps: int) -> None:
         super().__init__(codec)
         torch = import_torch()
+        # As many as the network trained with.
+        torch.set_num_threads(run.threads or default_threads(run.batch))
         self._settings, self._run, self._steps = network, run, steps
         torch.manual_seed(network.seed)
         self._lstm = torch.nn.LSTM(CLASSES, network.hidden, network.layers, batch_first=True)

@@ -59,7 +59,7 @@ class WienerHammerstein(GaussianBaseline):
 
     def _values(self, x: Indices) -> Floats:
         levels = _filtered(self.codec.decode(x), self._first)
-        return _filtered(_basis(levels, self.KNOTS) @ self._heights, self._second)
+        return _filtered(_curve(levels, self._heights), self._second)
 
     def arrays(self) -> Arrays:
         kept = {"first": self._first, "heights": self._heights, "second": self._second}
@@ -91,7 +91,7 @@ class _Problem:
         loudest = np.abs(_filtered(self.x, first)).max()
         first = first / (1.25 * max(loudest, 1e-9))
         line = _line(self.knots)
-        output = self._end(_filtered(_basis(_filtered(self.x, first), self.knots) @ line, second))
+        output = self._end(_filtered(_curve(_filtered(self.x, first), line), second))
         slope = float(np.sum(output * self.y)) / max(float(np.sum(output**2)), 1e-12)
         return np.concatenate([first, slope * line, second])
 
@@ -111,7 +111,7 @@ class _Problem:
     def cost(self, p: Floats) -> float:
         """Half the error-to-signal ratio, and a little for a curve that is not straight."""
         first, heights, second = self.split(p)
-        error = self._end(_filtered(_basis(_filtered(self.x, first), self.knots) @ heights, second)) - self.y
+        error = self._end(_filtered(_curve(_filtered(self.x, first), heights), second)) - self.y
         bends = np.diff(heights, 2)
         return float(np.sum(error**2) / self._energy + self.STRAIGHT * np.sum(bends**2)) / 2
 
@@ -183,13 +183,16 @@ def _line(heights: int) -> Floats:
 
 def _basis(levels: Floats, heights: int, derivative: int = 0) -> Floats:
     """Cubic B-splines on -1 to 1, constant beyond, or their slopes; an axis of `heights` more."""
-    from scipy.interpolate import BSpline
-
-    splines = BSpline(_spline_knots(heights), np.eye(heights), 3)
-    basis = splines(np.clip(levels, -1, 1), nu=derivative)
+    basis = _curve(levels, np.eye(heights), derivative)
     if derivative:
         basis[np.abs(levels) > 1] = 0
-    return np.asarray(basis, np.float64)
+    return basis
+
+
+def _curve(levels: Floats, heights: Floats, derivative: int = 0) -> Floats:
+    from scipy.interpolate import BSpline
+
+    return np.asarray(BSpline(_spline_knots(len(heights)), heights, 3)(np.clip(levels, -1, 1), nu=derivative))
 
 
 def _best_filter(x: Floats, y: Floats, taps: int) -> Floats:

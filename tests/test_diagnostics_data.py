@@ -33,7 +33,7 @@ VOICES = {
     "strings": (synthesis.plucked_strings(SECONDS), 11025),
     "speech-like": (synthesis.speech_like(SECONDS, 8000), 8000),
     "8-bit example": recorded(EXAMPLES / "speech_like.wav"),
-    "strings 44k1": (synthesis.plucked_strings(SECONDS, 44100, seed=4), 44100),
+    "strings 44k1": (synthesis.plucked_strings(SECONDS / 2, 44100, seed=4), 44100),
     "noise": (np.random.default_rng(1).normal(0, 0.2, SECONDS * 8000).clip(-0.95, 0.95), 8000),
 }
 if AUDIO:

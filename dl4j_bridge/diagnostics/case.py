@@ -203,7 +203,8 @@ class Case:
             return None
         slope = drift(*self.local)
         if slope:
-            return 1 + slope
+            # Stretches that stand end to end here would not at another speed.
+            return _refined(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope
         # A loudness in common is no proof, since it stays when the speed is a little off; and nothing is if the lengths
         # differ or the lag wanders.
         if replace(self.relation, envelope=0.0).found and self.fits_in_length and self.keeps_lag:

@@ -98,14 +98,13 @@ def rates(case: Case) -> Outcome:
 def lengths(case: Case) -> Outcome:
     """Would `train` take recordings of these lengths?"""
     x, y = case.lengths
-    figures = {"samples": {"input": x, "target": y}, "seconds": {"input": x / case.rate, "target": y / case.rate}}
+    samples = {"input": x, "target": y}
+    figures: dict[str, Any] = {"samples": samples, "seconds": {"input": x / case.rate, "target": y / case.rate}}
     if case.speed or case.fits_in_length:
         return Outcome(figures=figures)
     longer, shorter = ("target", min(x, y)) if y > x else ("input", min(x, y))
-    evidence = figures["samples"] | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
-    return _found(
-        "length-mismatch", f"cut the {longer} to {shorter} samples at {case.rate} Hz", evidence, dict(figures)
-    )
+    evidence = samples | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
+    return _found("length-mismatch", f"cut the {longer} to {shorter} samples at {case.rate} Hz", evidence, figures)
 
 
 def aligned(case: Case) -> Outcome:

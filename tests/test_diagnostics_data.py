@@ -17,7 +17,7 @@ from dl4j_bridge.diagnostics.findings import FAULT, WARNING
 from dl4j_bridge.errors import InputError
 from tests.conftest import EXAMPLES
 
-SECONDS = 5
+SECONDS = 4
 AUDIO = os.environ.get("DL4J_BRIDGE_AUDIO")
 LINEAR = TrainSettings().with_options({"codec": "linear"})
 
@@ -33,19 +33,17 @@ VOICES = {
     "strings": (synthesis.plucked_strings(SECONDS), 11025),
     "speech-like": (synthesis.speech_like(SECONDS, 8000), 8000),
     "8-bit example": recorded(EXAMPLES / "speech_like.wav"),
-    "strings 44k1": (synthesis.plucked_strings(SECONDS, 44100, seed=4), 44100),
+    "strings 44k1": (synthesis.plucked_strings(SECONDS / 2, 44100, seed=4), 44100),
     "noise": (np.random.default_rng(1).normal(0, 0.2, SECONDS * 8000).clip(-0.95, 0.95), 8000),
 }
-PLANTED_IN = ["strings", "speech-like"]
 if AUDIO:
     VOICES |= {
         "speech": recorded(Path(AUDIO) / "speech_8k.wav", 20),
         "guitar": recorded(Path(AUDIO) / "guitar_44k1.wav", rate=11025),
         "tabla": recorded(Path(AUDIO) / "tabla_44k1.wav", rate=22050),
     }
-    PLANTED_IN += ["speech", "guitar"]
 EVERY_VOICE = pytest.mark.parametrize("voice", VOICES)
-PLANTED = pytest.mark.parametrize("voice", PLANTED_IN)
+PLANTED = pytest.mark.parametrize("voice", ["strings", "speech" if AUDIO else "speech-like"])
 
 
 def full(x):
@@ -146,8 +144,13 @@ def codes(result):
     return [finding.code for finding in result[0]]
 
 
-@EVERY_VOICE
-@pytest.mark.parametrize("effect", EFFECTS)
+def in_turn():
+    """Every effect with two voices, every voice with many effects."""
+    names = list(VOICES)
+    return [(effect, names[(i + j) % len(names)]) for i, effect in enumerate(EFFECTS) for j in (0, 4)]
+
+
+@pytest.mark.parametrize(("effect", "voice"), sorted(set(in_turn())))
 def test_nothing_is_found_in_a_healthy_pair(diagnosed, voice, effect):
     x, rate = VOICES[voice]
     assert diagnosed(x, rate, EFFECTS[effect](x, rate))[0] == []
@@ -167,7 +170,7 @@ def test_nothing_is_found_between_sample_formats(diagnosed, voice, subtypes):
     assert diagnosed(x, rate, np.tanh(2 * x) * 0.8, subtypes=subtypes)[0] == []
 
 
-@pytest.mark.parametrize("other", [8000, 16000, 44100])
+@pytest.mark.parametrize("other", [16000, 44100])
 @PLANTED
 def test_nothing_is_found_between_rates_whose_contents_run_alike(diagnosed, voice, other):
     x, rate = VOICES[voice]
@@ -230,8 +233,8 @@ def test_lengths_that_train_refuses_are_named(diagnosed, voice, cut):
     assert {finding.code for finding in rest} <= {"too-little-data"}
 
 
-@pytest.mark.parametrize("effect", ["identity", "overdrive", "high-pass", "low-pass", "amplifier", "echo"])
-@pytest.mark.parametrize("delay", [7, 200, -7, -200])
+@pytest.mark.parametrize("effect", ["identity", "overdrive", "low-pass", "amplifier"])
+@pytest.mark.parametrize("delay", [7, -200])
 @PLANTED
 def test_a_delay_is_named_with_its_sign_behind_an_effect(diagnosed, voice, delay, effect):
     x, rate = VOICES[voice]
@@ -242,7 +245,7 @@ def test_a_delay_is_named_with_its_sign_behind_an_effect(diagnosed, voice, delay
     assert f"--align {findings[0].evidence['samples']}" in findings[0].fix
 
 
-@pytest.mark.parametrize("effect", ["identity", "overdrive", "high-pass", "compressor"])
+@pytest.mark.parametrize("effect", ["identity", "overdrive"])
 @pytest.mark.parametrize("delay", [1, -1])
 @PLANTED
 def test_a_single_sample_is_named(diagnosed, voice, delay, effect):
@@ -262,7 +265,7 @@ def test_a_delay_that_was_given_is_no_fault_but_a_wrong_one_is(diagnosed, voice)
     assert (at("40"), at("off"), at("50"), at("30")) == ([], ["misaligned"], ["target-leads"], ["misaligned"])
 
 
-@pytest.mark.parametrize("effect", ["identity", "overdrive", "low-pass", "band-pass", "echo"])
+@pytest.mark.parametrize("effect", ["overdrive", "low-pass", "band-pass"])
 @PLANTED
 def test_an_inverted_polarity_is_named(diagnosed, voice, effect):
     x, rate = VOICES[voice]
@@ -312,12 +315,11 @@ def test_samples_beyond_full_scale_are_named(diagnosed, voice):
 
 
 @pytest.mark.parametrize("hiss", [0, 0.0005])
-@pytest.mark.parametrize("sounds", [lambda at: at < 0.6, lambda at: at % 1 < 0.12], ids=["once", "bursts"])
+@pytest.mark.parametrize("sounds", [lambda at: abs(at) < 0.25, lambda at: abs(at) % 1 < 0.06], ids=["once", "bursts"])
 @PLANTED
 def test_a_recording_of_mostly_silence_is_named(diagnosed, voice, sounds, hiss):
     x, rate = VOICES[voice]
-    # The sound itself pauses too.
-    x = x * sounds(time(x, rate) + 0.3) + np.random.default_rng(2).normal(0, hiss, x.size)
+    x = x * sounds(time(x, rate) - np.abs(x).argmax() / rate) + np.random.default_rng(2).normal(0, hiss, x.size)
     findings, _ = diagnosed(x, rate, 0.8 * np.tanh(2 * x))
     assert [finding.code for finding in findings] == ["silence-dominated"]
     assert findings[0].evidence["input"] > 0.8
@@ -413,17 +415,16 @@ def test_the_figures_are_all_there_for_a_healthy_pair(diagnosed):
     )
 
 
-@pytest.mark.parametrize("delay", [0, 40])
-def test_of_a_long_recording_stretches_are_looked_at(diagnosed, delay):
-    x = synthesis.speech_like(LOOKED_AT_SECONDS + 30, 8000)
+def test_of_a_long_recording_stretches_are_looked_at(diagnosed):
+    x, delay = synthesis.speech_like(LOOKED_AT_SECONDS + 10, 8000), 40
     findings, figures = diagnosed(x, 8000, delayed(np.tanh(2 * x), delay))
-    assert [finding.code for finding in findings] == (["misaligned"] if delay else [])
+    assert [finding.code for finding in findings] == ["misaligned"]
     assert figures["looked_at_seconds"] == LOOKED_AT_SECONDS
     assert figures["training_samples"] == int(0.8 * (x.size - figures["delay"]["cut_out_by_auto"]))
 
 
 def test_a_long_recording_that_drifts_is_named(diagnosed):
-    x = synthesis.speech_like(LOOKED_AT_SECONDS + 30, 8000)
+    x = synthesis.speech_like(LOOKED_AT_SECONDS + 10, 8000)
     (first, *_), _ = diagnosed(x, 8000, slower(x, 1.0002))
     assert first.code == "rate-mismatch"
     assert first.severity == FAULT

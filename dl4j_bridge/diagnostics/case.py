@@ -30,6 +30,8 @@ STRETCHES = 6
 LOCAL_SECONDS = 0.5
 LOCAL_WINDOWS = 40
 LOCAL_CONFIDENCE = 0.3
+# Windows that find the same lag, of those that find any. A vibrato has a lag, but no two windows the same.
+SAME_LAG_SHARE = 0.5
 # A drift shows if it comes to so many samples in all, and to so many times what the windows scatter.
 SMALLEST_DRIFT = 3
 DRIFT_TO_SCATTER = 8
@@ -105,7 +107,7 @@ class Case:
 
     @cached_property
     def processed(self) -> Recording | None:
-        return self.target and open_recording(self.target, self.settings.data.channel)
+        return open_recording(self.target, self.settings.data.channel) if self.target else None
 
     @cached_property
     def rate(self) -> int:
@@ -159,6 +161,13 @@ class Case:
         return self.delay.samples if self.delay.confidence >= alignment.LOW_CONFIDENCE else 0
 
     @property
+    def keeps_lag(self) -> bool:
+        """Whether the windows that have a lag of their own have that of the whole."""
+        lags = self.local[1]
+        same = np.abs(lags - self.delay.peak) <= 1 + abs(self.excess.own)
+        return not lags.size or float(np.mean(same)) >= SAME_LAG_SHARE
+
+    @property
     def tolerance(self) -> int:
         """Samples by which lengths may differ, the delay apart."""
         share = round(LENGTH_TOLERANCE_SHARE * max(self.lengths))
@@ -194,9 +203,11 @@ class Case:
             return None
         slope = drift(*self.local)
         if slope:
-            return 1 + slope
-        # A loudness in common is no proof: it stays when the speed is a little off. Nor is anything if the lengths differ.
-        if replace(self.relation, envelope=0.0).found and self.fits_in_length:
+            # Stretches that stand end to end here would not at another speed.
+            return _refined(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope
+        # A loudness in common is no proof, since it stays when the speed is a little off; and nothing is if the lengths
+        # differ or the lag wanders.
+        if replace(self.relation, envelope=0.0).found and self.fits_in_length and self.keeps_lag:
             return None
         count = SPEED_SECONDS * self.rate if self.is_whole else self.places[0][1]
         wanted = max(self.delay.confidence + SPEED_CONFIDENCE / 2, SPEED_CONFIDENCE)
@@ -331,13 +342,18 @@ def at_speed(y: Floats, speed: float) -> Floats:
 
 
 def _refined(x: Floats, y: Floats, rate: int, speed: float) -> float:
-    corrected = at_speed(y, speed)
-    around = alignment.estimate_delay(x, corrected, round(pairs.LONGEST_DELAY_SECONDS * rate), causal=False).peak
-    return speed * (1 + (drift(*local_lags(x, corrected, rate, around)) or 0.0))
+    """A better estimate of a speed, from the drift that is left at it."""
+    longest = round(pairs.LONGEST_DELAY_SECONDS * rate)
+    # The smaller the drift, the more windows find their lag.
+    for _ in range(2):
+        corrected = at_speed(y, speed)
+        around = alignment.estimate_delay(x, corrected, longest, causal=False).peak
+        speed *= 1 + (drift(*local_lags(x, corrected, rate, around)) or 0.0)
+    return speed
 
 
 def _stretched(frames: Floats, speed: float) -> Floats:
-    return np.interp(np.arange(0, frames.size, speed), np.arange(frames.size), frames)
+    return np.asarray(np.interp(np.arange(0, frames.size, speed), np.arange(frames.size), frames), np.float64)
 
 
 def _envelope_match(left: Floats, right: Floats, reach: int) -> float:
@@ -362,8 +378,8 @@ def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Str
     responses = [alignment.impulse_response(x[part], y[part], longest) for part in (slice(half), slice(half, 2 * half))]
     energy = float(np.sqrt(np.prod([np.dot(r, r) for r in responses])))
     response = float(np.dot(*responses)) / energy if energy else 0.0
-    frames = [envelope(side[:n], rate, SHARED_FRAME_SECONDS) for side in (x, y)]
-    loudness = _envelope_match(*frames, round(pairs.LONGEST_DELAY_SECONDS / SHARED_FRAME_SECONDS))
+    left, right = (envelope(side[:n], rate, SHARED_FRAME_SECONDS) for side in (x, y))
+    loudness = _envelope_match(left, right, round(pairs.LONGEST_DELAY_SECONDS / SHARED_FRAME_SECONDS))
     return Relation(delay.confidence, response, loudness, _explained_by_curve(indices, task))
 
 

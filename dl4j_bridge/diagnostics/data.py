@@ -7,6 +7,7 @@ is aligned, and what is unrelated has no polarity.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,6 @@ from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Out
 # more than so many samples the estimate is exact. Steep low-passes (order 8) came to 0.43, two samples to 1.
 OWN_LAG_SHARE = 0.5
 EXACT_OWN_LAG = 2
-# Windows that find the same lag, of those that find any. A vibrato has a lag, but no two windows the same.
-SAME_LAG_SHARE = 0.5
 # Levels further apart than this, both on average and at their peaks, are no effect's work.
 GAIN_DB = 20.0
 # Samples at the extreme, as a share of all and against the next few levels: 2.4 is the most that a sine has there.
@@ -47,6 +46,8 @@ SILENCE_SHARE = 0.8
 OFFSET = 0.03
 OFFSET_TO_SOUND = 0.2
 OFFSET_TO_SCATTER = 2.0
+# Peak to mean level of what is nearly a square wave: its mean is how long it stays on either side, not an offset.
+SQUARE_CREST = 2.0
 OFFSET_PARTS = 10
 OFFSET_PART_SECONDS = 0.2
 # Below one training sample to so many parameters a network learns its recording by heart.
@@ -70,16 +71,9 @@ def checks(case: Case) -> list[Check]:
     list of Check
         Their `run` raises `InputError` for recordings that cannot be used at all.
     """
-    alone = {
-        "clipping": clipping,
-        "silence": silence,
-        "offset": offset,
-        "amount": amount,
-        "quantisation": quantisation,
-    }
-    pair = {"rates": rates, "lengths": lengths, "alignment": aligned, "relation": related, "polarity": polarity}
-    every = (pair | {"levels": levels} | alone) if case.target else ({"rates": rates, "levels": levels} | alone)
-    return [Check(name, lambda check=check: check(case)) for name, check in every.items()]  # type: ignore[misc]
+    always = [levels, clipping, silence, offset, amount, quantisation]
+    every = [rates, lengths, aligned, related, polarity, *always] if case.target else [rates, *always]
+    return [Check(check.__name__, partial(check, case)) for check in every]
 
 
 def rates(case: Case) -> Outcome:
@@ -104,14 +98,13 @@ def rates(case: Case) -> Outcome:
 def lengths(case: Case) -> Outcome:
     """Would `train` take recordings of these lengths?"""
     x, y = case.lengths
-    figures = {"samples": {"input": x, "target": y}, "seconds": {"input": x / case.rate, "target": y / case.rate}}
+    samples = {"input": x, "target": y}
+    figures: dict[str, Any] = {"samples": samples, "seconds": {"input": x / case.rate, "target": y / case.rate}}
     if case.speed or case.fits_in_length:
         return Outcome(figures=figures)
     longer, shorter = ("target", min(x, y)) if y > x else ("input", min(x, y))
-    evidence = figures["samples"] | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
-    return _found(
-        "length-mismatch", f"cut the {longer} to {shorter} samples at {case.rate} Hz", evidence, dict(figures)
-    )
+    evidence = samples | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
+    return _found("length-mismatch", f"cut the {longer} to {shorter} samples at {case.rate} Hz", evidence, figures)
 
 
 def aligned(case: Case) -> Outcome:
@@ -162,8 +155,8 @@ def related(case: Case) -> Outcome:
 
 def polarity(case: Case) -> Outcome:
     """Does the target go down where the input goes up?"""
-    # A band-pass may turn the peak around, and a distortion the phase; an inversion does both.
-    inverted = case.delay.inverted and case.excess.inverted
+    # Where a filter has a lag of its own it may turn the peak around, as a band-pass does; else the peak tells better.
+    inverted = case.excess.inverted if case.excess.own > EXACT_OWN_LAG else case.delay.inverted
     figures = {"inverted": inverted}
     if case.speed or not inverted or case.delay.confidence < alignment.LOW_CONFIDENCE:
         return Outcome(figures=dict(figures))
@@ -306,7 +299,8 @@ def steady_offset(x: Floats, rate: int) -> float:
         means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
     middle = float(np.median(means))
     scatter = float(np.median(np.abs(np.array(means) - middle)))
-    return middle if abs(middle) > OFFSET_TO_SCATTER * scatter else 0.0
+    square = float(np.abs(x).max()) < SQUARE_CREST * float(x.std())
+    return middle if abs(middle) > OFFSET_TO_SCATTER * scatter and not square else 0.0
 
 
 def quantisation_esr(case: Case, x: Floats, is_8_bit: bool) -> float:
@@ -326,8 +320,7 @@ def _has_delay(case: Case, left: int) -> bool:
     excess = case.excess
     if case.delay.confidence < alignment.LOW_CONFIDENCE or case.delay.peak == 0 == case.cut or not left:
         return False
-    lags = case.local[1]
-    if lags.size and np.mean(np.abs(lags - case.delay.peak) <= 1 + abs(excess.own)) < SAME_LAG_SHARE:
+    if not case.keeps_lag:
         return False
     allowed = OWN_LAG_SHARE * excess.own if excess.own > EXACT_OWN_LAG else 0
     return abs(left) > allowed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dl4j_bridge import audio, synthesis
+from dl4j_bridge.diagnostics.findings import CODES
 from tests.conftest import EXAMPLES, run, run_ok
 
 RATE = 11025
@@ -107,6 +109,11 @@ def test_a_folder_with_a_report_is_not_overwritten(recordings, tmp_path):
     result = run("diagnose", "--input", recordings[0], "--out", tmp_path, *SMALL)
     assert result.status == 2
     assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_every_code_has_its_row_in_the_page():
+    page = (EXAMPLES.parent / "docs" / "diagnostics.md").read_text()
+    assert set(re.findall(r"^\| `([a-z0-9-]+)`", page, re.MULTILINE)) == CODES
 
 
 # --- the full size, 2 x 200 ---------------------------------------------------------------------------------------

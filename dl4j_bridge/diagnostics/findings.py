@@ -8,6 +8,11 @@ from typing import Any
 
 FAULT, WARNING = "fault", "warning"
 
+# Each has a row in docs/diagnostics.md.
+CODES = frozenset(
+    ["rate-mismatch", "length-mismatch", "misaligned", "target-leads", "unrelated", "polarity-inverted", "gain-mismatch", "clipped", "silence-dominated", "dc-offset", "too-little-data", "quiet-recording", "not-one-hot", "axis-order", "memory-order", "signed-bytes", "window-overlap", "train-valid-leak", "parity-broken", "gradient-broken", "weak-input-scale", "non-finite", "learning-rate-too-high", "learning-rate-too-low", "stuck-at-uniform", "stuck-at-marginal", "slow-learning", "overfit", "sampling-noise", "state-not-carried", "noisier-than-baseline"]
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -16,7 +21,7 @@ class Finding:
     Attributes
     ----------
     code
-        One of those in ``docs/diagnostics.md``.
+        One of `CODES`.
     severity
         ``fault``: the result will be bad until it is mended. ``warning``: worth knowing.
     fix
@@ -29,6 +34,10 @@ class Finding:
     severity: str
     fix: str
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"{self.code} is not a code of docs/diagnostics.md")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

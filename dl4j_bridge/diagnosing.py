@@ -20,6 +20,15 @@ from dl4j_bridge.tasks.samples import SamplesTask
 
 # With one of these the pair cannot be learnt, and trying would only repeat it.
 NO_PAIR = {"rate-mismatch", "length-mismatch", "unrelated", "target-leads", "misaligned"}
+# What does not learn the identity learns no pair.
+NO_LEARNING = {
+    "learning-rate-too-high",
+    "learning-rate-too-low",
+    "non-finite",
+    "stuck-at-uniform",
+    "stuck-at-marginal",
+    "weak-input-scale",
+}
 # What the hand-over breaks, no network can learn.
 NO_TENSORS = {"not-one-hot", "axis-order", "memory-order", "signed-bytes"}
 
@@ -159,9 +168,10 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     effort = learning.QUICK if request.quick else learning.FULL
     if about is None:
         suite.run(network.checks(learning.as_fused(settings).network, x, y))
-        suite.run(
-            learning.checks(settings, case.task.codec, (x, y), bool(case.target) and not suite.found(NO_PAIR), effort)
-        )
+        identity, *pair = learning.checks(settings, case.task.codec, (x, y), bool(case.target), effort)
+        suite.run([identity])
+        if not suite.found(NO_PAIR | NO_LEARNING):
+            suite.run(pair)
         return
     assert request.model is not None
     model = modelfile.load(modelfile.resolve(request.model)).network

@@ -10,7 +10,39 @@ FAULT, WARNING = "fault", "warning"
 
 # Each has a row in docs/diagnostics.md.
 CODES = frozenset(
-    ["rate-mismatch", "length-mismatch", "misaligned", "target-leads", "unrelated", "polarity-inverted", "gain-mismatch", "clipped", "silence-dominated", "dc-offset", "too-little-data", "quiet-recording", "not-one-hot", "axis-order", "memory-order", "signed-bytes", "window-overlap", "train-valid-leak", "parity-broken", "gradient-broken", "weak-input-scale", "non-finite", "learning-rate-too-high", "learning-rate-too-low", "stuck-at-uniform", "stuck-at-marginal", "slow-learning", "overfit", "sampling-noise", "state-not-carried", "noisier-than-baseline"]
+    {
+        "rate-mismatch",
+        "length-mismatch",
+        "misaligned",
+        "target-leads",
+        "unrelated",
+        "polarity-inverted",
+        "gain-mismatch",
+        "clipped",
+        "silence-dominated",
+        "dc-offset",
+        "too-little-data",
+        "quiet-recording",
+        "not-one-hot",
+        "axis-order",
+        "memory-order",
+        "signed-bytes",
+        "window-overlap",
+        "train-valid-leak",
+        "parity-broken",
+        "gradient-broken",
+        "weak-input-scale",
+        "non-finite",
+        "learning-rate-too-high",
+        "learning-rate-too-low",
+        "stuck-at-uniform",
+        "stuck-at-marginal",
+        "slow-learning",
+        "overfit",
+        "sampling-noise",
+        "state-not-carried",
+        "noisier-than-baseline",
+    }
 )
 
 

@@ -97,6 +97,8 @@ class Run:
     signals: list[Stretch]
     about: dict[str, Any]
     state: RunState = field(default_factory=RunState)
+    # Of a resumed run: what it fitted when it began, since fitting again may round differently.
+    baselines: modelfile.Arrays = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -184,7 +186,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     about = {k: v for k, v in stored.items() if k != "run_state"} | {"settings": settings.as_dict()}
     folder.cut_log(state.step)
     folder.write_run(about | {"status": "running"})
-    return Run(folder, settings, opened, task, model.network, signals, about, state)
+    return Run(folder, settings, opened, task, model.network, signals, about, state, model.baselines)
 
 
 def _for_cuda(settings: TrainSettings) -> TrainSettings:
@@ -223,7 +225,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     with _interruptible() as interrupted, run.folder.open_log() as log:
-        fitted = _fit_baselines(run.task, training)
+        fitted = _fit_baselines(run.task, training, run.baselines)
         reason = _reason_to_stop(run, windows)
         if state.step == 0:
             _save_last(run, fitted)
@@ -485,9 +487,12 @@ def _finish_best(run: Run, fitted: modelfile.Arrays) -> dict[str, float | None]:
     )
 
 
-def _fit_baselines(task: SamplesTask, training: list[Stretch]) -> modelfile.Arrays:
-    arrays: modelfile.Arrays = {}
+def _fit_baselines(task: SamplesTask, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
+    """Fit those that are not there yet."""
+    arrays = dict(fitted)
     for kind in baselines.ALL:
+        if any(name.startswith(f"{kind.name}/") for name in fitted):
+            continue
         baseline = kind(task.codec)
         baseline.fit(training)
         arrays |= {f"{baseline.name}/{name}": value for name, value in baseline.arrays().items()}

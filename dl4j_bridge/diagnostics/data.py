@@ -100,7 +100,7 @@ def lengths(case: Case) -> Outcome:
     x, y = case.lengths
     samples = {"input": x, "target": y}
     figures: dict[str, Any] = {"samples": samples, "seconds": {"input": x / case.rate, "target": y / case.rate}}
-    if case.speed or case.fits_in_length:
+    if case.speed or case.fits_in_length or _is_unrelated(case):
         return Outcome(figures=figures)
     longer, shorter = ("target", min(x, y)) if y > x else ("input", min(x, y))
     evidence = samples | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
@@ -144,13 +144,18 @@ def related(case: Case) -> Outcome:
             "curve": relation.curve,
         }
     }
-    if case.speed or relation.found or min(case.lengths) < SHORTEST_RELATED_SECONDS * case.rate:
+    if not _is_unrelated(case):
         return Outcome(figures=figures)
     fix = (
         "check that --target was made from --input; a delay of more than "
         f"{pairs.LONGEST_DELAY_SECONDS:g} s must be cut off first"
     )
     return _found("unrelated", fix, dict(figures["relation"]), dict(figures))
+
+
+def _is_unrelated(case: Case) -> bool:
+    long_enough = min(case.lengths) >= SHORTEST_RELATED_SECONDS * case.rate
+    return not case.speed and not case.relation.found and long_enough
 
 
 def polarity(case: Case) -> Outcome:

@@ -35,6 +35,8 @@ WORTH_LEARNING = 0.3
 SHARE_OF_BASELINE = 0.1
 # Bits by which the validation part may turn out harder than the training part, beyond what it is for a lookup table.
 OVERFIT_BITS = 0.5
+# By how much the second half of a trial makes the validation part worse where training is by heart.
+WORSE_BITS = 0.05
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,16 @@ def identity(settings: TrainSettings, stretch: Stretch, effort: Effort) -> Outco
 def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort) -> Outcome:
     """Learn the pair for a while: a network that stays at the histogram, where a baseline does not, is stuck."""
     stretch = _part(signals, "train")
-    trial = train_briefly(settings, stretch, effort.steps(settings), lambda trial: False)
+    valid = _part(signals, "valid")
+    halfway: list[float] = []
+    steps = effort.steps(settings)
+
+    def look_halfway(trial: Trial) -> bool:
+        if len(trial.bits) == steps // 2:
+            halfway.append(bits_on(trial.network, valid))
+        return False
+
+    trial = train_briefly(settings, stretch, steps, look_halfway)
     simple = _baseline_bits(codec, signals)
     levels = floors(stretch[1])
     figures: dict[str, Any] = {
@@ -168,10 +179,11 @@ def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort
     stuck = marginal - trial.level < SHARE_OF_BASELINE * (marginal - best)
     if marginal - best > WORTH_LEARNING and stuck:
         return Outcome([_stuck(trial, levels)], figures)
-    valid = _part(signals, "valid")
     here, there = bits_on(trial.network, stretch), bits_on(trial.network, valid)
-    figures |= {"train_bits": here, "valid_bits": there}
-    return Outcome(overfit(here, there, table_bits(codec, signals)), figures)
+    figures |= {"train_bits": here, "valid_bits_halfway": halfway[0], "valid_bits": there}
+    # A validation part that is merely harder still gets better.
+    worse = there > halfway[0] + WORSE_BITS
+    return Outcome(overfit(here, there, table_bits(codec, signals)) if worse else [], figures)
 
 
 def train_briefly(settings: TrainSettings, stretch: Stretch, steps: int, enough: Callable[[Trial], bool]) -> Trial:

@@ -18,7 +18,7 @@ from dl4j_bridge.diagnostics import handover, inspect
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.pairs import Windows
 from dl4j_bridge.tensors import NativeArray
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, run
 
 FOLDER = os.environ.get("DL4J_BRIDGE_AUDIO")
 RECORDINGS = sorted(EXAMPLES.glob("*.wav")) + (sorted(Path(FOLDER).glob("*.wav")) if FOLDER else [])
@@ -385,6 +385,20 @@ print(json.dumps(said))
         assert said[f"some.{name}"][0] == status, said
         assert words in said[f"some.{name}"][1]
         assert "\n" not in said[f"some.{name}"][1]
+
+
+def test_an_iterator_from_the_command_line(their_jar, tmp_path):
+    given = ["diagnose", "--json", "--classpath", their_jar, "--iterator"]
+    healthy = run(*given, "some.Healthy")
+    assert (healthy.status, healthy.json["verdict"]) == (0, "ok"), healthy.stderr
+    signed = run(*given, "some.Signed")
+    assert signed.status == 1
+    assert {finding["code"] for finding in signed.json["findings"]} == {"signed-bytes"}
+    assert "b & 0xff" in signed.stdout
+    # Recordings beside it are looked at in the same JVM.
+    small = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25", "--quick", "--out", tmp_path / "out"]
+    both = run(*given, "some.Healthy", "--input", EXAMPLES / "plucked_dry.wav", *small)
+    assert {"batches of some.Healthy", "rates", "identity"} <= {check["name"] for check in both.json["checks"]}
 
 
 def test_jars_that_cannot_be_used(java, their_jar, tmp_path):

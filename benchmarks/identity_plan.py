@@ -66,6 +66,15 @@ POSTED: Changes = {
     **COMMON,
 }
 
+TODAY: Changes = {
+    "initialisation": {"one-hot aware": {"options": {"init": "one-hot"}}},
+    "gradient": {"with the carried state": {"options": {"gradient_state": "carried"}}},
+    "clipping": {"norm 1 a layer": {"options": {"clip": 1.0}}},
+    "L2": {"none": {"options": {"l2": 0.0}}},
+    "learning rate": {"0.001": {"options": {"learning_rate": 0.001}}},
+    "forget-gate bias": {"0": {"forget_bias": 0.0}},
+}
+
 MENDED: Changes = {
     "initialisation": {
         f"deviation {deviation:g}": {"options": {"init": "xavier"}, "input_deviation": deviation}
@@ -103,6 +112,7 @@ def cells(seeds: int) -> Iterator[Cell]:
     yield from changes("mended", MENDED, MENDED_LIMIT, 1)
     yield from copies()
     yield from changes("posted", POSTED, POSTED_LIMIT, 1)
+    yield from changes("example of today", TODAY, POSTED_LIMIT, 1)
     yield from networks()
     yield from sine_from_noise()
     yield from search()

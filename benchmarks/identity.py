@@ -46,8 +46,8 @@ RACE: dict[str, Cell] = {
     STOCK: Cell("posted, as it was meant", options={"layer": "stock", "gradient_state": "stock"}),
 }
 # Rounds, and seconds after which a side is stopped. Stock takes minutes and runs in the first round only.
-ROUNDS, RACE_LIMIT = 3, 900.0
-QUICK_ROUNDS, QUICK_RACE_LIMIT = 1, 25.0
+ROUNDS, RACE_LIMIT, STOCK_LIMIT = 3, 300.0, 900.0
+QUICK_ROUNDS, QUICK_RACE_LIMIT, QUICK_STOCK_LIMIT = 1, 30.0, 100.0
 # A side ends at the goal or when it is stopped, not before.
 ENDLESS = 1_000_000
 
@@ -96,7 +96,7 @@ def study(asked: argparse.Namespace, notes: list[str]) -> list[Row]:
 
 def race(asked: argparse.Namespace, result: Result) -> None:
     """Every side from the start of its process to the goal, in turns."""
-    recording, limit = _race_recording(asked, result.notes), QUICK_RACE_LIMIT if asked.quick else RACE_LIMIT
+    recording = _race_recording(asked, result.notes)
     times: dict[str, list[float]] = {name: [] for name in RACE}
     steps: dict[str, list[int]] = {name: [] for name in RACE}
     stopped = set()
@@ -106,7 +106,7 @@ def race(asked: argparse.Namespace, result: Result) -> None:
                 continue
             cell = Cell(**vars(RACE[name]) | {"recording": recording, "seed": number + 1, "limit": ENDLESS})
             try:
-                seconds, row = race_of(cell, asked, limit)
+                seconds, row = race_of(cell, asked, _race_limit(name, asked.quick))
             except Missing as e:
                 result.notes.append(f"{name} is left out: {e}")
                 stopped.add(name)
@@ -158,6 +158,12 @@ def _race_ratio(theirs: list[float], ours: list[float]) -> float:
     if len(theirs) < len(ours):
         return statistics.median(theirs) / statistics.median(ours)
     return statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
+
+
+def _race_limit(name: str, quick: bool) -> float:
+    if name == STOCK:
+        return QUICK_STOCK_LIMIT if quick else STOCK_LIMIT
+    return QUICK_RACE_LIMIT if quick else RACE_LIMIT
 
 
 def _race_recording(asked: argparse.Namespace, notes: list[str]) -> str:

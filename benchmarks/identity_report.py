@@ -21,7 +21,6 @@ from dl4j_bridge.report.plots import BLUE, GREEN, GREY, ORANGE
 Row = dict[str, Any]
 
 COLUMNS = {
-    "set_up": "set-up",
     "factor": "factor",
     "change": "changed to",
     "recording": "recording",
@@ -53,7 +52,7 @@ PURPLE = "#CC79A7"
 COLOURS = (BLUE, GREEN, ORANGE, GREY, PURPLE)
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
 # What a copy without any error is drawn as.
-EXACT_DB = 60.0
+EXACT_DB = 80.0
 
 
 def words(row: Row) -> str:
@@ -70,8 +69,8 @@ def steps(rows: list[Row]) -> str:
         return f"not within {limit:,}"
     span = f" ({found[0]} to {found[-1]})" if found[0] < found[-1] else ""
     if len(found) < len(rows):
-        return f"{len(found)} of {len(rows)} within {limit:,}: {_middle(found)}{span}"
-    return f"{_middle(found)}{span}"
+        return f"{len(found)} of {len(rows)} within {limit:,}: {_middle(found):g}{span}"
+    return f"{_middle(found):g}{span}"
 
 
 def summary(rows: list[Row]) -> list[Row]:
@@ -106,11 +105,13 @@ def show(rows: list[Row]) -> None:
         if changed:
             recording = changed[0]["recording"]
             beside = [r for r in as_it_is if r["recording"] == recording]
-            console.print(rounds.table(f"{base}, one thing at a time", beside + changed, COLUMNS))
+            shown = [row | _in_per_cent(row) for row in beside + changed]
+            console.print(rounds.table(f"{base}, one thing at a time", shown, COLUMNS))
     copies = [row for row in rows if row["copies"]]
     if copies:
-        found = [{"set_up": row["cell"]["base"]} | copy for row in copies for copy in row["copies"]]
-        console.print(rounds.table("the copy of the held-out part", found, COPY_COLUMNS))
+        judged = [{"set_up": row["cell"]["base"]} | copy for row in copies for copy in row["copies"]]
+        judged = [copy | _in_per_cent(copy) | _decibels(copy) for copy in judged]
+        console.print(rounds.table("the copy of the held-out part", judged, COPY_COLUMNS))
 
 
 def plot(rows: list[Row], folder: Path) -> None:
@@ -159,6 +160,15 @@ def _setups_table(setups: list[Row]) -> Any:
     return rounds.table("the set-ups", list(by_name.values()), columns)
 
 
+def _in_per_cent(row: Row) -> Row:
+    """Accuracies with the digits that tell 99.9 % from 100 %."""
+    return {key: f"{row[key]:.2%}" for key in ("accuracy", "held_out") if key in row}
+
+
+def _decibels(copy: Row) -> Row:
+    return {key: "exact" if copy[key] is None else f"{copy[key]:.1f}" for key in copy if key.startswith("snr_db_")}
+
+
 def _is_setup(row: Row, base: str, change: str) -> bool:
     cell = row["cell"]
     return bool(cell["factor"] == SETUPS and cell["base"] == base and cell["change"] == change)
@@ -182,7 +192,7 @@ def _picture(path: Path, draw: Callable[[Axes], None]) -> None:
     axes.grid(True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     draw(axes)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     write_bytes(path, buffer.getvalue())
@@ -201,7 +211,7 @@ def _curves(axes: Axes, rows: list[Row]) -> None:
             at, row["curve"], color=colour, linestyle=dashes, linewidth=1.5, label=None if name in labelled else label
         )
         labelled.add(name)
-    axes.set(xlabel="step; a line ends where 99 % are reached", ylabel="exact classes on what is trained on")
+    axes.set(xlabel="step; a line ends where 99 % is reached", ylabel="exact classes on what is trained on")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter("{x:.0%}")
 
@@ -226,7 +236,7 @@ def _starts(axes: Axes, rows: list[Row]) -> None:
 
 
 def _noise(axes: Axes, rows: list[Row]) -> None:
-    decodes = {"mean": "o", "argmax": "s", "sample": "^"}
+    decodes = {"argmax": "o", "sample": "^"}
     for row, colour in zip(rows, COLOURS, strict=False):
         at = [copy["step"] for copy in row["copies"]]
         for decode, marker in decodes.items():
@@ -241,4 +251,4 @@ def _noise(axes: Axes, rows: list[Row]) -> None:
                 linewidth=1.5,
                 label=f"{row['cell']['base']}, {decode}",
             )
-    axes.set(xlabel="step", ylabel="signal-to-noise ratio of the copy (dB)")
+    axes.set(xlabel="step", ylabel=f"signal-to-noise ratio (dB); {EXACT_DB:.0f} is an exact copy")

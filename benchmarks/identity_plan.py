@@ -113,6 +113,7 @@ def cells(seeds: int) -> Iterator[Cell]:
     yield from copies()
     yield from changes("posted", POSTED, POSTED_LIMIT, 1)
     yield from changes("example of today", TODAY, POSTED_LIMIT, 1)
+    yield from start_and_gradient()
     yield from networks()
     yield from sine_from_noise()
     yield from search()
@@ -129,6 +130,16 @@ def setups(seed: int) -> Iterator[Cell]:
         if recording in XAVIER_ON:
             options = {"init": "xavier"}
             yield Cell("mended", SETUPS, "but XAVIER", options, recording=recording, seed=seed, limit=LIMIT)
+
+
+def start_and_gradient() -> Iterator[Cell]:
+    """XAVIER with stock's gradient, where the set-up itself has the one that carries the state."""
+    stock = {"gradient_state": "stock"}
+    for base, change, options in (
+        ("posted, as it was meant", "from a zero state, as stock", stock),
+        ("mended", "from a zero state, as stock, and XAVIER", stock | {"init": "xavier"}),
+    ):
+        yield Cell(base, "gradient", change, options, limit=LIMIT)
 
 
 def changes(base: str, wanted: Changes, limit: int, seed: int) -> Iterator[Cell]:

@@ -166,7 +166,7 @@ def _in_per_cent(row: Row) -> Row:
 
 
 def _decibels(copy: Row) -> Row:
-    return {key: "exact" if copy[key] is None else f"{copy[key]:.1f}" for key in copy if key.startswith("snr_db_")}
+    return {key: "exact" if copy[key] is None else f"{copy[key]:z.1f}" for key in copy if key.startswith("snr_db_")}
 
 
 def _is_setup(row: Row, base: str, change: str) -> bool:

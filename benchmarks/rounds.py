@@ -252,7 +252,8 @@ def show(
             console.print(f"{name}: {value:.3g}", markup=False)
         for note in result.notes:
             console.print(f"note: {note}", markup=False)
-        console.print(table(title, result.rows, columns))
+        if result.rows:
+            console.print(table(title, result.rows, columns))
     content = {"ratios": result.ratios, "rows": result.rows if all_rows is None else all_rows}
     print(json.dumps(content | ({"notes": result.notes} if result.notes else {})))
 

@@ -224,7 +224,13 @@ def note_a_busy_machine(notes: list[str]) -> None:
         stderr.print(notes[-1])
 
 
-def show(title: str, result: Result, columns: Mapping[str, str], as_json: bool) -> None:
+def show(
+    title: str,
+    result: Result,
+    columns: Mapping[str, str],
+    as_json: bool,
+    all_rows: list[dict[str, Any]] | None = None,
+) -> None:
     """Print the ratios, then the table, then the JSON line.
 
     Parameters
@@ -237,22 +243,45 @@ def show(title: str, result: Result, columns: Mapping[str, str], as_json: bool) 
         Heading of each key of a row that the table shows.
     as_json
         Print the JSON line only.
+    all_rows
+        For the JSON line, where it has more than the table.
     """
     if not as_json:
-        console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+        console = stdout()
         for name, value in result.ratios.items():
             console.print(f"{name}: {value:.3g}", markup=False)
         for note in result.notes:
             console.print(f"note: {note}", markup=False)
-        table = Table(title=title)
-        for key, heading in columns.items():
-            numbers = all(isinstance(row.get(key), int | float | None) for row in result.rows)
-            table.add_column(heading, justify="right" if numbers else "left")
-        for row in result.rows:
-            table.add_row(*(_cell(row, key) for key in columns))
-        console.print(table)
-    content = {"ratios": result.ratios, "rows": result.rows}
+        if result.rows:
+            console.print(table(title, result.rows, columns))
+    content = {"ratios": result.ratios, "rows": result.rows if all_rows is None else all_rows}
     print(json.dumps(content | ({"notes": result.notes} if result.notes else {})))
+
+
+def stdout() -> Console:
+    """A console for tables: as wide as the terminal, or wide enough where there is none."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+
+
+def table(title: str, rows: list[dict[str, Any]], columns: Mapping[str, str]) -> Table:
+    """Lay rows out, numbers to the right.
+
+    Parameters
+    ----------
+    title
+        Of the table.
+    rows
+        What to show.
+    columns
+        Heading of each key of a row that is shown.
+    """
+    table = Table(title=title)
+    for key, heading in columns.items():
+        numbers = all(isinstance(row.get(key), int | float | None) for row in rows)
+        table.add_column(heading, justify="right" if numbers else "left")
+    for row in rows:
+        table.add_row(*(_cell(row, key) for key in columns))
+    return table
 
 
 def _cell(row: dict[str, Any], key: str) -> str:

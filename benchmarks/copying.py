@@ -1,0 +1,456 @@
+"""One cell of the identity study: a set-up with one thing changed, trained until it copies a recording.
+
+Run as a script this is a worker: it is told a cell as JSON and answers with the cell's row as JSON. What needs a
+process of its own, the PyTorch twin and each side of the race, runs that way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge import config, jvm, metrics
+from dl4j_bridge.audio import open_recording
+from dl4j_bridge.codec import CLASSES, LINEAR, SILENCE
+from dl4j_bridge.config import TrainSettings
+from dl4j_bridge.network import Network
+from dl4j_bridge.pairs import Windows
+from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.tensors import NativeArray
+
+Indices = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating]
+# Takes input, target, whether the state starts anew, and the number of the step; gives bits and accuracy.
+Step = Callable[[Indices, Indices, bool, int], tuple[float, float]]
+# Rows of recordings in, a distribution at each sample out.
+Listen = Callable[[Indices], npt.NDArray[np.float32]]
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+RATE = 11025
+SECONDS = 20
+GOAL = 0.99
+# A batch may be lucky: the goal is met by so many steps together.
+TOGETHER = 5
+# Steps that make a point of a curve.
+POINT = 10
+TRAINING_SHARE = 0.8
+# Samples and stretches of the held-out part that are looked at, and how many are heard before.
+HELD_OUT, STRETCHES, WARM_UP = 1000, 8, 200
+# A stretch of so many samples within so many levels of zero is silence.
+SILENT_STRETCH, SILENT_LEVELS = 100, 3
+# Of the gates' columns: block input, forget, output, input gate.
+FORGET_GATE = 1
+# Samples in a period of the sine that noise is to be turned into.
+PERIOD = 10
+
+# GravesLSTMCharModellingExample at three times: as it stood, read with today's DL4J; with what it meant before
+# 1.0.0-beta3; and as LSTMCharModellingExample, its successor, stands today. Then what `train` does.
+BASES: dict[str, dict[str, Any]] = {
+    "posted": config.PRESETS["posted"],
+    "posted, as it was meant": config.PRESETS["posted-legacy"],
+    "example of today": {
+        "updater": "adam",
+        "learning_rate": 0.005,
+        "l2": 0.0001,
+        "clip": 0.0,
+        "init": "xavier",
+        "gradient_state": "stock",
+    },
+    "mended": {},
+}
+
+
+class Missing(Exception):
+    """A recording or a library that is not here; the text says which."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learnt from.
+
+    Attributes
+    ----------
+    task
+        ``identity``, ``sine from noise`` or ``sine from sine and noise``.
+    samples
+        Length of the training part; None for all of it.
+    order
+        Of windows: ``shuffled`` as `train` does it, ``in order``, or each from ``anywhere``.
+    silence
+        ``as it is``, ``cut out`` or ``doubled``: as much silence added as there is recording.
+    level
+        Factor of the recording before it becomes 8 bits.
+    random_gain
+        True gives each window a random gain, the same for input and target: augmentation.
+    """
+
+    task: str = "identity"
+    samples: int | None = None
+    order: str = "shuffled"
+    silence: str = "as it is"
+    level: float = 1.0
+    random_gain: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A set-up, what is changed in it, on which recording.
+
+    Attributes
+    ----------
+    base
+        A name in `BASES`.
+    factor, change
+        What is changed, in words.
+    options
+        What is changed, by the names of `TrainSettings`.
+    input_deviation
+        Standard deviation of the first layer's input weights, where `options` cannot say it.
+    forget_bias
+        Of the forget gates; stock's builder sets 1.
+    twin
+        None for ours, else a start of the PyTorch twin: ``own`` (PyTorch's), ``xavier`` (DL4J's) or ``one-hot``.
+    scalar_input
+        True gives the twin the sample's value instead of a one-hot vector.
+    mean_loss
+        True makes the twin's loss the mean over time too, as PyTorch's is; a gradient is then hardly ever clipped.
+    data
+        What is learnt from.
+    recording
+        ``strings``, ``speech``, ``sine`` or ``noise``.
+    seed
+        Of weights and windows.
+    limit
+        Steps after which it ends.
+    judged_after
+        Steps after which the copy of the held-out part is measured; a cell that has them goes on to the limit.
+    """
+
+    base: str
+    factor: str = "none"
+    change: str = "as it is"
+    options: dict[str, Any] = field(default_factory=dict)
+    input_deviation: float | None = None
+    forget_bias: float | None = None
+    twin: str | None = None
+    scalar_input: bool = False
+    mean_loss: bool = False
+    data: Data = field(default_factory=Data)
+    recording: str = "speech"
+    seed: int = 1
+    limit: int = 1000
+    judged_after: tuple[int, ...] = ()
+
+    @property
+    def settings(self) -> TrainSettings:
+        return TrainSettings().with_options(BASES[self.base] | self.options | {"seed": self.seed})
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @staticmethod
+    def from_json(text: str) -> Cell:
+        stored = json.loads(text)
+        judged_after = tuple(stored.pop("judged_after"))
+        return Cell(**stored | {"data": Data(**stored["data"]), "judged_after": judged_after})
+
+
+def run(cell: Cell, folder: Path | None, threads: int | None = None, judged: bool = True) -> dict[str, Any]:
+    """Train a cell.
+
+    Parameters
+    ----------
+    cell
+        What to train.
+    folder
+        Where ``speech_8k.wav`` lies.
+    threads
+        To train with; None is what `train` takes.
+    judged
+        False leaves the held-out part alone: a race is over at the goal.
+
+    Returns
+    -------
+    dict
+        ``steps, seconds`` to the goal (None: not within the limit), ``trained`` steps in all, ``accuracy`` of the last
+        ones on what they trained on, ``held_out`` accuracy, ``curve`` of accuracy, and ``copies`` of the held-out part.
+    """
+    training, held_out = _parts(cell, folder)
+    step, listen = (_twin if cell.twin else _ours)(cell, threads or cell.settings.threads)
+    draw = _draws(cell, training)
+    tbptt, length = cell.settings.network.tbptt, cell.settings.run.length
+    segments = -(-length // tbptt)
+    accuracies: list[float] = []
+    reached: dict[str, Any] = {"steps": None, "seconds": None}
+    copies = []
+    seconds = 0.0
+    x = y = np.zeros((0, 0), np.uint8)
+    for number in range(cell.limit):
+        window, segment = divmod(number, segments)
+        began = time.perf_counter()
+        if segment == 0:
+            x, y = draw(window)
+        here = slice(segment * tbptt, (segment + 1) * tbptt)
+        bits, accuracy = step(x[:, here], y[:, here], segment == 0, number)
+        seconds += time.perf_counter() - began
+        accuracies.append(accuracy)
+        if not math.isfinite(bits):
+            break
+        if number + 1 in cell.judged_after:
+            copies.append({"step": number + 1} | _copy(listen, held_out))
+        if reached["steps"] is None and len(accuracies) >= TOGETHER and np.mean(accuracies[-TOGETHER:]) >= GOAL:
+            reached = {"steps": number + 1, "seconds": seconds}
+            if not cell.judged_after:
+                break
+    return reached | {
+        "trained": len(accuracies),
+        "accuracy": float(np.mean(accuracies[-TOGETHER:])),
+        "held_out": _copy(listen, held_out)["accuracy"] if judged else None,
+        "seconds_in_all": seconds,
+        "curve": _points(accuracies),
+        "copies": copies,
+    }
+
+
+def recording(name: str, folder: Path | None) -> Floats:
+    """Samples of a recording at `RATE`.
+
+    Raises
+    ------
+    Missing
+        Speech, where there is no folder with it.
+    """
+    if name == "strings":
+        return open_recording(EXAMPLES / "plucked_dry.wav").read(RATE)
+    if name == "speech":
+        if folder is None or not (folder / "speech_8k.wav").is_file():
+            raise Missing("speech: no speech_8k.wav; name its folder by --audio or DL4J_BRIDGE_AUDIO")
+        return open_recording(folder / "speech_8k.wav").read(RATE)
+    if name == "sine":
+        return np.asarray(0.9 * np.sin(2 * np.pi * 1000 / RATE * np.arange(SECONDS * RATE)))
+    return np.random.default_rng(0).uniform(-1, 1, SECONDS * RATE)
+
+
+def _parts(cell: Cell, folder: Path | None) -> tuple[tuple[Indices, Indices], tuple[Indices, Indices]]:
+    """Input and target of the training part and of the held-out part, as classes."""
+    x, y = _signals(cell, folder)
+    size = int(x.size * TRAINING_SHARE)
+    used = min(size, cell.data.samples or size)
+    return (x[:used], y[:used]), (x[size:], y[size:])
+
+
+def _signals(cell: Cell, folder: Path | None) -> tuple[Indices, Indices]:
+    sound = recording(cell.recording, folder) * cell.data.level
+    if cell.data.task == "identity":
+        x = _with_silence(LINEAR.encode(sound), cell.data.silence)
+        return x, x
+    sine = 0.5 * np.sin(2 * np.pi / PERIOD * np.arange(sound.size))
+    heard = 0.5 * sound + (sine if cell.data.task == "sine from sine and noise" else 0)
+    return LINEAR.encode(heard), LINEAR.encode(sine)
+
+
+def _with_silence(x: Indices, silence: str) -> Indices:
+    if silence == "as it is":
+        return x
+    stretches = x[: x.size // SILENT_STRETCH * SILENT_STRETCH].reshape(-1, SILENT_STRETCH)
+    if silence == "cut out":
+        heard = np.abs(stretches.astype(int) - SILENCE).max(axis=1) >= SILENT_LEVELS
+        return np.asarray(stretches[heard].ravel())
+    return np.concatenate([stretches, np.full_like(stretches, SILENCE)], axis=1).ravel()
+
+
+def _draws(cell: Cell, training: tuple[Indices, Indices]) -> Callable[[int], tuple[Indices, Indices]]:
+    """Give the function that draws the batch of windows of a given number."""
+    run, seed = cell.settings.run, cell.seed
+    shuffled = Windows([training], run.length, run.batch, seed)
+
+    def draw(number: int) -> tuple[Indices, Indices]:
+        if cell.data.order == "shuffled":
+            x, y = shuffled.draw(number)
+        else:
+            starts = _starts(cell, training[0].size, number)
+            x, y = (np.stack([signal[s : s + run.length] for s in starts]) for signal in training)
+        if cell.data.random_gain:
+            gains = np.random.default_rng([seed, number]).uniform(0.2, 1.0, (run.batch, 1))
+            x, y = (LINEAR.encode(gains * LINEAR.decode(signal)) for signal in (x, y))
+        return x, y
+
+    return draw
+
+
+def _starts(cell: Cell, size: int, number: int) -> npt.NDArray[np.integer]:
+    run = cell.settings.run
+    if cell.data.order == "anywhere":
+        return np.random.default_rng([cell.seed, number]).integers(0, size - run.length + 1, run.batch)
+    windows = number * run.batch + np.arange(run.batch)
+    return windows % (size // run.length) * run.length
+
+
+def _points(accuracies: list[float]) -> list[float]:
+    return [round(float(np.mean(accuracies[i : i + POINT])), 4) for i in range(0, len(accuracies), POINT)]
+
+
+def _copy(listen: Listen, held_out: tuple[Indices, Indices]) -> dict[str, float | None]:
+    """Accuracy on the held-out part, and how noisy the copy is with each way of decoding."""
+    x, y = held_out
+    starts = np.linspace(0, x.size - WARM_UP - HELD_OUT, STRETCHES).astype(int)
+    heard = np.stack([x[s : s + WARM_UP + HELD_OUT] for s in starts])
+    target = np.stack([y[s + WARM_UP : s + WARM_UP + HELD_OUT] for s in starts]).ravel()
+    probabilities = listen(heard)[:, WARM_UP:].reshape(-1, CLASSES)
+    task = SamplesTask(LINEAR, 0.0, "target")
+    found: dict[str, float | None] = {
+        "accuracy": float(np.mean(probabilities.argmax(axis=1) == target)),
+        "bits": metrics.cross_entropy_sum(probabilities, target) / target.size / math.log(2),
+    }
+    for decode in ("mean", "argmax", "sample"):
+        sound = task.decoder(decode, seed=1).push(probabilities)
+        found[f"snr_db_{decode}"] = metrics.snr_db(metrics.esr(LINEAR.decode(target), sound))
+    return found
+
+
+def _ours(cell: Cell, threads: int) -> tuple[Step, Listen]:
+    settings = cell.settings
+    if settings.network.layer == "stock":
+        # As a DL4J program has them that says nothing of threads.
+        jvm.start(1, "cpu", os.cpu_count() or 1)
+    else:
+        jvm.start(threads, "cpu")
+    network = Network.create(settings.network, CLASSES)
+    _change_start(network, cell)
+
+    def step(x: Indices, y: Indices, first: bool, number: int) -> tuple[float, float]:
+        return network.step(x, y, settings.network.tbptt, first, cell.seed + number)
+
+    return step, network.side_by_side
+
+
+def _change_start(network: Network, cell: Cell) -> None:
+    """Change what DL4J drew."""
+    hidden, deviation, bias = cell.settings.network.hidden, cell.input_deviation, cell.forget_bias
+    if deviation is not None:
+        factor = deviation / xavier_deviation(CLASSES, hidden)
+        _change(network, "0_W", lambda drawn: drawn * factor)
+    if bias is not None:
+        gates = np.arange(4 * hidden) // hidden
+        for layer in range(cell.settings.network.layers):
+            _change(network, f"{layer}_b", lambda drawn: np.where(gates == FORGET_GATE, bias, drawn))
+
+
+def _change(network: Network, name: str, change: Callable[[Floats], Floats]) -> None:
+    java = jvm.java_class("dl4jbridge.Tensor").of(network._java.dl4j().getParam(name))
+    parameters = NativeArray(java)
+    parameters.write(change(parameters.read().ravel(order="F")).astype(np.float32))
+
+
+def xavier_deviation(inputs: int, hidden: int) -> float:
+    """The standard deviation of a GravesLSTM's weights that DL4J draws with XAVIER."""
+    return math.sqrt(2 / (inputs + 2 * hidden))
+
+
+def _twin(cell: Cell, threads: int) -> tuple[Step, Listen]:
+    """The same training in PyTorch, time-major and with the fused Adam: an LSTM without peepholes."""
+    network = cell.settings.network
+    torch = _torch(threads)
+    torch.manual_seed(cell.seed)
+    width = 1 if cell.scalar_input else CLASSES
+    lstm = torch.nn.LSTM(width, network.hidden, network.layers)
+    dense = torch.nn.Linear(network.hidden, CLASSES)
+    if cell.twin != "own":
+        _start_like_dl4j(torch, lstm, dense, 1.0 if cell.twin == "one-hot" else None)
+    parameters = [*lstm.parameters(), *dense.parameters()]
+    adam = torch.optim.Adam(parameters, lr=network.learning_rate, fused=True)
+    loss_of = torch.nn.CrossEntropyLoss()
+    state: Any = None
+
+    def features(x: Indices) -> Any:
+        indices = torch.from_numpy(np.ascontiguousarray(x.T)).unsqueeze(2)
+        if cell.scalar_input:
+            return (indices.float() - SILENCE) / SILENCE
+        return torch.zeros(*x.T.shape, CLASSES).scatter_(2, indices.long(), 1.0)
+
+    def step(x: Indices, y: Indices, first: bool, number: int) -> tuple[float, float]:
+        nonlocal state
+        state = None if first else state
+        target = torch.from_numpy(np.ascontiguousarray(y.T)).long().flatten()
+        adam.zero_grad()
+        hidden, carried = lstm(features(x), state)
+        state = tuple(s.detach() for s in carried)
+        logits = dense(hidden).flatten(0, 1)
+        loss = loss_of(logits, target)
+        # DL4J sums over the segment. Adam knows no difference, the clipping does.
+        (loss if cell.mean_loss else loss * x.shape[1]).backward()
+        if network.clip:
+            for layer in (*_layers(lstm), list(dense.parameters())):
+                torch.nn.utils.clip_grad_norm_(layer, network.clip)
+        adam.step()
+        return loss.item() / math.log(2), (logits.argmax(1) == target).float().mean().item()
+
+    def listen(x: Indices) -> npt.NDArray[np.float32]:
+        with torch.inference_mode():
+            found = torch.softmax(dense(lstm(features(x))[0]), 2).transpose(0, 1).numpy()
+        return np.asarray(found, np.float32)
+
+    return step, listen
+
+
+def _layers(lstm: Any) -> list[list[Any]]:
+    return [[p for name, p in lstm.named_parameters() if name.endswith(f"_l{i}")] for i in range(lstm.num_layers)]
+
+
+def _start_like_dl4j(torch: Any, lstm: Any, dense: Any, input_deviation: float | None) -> None:
+    hidden = lstm.hidden_size
+    for name, weights in lstm.named_parameters():
+        inputs = lstm.input_size if name.endswith("_l0") else hidden
+        if name.startswith("bias"):
+            torch.nn.init.zeros_(weights)
+        else:
+            torch.nn.init.normal_(weights, std=xavier_deviation(inputs, hidden))
+        if name.startswith("bias_ih"):
+            weights.data[hidden : 2 * hidden] = 1.0
+    if input_deviation is not None:
+        torch.nn.init.normal_(lstm.weight_ih_l0, std=input_deviation)
+    torch.nn.init.normal_(dense.weight, std=math.sqrt(2 / (hidden + CLASSES)))
+    torch.nn.init.zeros_(dense.bias)
+
+
+def _torch(threads: int) -> Any:
+    # Before the library loads.
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
+    try:
+        torch = importlib.import_module("torch")
+    except ModuleNotFoundError as e:
+        raise Missing(f"the PyTorch twin: {e.name} is not installed; pip install -e '.[bench]'") from e
+    torch.set_num_threads(threads)
+    return torch
+
+
+def main() -> None:
+    # Whatever a library prints goes to stderr, so that the answer stays alone on stdout.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cell")
+    parser.add_argument("--audio", type=Path)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--race", action="store_true", help="answer at the goal, judge nothing")
+    asked = parser.parse_args()
+    try:
+        row = run(Cell.from_json(asked.cell), asked.audio, asked.threads, judged=not asked.race)
+    except Missing as e:
+        row = {"missing": str(e)}
+    print(json.dumps(row), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

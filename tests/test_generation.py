@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pytest
 import soundfile
 
-from dl4j_bridge.generation import find_temperature
+from dl4j_bridge.audio import open_recording
+from dl4j_bridge.codec import LINEAR
+from dl4j_bridge.generation import TEMPERATURES
+from dl4j_bridge.metrics import order_1_entropy_bits
 from tests.conftest import run_ok
 
 
@@ -29,20 +30,15 @@ def test_the_temperature_is_that_of_training_if_none_is_given(next_run, tmp_path
     assert generate(next_run, tmp_path / "given.wav", "--temperature", 0.9).json["temperature"] == 0.9
 
 
-def test_the_temperature_found_is_the_one_that_fits_best():
-    class Stream:
-        """Draws the more classes, the higher the temperature."""
+def test_the_temperature_found_fits_better_than_both_ends(next_run, recordings, tmp_path):
+    stored = run_ok("info", next_run, "--json").json["sampling"]
 
-        def generate(self, count, temperature, top_p):
-            return np.random.default_rng(1).integers(0, max(round(16 * temperature), 1), count).astype(np.uint8)
+    def off(temperature):
+        out = tmp_path / f"{temperature}.wav"
+        run_ok("generate", "--model", next_run, "--output", out, "--seconds", 2, "--temperature", temperature)
+        return abs(order_1_entropy_bits(LINEAR.encode(open_recording(out).read(11025))) - stored["wanted_bits"])
 
-        def __getattr__(self, name):
-            return lambda *args: None
-
-    heard = np.random.default_rng(2).integers(0, 20, 30_000).astype(np.uint8)
-    found = find_temperature(Stream(), [heard])
-    assert found["temperature"] == pytest.approx(20 / 16, abs=0.05)
-    assert found["order_1_bits"] == pytest.approx(found["wanted_bits"], rel=0.03)
+    assert off(stored["temperature"]) < min(off(TEMPERATURES[0]), off(TEMPERATURES[1]))
 
 
 def test_priming_temperature_and_top_p_have_an_effect(next_run, recordings, tmp_path):

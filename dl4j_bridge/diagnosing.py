@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, jvm, modelfile
+from dl4j_bridge import audio, comparing, jvm, modelfile, pairs
 from dl4j_bridge.config import ProcessSettings, TrainSettings, validate_process
 from dl4j_bridge.diagnostics import data, handover, learning, network, output
 from dl4j_bridge.diagnostics.case import Case
@@ -149,7 +149,8 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     settings = case.settings
     suite.run(data.checks(case))
     x, y = case.indices
-    if x.size < 2 * settings.network.tbptt:
+    if pairs.split(x.size)["train"][1] < settings.run.length:
+        # Not one window: what is too short was said.
         return
     jvm.start(settings.threads)
     suite.run(

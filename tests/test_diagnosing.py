@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import resample_poly
 
 from dl4j_bridge import audio, synthesis
 from dl4j_bridge.diagnostics.findings import CODES
@@ -66,6 +67,15 @@ def test_settings_are_judged_too(recordings, tmp_path):
     dry, wet = recordings
     result = diagnose("--input", dry, "--target", wet, "--out", tmp_path / "out", *SMALL, "--init", "xavier")
     assert codes(result)[0] == "weak-input-scale"
+
+
+@pytest.mark.parametrize("samples", [60, 551, 1100])
+def test_a_recording_without_a_single_window_is_too_little(samples, recordings, tmp_path):
+    sound = audio.open_recording(recordings[0]).read(RATE)[:samples]
+    path = written(tmp_path / "short.wav", sound)
+    result = diagnose("--input", path, "--target", path, "--quick", "--out", tmp_path / "out")
+    assert result.status == 1, result.stderr
+    assert codes(result)[0] == "too-little-data"
 
 
 def test_one_recording_alone(recordings, tmp_path):
@@ -131,6 +141,53 @@ PLANTED = {
 def test_a_wrong_setting_is_named_at_full_size(planted, source, tmp_path):
     result = diagnose("--input", source, "--target", source, "--quick", "--out", tmp_path / "o", *PLANTED[planted])
     assert codes(result)[:1] == [planted], result.stdout
+
+
+def _later(x, samples):
+    return np.concatenate([np.zeros(samples), x])
+
+
+# What is wrong with a pair: (input, target) of a recording that is in order, at RATE.
+PLANTED_PAIRS = {
+    "misaligned": lambda x: (x, _later(np.tanh(2 * x), 7)),
+    "target-leads": lambda x: (x, np.tanh(2 * x)[200:]),
+    "polarity-inverted": lambda x: (x, -np.tanh(2 * x)),
+    "clipped": lambda x: (np.clip(4 * x, -1, 1), 0.5 * np.clip(4 * x, -1, 1)),
+    "rate-mismatch": lambda x: (x, resample_poly(x, 441, 480)),
+    "length-mismatch": lambda x: (x, np.tanh(2 * x)[: x.size * 2 // 3]),
+    "unrelated": lambda x: (x, synthesis.speech_like(x.size / RATE, seed=9)[: x.size]),
+    "silence-dominated": lambda x: (_later(x[: x.size // 20], x.size), _later(x[: x.size // 20], x.size)),
+    "dc-offset": lambda x: (0.5 * x, 0.5 * x + 0.2),
+    "gain-mismatch": lambda x: (x, 0.03 * x),
+    "too-little-data": lambda x: (x[-RATE:], np.tanh(2 * x)[-RATE:]),
+    "quiet-recording": lambda x: (0.01 * x, 0.01 * x),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("planted", PLANTED_PAIRS)
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+def test_a_faulty_pair_is_named_at_full_size(planted, source, tmp_path):
+    sound = audio.open_recording(source).read(RATE)
+    x, y = PLANTED_PAIRS[planted](0.8 * sound / np.abs(sound).max())
+    pair = ["--input", written(tmp_path / "x.wav", x), "--target", written(tmp_path / "y.wav", y)]
+    codec = "linear" if planted == "quiet-recording" else "auto"
+    result = diagnose(*pair, "--codec", codec, "--quick", "--out", tmp_path / "o")
+    assert codes(result)[:1] == [planted], result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+def test_what_is_wrong_with_an_output_is_named_at_full_size(source, tmp_path):
+    wet = written(tmp_path / "wet.wav", synthesis.amplifier(audio.open_recording(source).read(RATE)))
+    pair = ["--input", source, "--target", wet]
+    run_ok("train", *pair, "--out", tmp_path / "model", "--steps", 300)
+    given = ["--model", tmp_path / "model", *pair, "--quick"]
+    run_ok("process", "--model", tmp_path / "model", "--input", source, "--output", tmp_path / "y.wav")
+    faithful = codes(diagnose(*given, "--processed", tmp_path / "y.wav", "--out", tmp_path / "1"))
+    # A filter, a curve and a filter are the amplifier itself; no network of 300 steps is.
+    assert set(faithful) <= {"noisier-than-baseline"}
+    assert "sampling-noise" in codes(diagnose(*given, "--decode", "sample", "--out", tmp_path / "2"))
 
 
 @pytest.mark.slow

@@ -69,6 +69,13 @@ def test_both_faults_of_a_setting_are_named():
     assert codes(learning.identity(posted, (x, x), EFFORT)) == ["weak-input-scale", "learning-rate-too-high"]
 
 
+def test_a_loss_that_falls_too_slowly_for_the_trial_is_a_warning():
+    x = classes("strings")
+    outcome = learning.identity(settings(), (x, x), learning.Effort(10**6, 60, 60))
+    assert codes(outcome) == ["slow-learning"], outcome.figures["trials"]
+    assert outcome.findings[0].severity == "warning"
+
+
 @recordings
 def test_the_advice_on_the_rate_converges_when_it_is_followed(recording):
     x = classes(recording)

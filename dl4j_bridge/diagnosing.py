@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, jvm, modelfile, pairs
+from dl4j_bridge import audio, comparing, generation, jvm, modelfile, pairs
 from dl4j_bridge.config import ProcessSettings, TrainSettings, validate_process
 from dl4j_bridge.diagnostics import data, handover, learning, network, output
 from dl4j_bridge.diagnostics.case import Case
@@ -185,15 +185,19 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
 def _model_checks(case: Case, request: Request, about: dict[str, Any], model: Any) -> Iterator[Check]:
     task = SamplesTask.from_dict(about)
     x, y = case.indices
-    assert request.model is not None
-    assert request.source is not None
     yield Check("train and validation", lambda: output.generalisation(model, task, x, y))
-    if case.target:
-        rows = comparing.compare(request.model, request.source, request.target)["rows"]
-        yield Check("baselines", lambda: output.against_baselines(rows))
-    theirs = _processed(request, case, task)
     heard = output.listen(model, task, x, y)
-    yield from output.checks(heard, model, request.decode, theirs)
+    if case.target is None:
+        # New audio is drawn at random, as it should be.
+        yield Check("free-running", lambda: output.free_running(heard, model, generation.temperature_of(about)))
+        return
+    assert request.model is not None
+    zip_path = request.model
+    yield Check(
+        "baselines",
+        lambda: output.against_baselines(comparing.compare(zip_path, case.input, case.target)["rows"]),
+    )
+    yield from output.checks(heard, model, request.decode, _processed(request, case, task))
 
 
 def _processed(request: Request, case: Case, task: SamplesTask) -> Any:
@@ -231,6 +235,8 @@ def _check(request: Request) -> None:
         raise InputError("--input", "not given", "wanted a recording, or --iterator CLASS --classpath JARS")
     if request.processed and not request.model:
         raise InputError("--processed", "without --model", "wanted the model that made it: --model M")
+    if request.processed and not request.target:
+        raise InputError("--processed", "without --target", "wanted the pair that the model was made for")
     if request.target and request.source is None:
         raise InputError("--target", "without --input", "wanted both")
 

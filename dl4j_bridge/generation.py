@@ -119,13 +119,14 @@ def find_temperature(stream: SampleStream, heard: list[npt.NDArray[np.uint8]]) -
     tried = {}
     for _ in range(CALIBRATION_TRIES):
         temperature = math.sqrt(low * high)
-        tried[temperature] = metrics.order_1_entropy_bits(_own_audio(stream, size, temperature))
+        tried[temperature] = metrics.order_1_entropy_bits(own_audio(stream, size, temperature))
         low, high = (temperature, high) if tried[temperature] < wanted else (low, temperature)
     best = min(tried, key=lambda temperature: abs(tried[temperature] - wanted))
     return {"temperature": best, "order_1_bits": tried[best], "wanted_bits": wanted}
 
 
-def _own_audio(stream: SampleStream, size: int, temperature: float) -> npt.NDArray[np.uint8]:
+def own_audio(stream: SampleStream, size: int, temperature: float) -> npt.NDArray[np.uint8]:
+    """Draw `size` samples from silence on, always the same ones; the stream is reset."""
     stream.reset()
     stream.seed(1)
     stream.listen(np.array([SILENCE], np.uint8))

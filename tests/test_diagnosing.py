@@ -84,6 +84,14 @@ def test_one_recording_alone(recordings, tmp_path):
     assert "next sample" in {check["name"] for check in result.json["checks"]}
 
 
+def test_a_model_that_predicts_the_next_sample(next_run, recordings, tmp_path):
+    given = ["--model", next_run, "--input", recordings[0], "--quick", "--out", tmp_path / "out"]
+    result = diagnose(*given, "--decode", "sample")
+    assert "free-running" in {check["name"] for check in result.json["checks"]}
+    assert "sampling-noise" not in codes(result)
+    assert "teacher_forced_bits" in Path(result.json["report"]).read_text()
+
+
 def test_a_model_and_what_somebody_made_with_it(effect_run, recordings, tmp_path):
     dry, wet = recordings
     given = ["--model", effect_run, "--input", dry, "--target", wet]

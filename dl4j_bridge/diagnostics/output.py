@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import metrics, training
+from dl4j_bridge import generation, metrics, training
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.network import Network
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
@@ -143,6 +143,22 @@ def theirs(heard: Heard, network: Network, processed: Indices) -> Outcome:
     if abs(exact - expected) < 0.05 and 0.5 < drawn < 2:
         fix = "take the mean of the distribution, or argmax, instead of a random class: --decode mean"
         return Outcome([Finding("sampling-noise", FAULT, fix, figures)], figures)
+    return Outcome([], figures)
+
+
+def free_running(heard: Heard, network: Network, temperature: float) -> Outcome:
+    """How a model that predicts the next sample does when it is fed its own; figures, no verdict."""
+    size = min(generation.CALIBRATION_SAMPLES, heard.y.size)
+    own = generation.own_audio(network.stream(), size, temperature)
+    values = heard.task.codec.values
+    level = float(np.var(values[own])) / max(float(np.var(values[heard.y])), 1e-12)
+    figures: dict[str, Any] = {
+        "teacher_forced_bits": _bits(heard.probabilities, heard.y),
+        "order_1_bits_of_the_recording": metrics.order_1_entropy_bits(heard.y[:size]),
+        "order_1_bits_of_its_own": metrics.order_1_entropy_bits(own),
+        "level_db": _decibels(level),
+        "temperature": temperature,
+    }
     return Outcome([], figures)
 
 

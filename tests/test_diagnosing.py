@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from dl4j_bridge import audio, synthesis
+from dl4j_bridge import audio, modelfile, synthesis
+from dl4j_bridge.codec import get_codec
 from dl4j_bridge.diagnostics.findings import CODES
 from tests.conftest import EXAMPLES, run, run_ok
 
@@ -196,6 +197,23 @@ def test_what_is_wrong_with_an_output_is_named_at_full_size(source, tmp_path):
     # A filter, a curve and a filter are the amplifier itself; no network of 300 steps is.
     assert set(faithful) <= {"noisier-than-baseline"}
     assert "sampling-noise" in codes(diagnose(*given, "--decode", "sample", "--out", tmp_path / "2"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("java")
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+def test_a_program_that_forgets_its_state_is_named_at_full_size(source, tmp_path):
+    dry = audio.open_recording(source).read(RATE)
+    wet = written(tmp_path / "wet.wav", synthesis.amplifier(dry))
+    pair = ["--input", source, "--target", wet]
+    run_ok("train", *pair, "--out", tmp_path / "model", "--steps", 300)
+    model = modelfile.load(modelfile.resolve(tmp_path / "model"))
+    codec = get_codec(model.about["codec"])
+    # As with MultiLayerNetwork.output() on windows of 1000 samples.
+    heard = codec.encode(dry)[: dry.size // 1000 * 1000].reshape(-1, 1000)
+    forgetful = written(tmp_path / "y.wav", (model.network.side_by_side(heard) @ codec.values).ravel())
+    given = ["--model", tmp_path / "model", *pair, "--quick", "--processed", forgetful]
+    assert "state-not-carried" in codes(diagnose(*given, "--out", tmp_path / "o"))
 
 
 @pytest.mark.slow

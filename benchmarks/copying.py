@@ -7,7 +7,6 @@ process of its own, the PyTorch twin and each side of the race, runs that way.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sides import Missing, pytorch
 
 from dl4j_bridge import config, jvm, metrics
 from dl4j_bridge.audio import open_recording
@@ -69,10 +69,6 @@ BASES: dict[str, dict[str, Any]] = {
     },
     "mended": {},
 }
-
-
-class Missing(Exception):
-    """A recording or a library that is not here; the text says which."""
 
 
 @dataclass(frozen=True)
@@ -311,7 +307,7 @@ def _copy(listen: Listen, held_out: tuple[Indices, Indices]) -> dict[str, float 
     task = SamplesTask(LINEAR, 0.0, "target")
     found: dict[str, float | None] = {
         "accuracy": float(np.mean(probabilities.argmax(axis=1) == target)),
-        "bits": metrics.cross_entropy_sum(probabilities, target) / target.size / math.log(2),
+        "bits": metrics.bits_per_sample(probabilities, target),
     }
     for decode in ("mean", "argmax", "sample"):
         sound = task.decoder(decode, seed=1).push(probabilities)
@@ -361,7 +357,7 @@ def xavier_deviation(inputs: int, hidden: int) -> float:
 def _twin(cell: Cell, threads: int) -> tuple[Step, Listen]:
     """The same training in PyTorch, time-major and with the fused Adam: an LSTM without peepholes."""
     network = cell.settings.network
-    torch = _torch(threads)
+    torch = pytorch(threads)
     torch.manual_seed(cell.seed)
     width = 1 if cell.scalar_input else CLASSES
     lstm = torch.nn.LSTM(width, network.hidden, network.layers)
@@ -422,17 +418,6 @@ def _start_like_dl4j(torch: Any, lstm: Any, dense: Any, input_deviation: float |
         torch.nn.init.normal_(lstm.weight_ih_l0, std=input_deviation)
     torch.nn.init.normal_(dense.weight, std=math.sqrt(2 / (hidden + CLASSES)))
     torch.nn.init.zeros_(dense.bias)
-
-
-def _torch(threads: int) -> Any:
-    # Before the library loads.
-    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
-    try:
-        torch = importlib.import_module("torch")
-    except ModuleNotFoundError as e:
-        raise Missing(f"the PyTorch twin: {e.name} is not installed; pip install -e '.[bench]'") from e
-    torch.set_num_threads(threads)
-    return torch
 
 
 def main() -> None:

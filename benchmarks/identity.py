@@ -31,8 +31,9 @@ import copying
 import identity_plan
 import identity_report
 import rounds
-from copying import Cell, Missing
+from copying import Cell
 from rounds import Result
+from sides import Missing
 
 Row = dict[str, Any]
 

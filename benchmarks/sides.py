@@ -126,7 +126,7 @@ def train_dl4j(side: Side, layer: str) -> Job:
 
 def train_pytorch(side: Side) -> Job:
     """The same training step in PyTorch: time-major, with the fused Adam, the faster of the ways to write it."""
-    torch, cell = _torch(side.threads), side.cell
+    torch, cell = pytorch(side.threads), side.cell
     lstm = torch.nn.LSTM(CLASSES, cell.hidden, cell.layers)
     dense = torch.nn.Linear(cell.hidden, CLASSES)
     parameters = [*lstm.parameters(), *dense.parameters()]
@@ -206,7 +206,7 @@ def rnn_time_step(side: Side) -> Job:
 
 def generate_pytorch(side: Side, cells: bool) -> Job:
     """Sampling in PyTorch, one sample at a time: through `nn.LSTM`, or through an `nn.LSTMCell` for each layer."""
-    torch = _torch(side.threads)
+    torch = pytorch(side.threads)
     advance = _pytorch_cells(torch, side.cell) if cells else _pytorch_lstm(torch, side.cell)
     dense = torch.nn.Linear(side.cell.hidden, CLASSES)
     x = torch.zeros(1, CLASSES)
@@ -226,7 +226,7 @@ def generate_pytorch(side: Side, cells: bool) -> Job:
 
 def process_pytorch(side: Side) -> Job:
     """A whole block through `nn.LSTM` in one call, as PyTorch can where nothing is fed back."""
-    torch = _torch(side.threads)
+    torch = pytorch(side.threads)
     lstm = torch.nn.LSTM(CLASSES, side.cell.hidden, side.cell.layers)
     dense = torch.nn.Linear(side.cell.hidden, CLASSES)
     values = torch.from_numpy(get_codec("mulaw", False).values.astype(np.float32))
@@ -283,7 +283,8 @@ def _network(side: Side, layer: str) -> Network:
     return Network.create(side.cell.settings(layer), CLASSES)
 
 
-def _torch(threads: int) -> Any:
+def pytorch(threads: int) -> Any:
+    """The library with so many threads; `Missing` where it is not installed."""
     # Both before the library loads, as for the JVM.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     try:

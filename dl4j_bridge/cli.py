@@ -77,6 +77,7 @@ def _flag(name: str) -> Any:
 
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
+Preset = Annotated[str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -110,9 +111,7 @@ def train(
         Path | None, typer.Option("--out", help="Run folder to write.", show_default="runs/INPUT-1, -2, ...")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN or --out.")] = False,
-    preset: Annotated[
-        str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")
-    ] = "default",
+    preset: Preset = "default",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -295,9 +294,7 @@ def diagnose(
     classpath: Annotated[
         str | None, typer.Option("--classpath", metavar="JARS", help="With --iterator: where its class is.")
     ] = None,
-    preset: Annotated[
-        str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")
-    ] = "default",
+    preset: Preset = "default",
     quick: Annotated[bool, typer.Option("--quick", help="Under a minute: shorter trials.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")

@@ -24,6 +24,11 @@ def cross_entropy_sum(probabilities: npt.NDArray[np.floating], target: npt.NDArr
     return float(-np.log(np.maximum(chosen, SMALLEST_PROBABILITY)).sum())
 
 
+def bits_per_sample(probabilities: npt.NDArray[np.floating], target: npt.NDArray[np.uint8]) -> float:
+    """Mean cross-entropy in bits; shapes as in `cross_entropy_sum`."""
+    return cross_entropy_sum(probabilities, target) / math.log(2) / target.size
+
+
 def esr(target: npt.NDArray[np.floating], output: npt.NDArray[np.floating]) -> float | None:
     """Error-to-signal ratio: sum (y - y')^2 / sum y^2, a fraction (Wright et al., 2020, without pre-emphasis).
 

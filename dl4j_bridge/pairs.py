@@ -202,12 +202,16 @@ class Windows:
         return self._epoch_order[1]
 
 
+def length_tolerance(x: int, y: int, rate: int) -> int:
+    """Samples by which two recordings of `x` and `y` samples at `rate` Hz may differ, their delay apart."""
+    return min(round(LENGTH_TOLERANCE_SECONDS * rate), round(LENGTH_TOLERANCE_SHARE * max(x, y)))
+
+
 def _common_length(source: Recording, target: Recording, rate: int, delay: int) -> int:
     x, y = source.length_at(rate), target.length_at(rate)
     if abs(delay) >= min(x, y):
         raise InputError("--align", f"{delay}, but the recordings have {x} and {y} samples", "wanted a smaller delay")
-    tolerance = min(round(LENGTH_TOLERANCE_SECONDS * rate), round(LENGTH_TOLERANCE_SHARE * max(x, y)))
-    if abs(y - x) > abs(delay) + tolerance:
+    if abs(y - x) > abs(delay) + length_tolerance(x, y, rate):
         raise InputError(
             target.path,
             f"{y} samples at {rate} Hz against the input's {x}, more than a delay of {delay} explains",

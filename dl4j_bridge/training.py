@@ -221,7 +221,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         The loss is not finite any more, or a file cannot be written. What was saved before is still there.
     """
     settings, state = run.settings.run, run.state
-    training = [_part(s, "train") for s in run.signals]
+    training = [part(s, "train") for s in run.signals]
     windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     with _interruptible() as interrupted, run.folder.open_log() as log:
@@ -352,7 +352,8 @@ def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
             )
 
 
-def _part(signals: Stretch, name: str) -> Stretch:
+def part(signals: Stretch, name: str) -> Stretch:
+    """Both sides of the ``train``, ``valid`` or ``test`` part; views."""
     where = part_of(signals[0].size, name)
     return signals[0][where], signals[1][where]
 
@@ -479,7 +480,7 @@ def _finish_best(run: Run, fitted: modelfile.Arrays) -> dict[str, float | None]:
     """Validate the best network at length; one that predicts the next sample learns its temperature as well."""
     best = modelfile.load(run.folder.model)
     if run.task.predicts == "next":
-        heard = [_part(signals, "train")[0] for signals in run.signals]
+        heard = [part(signals, "train")[0] for signals in run.signals]
         about = best.about | {"sampling": generation.find_temperature(best.network.stream(), heard)}
         modelfile.save(run.folder.model, modelfile.Model(best.network, about, fitted), with_updater=False)
     return validate(

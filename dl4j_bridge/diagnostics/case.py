@@ -13,8 +13,6 @@ from dl4j_bridge import alignment, audio, pairs
 from dl4j_bridge.audio import Recording, open_recording
 from dl4j_bridge.baselines import LookupTable, Stretch
 from dl4j_bridge.config import (
-    LENGTH_TOLERANCE_SECONDS,
-    LENGTH_TOLERANCE_SHARE,
     NetworkSettings,
     TrainSettings,
     parse_align,
@@ -170,8 +168,7 @@ class Case:
     @property
     def tolerance(self) -> int:
         """Samples by which lengths may differ, the delay apart."""
-        share = round(LENGTH_TOLERANCE_SHARE * max(self.lengths))
-        return min(round(LENGTH_TOLERANCE_SECONDS * self.rate), share)
+        return pairs.length_tolerance(*self.lengths, self.rate)
 
     @property
     def fits_in_length(self) -> bool:

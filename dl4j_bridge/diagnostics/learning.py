@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge import baselines, metrics, training
-from dl4j_bridge.codec import Codec
+from dl4j_bridge.codec import CLASSES, Codec
 from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Outcome
 from dl4j_bridge.diagnostics.network import INPUT_SCALE_FIX
@@ -129,7 +129,7 @@ def checks(settings: TrainSettings, codec: Codec, signals: Stretch, has_target: 
     """
     settings = as_fused(settings)
     x, y = signals
-    found = [Check("identity", lambda: identity(settings, _part((x, x), "train"), effort))]
+    found = [Check("identity", lambda: identity(settings, training.part((x, x), "train"), effort))]
     if not has_target or not np.array_equal(x, y):
         found.append(Check("pair" if has_target else "next sample", lambda: pair(settings, codec, signals, effort)))
     return found
@@ -154,8 +154,8 @@ def identity(settings: TrainSettings, stretch: Stretch, effort: Effort) -> Outco
 
 def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort) -> Outcome:
     """Learn the pair for a while: a network that stays at the histogram, where a baseline does not, is stuck."""
-    stretch = _part(signals, "train")
-    valid = _part(signals, "valid")
+    stretch = training.part(signals, "train")
+    valid = training.part(signals, "valid")
     halfway: list[float] = []
     steps = effort.steps(settings)
 
@@ -205,7 +205,7 @@ def train_briefly(settings: TrainSettings, stretch: Stretch, steps: int, enough:
     network_settings = replace(settings.network, tbptt=min(settings.network.tbptt, length))
     settings = replace(settings, run=run, network=network_settings)
     windows = Windows([stretch], length, run.batch, settings.network.seed)
-    trial = Trial(settings, Network.create(settings.network, 256))
+    trial = Trial(settings, Network.create(settings.network, CLASSES))
     before = trial.network.parameters()
     ratios = []
     for number in range(steps):
@@ -249,9 +249,8 @@ def bits_on(network: Network, stretch: Stretch, most: int = 8000) -> float:
     wanted = np.stack([y[s : s + length] for s in starts])
     # Each piece begins with an empty state: its first samples say little of the network.
     heard = min(length // 2, training.WARM_UP)
-    probabilities = network.side_by_side(pieces)[:, heard:].reshape(-1, 256)
-    target = wanted[:, heard:].ravel()
-    return metrics.cross_entropy_sum(probabilities, target) / math.log(2) / target.size
+    probabilities = network.side_by_side(pieces)[:, heard:].reshape(-1, CLASSES)
+    return metrics.bits_per_sample(probabilities, wanted[:, heard:].ravel())
 
 
 def overfit(train_bits: float, valid_bits: float, table: dict[str, float]) -> list[Finding]:
@@ -337,31 +336,27 @@ def _stuck(trial: Trial, levels: dict[str, float]) -> Finding:
 
 def _baseline_bits(codec: Codec, signals: Stretch) -> dict[str, float]:
     """Bits of the baselines that have a distribution, fitted on the training part, on the training part."""
-    train = _part(signals, "train")
+    train = training.part(signals, "train")
     found = {}
     for kind in (baselines.Constant, baselines.LookupTable, baselines.Fir):
-        found[kind.name] = _bits_of(kind, codec, train, train)
+        baseline = kind(codec)
+        baseline.fit([train])
+        found[kind.name] = _bits_of(baseline, train)
     return found
 
 
 def table_bits(codec: Codec, signals: Stretch) -> dict[str, float]:
     """Bits of a lookup table on the training part that it is fitted on, and on the validation part."""
-    train = _part(signals, "train")
-    return {part: _bits_of(baselines.LookupTable, codec, train, _part(signals, part)) for part in ("train", "valid")}
+    table = baselines.LookupTable(codec)
+    table.fit([training.part(signals, "train")])
+    return {name: _bits_of(table, training.part(signals, name)) for name in ("train", "valid")}
 
 
-def _bits_of(kind: type[baselines.Baseline], codec: Codec, fitted_on: Stretch, judged_on: Stretch) -> float:
-    baseline = kind(codec)
-    baseline.fit([fitted_on])
+def _bits_of(baseline: baselines.Baseline, judged_on: Stretch) -> float:
     x, y = (side[:20_000] for side in judged_on)
     probabilities = baseline.predict(x).probabilities
     assert probabilities is not None
-    return metrics.cross_entropy_sum(probabilities, y) / math.log(2) / y.size
-
-
-def _part(signals: Stretch, name: str) -> Stretch:
-    where = training.part_of(signals[0].size, name)
-    return signals[0][where], signals[1][where]
+    return metrics.bits_per_sample(probabilities, y)
 
 
 def _curve(trial: Trial) -> dict[str, list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.baselines import graves_lstm
+from dl4j_bridge.codec import CLASSES
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.network import Network
@@ -17,7 +19,6 @@ from dl4j_bridge.network import Network
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-CLASSES = 256
 BATCH, STEPS = 4, 16
 # Largest difference of a probability between Java's floats and NumPy's doubles.
 SAME_PROBABILITY = 1e-4
@@ -40,12 +41,10 @@ def checks(settings: NetworkSettings, x: Indices, y: Indices, model: Network | N
     model
         A trained network to look at; a fresh one if not given.
     """
-    found: dict[str, Network] = {}
 
+    @functools.cache
     def network() -> Network:
-        if "network" not in found:
-            found["network"] = model or Network.create(settings, CLASSES)
-        return found["network"]
+        return model or Network.create(settings, CLASSES)
 
     x, y = segments(x), segments(y)
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,10 +92,12 @@ def decoding(heard: Heard, decode: str) -> Outcome:
     values = heard.task.codec.values
     target = values[heard.y]
     energy = float(np.sum(target**2)) or 1.0
+    # Target and outputs are compared in front of de-emphasis.
+    flat = replace(heard.task, pre_emphasis=0.0)
     figures: dict[str, Any] = {
         "esr_mean": metrics.esr(target, heard.mean),
         "esr_argmax": metrics.esr(target, values[heard.probabilities.argmax(axis=1)]),
-        "esr_sample": metrics.esr(target, values[_drawn(heard.probabilities)]),
+        "esr_sample": metrics.esr(target, flat.decoder("sample").push(heard.probabilities)),
         "sampling_noise_db": _decibels(float(heard.variance.sum()) / energy),
     }
     if decode != "sample" or heard.variance.sum() <= AUDIBLE * energy:
@@ -186,25 +188,14 @@ def generalisation(network: Network, task: SamplesTask, x: Indices, y: Indices) 
     """Compare a trained model's bits on its training part with those on its validation part."""
     from dl4j_bridge.diagnostics import learning
 
-    parts = {}
-    for name in ("train", "valid"):
-        where = training.part_of(x.size, name)
-        parts[name] = (x[where], y[where])
     table = learning.table_bits(task.codec, (x, y))
-    here, there = (learning.bits_on(network, parts[name]) for name in ("train", "valid"))
+    here, there = (learning.bits_on(network, training.part((x, y), name)) for name in ("train", "valid"))
     figures = {"train_bits": here, "valid_bits": there, "lookup_table": table}
     return Outcome(learning.overfit(here, there, table), figures)
 
 
-def _drawn(probabilities: Probabilities) -> Indices:
-    cumulative = np.cumsum(probabilities, axis=1, dtype=np.float64)
-    at = np.random.default_rng(0).random(len(cumulative)) * cumulative[:, -1]
-    return np.asarray(np.minimum((cumulative <= at[:, None]).sum(axis=1), 255), np.uint8)
-
-
 def _bits(probabilities: Probabilities, target: Indices) -> float:
-    flat = probabilities.reshape(-1, probabilities.shape[-1])
-    return metrics.cross_entropy_sum(flat, target.ravel()) / math.log(2) / target.size
+    return metrics.bits_per_sample(probabilities.reshape(-1, probabilities.shape[-1]), target.ravel())
 
 
 def _seams(error: Floats) -> list[int]:

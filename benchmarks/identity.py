@@ -40,10 +40,10 @@ Row = dict[str, Any]
 OURS, STOCK = "ours", "stock-posted"
 # "pytorch" is the training step as PyTorch users write it, which sides.py times too.
 RACE: dict[str, Cell] = {
-    OURS: Cell("mended"),
-    "pytorch": Cell("mended", twin="own", mean_loss=True),
-    "pytorch, gradient clipped as ours": Cell("mended", twin="own"),
-    "pytorch, our start": Cell("mended", twin="one-hot", mean_loss=True),
+    OURS: Cell("defaults"),
+    "pytorch": Cell("defaults", twin="own", mean_loss=True),
+    "pytorch, gradient clipped as ours": Cell("defaults", twin="own"),
+    "pytorch, our start": Cell("defaults", twin="wide", mean_loss=True),
     STOCK: Cell("posted, as it was meant", options={"layer": "stock", "gradient_state": "stock"}),
 }
 # Rounds, and seconds after which a side is stopped. Stock takes minutes and runs in the first round only.

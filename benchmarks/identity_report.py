@@ -47,10 +47,10 @@ RACE_COLUMNS = {
     "stopped": "stopped",
     "ratio": "times ours",
 }
-# Okabe and Ito's purple, the fifth colour beside those of the package's plots.
-PURPLE = "#CC79A7"
-COLOURS = (BLUE, GREEN, ORANGE, GREY, PURPLE)
-DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)))
+# Okabe and Ito's purple and sky blue, beside the colours of the package's plots.
+PURPLE, SKY = "#CC79A7", "#56B4E9"
+COLOURS = (BLUE, GREEN, ORANGE, GREY, PURPLE, SKY)
+DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (1, 3)))
 # What a copy without any error is drawn as.
 EXACT_DB = 80.0
 

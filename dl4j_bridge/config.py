@@ -13,7 +13,7 @@ CODECS = ("auto", "linear", "mulaw")
 LAYERS = ("fused", "stock")
 GRADIENT_STATES = ("auto", "carried", "stock")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
-INITS = ("auto", "one-hot", "xavier")
+INITS = ("auto", "wide", "one-hot", "xavier")
 BACKENDS = ("cpu", "cuda")
 DECODES = ("auto", "mean", "argmax", "sample")
 TASKS = ("samples",)
@@ -57,9 +57,12 @@ class NetworkSettings:
     layers: int = field(default=2, metadata={"help": "Number of GravesLSTM layers."})
     hidden: int = field(default=200, metadata={"help": "Units in each layer."})
     tbptt: int = field(default=50, metadata={"help": "Samples in a segment of truncated back-propagation."})
-    init: str = field(default="auto", metadata={"help": "First layer's weights: one-hot aware, or DL4J's XAVIER."})
+    init: str = field(
+        default="auto",
+        metadata={"help": "Weights: DL4J's xavier; one-hot aware; auto is wide: also those above twice as large."},
+    )
     updater: str = field(default="adam", metadata={"help": "Optimiser."})
-    learning_rate: float = field(default=0.005, metadata={"help": "Learning rate at the start."})
+    learning_rate: float = field(default=0.01, metadata={"help": "Learning rate at the start."})
     l2: float = field(default=0.0, metadata={"help": "L2 regularisation, added to the gradient."})
     weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, applied behind the updater."})
     clip: float = field(default=1.0, metadata={"help": "Largest L2 norm of a layer's gradient, 0 for no clipping."})
@@ -72,7 +75,7 @@ class NetworkSettings:
         return replace(
             self,
             gradient_state=state if self.gradient_state == "auto" else self.gradient_state,
-            init="one-hot" if self.init == "auto" else self.init,
+            init="wide" if self.init == "auto" else self.init,
         )
 
 

@@ -214,6 +214,8 @@ def _options(java: Java) -> list[str]:
         "-XX:+UseSerialGC",
         "-Xmn64m",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        # JavaCPP looks at this process's memory at each new array otherwise, at 2 to 3 % of a training step.
+        "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
         # Set explicitly, or a missing one in the environment lets every class print its own warning.
         "-Dfile.encoding=UTF-8",
     ]

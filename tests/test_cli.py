@@ -46,7 +46,7 @@ def test_every_command_has_help_with_an_example(name):
 
 def test_help_shows_the_defaults_of_config():
     text = run_ok("train", "--help", env={"COLUMNS": "160"}).stdout
-    for default in ("(200)", "(0.005)", "(adam)", "(1000)"):
+    for default in ("(200)", "(0.01)", "(adam)", "(1000)"):
         assert default in text
 
 

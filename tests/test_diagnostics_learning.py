@@ -71,7 +71,7 @@ def test_both_faults_of_a_setting_are_named():
 
 def test_a_loss_that_falls_too_slowly_for_the_trial_is_a_warning():
     x = classes("strings")
-    outcome = learning.identity(settings(), (x, x), learning.Effort(10**6, 60, 60))
+    outcome = learning.identity(settings(), (x, x), learning.Effort(10**6, 40, 40))
     assert codes(outcome) == ["slow-learning"], outcome.figures["trials"]
     assert outcome.findings[0].severity == "warning"
 

@@ -274,7 +274,7 @@ def _causes(first: Trial, stretch: Stretch, effort: Effort) -> tuple[list[Findin
         trials.append(train_briefly(replace(first.settings, network=network), stretch, steps, learnt))
         return trials[-1]
 
-    weak = first.settings.network.init != "one-hot"
+    weak = first.settings.network.init == "xavier"
     base = with_changes(init="one-hot") if weak else first
     if weak and learnt(base):
         return [_weak_input_scale(first, base)], trials

@@ -144,7 +144,7 @@ def scale(reference: graves_lstm.Network, x: Indices, y: Indices) -> Outcome:
 
 
 INPUT_SCALE_FIX = (
-    "--init one-hot (the default); in DL4J, for the first layer: new GravesLSTM.Builder()"
+    "--init one-hot (or wide, the default); in DL4J, for the first layer: new GravesLSTM.Builder()"
     ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
 )
 

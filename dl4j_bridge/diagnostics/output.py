@@ -219,13 +219,15 @@ def _score(sums: Floats, distance: int) -> float:
 def _without_state(heard: Heard, network: Network, processed: Indices, chunk: int) -> float:
     """Share of the output's difference from the carried network that a network without a state leaves."""
     count = processed.size // chunk
-    values = heard.task.codec.values
+    codec = heard.task.codec
+    values = codec.values
     output = values[processed[: count * chunk]]
     probabilities = network.side_by_side(heard.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
     carried = heard.probabilities[: count * chunk]
 
     def off(p: Probabilities) -> float:
-        mean, likeliest = p @ values, values[p.argmax(axis=1)]
+        # As 8 bits, like the output: its rounding is nobody's fault.
+        mean, likeliest = values[codec.encode(p @ values)], values[p.argmax(axis=1)]
         return min(float(np.sum((output - mean) ** 2)), float(np.sum((output - likeliest) ** 2)))
 
     return off(probabilities) / max(off(carried), 1e-12)

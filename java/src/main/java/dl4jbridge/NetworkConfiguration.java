@@ -51,6 +51,9 @@ final class NetworkConfiguration {
                 .nIn(s.hidden)
                 .nOut(s.outputs);
         output.regularization(regularization(s));
+        if (s.init.equals("wide")) {
+            output.weightInit(wide(s.hidden + s.outputs));
+        }
         if (s.dropout > 0) {
             output.dropOut(1 - s.dropout);
         }
@@ -78,9 +81,7 @@ final class NetworkConfiguration {
                 .nIn(index == 0 ? s.inputs : s.hidden)
                 .nOut(s.hidden);
         b.regularization(regularization(s));
-        if (index == 0) {
-            drawInputWeights(b, s.init);
-        }
+        drawInputWeights(b, s, index);
         // Dropping the one active input of a one-hot vector would drop the sample itself.
         if (index > 0 && s.dropout > 0) {
             b.dropOut(1 - s.dropout);
@@ -90,15 +91,21 @@ final class NetworkConfiguration {
         return layer;
     }
 
-    private static void drawInputWeights(GravesLSTM.Builder b, String init) {
-        switch (init) {
-            case "xavier": return;
-            case "one-hot":
-                // XAVIER scales for nIn active inputs. A one-hot vector has one, so unit weights give unit activations.
-                b.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
-                return;
-            default: throw new IllegalArgumentException("init: unknown " + init);
+    private static void drawInputWeights(GravesLSTM.Builder b, NetworkSettings s, int index) {
+        if (!List.of("xavier", "one-hot", "wide").contains(s.init)) {
+            throw new IllegalArgumentException("init: unknown " + s.init);
         }
+        if (index == 0 && !s.init.equals("xavier")) {
+            // XAVIER scales for nIn active inputs. A one-hot vector has one, so unit weights give unit activations.
+            b.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
+        } else if (index > 0 && s.init.equals("wide")) {
+            b.weightInit(wide(3 * s.hidden)).weightInitRecurrent(WeightInit.XAVIER);
+        }
+    }
+
+    /** Twice XAVIER: what a layer hears from the one below is an LSTM's output, which is far smaller than 1 at first. */
+    private static NormalDistribution wide(int fanInAndOut) {
+        return new NormalDistribution(0, 2 * Math.sqrt(2.0 / fanInAndOut));
     }
 
     /** For each layer by itself: M2.1 applies a weight decay of the global configuration twice. */

@@ -17,7 +17,7 @@ final class NetworkSettings {
     @JsonProperty("layers") int layers;
     @JsonProperty("hidden") int hidden;
     @JsonProperty("tbptt") int tbptt;
-    /** "one-hot" or "xavier": how the first layer's input weights are drawn. */
+    /** "xavier", "one-hot" or "wide": how the weights that do not recur are drawn. */
     @JsonProperty("init") String init;
     @JsonProperty("updater") String updater;
     @JsonProperty("learning_rate") double learningRate;

@@ -60,19 +60,19 @@ class NetworkConfigurationTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"one-hot", "xavier"})
-    void onlyTheFirstLayersInputWeightsFollowInit(String init) {
+    @CsvSource({"wide, true, 2", "one-hot, true, 1", "xavier, false, 1"})
+    void initDecidesTheWeightsThatDoNotRecur(String init, boolean unitInput, int above) {
         int inputs = 256;
         int hidden = 64;
         MultiLayerNetwork net = dl4j("inputs", inputs, "outputs", inputs, "hidden", hidden, "init", init);
         // DL4J's XAVIER of a GravesLSTM: fan-in is the layer's size, fan-out that and its inputs.
         double first = Math.sqrt(2.0 / (hidden + inputs + hidden));
         double second = Math.sqrt(2.0 / (hidden + hidden + hidden));
-        assertDeviation(init.equals("one-hot") ? 1 : first, net.getParam("0_W"), "0_W");
+        assertDeviation(unitInput ? 1 : first, net.getParam("0_W"), "0_W");
         assertDeviation(first, net.getParam("0_RW"), "0_RW");
-        assertDeviation(second, net.getParam("1_W"), "1_W");
+        assertDeviation(above * second, net.getParam("1_W"), "1_W");
         assertDeviation(second, net.getParam("1_RW"), "1_RW");
-        assertDeviation(Math.sqrt(2.0 / (hidden + inputs)), net.getParam("2_W"), "2_W");
+        assertDeviation(above * Math.sqrt(2.0 / (hidden + inputs)), net.getParam("2_W"), "2_W");
     }
 
     @Test

@@ -75,6 +75,8 @@ def _fetch(jar: Jar, place: Path, show: Show) -> None:
     import requests
 
     url, target = f"{mirror()}/{jar.path}", place / jar.path
+    # Its lines would tear the bar.
+    pooch.get_logger().setLevel("WARNING")
 
     def download(url: str, output_file: str, _: object) -> None:
         part = target.with_name(target.name + ".part")

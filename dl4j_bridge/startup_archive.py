@@ -41,11 +41,12 @@ def of(home: Path, version: str, class_path: Sequence[Path], java_options: Seque
     """
     if os.environ.get(SWITCH) == "0":
         return None
-    archive = folder() / f"{_key(home, version, class_path, java_options)}.jsa"
+    name = _key(home, version, class_path, java_options)
     try:
-        if not archive.exists():
-            _make_once(archive, home, class_path, java_options)
-        return archive if archive.stat().st_size else None
+        if _whole(name) is None:
+            _make_once(name, home, class_path, java_options)
+        archive = _whole(name)
+        return archive if archive and archive.stat().st_size else None
     except OSError:
         return None
 
@@ -55,7 +56,12 @@ def options(archive: Path | None, version: str) -> list[str]:
     if archive is None:
         return []
     tags = ["cds"] if int(version.partition(".")[0]) < 24 else ["cds", "aot"]
-    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", *(f"-Xlog:{tag}*=off" for tag in tags)]
+    return [
+        f"-XX:SharedArchiveFile={archive}",
+        "-Xshare:auto",
+        "-XX:+VerifySharedSpaces",
+        *(f"-Xlog:{tag}*=off" for tag in tags),
+    ]
 
 
 def folder() -> Path:
@@ -72,18 +78,27 @@ def _key(home: Path, version: str, class_path: Sequence[Path], java_options: Seq
     return hashlib.sha256(repr((str(home), version, files, list(java_options))).encode()).hexdigest()[:16]
 
 
-def _make_once(archive: Path, home: Path, class_path: Sequence[Path], java_options: Sequence[str]) -> None:
+def _whole(name: str) -> Path | None:
+    """The archive of that name. Java dies of a shortened one, so its size is part of the file's name."""
+    for path in folder().glob(f"{name}.*.jsa"):
+        if path.stat().st_size == int(path.suffixes[0][1:]):
+            return path
+    return None
+
+
+def _make_once(name: str, home: Path, class_path: Sequence[Path], java_options: Sequence[str]) -> None:
     """Make it in one process at a time; the others do without. An empty file tells that it cannot be made."""
     from filelock import FileLock, Timeout
 
-    archive.parent.mkdir(parents=True, exist_ok=True)
+    place = folder()
+    place.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(archive.with_suffix(".lock"), timeout=0):
+        with FileLock(place / f"{name}.lock", timeout=0):
             print("preparing Java for quicker starts, once", file=sys.stderr)
-            with tempfile.TemporaryDirectory(dir=archive.parent) as made_in:
+            with tempfile.TemporaryDirectory(dir=place) as made_in:
                 made = _make(Path(made_in), home, class_path, java_options)
-                os.replace(made, archive)
-            _forget_old(archive.parent)
+                os.replace(made, place / f"{name}.{made.stat().st_size}.jsa")
+            _forget_old(place)
     except Timeout:
         return
 
@@ -110,4 +125,4 @@ def _forget_old(place: Path) -> None:
     by_age = sorted(place.glob("*.jsa"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_age[KEPT:]:
         path.unlink(missing_ok=True)
-        path.with_suffix(".lock").unlink(missing_ok=True)
+        path.with_name(f"{path.name.partition('.')[0]}.lock").unlink(missing_ok=True)

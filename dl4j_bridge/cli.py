@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -62,13 +62,41 @@ def _takes_training_options(function: Callable[..., None]) -> Callable[..., None
 
     @functools.wraps(function)
     def command(**given: Any) -> None:
+        del given["config_file"]
         options = {name: value for name in added if (value := given.pop(name)) is not None}
         function(options=options, **given)
 
     parameters = [*(p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name != "options"), *added.values()]
+    parameters.append(_config_option(parameters))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
+    """Make `--config`: a file whose values stand in for the options that are not given."""
+
+    def read(context: typer.Context, path: Path | None) -> Path | None:
+        if path and not context.resilient_parsing:
+            from dl4j_bridge import configfile
+
+            spelt = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
+            hints = {spelt[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
+            keys = {key: configfile.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
+            context.default_map = configfile.read(path, keys)
+        return path
+
+    text = "TOML file with any of these options (hidden = 200); the command line wins."
+    option = typer.Option("--config", metavar="FILE.toml", help=text, callback=read, is_eager=True)
+    hint = Annotated[Path | None, option]
+    return inspect.Parameter("config_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+
+def _kind(annotation: Any) -> tuple[type, bool]:
+    """Give the type of an option's values, and whether it holds several."""
+    hint = get_args(annotation)[0]
+    kind = next((k for k in get_args(hint) if k is not type(None)), hint)
+    return (get_args(kind)[0], True) if get_origin(kind) is list else (kind, False)
 
 
 def _flag(name: str) -> Any:
@@ -78,6 +106,30 @@ def _flag(name: str) -> Any:
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
 Preset = Annotated[str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")]
+# What is looked at before a file is read, and what is no option.
+NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
+
+
+def _talk(verbose: bool | None) -> bool | None:
+    """Set how much is said, for `progress` and `jvm`, which are not imported yet."""
+    if verbose is not None:
+        import logging
+
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("dl4j_bridge").setLevel(logging.INFO if verbose else logging.ERROR)
+    return verbose
+
+
+Verbose = Annotated[
+    bool | None,
+    typer.Option(
+        "--verbose/--quiet",
+        "-v/-q",
+        callback=_talk,
+        show_default=False,
+        help="Show settings, the JVM's options and Java's log; or nothing but errors and the result.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -85,6 +137,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 @app.callback(invoke_without_command=True)
 def root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    verbose: Verbose = None,
 ) -> None:
     if version:
         print(__version__)
@@ -113,6 +166,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN or --out.")] = False,
     preset: Preset = "default",
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     if run_folder and (not resume or out):
@@ -196,6 +250,7 @@ def process(
     chunk: Annotated[int | None, _setting("chunk")] = None,
     channel: Annotated[int | None, _setting("channel")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import processing
@@ -222,6 +277,7 @@ def generate(
     top_p: Annotated[float | None, _setting("top_p")] = None,
     seed: Annotated[int | None, _setting("seed", of=config.GenerateSettings)] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import generation
@@ -249,6 +305,7 @@ def compare(
     pytorch_steps: Annotated[int | None, _setting("pytorch_steps")] = None,
     drift_seconds: Annotated[float | None, _setting("drift_seconds")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import comparing
@@ -300,6 +357,7 @@ def diagnose(
         Path | None, typer.Option("--out", help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import diagnosing
@@ -325,26 +383,15 @@ def doctor(
     threads: Annotated[int | None, _setting("threads")] = None,
     backend: Annotated[str | None, _setting("backend")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from dl4j_bridge import doctor as examiner
 
     given = {name: value for name, value in (("threads", threads), ("backend", backend)) if value is not None}
     wanted = config.TrainSettings().with_options(given)
     result = examiner.examine(wanted.threads, wanted.run.backend)
-    table = Table(show_header=False, box=None)
-    for name in ("java", "jars", "audio", "backend", "openblas", "threads", "heap_bytes"):
-        value = result[name]
-        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row("[green]✓[/]" if value else "[red]✗[/]", name, escape(text) if value else "see below")
-    console = Console()
-    console.print(table)
-    for problem in result["problems"]:
-        console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+    _print_checks(result)
     _print_json(as_json, result)
     if result["problems"]:
         raise typer.Exit(1)
@@ -354,6 +401,7 @@ def doctor(
 def info(
     model: Annotated[Path, typer.Argument(metavar="M", help="A run folder or a model zip.")],
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from rich import print_json
@@ -378,6 +426,7 @@ def demo(
     minutes: Annotated[float | None, _setting("minutes")] = None,
     steps: Annotated[int | None, _setting("steps")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import demo as demonstration
@@ -434,7 +483,14 @@ def main() -> None:
 
 def _usage_line(error: Any) -> str:
     text = " ".join(error.format_message().split()).rstrip(".")
-    return f"{text}; see: dl4j-bridge {getattr(error.ctx, 'info_name', None) or ''} --help".replace("  ", " ")
+    possible = getattr(error, "possibilities", None)
+    if possible and hasattr(error, "option_name"):
+        from difflib import get_close_matches
+
+        near = get_close_matches(error.option_name, possible, n=1, cutoff=0)
+        text = f"{error.option_name}: no such option; did you mean {near[0]}?"
+    command = error.ctx.command_path if error.ctx else "dl4j-bridge"
+    return f"{text}; see: {command} --help"
 
 
 def _fail(text: str, status: int, error: BaseException, debug: bool) -> int:
@@ -451,8 +507,10 @@ def _given(kind: Any, **options: Any) -> Any:
 
 
 def _print_notes(result: dict[str, Any]) -> None:
+    from dl4j_bridge.progress import stderr
+
     for note in result["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
 
 
 def _print_written(result: dict[str, Any]) -> None:
@@ -531,6 +589,33 @@ def _evidence(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_evidence(v)}" for name, v in value.items() if not isinstance(v, list))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _print_checks(result: dict[str, Any]) -> None:
+    """Print a line for each thing that was looked at; behind a cross stands the mend."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    looked_at = {name: value for name, value in result.items() if name not in ("ok", "problems", "failed")}
+    width = max(len(name) for name in looked_at)
+    for name, value in looked_at.items():
+        if value is not None:
+            mark, text = "[green]✓[/]", _found(name, value)
+        elif name in result["failed"]:
+            mark, text = "[red]✗[/]", result["failed"][name]
+        else:
+            mark, text = "[yellow]–[/]", "not looked at: mend the others first"
+        console.print(f"{mark} [bold]{name.removesuffix('_bytes'):{width}}[/] {escape(text)}", soft_wrap=True)
+    count = len(result["problems"])
+    said = f"{count} {'problem' if count == 1 else 'problems'}" if count else "all is there; try: dl4j-bridge demo"
+    console.print(f"[red]✗[/] {said}" if count else f"[green]✓[/] {said}", soft_wrap=True)
+
+
+def _found(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {v}" for key, v in value.items())
+    return f"{value / 2**30:.1f} GiB at most" if name.endswith("_bytes") else str(value)
 
 
 def _esr(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dl4j_bridge import training
 
-stderr = Console(stderr=True, highlight=False)
+# Silent where only errors are wanted, as with --quiet.
+stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j_bridge").isEnabledFor(logging.WARNING))
 
 # Seconds between two lines where stderr is no terminal.
 LINE_EVERY = 10.0

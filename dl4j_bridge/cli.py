@@ -165,12 +165,19 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN or --out.")] = False,
     preset: Preset = "default",
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Folder to log scalars for TensorBoard into.")
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
+    from dl4j_bridge import board
+
+    if tensorboard:
+        board.check(tensorboard)
     out = out or run_folder
     if resume:
         run = _resumed(inputs, targets, out, preset, options)
@@ -182,18 +189,11 @@ def train(
     else:
         raise InputError("--input", "not given", "wanted a recording")
     from dl4j_bridge import training
-    from dl4j_bridge.progress import stderr, training_progress
+    from dl4j_bridge.progress import announce, training_progress
     from dl4j_bridge.report import run as run_report
 
-    for note in run.notes:
-        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
-    stderr.print(
-        f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
-        f"{run.task.codec.name} codec; Ctrl-C stops and saves",
-        soft_wrap=True,
-        markup=False,
-    )
-    with training_progress() as report:
+    announce(run)
+    with training_progress() as show, board.scalars(run, tensorboard, show) as report:
         result = training.train(run, report)
     run_report.write(run)
     interrupted = result["stopped_because"] == "interrupted"
@@ -219,6 +219,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
 
     from rich.markup import escape
 
+    from dl4j_bridge import tables
     from dl4j_bridge.progress import stderr
 
     folder = shlex.quote(result["run"])
@@ -229,7 +230,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
     valid = result["valid"]
     print(
         f"{folder}: {result['steps']} steps, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
-        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {_esr(valid['esr'])}"
+        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {tables.esr(valid['esr'])}"
     )
     following = (
         "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
@@ -521,30 +522,11 @@ def _print_written(result: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
-    # Narrow enough for 80 columns.
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
-    table.add_column("name")
-    for heading in ("bits", "accuracy", "ESR", "SNR dB", "STFT", "params", "samples/s"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
-        snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
-        stft = "–" if row["stft"] is None else f"{row['stft']:.3f}"
-        sizes = _short(row["parameters"]), _short(row["samples_per_second"])
-        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr, stft, *sizes)
-    Console().print(table)
+    from dl4j_bridge import tables
 
-
-def _short(number: float) -> str:
-    """Three digits, with k or M behind them."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if number >= 0.9995 * size:
-            return f"{number / size:#.3g}".rstrip(".") + unit
-    return f"{number:.0f}"
+    Console().print(tables.comparison(rows, title))
 
 
 def _print_drift(drift: dict[str, Any]) -> None:
@@ -616,10 +598,6 @@ def _found(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {v}" for key, v in value.items())
     return f"{value / 2**30:.1f} GiB at most" if name.endswith("_bytes") else str(value)
-
-
-def _esr(value: float | None) -> str:
-    return "– (silent)" if value is None else f"{value:.4g}"
 
 
 def _print_json(wanted: bool, content: Any) -> None:

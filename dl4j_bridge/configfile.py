@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +63,19 @@ def read(path: Path, options: Mapping[str, Option]) -> dict[str, Any]:
     InputError
         Not readable, not TOML, an unknown key, or a value of the wrong type.
     """
+    return checked(path, _parsed(path), options)
+
+
+def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+    """Check keys and types of what `source` gives, as `read` does for a file."""
     values = {}
-    for key, value in _parsed(path).items():
+    for key, value in given.items():
         name = key.replace("_", "-")
         if name not in options:
             near = get_close_matches(name, options, n=1)
-            raise InputError(path, f"unknown option {key}", f"did you mean {near[0]}?" if near else "see: --help")
-        values[options[name].parameter] = _checked(path, key, value, options[name])
+            wanted = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(options)}"
+            raise InputError(source, f"unknown option {key}", wanted)
+        values[options[name].parameter] = _checked(source, key, value, options[name])
     return values
 
 
@@ -89,16 +96,16 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise InputError(path, f"not TOML ({e})", 'wanted lines such as: hidden = 200 or codec = "mulaw"') from None
 
 
-def _checked(path: Path, key: str, value: Any, option: Option) -> Any:
+def _checked(source: str | PathLike[str], key: str, value: Any, option: Option) -> Any:
     types, wanted = _KINDS[option.kind]
     values = value if isinstance(value, list) else [value]
     # Not isinstance: to Python, true is a whole number.
     if any(type(v) not in types for v in values):
-        raise InputError(path, f"{key} = {_as_toml(value)}", f"wanted {wanted}" + " or a list" * option.repeats)
+        raise InputError(source, f"{key} = {_as_toml(value)}", f"wanted {wanted}" + " or a list" * option.repeats)
     if option.repeats:
         return values
     if len(values) != 1:
-        raise InputError(path, f"{key} holds {len(values)} values", "wanted one")
+        raise InputError(source, f"{key} holds {len(values)} values", "wanted one")
     return values[0]
 
 

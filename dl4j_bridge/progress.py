@@ -23,6 +23,18 @@ WIDE = 110
 SMOOTHING = 20
 
 
+def announce(run: training.Run) -> None:
+    """Say what is about to be trained, and what of its recordings a person should know."""
+    for note in run.notes:
+        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
+    stderr.print(
+        f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
+        f"{run.task.codec.name} codec; Ctrl-C stops and saves",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
 @contextmanager
 def training_progress() -> Iterator[Callable[[training.Progress], None]]:
     """A live bar on a terminal; a line now and then elsewhere."""

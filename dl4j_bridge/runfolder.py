@@ -48,6 +48,7 @@ class RunFolder:
         self.run_json = path / "run.json"
         self.log = path / "log.csv"
         self.config = path / "config.toml"
+        self.recordings = path / "recordings"
 
     @staticmethod
     def fresh_name(source: Path) -> Path:
@@ -68,7 +69,8 @@ class RunFolder:
         if self.last.exists():
             raise InputError(self.path, "holds a run already", "use --resume to go on with it, or another --out")
         if self.path.is_dir():
-            if any(file.name not in (LOCK, self.run_json.name, self.config.name) for file in self.path.iterdir()):
+            ours = (LOCK, self.run_json.name, self.config.name, self.recordings.name)
+            if any(file.name not in ours for file in self.path.iterdir()):
                 raise InputError(self.path, "a folder with other files in it", "wanted a new or an empty folder")
             check_writable(self.run_json)
         elif self.path.parent != RUNS:

@@ -102,6 +102,8 @@ def _checked(source: str | PathLike[str], key: str, value: Any, option: Option) 
     # Not isinstance: to Python, true is a whole number.
     if any(type(v) not in types for v in values):
         raise InputError(source, f"{key} = {_as_toml(value)}", f"wanted {wanted}" + " or a list" * option.repeats)
+    if option.kind is str:
+        values = [str(v) for v in values]
     if option.repeats:
         return values
     if len(values) != 1:

@@ -491,7 +491,7 @@ class Run:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in LOG_FIELDS}
 
     def plot(self) -> Figure:
-        """Draw bits per sample over steps, of training and validation.
+        """Draw bits per sample over steps, of training and validation; a notebook shows it by itself.
 
         Returns
         -------
@@ -502,19 +502,9 @@ class Run:
         >>> import dl4j_bridge
         >>> dl4j_bridge.load("amp").plot().savefig("loss.png")
         """
-        from matplotlib.figure import Figure
+        from dl4j_bridge import figures
 
-        from dl4j_bridge.report.plots import BLUE, ORANGE
-
-        curves = self.curves()
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        axes = figure.add_subplot(xlabel="step (one update)", ylabel="bits per sample")
-        axes.plot(curves["step"], curves["bits"], color=BLUE, alpha=0.5, linewidth=1, label="training")
-        judged = ~np.isnan(curves["valid_bits"])
-        axes.plot(curves["step"][judged], curves["valid_bits"][judged], color=ORANGE, marker="o", label="validation")
-        axes.set_ylim(bottom=0)
-        axes.legend(frameon=False)
-        return figure
+        return figures.learning(self.curves())
 
     @property
     def _steps(self) -> int:

@@ -165,6 +165,8 @@ def test_the_curves_are_those_of_the_log(effect):
     assert np.isnan(curves["valid_bits"]).sum() == 36
     figure = effect.plot()
     assert isinstance(figure, Figure)
+    # What a notebook shows where pyplot was never imported.
+    assert figure._repr_png_().startswith(b"\x89PNG")
     drawn = figure.axes[0].lines[0].get_ydata()
     np.testing.assert_array_equal(drawn, curves["bits"])
 

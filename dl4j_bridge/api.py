@@ -434,12 +434,13 @@ class Run:
         if input is None:
             input, target = self._pair_of_training()
         settings = CompareSettings(pytorch=pytorch)
+        rate = _rate(rate, self.rate)
         with (
             TemporaryDirectory() as folder,
             _if_wanted(progress, lambda: samples_progress("compare")) as report,
         ):
-            source = _file("input", input, rate or self.rate, Path(folder))
-            other = None if target is None else _file("target", target, rate or self.rate, Path(folder))
+            source = _file("input", input, rate, Path(folder))
+            other = None if target is None else _file("target", target, rate, Path(folder))
             return Comparison(comparing.compare(self.path, source, other, settings, report))
 
     def resume(
@@ -518,7 +519,7 @@ class Run:
     def _heard(self, name: str, x: Recording, rate: int | None) -> tuple[Sound, int]:
         """Samples and their rate."""
         if isinstance(x, np.ndarray):
-            return _mono(name, x), rate or self.rate
+            return _mono(name, x), _rate(rate, self.rate)
         path = _path(name, x)
         channel = audio.channel_if_there(path, self.about["settings"]["data"]["channel"])
         recording = audio.open_recording(path, channel)
@@ -613,6 +614,8 @@ def _new_run(
         )
     folder = RunFolder(out or RunFolder.fresh_name(Path("array")))
     folder.check_free()
+    if folder.recordings.exists():
+        raise InputError(folder.recordings, "is there already", "wanted a new or an empty folder as out")
     with _removed_on_error(folder):
         rate = settings.data.rate
         sources = [_file(f"input-{n}", x, rate, folder.recordings) for n, x in enumerate(inputs, 1)]
@@ -624,7 +627,6 @@ def _new_run(
 def _removed_on_error(folder: RunFolder) -> Iterator[None]:
     """Make the folder for recordings; what cannot be trained leaves nothing behind."""
     new = folder.recordings if folder.path.exists() else folder.path
-    shutil.rmtree(folder.recordings, ignore_errors=True)
     folder.recordings.mkdir(parents=True)
     try:
         yield
@@ -661,6 +663,12 @@ def _mono(name: str, x: npt.NDArray[Any]) -> Sound:
     if not np.isfinite(x).all():
         raise InputError(name, f"sample {int(np.argmin(np.isfinite(x)))} is NaN or Inf", "wanted finite samples")
     return x
+
+
+def _rate(given: int | None, own: int) -> int:
+    """Check a rate; None stands for the network's own."""
+    rate = _checked("rate", {"rate": given})
+    return config.TrainSettings().with_options({"rate": own} | rate).data.rate or own
 
 
 def _several(name: str, x: Recording | Sequence[Recording] | None) -> list[Recording]:

@@ -289,7 +289,7 @@ def _start_and_say_why_not(java: Java, options: list[str]) -> None:
             f"mend JAVA_HOME or the options {' '.join(options)} and JAVA_TOOL_OPTIONS",
         ) from failure
     if text:
-        print(text, file=sys.stderr)
+        _log.warning("%s", text)
 
 
 def _candidates() -> Iterator[tuple[Path, str]]:

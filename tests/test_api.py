@@ -223,6 +223,22 @@ def test_mistakes_are_one_line_and_leave_nothing(tmp_path, call, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_of_the_users_recordings_is_left_alone(tmp_path):
+    kept = tmp_path / "project" / "recordings" / "mine.wav"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("dear to me")
+    with pytest.raises(InputError, match="recordings: is there already"):
+        dl4j_bridge.train(NOISE, rate=8000, out=tmp_path / "project", **TINY)
+    assert kept.read_text() == "dear to me"
+
+
+@pytest.mark.parametrize(("rate", "words"), [(0, "--rate: 0"), (-8000, "--rate: -8000"), (8000.5, "rate = 8000.5")])
+def test_a_rate_that_makes_no_sense(effect, rate, words):
+    for call in (effect.process, effect.compare):
+        with pytest.raises(InputError, match=words):
+            call(NOISE, rate=rate)
+
+
 def test_models_of_another_kind(effect, work):
     with pytest.raises(InputError, match="dl4j-bridge process"):
         effect.generate(1)

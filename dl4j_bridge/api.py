@@ -530,6 +530,10 @@ class Run:
         return Path(stored["input"]["path"]), Path(stored["target"]["path"]) if stored["target"] else None
 
 
+# What was judged, in words.
+PARTS = {"test": "the held-out test part", "all": "all of the recordings"}
+
+
 class Comparison(list[dict[str, Any]]):
     """Rows of a comparison, each ``name, bits, accuracy, esr, snr_db, stft, parameters, samples_per_second``.
 
@@ -561,13 +565,17 @@ class Comparison(list[dict[str, Any]]):
 
         console = Console(width=80, color_system=None, force_jupyter=False)
         with console.capture() as text:
-            console.print(tables.comparison(self, f"{self.samples:,} samples ({self.part})"))
+            console.print(tables.comparison(self, self._title))
         return text.get().rstrip()
 
     def _repr_html_(self) -> str:
         from dl4j_bridge.report import page
 
-        return page.table(self)
+        return f"<p>{self._title}</p>{page.table(self)}"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.samples:,} samples: {PARTS[self.part]}"
 
 
 class Diagnosis(dict[str, Any]):

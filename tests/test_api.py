@@ -151,7 +151,7 @@ def test_generating_is_repeatable(work):
 def test_rows_print_well(effect):
     rows = effect.compare()
     html = rows._repr_html_()
-    assert html.startswith("<table>")
+    assert f"{rows.samples:,} samples: the held-out test part" in html
     assert html.count("<tr>") == len(rows) + 1
     text = repr(rows)
     assert all(row["name"] in text for row in rows)

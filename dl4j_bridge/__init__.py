@@ -1,6 +1,31 @@
 """Train a DL4J GravesLSTM on a dry and a processed recording, and run it.
 
-Importing this package starts no Java virtual machine; the first network does.
+>>> import dl4j_bridge
+>>> run = dl4j_bridge.load("amp")
+
+Importing this package starts no Java virtual machine and imports nothing heavy; the first use does.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dl4j_bridge.api import Comparison, Diagnosis, Run, diagnose, load, train
+    from dl4j_bridge.errors import BridgeError, InputError
+
 __version__ = "0.1.0"
+
+__all__ = ["BridgeError", "Comparison", "Diagnosis", "InputError", "Run", "diagnose", "load", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "errors" if name.endswith("Error") else "api"
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -67,7 +67,7 @@ class Recording:
 
     def length_at(self, rate: int) -> int:
         """Samples that `blocks` gives at `rate`: the duration rounded to whole samples."""
-        return (self.frames * rate + self.rate // 2) // self.rate
+        return length_at(self.frames, self.rate, rate)
 
     def blocks(self, rate: int, size: int = BLOCK) -> Iterator[Samples]:
         """Read the recording from its start.
@@ -85,7 +85,7 @@ class Recording:
             Mono, nominally -1 to 1; `length_at(rate)` samples in all.
         """
         blocks = self._mono_blocks(size)
-        return blocks if rate == self.rate else _resampled(blocks, self.rate, rate, self.length_at(rate))
+        return resampled(blocks, self.rate, rate, self.length_at(rate))
 
     def read(self, rate: int, start: int = 0, count: int | None = None) -> Samples:
         """Read `count` samples at `rate` from sample `start` on (both at `rate`); to the end if None."""
@@ -287,7 +287,18 @@ class Resampler:
         return x
 
 
-def _resampled(blocks: Iterator[Samples], old: int, new: int, length: int) -> Iterator[Samples]:
+def length_at(count: int, old: int, new: int) -> int:
+    """Give the length of `count` samples at rate `old` once they are at rate `new`: the duration in whole samples."""
+    return (count * new + old // 2) // old
+
+
+def resampled(
+    blocks: Iterable[npt.NDArray[np.floating]], old: int, new: int, length: int
+) -> Iterator[npt.NDArray[np.floating]]:
+    """Bring blocks from rate `old` to rate `new`, `length` samples in all; at one rate they pass as they are."""
+    if old == new:
+        yield from blocks
+        return
     resampler = Resampler(old, new, length)
     for block in blocks:
         yield resampler.push(block)

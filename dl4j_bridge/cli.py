@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -62,13 +62,41 @@ def _takes_training_options(function: Callable[..., None]) -> Callable[..., None
 
     @functools.wraps(function)
     def command(**given: Any) -> None:
+        del given["config_file"]
         options = {name: value for name in added if (value := given.pop(name)) is not None}
         function(options=options, **given)
 
     parameters = [*(p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name != "options"), *added.values()]
+    parameters.append(_config_option(parameters))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
     return command
+
+
+def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
+    """Make `--config`: a file whose values stand in for the options that are not given."""
+
+    def read(context: typer.Context, path: Path | None) -> Path | None:
+        if path and not context.resilient_parsing:
+            from dl4j_bridge import configfile
+
+            spelt = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
+            hints = {spelt[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
+            keys = {key: configfile.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
+            context.default_map = configfile.read(path, keys)
+        return path
+
+    text = "TOML file with any of these options (hidden = 200); the command line wins."
+    option = typer.Option("--config", metavar="FILE.toml", help=text, callback=read, is_eager=True)
+    hint = Annotated[Path | None, option]
+    return inspect.Parameter("config_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+
+def _kind(annotation: Any) -> tuple[type, bool]:
+    """Give the type of an option's values, and whether it holds several."""
+    hint = get_args(annotation)[0]
+    kind = next((k for k in get_args(hint) if k is not type(None)), hint)
+    return (get_args(kind)[0], True) if get_origin(kind) is list else (kind, False)
 
 
 def _flag(name: str) -> Any:
@@ -78,6 +106,30 @@ def _flag(name: str) -> Any:
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
 Preset = Annotated[str, typer.Option("--preset", help=f"Settings to begin from: {', '.join(config.PRESETS)}.")]
+# What is looked at before a file is read, and what is no option.
+NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
+
+
+def _talk(verbose: bool | None) -> bool | None:
+    """Set how much is said, for `progress` and `jvm`, which are not imported yet."""
+    if verbose is not None:
+        import logging
+
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("dl4j_bridge").setLevel(logging.INFO if verbose else logging.ERROR)
+    return verbose
+
+
+Verbose = Annotated[
+    bool | None,
+    typer.Option(
+        "--verbose/--quiet",
+        "-v/-q",
+        callback=_talk,
+        show_default=False,
+        help="Show settings, the JVM's options and Java's log; or nothing but errors and the result.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -88,6 +140,7 @@ def root(
     offline: Annotated[
         bool, typer.Option("--offline", help="Never touch the network; say what is missing instead.")
     ] = False,
+    verbose: Verbose = None,
 ) -> None:
     if offline:
         os.environ["DL4J_BRIDGE_OFFLINE"] = "1"
@@ -117,11 +170,19 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN or --out.")] = False,
     preset: Preset = "default",
+    tensorboard: Annotated[
+        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Folder to log scalars for TensorBoard into.")
+    ] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
+    from dl4j_bridge import board
+
+    if tensorboard:
+        board.check(tensorboard)
     out = out or run_folder
     if resume:
         run = _resumed(inputs, targets, out, preset, options)
@@ -133,18 +194,11 @@ def train(
     else:
         raise InputError("--input", "not given", "wanted a recording")
     from dl4j_bridge import training
-    from dl4j_bridge.progress import stderr, training_progress
+    from dl4j_bridge.progress import announce, training_progress
     from dl4j_bridge.report import run as run_report
 
-    for note in run.notes:
-        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
-    stderr.print(
-        f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
-        f"{run.task.codec.name} codec; Ctrl-C stops and saves",
-        soft_wrap=True,
-        markup=False,
-    )
-    with training_progress() as report:
+    announce(run)
+    with training_progress() as show, board.scalars(run, tensorboard, show) as report:
         result = training.train(run, report)
     run_report.write(run)
     interrupted = result["stopped_because"] == "interrupted"
@@ -170,6 +224,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
 
     from rich.markup import escape
 
+    from dl4j_bridge import tables
     from dl4j_bridge.progress import stderr
 
     folder = shlex.quote(result["run"])
@@ -180,7 +235,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
     valid = result["valid"]
     print(
         f"{folder}: {result['steps']} steps, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
-        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {_esr(valid['esr'])}"
+        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {tables.esr(valid['esr'])}"
     )
     following = (
         "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
@@ -201,6 +256,7 @@ def process(
     chunk: Annotated[int | None, _setting("chunk")] = None,
     channel: Annotated[int | None, _setting("channel")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import processing
@@ -227,6 +283,7 @@ def generate(
     top_p: Annotated[float | None, _setting("top_p")] = None,
     seed: Annotated[int | None, _setting("seed", of=config.GenerateSettings)] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import generation
@@ -254,6 +311,7 @@ def compare(
     pytorch_steps: Annotated[int | None, _setting("pytorch_steps")] = None,
     drift_seconds: Annotated[float | None, _setting("drift_seconds")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import comparing
@@ -305,6 +363,7 @@ def diagnose(
         Path | None, typer.Option("--out", help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import diagnosing
@@ -330,26 +389,15 @@ def doctor(
     threads: Annotated[int | None, _setting("threads")] = None,
     backend: Annotated[str | None, _setting("backend")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from dl4j_bridge import doctor as examiner
 
     given = {name: value for name, value in (("threads", threads), ("backend", backend)) if value is not None}
     wanted = config.TrainSettings().with_options(given)
     result = examiner.examine(wanted.threads, wanted.run.backend)
-    table = Table(show_header=False, box=None)
-    for name in ("java", "jars", "audio", "backend", "openblas", "threads", "heap_bytes"):
-        value = result[name]
-        text = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-        table.add_row("[green]✓[/]" if value else "[red]✗[/]", name, escape(text) if value else "see below")
-    console = Console()
-    console.print(table)
-    for problem in result["problems"]:
-        console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+    _print_checks(result)
     _print_json(as_json, result)
     if result["problems"]:
         raise typer.Exit(1)
@@ -375,6 +423,7 @@ def fetch(as_json: Json = False, debug: Debug = False) -> None:
 def info(
     model: Annotated[Path, typer.Argument(metavar="M", help="A run folder or a model zip.")],
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from rich import print_json
@@ -399,6 +448,7 @@ def demo(
     minutes: Annotated[float | None, _setting("minutes")] = None,
     steps: Annotated[int | None, _setting("steps")] = None,
     as_json: Json = False,
+    verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import demo as demonstration
@@ -455,7 +505,14 @@ def main() -> None:
 
 def _usage_line(error: Any) -> str:
     text = " ".join(error.format_message().split()).rstrip(".")
-    return f"{text}; see: dl4j-bridge {getattr(error.ctx, 'info_name', None) or ''} --help".replace("  ", " ")
+    possible = getattr(error, "possibilities", None)
+    if possible and hasattr(error, "option_name"):
+        from difflib import get_close_matches
+
+        near = get_close_matches(error.option_name, possible, n=1, cutoff=0)
+        text = f"{error.option_name}: no such option; did you mean {near[0]}?"
+    command = error.ctx.command_path if error.ctx else "dl4j-bridge"
+    return f"{text}; see: {command} --help"
 
 
 def _fail(text: str, status: int, error: BaseException, debug: bool) -> int:
@@ -472,8 +529,10 @@ def _given(kind: Any, **options: Any) -> Any:
 
 
 def _print_notes(result: dict[str, Any]) -> None:
+    from dl4j_bridge.progress import stderr
+
     for note in result["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
 
 
 def _print_written(result: dict[str, Any]) -> None:
@@ -484,30 +543,11 @@ def _print_written(result: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
-    # Narrow enough for 80 columns.
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
-    table.add_column("name")
-    for heading in ("bits", "accuracy", "ESR", "SNR dB", "STFT", "params", "samples/s"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
-        snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
-        stft = "–" if row["stft"] is None else f"{row['stft']:.3f}"
-        sizes = _short(row["parameters"]), _short(row["samples_per_second"])
-        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", _esr(row["esr"]), snr, stft, *sizes)
-    Console().print(table)
+    from dl4j_bridge import tables
 
-
-def _short(number: float) -> str:
-    """Three digits, with k or M behind them."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if number >= 0.9995 * size:
-            return f"{number / size:#.3g}".rstrip(".") + unit
-    return f"{number:.0f}"
+    Console().print(tables.comparison(rows, title))
 
 
 def _print_drift(drift: dict[str, Any]) -> None:
@@ -554,8 +594,31 @@ def _evidence(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _esr(value: float | None) -> str:
-    return "– (silent)" if value is None else f"{value:.4g}"
+def _print_checks(result: dict[str, Any]) -> None:
+    """Print a line for each thing that was looked at; behind a cross stands the mend."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    looked_at = {name: value for name, value in result.items() if name not in ("ok", "problems", "failed")}
+    width = max(len(name) for name in looked_at)
+    for name, value in looked_at.items():
+        if value is not None:
+            mark, text = "[green]✓[/]", _found(name, value)
+        elif name in result["failed"]:
+            mark, text = "[red]✗[/]", result["failed"][name]
+        else:
+            mark, text = "[yellow]–[/]", "not looked at: mend the others first"
+        console.print(f"{mark} [bold]{name.removesuffix('_bytes'):{width}}[/] {escape(text)}", soft_wrap=True)
+    count = len(result["problems"])
+    said = f"{count} {'problem' if count == 1 else 'problems'}" if count else "all is there; try: dl4j-bridge demo"
+    console.print(f"[red]✗[/] {said}" if count else f"[green]✓[/] {said}", soft_wrap=True)
+
+
+def _found(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {v}" for key, v in value.items())
+    return f"{value / 2**30:.1f} GiB at most" if name.endswith("_bytes") else str(value)
 
 
 def _print_json(wanted: bool, content: Any) -> None:

@@ -129,6 +129,10 @@ class TrainSettings:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def as_options(self) -> dict[str, Any]:
+        """Give all fields of the three groups in one dict, as `with_options` takes them."""
+        return {name: value for group in self.as_dict().values() for name, value in group.items()}
+
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> TrainSettings:
         return TrainSettings(

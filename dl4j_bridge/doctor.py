@@ -16,9 +16,10 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
     -------
     dict
         ``ok, java{version, home, source}, jars{source, count}, backend, openblas, threads, audio, heap_bytes,
-        problems[]``.
+        problems[], failed{}``: the last has the problem of each check that failed, by its name.
     """
     problems: list[str] = []
+    failed: dict[str, str] = {}
     result: dict[str, Any] = {
         "ok": False,
         "java": None,
@@ -29,12 +30,14 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
         "audio": None,
         "heap_bytes": jvm.heap_bytes(),
         "problems": problems,
+        "failed": failed,
     }
 
     def check(name: str, look: Any) -> None:
         try:
             result[name] = look()
         except BridgeError as e:
+            failed[name] = str(e)
             problems.append(str(e))
 
     check("java", _java)

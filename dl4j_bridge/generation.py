@@ -56,8 +56,7 @@ def generate(
     validate_generate(settings, seconds)
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
-    if about["predicts"] != "next":
-        raise InputError(model, "turns an input into a target", "use it with: dl4j-bridge process")
+    check_generator(model, about)
     task, rate = SamplesTask.from_dict(about), about["rate"]
     audio.check_output(output, task.codec.subtype)
     heard = np.array([task.silence], np.uint8)
@@ -66,16 +65,10 @@ def generate(
         recording = audio.open_recording(prime)
         heard = task.encode(recording, rate)
         notes += recording.notes
-    temperature = settings.temperature or temperature_of(about)
     jvm.start()
-    stream = modelfile.load(zip_path).network.stream()
-    stream.seed(settings.seed)
-    stream.listen(heard)
-    total = max(round(seconds * rate), 1)
+    blocks = draw(modelfile.load(zip_path), heard, seconds, settings, report)
     began = time.perf_counter()
-    count = audio.write(
-        output, _drawn(stream, task, heard, total, temperature, settings, report), rate, task.codec.subtype
-    )
+    count = audio.write(output, blocks, rate, task.codec.subtype)
     elapsed = time.perf_counter() - began
     return {
         "output": str(output),
@@ -84,9 +77,31 @@ def generate(
         "samples_per_second": count / elapsed,
         "real_time_factor": count / rate / elapsed,
         "seed": settings.seed,
-        "temperature": temperature,
+        "temperature": settings.temperature or temperature_of(about),
         "notes": notes,
     }
+
+
+def check_generator(model: Path, about: dict[str, Any]) -> None:
+    """Refuse a model that does not predict the next sample."""
+    if about["predicts"] != "next":
+        raise InputError(model, "turns an input into a target", "use it with: dl4j-bridge process")
+
+
+def draw(
+    model: modelfile.Model,
+    heard: npt.NDArray[np.uint8],
+    seconds: float,
+    settings: GenerateSettings,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[npt.NDArray[np.floating]]:
+    """Let a loaded model hear some classes, then draw blocks of new audio at its rate, ``seconds`` long in all."""
+    stream = model.network.stream()
+    stream.seed(settings.seed)
+    stream.listen(heard)
+    total = max(round(seconds * model.about["rate"]), 1)
+    temperature = settings.temperature or temperature_of(model.about)
+    return _drawn(stream, SamplesTask.from_dict(model.about), heard, total, temperature, settings, report)
 
 
 def temperature_of(about: dict[str, Any]) -> float:

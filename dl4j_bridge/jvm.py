@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import locale
+import logging
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ OLDEST_JAVA = 11
 HEAP_SHARE = 0.25
 LARGEST_HEAP = 4 << 30
 
+_log = logging.getLogger(__name__)
 _USUAL_PLACES = (
     "/usr/lib/jvm/*",
     "/usr/java/*",
@@ -155,6 +157,7 @@ def _start(backend: str, nd4j_threads: int, own_class_path: Sequence[Path]) -> N
         # The user's own jars stand behind those that are archived.
         archive = startup_archive.of(java.home, java.version, class_path[: -len(own_class_path) or None], options)
         options += startup_archive.options(archive, java.version)
+    _log.info("Java %s at %s (%s) with %s", java.version, java.home, java.source, " ".join(options))
     jnius_config.set_options(*options)
     jnius_config.set_classpath(*(str(p) for p in class_path))
     _start_and_say_why_not(java, options)
@@ -242,7 +245,7 @@ def _options(java: Java) -> list[str]:
         # generation collects them soon: resident memory stays flat, and one collecting thread does not slow training.
         "-XX:+UseSerialGC",
         "-Xmn64m",
-        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        f"-Dorg.slf4j.simpleLogger.defaultLogLevel={_java_log_level()}",
         # JavaCPP looks at this process's memory at each new array otherwise, at 2 to 3 % of a training step.
         "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
         # Set explicitly, or a missing one in the environment lets every class print its own warning.
@@ -254,6 +257,13 @@ def _options(java: Java) -> list[str]:
         # Without them, speed differs by some per cent from start to start, with where the pages of the heap lie.
         options.append("-XX:+UseTransparentHugePages")
     return options
+
+
+def _java_log_level() -> str:
+    """Let Java say as much as this package does."""
+    if _log.isEnabledFor(logging.INFO):
+        return "info"
+    return "warn" if _log.isEnabledFor(logging.WARNING) else "error"
 
 
 def _has_huge_pages() -> bool:
@@ -308,7 +318,7 @@ def _start_and_say_why_not(java: Java, options: list[str]) -> None:
             f"mend JAVA_HOME or the options {' '.join(options)} and JAVA_TOOL_OPTIONS",
         ) from failure
     if text:
-        print(text, file=sys.stderr)
+        _log.warning("%s", text)
 
 
 def _candidates() -> Iterator[tuple[Path, str]]:

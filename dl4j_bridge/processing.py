@@ -52,8 +52,7 @@ def process(
     validate_process(settings)
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
-    if about["predicts"] != "target":
-        raise InputError(model, "predicts the next sample of its own kind", "use it with: dl4j-bridge generate")
+    check_effect(model, about)
     task = SamplesTask.from_dict(about)
     channel = channel or audio.channel_if_there(source, about["settings"]["data"]["channel"])
     recording = audio.open_recording(source, channel)
@@ -64,29 +63,15 @@ def process(
     loaded = modelfile.load(zip_path)
     rate = about["rate"]
     length = recording.length_at(rate)
-    decoder = task.decoder(settings.decode, settings.seed)
-    stream = loaded.network.stream()
+    processed = _processed(loaded, recording.blocks(rate, settings.chunk), length, settings, report)
     began = time.perf_counter()
-
-    def decoded() -> Blocks:
-        encoder = task.encoder()
-        done = 0
-        for block in recording.blocks(rate, settings.chunk):
-            indices = encoder.push(block)
-            for start in range(0, indices.size, settings.chunk):
-                part = indices[start : start + settings.chunk]
-                yield decoder.push(stream.run(part))
-                done += part.size
-                report(done, length)
-
-    delay = about["pairs"][0]["delay"]
-    blocks = _at_rate(_delayed(decoded(), delay, length), rate, recording.rate, recording.frames)
+    blocks = audio.resampled(processed, rate, recording.rate, recording.frames)
     count = audio.write(output, blocks, recording.rate, subtype)
     seconds = time.perf_counter() - began
     notes = list(recording.notes)
     delays = sorted({pair["delay"] for pair in about["pairs"]})
     if len(delays) > 1:
-        notes.append(f"{model}: trained with delays of {delays} samples; put back {delay}")
+        notes.append(f"{model}: trained with delays of {delays} samples; put back {about['pairs'][0]['delay']}")
     if rate != recording.rate:
         notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
     return {
@@ -97,6 +82,68 @@ def process(
         "real_time_factor": count / recording.rate / seconds,
         "notes": notes,
     }
+
+
+def process_samples(
+    model: modelfile.Model,
+    x: npt.NDArray[np.floating],
+    rate: int,
+    settings: ProcessSettings,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> npt.NDArray[np.float32]:
+    """Do what `process` does, with samples in memory.
+
+    Parameters
+    ----------
+    model
+        Loaded; the JVM is running.
+    x : ndarray of float, shape (n,)
+        Nominally -1 to 1.
+    rate
+        Of `x`, in Hz.
+    settings, report
+        As for `process`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+    """
+    validate_process(settings)
+    own = model.about["rate"]
+    length = audio.length_at(x.size, rate, own)
+    processed = _processed(model, audio.resampled([x], rate, own, length), length, settings, report)
+    return np.concatenate(list(audio.resampled(processed, own, rate, x.size)), dtype=np.float32)
+
+
+def check_effect(model: Path, about: dict[str, Any]) -> None:
+    """Refuse a model that turns no input into a target."""
+    if about["predicts"] != "target":
+        raise InputError(model, "predicts the next sample of its own kind", "use it with: dl4j-bridge generate")
+
+
+def _processed(
+    model: modelfile.Model,
+    blocks: Blocks,
+    length: int,
+    settings: ProcessSettings,
+    report: Callable[[int, int], None],
+) -> Blocks:
+    """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
+    task = SamplesTask.from_dict(model.about)
+    stream = model.network.stream()
+    encoder, decoder = task.encoder(), task.decoder(settings.decode, settings.seed)
+
+    def decoded() -> Blocks:
+        done = 0
+        for block in blocks:
+            indices = encoder.push(block)
+            for start in range(0, indices.size, settings.chunk):
+                part = indices[start : start + settings.chunk]
+                yield decoder.push(stream.run(part))
+                done += part.size
+                report(done, length)
+
+    return _delayed(decoded(), model.about["pairs"][0]["delay"], length)
 
 
 def _delayed(blocks: Blocks, delay: int, length: int) -> Blocks:
@@ -111,13 +158,3 @@ def _delayed(blocks: Blocks, delay: int, length: int) -> Blocks:
         yield kept
     if left > 0:
         yield np.zeros(left)
-
-
-def _at_rate(blocks: Blocks, old: int, new: int, length: int) -> Blocks:
-    if old == new:
-        yield from blocks
-        return
-    resampler = audio.Resampler(old, new, length)
-    for block in blocks:
-        yield resampler.push(block)
-    yield resampler.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dl4j_bridge import training
 
-stderr = Console(stderr=True, highlight=False)
+# Silent where only errors are wanted, as with --quiet.
+stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j_bridge").isEnabledFor(logging.WARNING))
 
 # Seconds between two lines where stderr is no terminal.
 LINE_EVERY = 10.0
@@ -19,6 +21,18 @@ LINE_EVERY = 10.0
 WIDE = 110
 # Steps that the shown bits and accuracy are averaged over, exponentially.
 SMOOTHING = 20
+
+
+def announce(run: training.Run) -> None:
+    """Say what is about to be trained, and what of its recordings a person should know."""
+    for note in run.notes:
+        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
+    stderr.print(
+        f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
+        f"{run.task.codec.name} codec; Ctrl-C stops and saves",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 @contextmanager

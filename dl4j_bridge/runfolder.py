@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from dl4j_bridge import configfile
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.files import check_writable, write_bytes, write_json
 
@@ -46,6 +47,8 @@ class RunFolder:
         self.last = path / "last.zip"
         self.run_json = path / "run.json"
         self.log = path / "log.csv"
+        self.config = path / "config.toml"
+        self.recordings = path / "recordings"
 
     @staticmethod
     def fresh_name(source: Path) -> Path:
@@ -66,7 +69,8 @@ class RunFolder:
         if self.last.exists():
             raise InputError(self.path, "holds a run already", "use --resume to go on with it, or another --out")
         if self.path.is_dir():
-            if any(file.name not in (LOCK, self.run_json.name) for file in self.path.iterdir()):
+            ours = (LOCK, self.run_json.name, self.config.name, self.recordings.name)
+            if any(file.name not in ours for file in self.path.iterdir()):
                 raise InputError(self.path, "a folder with other files in it", "wanted a new or an empty folder")
             check_writable(self.run_json)
         elif self.path.parent != RUNS:
@@ -117,6 +121,10 @@ class RunFolder:
 
     def release(self) -> None:
         self._lock.release()
+
+    def write_config(self, options: dict[str, Any]) -> None:
+        """Write the options that make this run again, for ``train --config``."""
+        configfile.write(self.config, options)
 
     def write_run(self, content: dict[str, Any]) -> None:
         write_json(self.run_json, content)

@@ -75,7 +75,9 @@ def folder() -> Path:
 def _key(home: Path, version: str, class_path: Sequence[Path], java_options: Sequence[str]) -> str:
     """All that Java compares before it trusts an archive."""
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in class_path]
-    return hashlib.sha256(repr((str(home), version, files, list(java_options))).encode()).hexdigest()[:16]
+    # Properties, such as the level of the log, change nothing in a class.
+    chosen = [option for option in java_options if not option.startswith("-D")]
+    return hashlib.sha256(repr((str(home), version, files, chosen)).encode()).hexdigest()[:16]
 
 
 def _whole(name: str) -> Path | None:

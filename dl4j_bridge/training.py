@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import platform
 import signal
@@ -24,6 +25,8 @@ from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import LOG_FIELDS, RunFolder
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
+
+_log = logging.getLogger(__name__)
 
 Indices = npt.NDArray[np.uint8]
 Stretch = tuple[Indices, Indices]
@@ -139,6 +142,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     }
     folder.create()
     folder.write_run(about | {"status": "running"})
+    folder.write_config(_options_of(settings, inputs, targets))
     state = RunState(learning_rate=settings.network.learning_rate)
     return Run(folder, settings, opened, task, network, signals, about, state)
 
@@ -186,6 +190,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     about = {k: v for k, v in stored.items() if k != "run_state"} | {"settings": settings.as_dict()}
     folder.cut_log(state.step)
     folder.write_run(about | {"status": "running"})
+    folder.write_config(_options_of(settings, known_inputs, known_targets))
     return Run(folder, settings, opened, task, model.network, signals, about, state, model.baselines)
 
 
@@ -195,7 +200,14 @@ def _for_cuda(settings: TrainSettings) -> TrainSettings:
     return replace(settings, network=replace(settings.network, layer="stock"))
 
 
+def _options_of(settings: TrainSettings, inputs: list[Path], targets: list[Path]) -> dict[str, Any]:
+    """What to give `train` for the same run: the number of threads too, since it decides how sums are rounded."""
+    recordings = {"input": [str(p.absolute()) for p in inputs], "target": [str(p.absolute()) for p in targets]}
+    return recordings | settings.as_options() | {"threads": settings.threads}
+
+
 def _start_jvm(settings: TrainSettings) -> None:
+    _log.info("settings: %s", ", ".join(f"{name} {value}" for name, value in settings.as_options().items()))
     nd4j_threads = settings.threads if settings.network.layer == "stock" else 1
     jvm.start(settings.threads, settings.run.backend, nd4j_threads)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +13,9 @@ import pytest
 import soundfile
 
 from dl4j_bridge import config
-from tests.conftest import SMALL, run, run_ok
+from tests.conftest import SMALL, command, run, run_ok
 
-COMMANDS = ("train", "process", "generate", "compare", "doctor", "info", "demo")
+COMMANDS = ("train", "process", "generate", "compare", "diagnose", "doctor", "info", "demo")
 RATE = 11025
 
 
@@ -57,8 +59,10 @@ def test_version():
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (["train", "--hiden", "3"], ["--hiden", "--hidden"]),
-        (["trian"], ["trian"]),
+        (["train", "--hiden", "3"], ["--hiden: no such option", "did you mean --hidden?"]),
+        (["train", "--learn-rate", "3"], ["did you mean --learning-rate?"]),
+        (["doctor", "--jsn"], ["did you mean --json?", "see: dl4j-bridge doctor --help"]),
+        (["trian"], ["trian", "Did you mean 'train'?", "see: dl4j-bridge --help"]),
         (["train", "--hidden", "many"], ["--hidden", "integer"]),
         (["train"], ["--input", "not given"]),
         (["process", "--model", "m"], ["--input"]),
@@ -240,3 +244,70 @@ def test_info_tells_what_a_model_holds(effect_run):
     assert about["rate"] == RATE
     assert about["layers"] == [16, 16]
     assert len(about["pairs"][0]["input"]["sha256"]) == 64
+
+
+def test_every_command_has_json_in_its_help():
+    for name in COMMANDS:
+        assert "--json" in run_ok(name, "--help").stdout, name
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_quiet_says_nothing_but_the_result(recordings, tmp_path, before):
+    args = ["train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL]
+    # Java says at each start that it has met this variable.
+    env = {"JAVA_TOOL_OPTIONS": "-Dsome.thing=1"}
+    result = run_ok(*(["-q", *args] if before else [*args, "--quiet"]), env=env)
+    assert result.stderr == ""
+    assert len(result.stdout.splitlines()) == 1
+    assert "10 steps" in result.stdout
+
+
+def test_quiet_still_shows_errors(tmp_path):
+    result = run("-q", "train", "--input", tmp_path / "gone.wav")
+    assert result.status == 2
+    assert "gone.wav: no such file" in result.error
+
+
+def test_verbose_shows_settings_the_jvm_and_javas_log(recordings, tmp_path):
+    result = run_ok("train", "-v", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL)
+    assert "hidden 16" in result.stderr
+    assert "-Xmx" in result.stderr
+    assert "INFO org.nd4j" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(recordings, tmp_path):
+    result = run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 20, *SMALL)
+    assert [line.split()[1] for line in result.stderr.splitlines() if line.startswith("step ")] == ["10", "20"]
+    assert "\x1b" not in result.stderr
+    assert "\r" not in result.stderr
+    assert "INFO" not in result.stderr
+
+
+@pytest.mark.parametrize("args", [["doctor"], ["train", "--help"]])
+def test_no_colour_is_honoured(args):
+    colour = re.compile(r"\x1b\[[\d;]*3\dm")
+    assert colour.search(run_ok(*args, env={"FORCE_COLOR": "1"}).stdout)
+    assert not colour.search(run_ok(*args, env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).stdout)
+
+
+def test_the_shell_is_given_a_completion_script():
+    env = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    script = subprocess.run(command("--show-completion", "bash"), env=env, capture_output=True, text=True, check=True)
+    assert "complete -o default -F _dl4j_bridge_completion dl4j-bridge" in script.stdout
+    for words, wanted in (("dl4j-bridge dia", "diagnose"), ("dl4j-bridge train --learn", "--learning-rate")):
+        env = os.environ | {"_DL4J_BRIDGE_COMPLETE": "complete_bash", "COMP_WORDS": words}
+        env["COMP_CWORD"] = str(len(words.split()) - 1)
+        done = subprocess.run(command(), env=env, capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [wanted]
+
+
+def test_doctor_puts_the_mend_behind_a_cross(tmp_path):
+    result = run("doctor", env={"JAVA_HOME": str(tmp_path)})
+    assert result.status == 1
+    lines = {line.split()[1]: line for line in result.stdout.splitlines()}
+    assert lines["java"].startswith("✗ ")
+    assert lines["java"].endswith("holds no Java; set it to a JDK or JRE, or unset it")
+    assert lines["audio"].startswith("✓ ")
+    assert lines["backend"].startswith("– ")
+    assert result.stdout.splitlines()[-1] == "✗ 1 problem"

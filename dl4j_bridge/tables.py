@@ -1,0 +1,36 @@
+"""Tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+
+def comparison(rows: list[dict[str, Any]], title: str) -> Table:
+    """Make a table of `comparing.compare`'s rows, narrow enough for 80 columns."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("name")
+    for heading in ("bits", "accuracy", "ESR", "SNR dB", "STFT", "params", "samples/s"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        bits = "–" if row["bits"] is None else f"{row['bits']:.3f}"
+        snr = {None: "–", 0: "exact"}.get(row["esr"], f"{row['snr_db'] or 0:.1f}")
+        stft = "–" if row["stft"] is None else f"{row['stft']:.3f}"
+        sizes = _short(row["parameters"]), _short(row["samples_per_second"])
+        table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", esr(row["esr"]), snr, stft, *sizes)
+    return table
+
+
+def esr(value: float | None) -> str:
+    """Spell an error-to-signal ratio."""
+    return "– (silent)" if value is None else f"{value:.4g}"
+
+
+def _short(number: float) -> str:
+    """Three digits, with k or M behind them."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:#.3g}".rstrip(".") + unit
+    return f"{number:.0f}"

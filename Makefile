@@ -5,10 +5,11 @@ BIN    := $(VENV)/bin
 JAR    := target/dl4j-bridge.jar
 PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
 
-.PHONY: setup demo test test-full lint docs lock cuda examples clean
+.PHONY: setup demo test test-full lint docs lock cuda wheel examples clean
 
 setup: $(VENV)/.ready $(JAR)
 	@$(BIN)/python -c 'from dl4j_bridge import jars; jars.class_path()' 2>/dev/null || ./mvnw -q -B package -DskipTests
+	@$(BIN)/python -m dl4j_bridge fetch
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: $(PYTHON) is %d.%d; dl4j_bridge wants Python 3.11 or later: make PYTHON=python3.12" % sys.version_info[:2])'
@@ -51,6 +52,11 @@ lock: setup
 # For --backend cuda, on Linux or Windows with an NVIDIA card: about 1 GB of jars.
 cuda: setup
 	./mvnw -q -B -Pcuda dependency:build-classpath -DincludeScope=runtime -Dmdep.outputFile=target/cuda.classpath
+
+# One file for every platform: Python, and our classes for Java. DL4J's jars come at first use.
+wheel: setup
+	cp $(JAR) dl4j_bridge/dl4j-bridge.jar
+	$(BIN)/python -m build --wheel --outdir dist . ; status=$$?; rm -rf build dl4j_bridge/dl4j-bridge.jar; exit $$status
 
 examples: setup
 	$(BIN)/python examples/make.py

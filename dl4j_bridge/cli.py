@@ -85,7 +85,12 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 @app.callback(invoke_without_command=True)
 def root(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never touch the network; say what is missing instead.")
+    ] = False,
 ) -> None:
+    if offline:
+        os.environ["DL4J_BRIDGE_OFFLINE"] = "1"
     if version:
         print(__version__)
         raise typer.Exit
@@ -348,6 +353,22 @@ def doctor(
     _print_json(as_json, result)
     if result["problems"]:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: dl4j-bridge fetch",
+    help="Bring what the first start would: DL4J's jars for this platform, and Java's start-up archive.",
+)
+def fetch(as_json: Json = False, debug: Debug = False) -> None:
+    from rich.console import Console
+
+    from dl4j_bridge import fetching, jvm
+
+    fetched = fetching.bring_missing()
+    found = {"fetched": [jar.coordinates for jar in fetched], **jvm.prepare()}
+    console = Console()
+    console.print(f"{found['jars']} jars, {len(fetched)} of them new; start-up archive: {found['archive'] or 'none'}")
+    _print_json(as_json, found)
 
 
 @app.command(epilog="Example: dl4j-bridge info runs/amp", help="Show what a model file holds.")

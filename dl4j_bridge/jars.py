@@ -121,17 +121,20 @@ def class_path(backend: str = "cpu") -> list[Path]:
     if backend == "cuda":
         # The list locks the CPU's jars. Those of CUDA are a gigabyte; whoever wants them lets Maven list them.
         return [our_jar(), *_cuda_class_path()]
-    found, missing = [], []
-    for jar in for_platform(current_platform()):
-        path = find(jar)
-        if path is None:
-            missing.append(jar.coordinates)
-        else:
-            found.append(path)
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise BridgeError("jars", f"missing {', '.join(missing[:3])}{more}", "run: make setup")
-    return [our_jar(), *found]
+    if absent := missing():
+        raise BridgeError("jars", f"missing {named(absent)}", "run: dl4j-bridge fetch")
+    return [our_jar(), *(path for jar in for_platform(current_platform()) if (path := find(jar)))]
+
+
+def missing() -> list[Jar]:
+    """The jars of this platform that no repository here holds."""
+    return [jar for jar in for_platform(current_platform()) if find(jar) is None]
+
+
+def named(wanted: list[Jar]) -> str:
+    """The first of them, and how many more."""
+    more = f" and {len(wanted) - 3} more" if len(wanted) > 3 else ""
+    return ", ".join(jar.coordinates for jar in wanted[:3]) + more
 
 
 def _cuda_class_path() -> list[Path]:

@@ -116,12 +116,12 @@ def test_the_class_path_names_what_is_missing_and_the_command_that_brings_it(pla
         jars.class_path()
     assert all(jar.coordinates in str(e.value) for jar in needed[:3])
     assert f"and {len(needed) - 3} more" in str(e.value)
-    assert str(e.value).endswith("run: make setup")
+    assert str(e.value).endswith("run: dl4j-bridge fetch")
     for jar in needed[1:-1]:
         put(places[0], jar, jar.size)
     with pytest.raises(BridgeError) as e:
         jars.class_path()
-    assert str(e.value) == f"jars: missing {needed[0].coordinates}, {needed[-1].coordinates}; run: make setup"
+    assert str(e.value) == f"jars: missing {needed[0].coordinates}, {needed[-1].coordinates}; run: dl4j-bridge fetch"
 
 
 @pytest.mark.skipif(not any(place.is_file() for place in OUR_PLACES), reason="Maven has not built our jar")

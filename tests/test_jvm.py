@@ -62,7 +62,7 @@ def test_missing_jars_are_named_with_the_command_that_brings_them(tmp_path):
     said = problems({"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "DL4J_BRIDGE_CACHE": str(tmp_path)})
     assert "jars: missing " in said
     assert "and 33 more" in said
-    assert "run: make setup" in said
+    assert "run: dl4j-bridge fetch" in said
 
 
 def test_a_jvm_that_does_not_start_says_why():

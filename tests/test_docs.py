@@ -5,19 +5,26 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import typer
 
 import dl4j_bridge
-from dl4j_bridge import cli, errors
+from dl4j_bridge import audio, cli, errors
+from tests.conftest import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -239,6 +246,35 @@ def test_make_targets_in_the_pages_exist():
             target for block in fenced(page, "", "sh") for target in re.findall(r"^make ([a-z][\w-]*)", block, re.M)
         ]
         assert set(used) <= targets, page.name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the tutorial's commands are a shell's")
+def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
+    """Behind its setting up: every block, in its order, on a recording with the tutorial's rate."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, words in (("dl4j-bridge", "-m dl4j_bridge "), ("python", "")):
+        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
+        (programs / name).chmod(0o755)
+    env = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    voice, rate = soundfile.read(EXAMPLES / "speech_like.wav")
+    soundfile.write(tmp_path / "dry.wav", audio.resample(voice, rate, 8000), 8000, "PCM_16")
+    setting_up = ("make setup", "mkdir")
+    blocks = [b for b in fenced(DOCS / "tutorial.md", "sh") if not b.startswith(setting_up)]
+    assert len(blocks) > 8
+    for block in blocks:
+        done = subprocess.run(
+            ["bash", "-ec", block], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+        )
+        # The pair that the tutorial makes comes late, and diagnose says so.
+        late = "diagnose" in block and "--align" not in block
+        assert done.returncode == (1 if late else 0), block + done.stdout + done.stderr
+        assert ("misaligned" in done.stdout) == late
+    assert soundfile.info(tmp_path / "voice-out.wav").frames == soundfile.info(tmp_path / "dry.wav").frames
+    assert soundfile.info(tmp_path / "new.wav").frames == 5 * 8000
+    heard, wanted = (soundfile.read(tmp_path / name)[0][1000:100_000] for name in ("voice-out.wav", "wet.wav"))
+    assert np.sum((heard - wanted) ** 2) < 0.1 * np.sum(wanted**2)
 
 
 # --- Links and notices.

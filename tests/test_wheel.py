@@ -30,7 +30,7 @@ def wheel(tmp_path_factory):
     for name in ("dl4j_bridge", "pyproject.toml", "README.md"):
         there = CHECKOUT / name
         (shutil.copytree if there.is_dir() else shutil.copy)(there, source / name)
-    for name in ("LICENSE", "NOTICE"):
+    for name in ("LICENSE", "THIRD_PARTY.md"):
         if (CHECKOUT / name).is_file():
             shutil.copy(CHECKOUT / name, source / name)
     shutil.copy(jars.our_jar(), source / "dl4j_bridge" / jars.OURS)

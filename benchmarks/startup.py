@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/startup.py [--quick] [--json]
 
-The plain way is what a program does that knows pyjnius and DL4J only: the same jars, no options, and the same network
-from DL4J's own builder. Ours is `jvm.start` and `Network.create`, with the class-data archive and without. All begin
-with a Python process; what is left of it when the network stands does not count.
+The plain way is what a program does that knows NumPy, pyjnius and DL4J only: the same jars, no options, and the same
+network from DL4J's own builder. Ours is `jvm.start` and `Network.create`, with the class-data archive and without. All
+begin with a Python process; what is left of it when the network stands does not count.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ jvm.start(2, "cpu")
 Network.create(TrainSettings().network, 256)
 """
 THE_PLAIN_WAY = """
+import numpy
 import jnius_config
 jnius_config.set_classpath(*CLASS_PATH)
 from jnius import autoclass

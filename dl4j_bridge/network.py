@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -49,7 +48,7 @@ class Network:
             Of the input and of the output.
         """
         with jvm.java_errors("network"):
-            return cls(jvm.java_class("dl4jbridge.Network").create(_as_json(settings, classes)), classes)
+            return cls(jvm.java_class("dl4jbridge.Network").create(_as_lines(settings, classes)), classes)
 
     @classmethod
     def load(cls, path: Path, settings: NetworkSettings, classes: int) -> Network:
@@ -62,7 +61,7 @@ class Network:
         """
         try:
             with jvm.java_errors(str(path)):
-                return cls(jvm.java_class("dl4jbridge.Network").load(str(path), _as_json(settings, classes)), classes)
+                return cls(jvm.java_class("dl4jbridge.Network").load(str(path), _as_lines(settings, classes)), classes)
         except OSError as e:
             raise BridgeError(path, f"not readable ({e})", "wanted model.zip of a run folder") from e
 
@@ -159,10 +158,10 @@ class Network:
             return SampleStream(self._java.stream(), self._classes)
 
 
-def _as_json(settings: NetworkSettings, classes: int) -> str:
+def _as_lines(settings: NetworkSettings, classes: int) -> str:
     stated = asdict(settings.resolved()) | {"inputs": classes, "outputs": classes}
     del stated["task"]
-    return json.dumps(stated)
+    return "\n".join(f"{name}={value}" for name, value in stated.items())
 
 
 class SampleStream:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import resample_poly
+from scipy.signal import lfilter, resample_poly
 
 from dl4j_bridge import audio, modelfile, synthesis
 from dl4j_bridge.codec import get_codec
@@ -141,6 +141,8 @@ PLANTED = {
     "learning-rate-too-low": ["--learning-rate", "1e-6"],
     "learning-rate-too-high": ["--updater", "rmsprop", "--learning-rate", "0.1", "--clip", "0"],
     "weak-input-scale": ["--init", "xavier"],
+    "non-finite": ["--updater", "sgd", "--learning-rate", "1e30", "--clip", "0"],
+    "stuck-at-uniform": ["--updater", "sgd", "--clip", "1e-9"],
 }
 
 
@@ -197,6 +199,28 @@ def test_what_is_wrong_with_an_output_is_named_at_full_size(source, tmp_path):
     # A filter, a curve and a filter are the amplifier itself; no network of 300 steps is.
     assert set(faithful) <= {"noisier-than-baseline"}
     assert "sampling-noise" in codes(diagnose(*given, "--decode", "sample", "--out", tmp_path / "2"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+def test_a_model_that_is_worse_than_a_filter_is_named_at_full_size(source, tmp_path):
+    dry = audio.open_recording(source).read(RATE)
+    pair = ["--input", source, "--target", written(tmp_path / "wet.wav", lfilter([0.3, 0.3, 0.2, 0.2], 1, dry))]
+    run_ok("train", *pair, "--out", tmp_path / "model", "--steps", 20)
+    result = diagnose("--model", tmp_path / "model", *pair, "--quick", "--out", tmp_path / "o")
+    assert "noisier-than-baseline" in codes(result), result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+def test_a_recording_learnt_by_heart_is_named_at_full_size(source, tmp_path):
+    """Noise is what no network can know of a sound that it has not heard."""
+    dry = audio.open_recording(source).read(RATE)[: 3 * RATE]
+    noisy = np.clip(dry + np.random.default_rng(1).normal(0, 0.1, dry.size), -1, 1)
+    pair = ["--input", written(tmp_path / "x.wav", dry), "--target", written(tmp_path / "y.wav", noisy)]
+    run_ok("train", *pair, "--out", tmp_path / "model", "--steps", 600, "--patience", 100)
+    by_heart = diagnose("--model", tmp_path / "model" / "last.zip", *pair, "--quick", "--out", tmp_path / "o")
+    assert "overfit" in codes(by_heart), by_heart.stdout
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ def test_a_wrong_gradient_is_named_with_its_block():
     record = graves_lstm.forward(reference, graves_lstm.one_hot(x, 256), graves_lstm.zero_states(reference, len(x)))
     gradient, _ = graves_lstm.backward(reference, record, x)
     assert codes(network.compare_gradients(some, at, gradient, x, x)) == []
-    gradient[network.blocks(some)["1/RW"]] *= 1.5
+    gradient[graves_lstm.layout(256, some.hidden, some.layers, 256)["1/RW"][0]] *= 1.5
     outcome = network.compare_gradients(some, at, gradient, x, x)
     assert codes(outcome) == ["gradient-broken"]
     assert list(outcome.findings[0].evidence) == ["1/RW"]

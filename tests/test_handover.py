@@ -333,6 +333,49 @@ class Throws extends Base {
 class FailsLater extends Base { int classOf(byte b) { throw new ArrayIndexOutOfBoundsException("Index -3"); } }
 class Wants extends Base { Wants(int n) { } int classOf(byte b) { return 0; } }
 class Other { }
+
+/** As posted: 32 windows of 1000 samples. */
+class Posted extends Base {
+    static final int BATCH = 32, TIME = 1000;
+    private final byte[] bytes;
+    private int at;
+    Posted() {
+        try (var in = Base.class.getResourceAsStream("/long.raw")) {
+            bytes = in.readAllBytes();
+        } catch (java.io.IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+    int classOf(byte b) { return b & 0xff; }
+    int hop() { return TIME; }
+    void put(INDArray a, int b, int c, int t) { a.putScalar(new int[] {b, c, t}, 1.0); }
+    INDArray finished(INDArray a) { return a; }
+    public DataSet next(int num) {
+        INDArray x = Nd4j.create(new int[] {num, 256, TIME}, 'f'), y = Nd4j.create(new int[] {num, 256, TIME}, 'f');
+        for (int b = 0; b < num; b++, at += hop()) {
+            for (int t = 0; t < TIME; t++) {
+                put(x, b, classOf(bytes[at + t]), t);
+                put(y, b, classOf(bytes[at + t + 1]), t);
+            }
+        }
+        return new DataSet(finished(x), finished(y));
+    }
+    public boolean hasNext() { return at + BATCH * TIME < bytes.length; }
+    public void reset() { at = 0; }
+    public DataSet next() { return next(BATCH); }
+    public int batch() { return BATCH; }
+}
+class PostedSigned extends Posted { int classOf(byte b) { return b + 128; } }
+class PostedOverlaps extends Posted { int hop() { return 10; } }
+class PostedAxes extends Posted { INDArray finished(INDArray a) { return a.permute(0, 2, 1).dup('c'); } }
+class PostedMemory extends Posted {
+    INDArray finished(INDArray a) {
+        return Nd4j.create(a.dup('c').data().asFloat(), new int[] {BATCH, 256, TIME}, 'f');
+    }
+}
+class PostedTwice extends Posted {
+    void put(INDArray a, int b, int c, int t) { super.put(a, b, c, t); super.put(a, b, (c + 7) % 256, t); }
+}
 """
 
 
@@ -347,7 +390,9 @@ def their_jar(tmp_path_factory) -> Path:
     with zipfile.ZipFile(folder / "theirs.jar", "w") as jar:
         for path in (folder / "classes" / "some").glob("*.class"):
             jar.write(path, f"some/{path.name}")
-        jar.writestr("dry.raw", LINEAR.encode(samples(EXAMPLES / "plucked_dry.wav")[:24_001]).tobytes())
+        indices = LINEAR.encode(samples(EXAMPLES / "plucked_dry.wav"))
+        jar.writestr("dry.raw", indices[:24_001].tobytes())
+        jar.writestr("long.raw", indices.tobytes())
     return folder / "theirs.jar"
 
 
@@ -385,6 +430,23 @@ print(json.dumps(said))
         assert said[f"some.{name}"][0] == status, said
         assert words in said[f"some.{name}"][1]
         assert "\n" not in said[f"some.{name}"][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "planted"),
+    [
+        ("Posted", None),
+        ("PostedSigned", "signed-bytes"),
+        ("PostedAxes", "axis-order"),
+        ("PostedMemory", "memory-order"),
+        ("PostedTwice", "not-one-hot"),
+        ("PostedOverlaps", "window-overlap"),
+    ],
+)
+def test_batches_of_the_posted_size_from_the_command_line(their_jar, name, planted):
+    result = run("diagnose", "--json", "--classpath", their_jar, "--iterator", f"some.{name}")
+    assert [finding["code"] for finding in result.json["findings"]][:1] == ([planted] if planted else []), result.stdout
 
 
 def test_an_iterator_from_the_command_line(their_jar, tmp_path):

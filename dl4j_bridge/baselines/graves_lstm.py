@@ -336,17 +336,31 @@ def unpack(flat: npt.ArrayLike, inputs: int, hidden: int, layers: int, outputs: 
         If the vector has not the length that the sizes ask for.
     """
     vector = np.array(flat, np.float64).ravel()
-    sizes = [inputs] + [hidden] * (layers - 1)
-    shapes: list[tuple[int, ...]] = []
-    for size in sizes:
-        shapes += [(size, 4 * hidden), (hidden, 4 * hidden + 3), (1, 4 * hidden)]
-    shapes += [(hidden, outputs), (outputs,)]
-    ends = np.cumsum([np.prod(shape) for shape in shapes])
-    if vector.size != ends[-1]:
-        raise ValueError(f"{vector.size} parameters; these sizes want {ends[-1]}")
-    parts = np.split(vector, ends[:-1])
-    blocks = [part.reshape(shape, order="F") for part, shape in zip(parts, shapes, strict=True)]
+    places = layout(inputs, hidden, layers, outputs)
+    end = places["output/b"][0].stop
+    if vector.size != end:
+        raise ValueError(f"{vector.size} parameters; these sizes want {end}")
+    blocks = [vector[where].reshape(shape, order="F") for where, shape in places.values()]
     return Network(tuple(Layer(*blocks[3 * i : 3 * i + 3]) for i in range(layers)), Output(*blocks[-2:]))
+
+
+def layout(inputs: int, hidden: int, layers: int, outputs: int) -> dict[str, tuple[slice, tuple[int, ...]]]:
+    """Where in DL4J's flat vector each block lies, and its shape in 'f' order.
+
+    Returns
+    -------
+    dict
+        By name, in DL4J's order: ``0/W``, ``0/RW`` (peepholes included), ``0/b``, ..., ``output/W``, ``output/b``.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in range(layers):
+        size = hidden if layer else inputs
+        shapes |= {f"{layer}/W": (size, 4 * hidden), f"{layer}/RW": (hidden, 4 * hidden + 3)}
+        shapes[f"{layer}/b"] = (1, 4 * hidden)
+    shapes |= {"output/W": (hidden, outputs), "output/b": (outputs,)}
+    ends = np.cumsum([np.prod(shape) for shape in shapes.values()]).tolist()
+    starts = [0, *ends[:-1]]
+    return {name: (slice(starts[i], ends[i]), shape) for i, (name, shape) in enumerate(shapes.items())}
 
 
 def pack(network: Network) -> Floats:

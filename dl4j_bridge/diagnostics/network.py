@@ -101,7 +101,8 @@ def compare_gradients(settings: NetworkSettings, at: Floats, gradient: Floats, x
         return graves_lstm.loss(network, one_hot, y, graves_lstm.zero_states(network, batch=len(x)))
 
     figures: dict[str, Any] = {}
-    for name, where in blocks(settings).items():
+    places = graves_lstm.layout(CLASSES, settings.hidden, settings.layers, CLASSES)
+    for name, (where, _) in places.items():
         length = float(np.linalg.norm(gradient[where]))
         along = np.zeros_like(at)
         along[where] = gradient[where] / length if length else 0.0
@@ -155,19 +156,3 @@ def _reference(settings: NetworkSettings, network: Network) -> graves_lstm.Netwo
 
 def _unpack(settings: NetworkSettings, flat: npt.ArrayLike) -> graves_lstm.Network:
     return graves_lstm.unpack(flat, CLASSES, settings.hidden, settings.layers, CLASSES)
-
-
-def blocks(settings: NetworkSettings) -> dict[str, slice]:
-    """Where input weights, recurrent weights with peepholes, and biases of each layer lie in DL4J's flat vector."""
-    hidden, at = settings.hidden, 0
-    found = {}
-    sizes: list[tuple[str, int]] = []
-    for layer in range(settings.layers):
-        inputs = CLASSES if layer == 0 else hidden
-        sizes += [(f"{layer}/W", inputs * 4 * hidden), (f"{layer}/RW", hidden * (4 * hidden + 3))]
-        sizes += [(f"{layer}/b", 4 * hidden)]
-    sizes += [("output/W", hidden * CLASSES), ("output/b", CLASSES)]
-    for name, size in sizes:
-        found[name] = slice(at, at + size)
-        at += size
-    return found

@@ -48,17 +48,17 @@ public final class Network {
         adam = net.getLayer(0) instanceof FusedGravesLSTMLayer ? AdamStep.of(net) : null;
     }
 
-    public static Network create(String settingsJson) {
-        MultiLayerNetwork net = new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(settingsJson)));
+    public static Network create(String settings) {
+        MultiLayerNetwork net = new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(settings)));
         net.init();
         return new Network(net);
     }
 
     /** Reads a zip of stock layers; the settings say which layers shall compute them. */
-    public static Network load(String path, String settingsJson) throws IOException {
+    public static Network load(String path, String settings) throws IOException {
         MultiLayerNetwork stock = MultiLayerNetwork.load(new File(path), true);
         MultiLayerConfiguration configuration = NetworkConfiguration.withLayers(
-                stock.getLayerWiseConfigurations(), NetworkSettings.parse(settingsJson));
+                stock.getLayerWiseConfigurations(), NetworkSettings.parse(settings));
         return new Network(FusedLayers.around(stock, configuration));
     }
 

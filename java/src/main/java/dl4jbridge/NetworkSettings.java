@@ -1,48 +1,64 @@
 package dl4jbridge;
 
+import java.io.IOException;
+import java.io.StringReader;
 import java.lang.reflect.Field;
-import org.nd4j.shade.jackson.annotation.JsonProperty;
-import org.nd4j.shade.jackson.core.JsonProcessingException;
-import org.nd4j.shade.jackson.databind.JsonNode;
-import org.nd4j.shade.jackson.databind.ObjectMapper;
+import java.util.Locale;
+import java.util.Properties;
 
-/** What Python says of a network, as one JSON object. No default lives here: every field must be there. */
+/** What Python says of a network. No default lives here: every field must be there. */
 final class NetworkSettings {
-    @JsonProperty("inputs") int inputs;
-    @JsonProperty("outputs") int outputs;
+    int inputs;
+    int outputs;
     /** "fused" or "stock". */
-    @JsonProperty("layer") String layer;
+    String layer;
     /** "carried" or "stock": see FusedGravesLSTM.GradientState. Stock layers know "stock" only. */
-    @JsonProperty("gradient_state") String gradientState;
-    @JsonProperty("layers") int layers;
-    @JsonProperty("hidden") int hidden;
-    @JsonProperty("tbptt") int tbptt;
+    String gradientState;
+    int layers;
+    int hidden;
+    int tbptt;
     /** "xavier", "one-hot" or "wide": how the weights that do not recur are drawn. */
-    @JsonProperty("init") String init;
-    @JsonProperty("updater") String updater;
-    @JsonProperty("learning_rate") double learningRate;
-    @JsonProperty("l2") double l2;
-    @JsonProperty("weight_decay") double weightDecay;
+    String init;
+    String updater;
+    double learningRate;
+    double l2;
+    double weightDecay;
     /** Largest L2 norm of one layer's gradient; 0 leaves gradients alone. */
-    @JsonProperty("clip") double clip;
+    double clip;
     /** Probability that an input of a layer behind the first is dropped. */
-    @JsonProperty("dropout") double dropout;
-    @JsonProperty("seed") long seed;
+    double dropout;
+    long seed;
 
-    static NetworkSettings parse(String json) {
-        ObjectMapper mapper = new ObjectMapper();
+    /** Reads "name=value" lines; a name is the field's, with_underscores. JSON would cost a tenth of the start. */
+    static NetworkSettings parse(String lines) {
+        Properties given = new Properties();
+        NetworkSettings settings = new NetworkSettings();
         try {
-            // Jackson minds "required" in constructors only.
-            JsonNode tree = mapper.readTree(json);
+            given.load(new StringReader(lines));
             for (Field field : NetworkSettings.class.getDeclaredFields()) {
-                JsonProperty property = field.getAnnotation(JsonProperty.class);
-                if (property != null && !tree.hasNonNull(property.value())) {
-                    throw new IllegalArgumentException("network settings: " + property.value() + " is missing");
+                String name = field.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
+                String value = (String) given.remove(name);
+                if (value == null) {
+                    throw new IllegalArgumentException("network settings: " + name + " is missing");
                 }
+                field.set(settings, valueOf(value, field.getType()));
             }
-            return mapper.treeToValue(tree, NetworkSettings.class);
-        } catch (JsonProcessingException e) {
-            throw new IllegalArgumentException("network settings: " + e.getOriginalMessage(), e);
+        } catch (IOException | IllegalAccessException | NumberFormatException e) {
+            throw new IllegalArgumentException("network settings: " + e.getMessage(), e);
         }
+        if (!given.isEmpty()) {
+            throw new IllegalArgumentException("network settings: unknown " + given.keySet());
+        }
+        return settings;
+    }
+
+    private static Object valueOf(String value, Class<?> type) {
+        if (type == int.class) {
+            return Integer.valueOf(value);
+        }
+        if (type == long.class) {
+            return Long.valueOf(value);
+        }
+        return type == double.class ? Double.valueOf(value) : value;
     }
 }

@@ -3,17 +3,15 @@ package dl4jbridge;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Collectors;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
-import org.nd4j.shade.jackson.core.JsonProcessingException;
-import org.nd4j.shade.jackson.databind.ObjectMapper;
 
 /** Small networks and recordings, and how a test hands them over. */
 public final class Fixtures {
@@ -52,22 +50,19 @@ public final class Fixtures {
         return all;
     }
 
-    public static String json(Map<String, Object> settings) {
-        try {
-            return new ObjectMapper().writeValueAsString(settings);
-        } catch (JsonProcessingException e) {
-            throw new UncheckedIOException(e);
-        }
+    public static String lines(Map<String, Object> settings) {
+        return settings.entrySet().stream().map(e -> e.getKey() + "=" + e.getValue())
+                .collect(Collectors.joining("\n"));
     }
 
     public static Network network(Object... changes) {
-        return Network.create(json(settings(changes)));
+        return Network.create(lines(settings(changes)));
     }
 
     /** The same network without this project's training. */
     public static MultiLayerNetwork dl4j(Object... changes) {
         MultiLayerNetwork net =
-                new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(json(settings(changes)))));
+                new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(lines(settings(changes)))));
         net.init();
         return net;
     }

@@ -4,7 +4,7 @@ import static dl4jbridge.Fixtures.HIDDEN;
 import static dl4jbridge.Fixtures.TBPTT;
 import static dl4jbridge.Fixtures.assertBitEqual;
 import static dl4jbridge.Fixtures.dl4j;
-import static dl4jbridge.Fixtures.json;
+import static dl4jbridge.Fixtures.lines;
 import static dl4jbridge.Fixtures.network;
 import static dl4jbridge.Fixtures.parameters;
 import static dl4jbridge.Fixtures.settings;
@@ -46,7 +46,7 @@ import org.nd4j.linalg.learning.regularization.WeightDecay;
 
 class NetworkConfigurationTest {
     private static MultiLayerConfiguration configuration(Object... changes) {
-        return NetworkConfiguration.of(NetworkSettings.parse(json(settings(changes))));
+        return NetworkConfiguration.of(NetworkSettings.parse(lines(settings(changes))));
     }
 
     private static BaseLayer layer(MultiLayerConfiguration configuration, int index) {
@@ -230,7 +230,7 @@ class NetworkConfigurationTest {
     }
 
     private static void assertRefused(Map<String, Object> settings, String... named) {
-        String text = json(settings);
+        String text = lines(settings);
         String message = assertThrows(IllegalArgumentException.class,
                 () -> NetworkConfiguration.of(NetworkSettings.parse(text))).getMessage();
         for (String name : named) {

@@ -201,7 +201,7 @@ class NetworkTest {
     private Network reload(Network network, boolean withUpdater) throws IOException {
         String path = folder.resolve("model.zip").toString();
         network.save(path, withUpdater);
-        return Network.load(path, Fixtures.json(Fixtures.settings()));
+        return Network.load(path, Fixtures.lines(Fixtures.settings()));
     }
 
     private static void restore(Network network, Map<String, Tensor> state) {

@@ -375,7 +375,7 @@ class FusedLayersTest {
         Network stock = network("stock", updater);
         new Feeder().steps(stock, 0, 6);
         Network fused = Network.load(saved(stock),
-                Fixtures.json(Fixtures.settings("layer", "fused", "gradient_state", gradientState)));
+                Fixtures.lines(Fixtures.settings("layer", "fused", "gradient_state", gradientState)));
         FusedGravesLSTM layer = (FusedGravesLSTM) layer(fused.dl4j().getLayerWiseConfigurations(), 1);
         assertEquals(gradientState.toUpperCase(java.util.Locale.ROOT), layer.getGradientState().name());
         assertNetworksClose(stock.dl4j(), fused.dl4j(), 0, "as read");

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,28 @@ def test_it_learns_what_it_does_not_learn_as_posted(class_path):
 @pytest.mark.parametrize("recording", ["plucked_dry.wav", "speech_like.wav"])
 def test_it_converges_at_full_size(class_path, recording):
     assert accuracies(class_path, "batches=5", recording=recording)[-1] > CONVERGED
+
+
+def test_the_fused_layers_train_in_a_java_program(tmp_path):
+    """The program that docs/java.md shows: our layers in, DL4J's own layers out."""
+    ours = os.pathsep.join(map(str, jars.class_path()))
+    javac = ["javac", "-Xlint:all,-classfile,-path", "-Werror", "-cp", ours, "-d", str(tmp_path)]
+    run(*javac, str(EXAMPLES / "FusedTraining.java"))
+    said = run(
+        "java", "-XX:+UseSerialGC", "-Xmx2g", "-cp", os.pathsep.join([ours, str(tmp_path)]), "FusedTraining",
+        str(tmp_path / "model.zip"), "20",
+    )  # fmt: skip
+    scores = [float(found) for found in re.findall(r"score (\d+\.\d+)", said)]
+    assert len(scores) == 20
+    # Chance is 50 ln 256, and what has not been learnt stays there: the classes are drawn at random.
+    assert scores[-1] < 0.9 * scores[0] < 0.9 * 280, scores
+    with zipfile.ZipFile(tmp_path / "model.zip") as z:
+        assert b"dl4jbridge" not in z.read("configuration.json")
+
+
+def test_the_java_page_shows_lines_of_the_program():
+    page = (PROGRAM.parent / "java.md").read_text(encoding="utf-8")
+    program = (EXAMPLES / "FusedTraining.java").read_text(encoding="utf-8")
+    shown = [block for block in re.findall(r"^```java\n(.*?)^```$", page, re.S | re.M) if block.startswith("        ")]
+    assert len(shown) == 2
+    assert all(block in program for block in shown)

@@ -30,7 +30,7 @@ def wheel(tmp_path_factory):
     for name in ("dl4j_bridge", "pyproject.toml", "README.md"):
         there = CHECKOUT / name
         (shutil.copytree if there.is_dir() else shutil.copy)(there, source / name)
-    for name in ("LICENSE", "NOTICE"):
+    for name in ("LICENSE", "THIRD_PARTY.md"):
         if (CHECKOUT / name).is_file():
             shutil.copy(CHECKOUT / name, source / name)
     shutil.copy(jars.our_jar(), source / "dl4j_bridge" / jars.OURS)
@@ -57,9 +57,7 @@ def maven():
 def without_java(command, **more):
     """Hides the usual places of Java too, where that is allowed."""
     hidden = subprocess.run([*NO_JAVA, "true"], capture_output=True, check=False) if shutil.which("unshare") else None
-    prefix = (
-        [shutil.which("unshare"), *NO_JAVA[1:3], "/bin/sh", *NO_JAVA[4:]] if hidden and not hidden.returncode else []
-    )
+    prefix = [shutil.which("unshare"), "--mount", "/bin/sh", *NO_JAVA[3:]] if hidden and not hidden.returncode else []
     return subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, **more), bool(prefix)
 
 

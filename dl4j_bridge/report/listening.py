@@ -111,8 +111,8 @@ def _spectra(folder: Path, excerpt: Excerpt) -> list[str]:
     caption = f"The same colours in all; the range is {sound_plots.RANGE_DB} dB below the loudest of the target."
     of_error = "Where the error comes near the target, the output is wrong there." if excerpt.error is not None else ""
     return [
-        page.picture(grams, f"spectrograms of {', '.join(excerpt.sounds)}", caption),
         page.picture(spectrum, "power over frequency", f"Power over frequency (Welch). {of_error}".strip()),
+        page.picture(grams, f"spectrograms of {', '.join(excerpt.sounds)}", caption),
     ]
 
 

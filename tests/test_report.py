@@ -170,7 +170,7 @@ def test_compare_says_where_its_report_is(compared, compared_page):
     text = compared_page.read_text()
     for row in compared.json["rows"]:
         assert f"<td>{row['name']}</td>" in text
-        assert f"<td>{row['accuracy']:.4g}</td>" in text
+        assert f"<td>{row['accuracy']:.2%}</td>" in text
 
 
 def test_the_report_of_compare_lies_beside_the_model(effect_run, recordings, tmp_path):

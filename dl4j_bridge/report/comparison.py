@@ -37,10 +37,13 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
     caption = (
         "The model against baselines that were fitted on the same training part. No bar: no distribution, or exact."
     )
-    table = page.cards([page.picture(bars, "bits per sample and signal-to-noise ratios", caption)])
+    picture = page.picture(bars, "bits per sample and signal-to-noise ratios", caption)
+    table = page.table([_row(row) for row in result["rows"]])
     sections = [
-        ("Against the baselines", page.paragraph(f"{result['samples']:,} samples: {part}.") + table),
-        ("", page.table(result["rows"])),
+        (
+            "Against the baselines",
+            page.paragraph(f"{result['samples']:,} samples: {part}.") + page.cards([picture, table]),
+        ),
         *listening.sections(folder, heard, part),
     ]
     if "drift" in result:
@@ -54,6 +57,19 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
     path = folder / "report.html"
     page.write(path, title, sections)
     return path
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "bits": row["bits"],
+        "exact": f"{row['accuracy']:.2%}",
+        "ESR": row["esr"],
+        "SNR (dB)": "exact" if row["esr"] == 0 else row["snr_db"] and f"{row['snr_db']:.1f}",
+        "STFT": row["stft"],
+        "parameters": f"{row['parameters']:,}",
+        "samples/s": f"{row['samples_per_second']:,.0f}",
+    }
 
 
 def _drift(drift: dict[str, Any]) -> str:

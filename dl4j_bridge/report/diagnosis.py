@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ def write(
         Of the page.
     """
     sections = [("Verdict", _verdict(findings)), ("Checks", page.table([_ticked(check) for check in checks]))]
+    curves = _curves(folder, figures)
+    if curves:
+        sections.append(("Learning", page.cards(curves)))
     x, y = case.indices
     counts: dict[str, npt.NDArray[np.integer]] = {"input": np.bincount(x, minlength=256)}
     if case.target:
@@ -53,23 +57,33 @@ def write(
         folder / "histogram.png", "how often each of the 256 classes comes", "In all that was looked at."
     )
     sections.append(("Classes", page.cards([classes])))
-    sections += listening.sections(folder, _excerpt(case, model), "the held-out test part")
-    for name in ("identity", "pair", "next sample"):
-        if "curve" in figures.get(name, {}):
-            picture = folder / f"{name.replace(' ', '-')}.png"
-            plots.trial(picture, figures[name]["curve"], figures[name]["floors"])
-            curve = page.picture(picture, f"bits per sample of the {name} over steps")
-            sections.append((f"Learning: {name}", page.cards([curve])))
-    for name, values in figures.items():
-        shown = {key: value for key, value in values.items() if key not in ("curve", "histogram", "trials")}
-        trials = page.table(values.get("trials", []))
-        if shown or trials:
-            sections.append((f"Measured: {name}", page.facts(_without_lists(shown)) + trials))
+    of_what = "" if case.is_whole else " of the stretches that were looked at"
+    sections += listening.sections(folder, _excerpt(case, model), f"the held-out test part{of_what}")
+    sections.append(("Measured", "".join(page.folded(name, measured) for name, measured in _measured(figures))))
     sections.append(("", page.folded("Settings", page.facts(case.settings.as_dict()))))
     sections.append(("", page.folded("Versions", page.facts(training.versions_without_java()))))
     path = folder / "report.html"
     page.write(path, f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""), sections)
     return path
+
+
+def _curves(folder: Path, figures: dict[str, dict[str, Any]]) -> list[str]:
+    pictures = []
+    for name in ("identity", "pair", "next sample"):
+        if "curve" in figures.get(name, {}):
+            path = folder / f"{name.replace(' ', '-')}.png"
+            plots.trial(path, figures[name]["curve"], figures[name]["floors"])
+            pictures.append(page.picture(path, f"bits per sample of the {name} over steps", f"A short trial: {name}."))
+    return pictures
+
+
+def _measured(figures: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A table for each check that measured something."""
+    for name, values in figures.items():
+        shown = {key: value for key, value in values.items() if key not in ("curve", "histogram", "trials")}
+        trials = page.table(values.get("trials", []))
+        if shown or trials:
+            yield name, page.facts(_without_lists(shown)) + trials
 
 
 def _excerpt(case: Case, model: Model | None) -> excerpt.Excerpt:

@@ -16,8 +16,8 @@ Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
 SECONDS = 8.0
-# Parameters times samples that a network may take for a report: two or three seconds of one core.
-MOST_WORK = 2.5e10
+# Parameters times samples that a network may take for a report: three seconds of one core.
+MOST_WORK = 3e10
 # Of a stretch, when the loudest one is looked for.
 STRIDE = 512
 

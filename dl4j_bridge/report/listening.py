@@ -19,9 +19,9 @@ FEWEST_SAMPLES = 64
 
 _TITLES = {"input": "Input (dry)", "target": "Target", "output": "Output of the model"}
 _TITLES_OF_NEXT = {
-    "target": "Recording",
-    "output": "Expected next sample (the recording is heard)",
-    "drawn": "New audio (the model hears itself)",
+    "target": "Recording (target)",
+    "output": "Expected next sample (output)",
+    "drawn": "New audio (drawn)",
 }
 
 
@@ -58,7 +58,7 @@ def wav(sound: Floats, rate: int) -> bytes:
     return buffer.getvalue()
 
 
-def sections(folder: Path, excerpt: Excerpt, part: str) -> list[tuple[str, str]]:
+def sections(folder: Path, excerpt: Excerpt, part: str, remark: str = "") -> list[tuple[str, str]]:
     """Write the pictures of an excerpt into a folder, and give headings and HTML for `page.write`.
 
     Parameters
@@ -69,11 +69,13 @@ def sections(folder: Path, excerpt: Excerpt, part: str) -> list[tuple[str, str]]
         With an output or without.
     part
         What it was cut from, in words.
+    remark
+        On what can be heard.
     """
     if excerpt.size < FEWEST_SAMPLES:
         return [("Listen", page.paragraph(f"{part} has {excerpt.size} samples: too short to be heard or drawn."))]
     has_output = "output" in excerpt.sounds
-    groups = [("Listen", _players(excerpt, part))]
+    groups = [("Listen", _players(excerpt, part, remark))]
     if has_output:
         groups.append(("Waves and spectra", page.cards([*_waves(folder, excerpt), *_spectra(folder, excerpt)])))
     else:
@@ -81,12 +83,12 @@ def sections(folder: Path, excerpt: Excerpt, part: str) -> list[tuple[str, str]]
     return [*groups, ("Levels and classes", page.cards([*_transfer(folder, excerpt), *_classes(folder, excerpt)]))]
 
 
-def _players(excerpt: Excerpt, part: str) -> str:
+def _players(excerpt: Excerpt, part: str, remark: str) -> str:
     titles = _TITLES if "input" in excerpt.sounds else _TITLES_OF_NEXT
     begin, end = excerpt.start / excerpt.rate, (excerpt.start + excerpt.size) / excerpt.rate
     text = (
         f"The loudest {end - begin:.1f} s of {part}, from {begin:.1f} s on. All players are level-matched: brought to "
-        "the same RMS, so that none seems better because it is louder. The gain of each is below its name."
+        "the same RMS, so that none seems better because it is louder. The gain of each is below its name. " + remark
     )
     players = "".join(
         page.player(wav(sound, excerpt.rate), titles[name], f"gain {gain:+.1f} dB")

@@ -34,14 +34,14 @@ img { display: block; width: 100%; height: auto; background: white; border-radiu
 .players { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
 .number b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
 audio { display: block; width: 100%; margin-top: .5rem; }
-.scroll { overflow-x: auto; overflow-wrap: normal; }
+.scroll { overflow-x: auto; overflow-wrap: normal; margin-bottom: 1rem; break-inside: avoid; }
 table { border-collapse: collapse; font-size: .9rem; }
 td, th { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }
 tr + tr { border-top: 1px solid var(--line); }
 td { font-variant-numeric: tabular-nums; }
 .facts td { overflow-wrap: anywhere; }
 details { margin-top: .75rem; } summary { cursor: pointer; }
-details .scroll { border: 0; padding: .5rem 0 0; }
+details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 """
 
 

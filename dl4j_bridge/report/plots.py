@@ -144,7 +144,9 @@ def _bars(axes: Axes, values: list[tuple[str, float | None]], form: str) -> None
     """Horizontal bars, the first in a colour of its own; none where there is no value."""
     heights = [np.nan if value is None else value for _, value in values]
     bars = axes.barh([name for name, _ in values], heights, color=[ORANGE] + [BLUE] * (len(values) - 1))
-    axes.bar_label(bars, labels=["" if np.isnan(height) else form % height for height in heights], padding=3)
+    axes.bar_label(
+        bars, labels=["" if np.isnan(height) else form % (round(height, 2) + 0.0) for height in heights], padding=3
+    )
     # Room for the figures behind the bars.
     axes.margins(x=0.3)
 

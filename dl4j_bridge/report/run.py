@@ -21,6 +21,7 @@ def write(run: Run) -> None:
     folder = run.folder.path
     stored = run.folder.read_run()
     result = stored["result"]
+    heard = _excerpt(run)
     about_run = {
         "settings": stored["settings"],
         "versions": stored["versions"],
@@ -28,7 +29,7 @@ def write(run: Run) -> None:
     sections = [
         ("", _figures(result)),
         ("Learning", _curves(run)),
-        *listening.sections(folder, _excerpt(run), _part_in_words(run)),
+        *listening.sections(folder, heard, _part_in_words(run), _remark(run, heard)),
         ("Run", page.facts({name: value for name, value in result.items() if name != "valid"})),
         ("Recordings", page.table([_recordings(pair) for pair in stored["pairs"]])),
         ("", "".join(page.folded(name.capitalize(), page.facts(values)) for name, values in about_run.items())),
@@ -91,6 +92,14 @@ def _excerpt(run: Run) -> excerpt.Excerpt:
     x, y = run.signals[0]
     rate, temperature = run.about["rate"], generation.temperature_of(about)
     return excerpt.of_network(network, run.task, x, y, training.part_of(y.size, "test"), rate, temperature)
+
+
+def _remark(run: Run, heard: excerpt.Excerpt) -> str:
+    """Where there is more to hear, if it would have taken too long here."""
+    _, y = training.part(run.signals[0], "test")
+    if heard.size >= min(y.size, round(excerpt.SECONDS * heard.rate)):
+        return ""
+    return f"The report of dl4j-bridge compare has up to {excerpt.SECONDS:.0f} s."
 
 
 def _recordings(pair: dict[str, Any]) -> dict[str, Any]:

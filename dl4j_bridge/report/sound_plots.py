@@ -13,8 +13,14 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from dl4j_bridge.report.canvas import GREY, SIGNALS, decibels, figure, legend, panels, save, style
 from dl4j_bridge.report.excerpt import Excerpt, Floats, Indices
 
-# The output lies over the target, which is to be seen where they are alike.
-LINES = {"input": 0.8, "target": 3.0, "output": 1.2, "drawn": 1.2, "error": 1.2}
+# The output lies over the target, a pale band that is to be seen where they are alike.
+LINES: dict[str, dict[str, float]] = {
+    "input": {"linewidth": 0.8},
+    "target": {"linewidth": 4.0, "alpha": 0.4},
+    "output": {"linewidth": 1.3},
+    "drawn": {"linewidth": 1.3},
+    "error": {"linewidth": 1.3},
+}
 WAVE_SECONDS = 0.02
 # A stretch below this share of the mean energy is a rest, and no typical one.
 REST = 0.01
@@ -61,7 +67,7 @@ def waves(path: Path, excerpt: Excerpt) -> None:
         here = slice(start, start + size)
         milliseconds = 1000 * np.arange(start, start + shown["target"][here].size) / excerpt.rate
         for signal, sound in shown.items():
-            a.plot(milliseconds, sound[here], color=SIGNALS[signal], label=signal, linewidth=LINES[signal])
+            _line(a, signal, milliseconds, sound[here])
         a.set_title(f"{name} ({milliseconds[0] / 1000:.2f} s)", fontsize=10, loc="left")
         a.set_ylabel("sample value")
         a.xaxis.set_major_locator(MaxNLocator(6))
@@ -135,7 +141,7 @@ def error_spectrum(path: Path, excerpt: Excerpt) -> None:
     for name, sound in signals.items():
         level = decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
         top = max(top, float(level.max()))
-        axes.plot(frequencies[1:], level[1:], color=SIGNALS[name], label=name, linewidth=LINES[name])
+        _line(axes, name, frequencies[1:], level[1:])
     axes.set_xscale("log")
     axes.set_xlim(frequencies[1], frequencies[-1])
     axes.set_ylim(bottom=max(axes.get_ylim()[0], top - 100))
@@ -218,6 +224,11 @@ def confusion(path: Path, wanted: Indices, found: Indices) -> None:
     where.set_xlabel("target's class (128 is silence)")
     where.set_ylabel("classes off")
     save(path, drawn)
+
+
+def _line(axes: Axes, signal: str, x: Floats, y: Floats) -> None:
+    (line,) = axes.plot(x, y, color=SIGNALS[signal], label=signal)
+    line.set(**LINES[signal])
 
 
 def _density(axes: Axes, counts: Floats, extent: tuple[float, float, float, float], colours: str) -> None:

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import shutil
+import signal as signal_numbers
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,7 @@ from dl4j_bridge.codec import LINEAR
 from dl4j_bridge.report import excerpt, listening, sound_plots
 from dl4j_bridge.tasks.samples import SamplesTask
 from tests.conftest import SMALL, run, run_ok
+from tests.test_training import interrupt_after
 
 RATE = 11025
 EFFECT = SamplesTask(LINEAR, 0.0, "target")
@@ -206,6 +208,17 @@ def test_what_cannot_be_drawn_is_no_error(kind, tmp_path):
     found = Page(tmp_path / "run" / "report.html")
     assert len(found.sounds) == (3 if kind == "silent" else 0)
     assert set(found.pictures) >= CURVES
+
+
+def test_an_interrupted_run_is_heard_as_it_stands(recordings, tmp_path):
+    pair = ["--input", recordings[0], "--target", recordings[1]]
+    args = ["train", *pair, "--out", tmp_path / "run", "--minutes", 5, *SMALL]
+    status, stderr = interrupt_after(tmp_path / "run", 3, signal_numbers.SIGINT, *args)
+    assert status == 130, stderr
+    found = Page(tmp_path / "run" / "report.html")
+    assert "Interrupted at step" in found.text
+    assert set(found.pictures) == CURVES | OF_SOUND
+    assert len(found.sounds) == 3
 
 
 # The numbers behind the pictures, against other people's code.

@@ -237,6 +237,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
         f"{folder}: {result['steps']} steps, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
         f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {tables.esr(valid['esr'])}"
     )
+    print(f"look: {shlex.quote(result['run'] + '/report.html')}")
     following = (
         "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
     )
@@ -310,6 +311,10 @@ def compare(
     pytorch: Annotated[bool, _flag("pytorch")] = False,
     pytorch_steps: Annotated[int | None, _setting("pytorch_steps")] = None,
     drift_seconds: Annotated[float | None, _setting("drift_seconds")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for report.html.", show_default="compare, beside the model file"),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = None,
     debug: Debug = False,
@@ -320,12 +325,13 @@ def compare(
     options = {"wavs": wavs, "plot": plot, "pytorch_steps": pytorch_steps, "drift_seconds": drift_seconds}
     settings = _given(config.CompareSettings, pytorch=pytorch, **options)
     with samples_progress("compare") as report:
-        result = comparing.compare(model, source, target, settings, report)
+        result = comparing.compare(model, source, target, settings, report, out or comparing.report_folder(model))
     _print_notes(result)
     part = "the held-out test part" if result["part"] == "test" else "all of the recordings"
     _print_rows(result["rows"], f"{result['samples']:,} samples: {part}")
     if "drift" in result:
         _print_drift(result["drift"])
+    print(f"look: {result['report']}")
     _print_json(as_json, result)
 
 

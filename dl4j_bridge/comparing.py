@@ -35,6 +35,7 @@ def compare(
     target: Path | None,
     settings: CompareSettings = PLAIN,
     report: Callable[[int, int], None] = lambda done, total: None,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Judge a model and the baselines on the same samples.
 
@@ -51,13 +52,16 @@ def compare(
         What to do beside the table.
     report
         Called with the samples done and all samples.
+    out
+        Folder of ``report.html``, there or to be made; no report if not given.
 
     Returns
     -------
     dict
         ``rows`` (each ``name, bits, accuracy, esr, snr_db, stft, parameters, samples_per_second``; bits is None where
-        there is no distribution), ``part`` (``test`` or ``all``), ``samples``, ``notes``, ``wavs`` and ``plot`` (what
-        was written, or None), and ``drift`` for a model that predicts the next sample: see `drift.measure`.
+        there is no distribution), ``part`` (``test`` or ``all``), ``samples``, ``notes``, ``wavs``, ``plot`` and
+        ``report`` (what was written, or None), and ``drift`` for a model that predicts the next sample: see
+        `drift.measure`.
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
@@ -66,14 +70,16 @@ def compare(
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
     trained = _pair_of_training(about, source, target)
     _check_settings(settings, source, trained is not None)
+    if out:
+        files.check_folder(out)
     part = _part(about, source, target, trained)
     jvm.start()
     loaded = modelfile.load(zip_path)
     judge = _Judge(part, settings.wavs, report)
-    baseline_rows = list(_fitted_when_trained(part.task, loaded.baselines))
+    baseline_rows = list(fitted_when_trained(part.task, loaded.baselines))
     judge.rows_to_come = 1 + len(baseline_rows) + settings.pytorch
     stream = loaded.network.stream()
-    judge.row("model", loaded.network.parameter_count, _of_model(stream, part))
+    sound, classes = judge.row("model", loaded.network.parameter_count, _of_model(stream, part))
     for name, baseline in baseline_rows:
         # What is imported on first use is not part of its speed.
         baseline.predict(part.x[:1])
@@ -88,6 +94,7 @@ def compare(
         "notes": list(part.pair.notes),
         "wavs": settings.wavs and str(settings.wavs),
         "plot": settings.plot and str(settings.plot),
+        "report": out and str(out / "report.html"),
     }
     if target is None and settings.drift_seconds:
         result["drift"] = _drift(stream, part, settings.drift_seconds, generation.temperature_of(about))
@@ -95,7 +102,17 @@ def compare(
         from dl4j_bridge.report import plots
 
         plots.comparison(settings.plot, judge.rows)
+    if out:
+        from dl4j_bridge.report import comparison, excerpt
+
+        heard = excerpt.of_output(part.task, part.x, part.y, slice(part.start, part.end), part.rate, sound, classes)
+        comparison.write(out, f"Comparison on {source.name}", result, heard, about)
     return result
+
+
+def report_folder(model: Path) -> Path:
+    """Where `compare` writes its report if nothing else is said: ``compare``, beside the model file."""
+    return modelfile.resolve(model).parent / "compare"
 
 
 @dataclass(frozen=True)
@@ -152,8 +169,8 @@ def _check_settings(settings: CompareSettings, source: Path, is_of_training: boo
         import_torch()
 
 
-def _fitted_when_trained(task: SamplesTask, stored: modelfile.Arrays) -> Iterator[tuple[str, Baseline]]:
-    """Baselines with the names of their rows."""
+def fitted_when_trained(task: SamplesTask, stored: modelfile.Arrays) -> Iterator[tuple[str, Baseline]]:
+    """Baselines of a model file, with the names of their rows."""
     for kind in baselines.ALL:
         prefix = f"{kind.name}/"
         kept = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
@@ -219,7 +236,8 @@ class _Judge:
             self._write("input", part.task.to_samples(part.x[here]))
             self._write("target", self._target)
 
-    def row(self, name: str, parameters: int, predictions: Iterator[Prediction]) -> None:
+    def row(self, name: str, parameters: int, predictions: Iterator[Prediction]) -> tuple[Sound, Indices]:
+        """Judge what one of them says; its sound and classes of the whole part come back, each of shape (n,)."""
         task, wanted = self._part.task, self._wanted
         nats: float | None = 0.0
         sounds, classes = [], []
@@ -237,11 +255,11 @@ class _Judge:
             at = stop
             self._report(len(self.rows) * wanted.size + at, self.rows_to_come * wanted.size)
             began = time.perf_counter()
-        sound = np.concatenate(sounds)
+        sound, said_classes = np.concatenate(sounds), np.concatenate(classes)
         self.rows.append(
             {
                 "name": name,
-                **task.score(sound, np.concatenate(classes), nats, wanted),
+                **task.score(sound, said_classes, nats, wanted),
                 "stft": metrics.stft_distance(self._target, sound),
                 "parameters": parameters,
                 "samples_per_second": wanted.size / seconds,
@@ -249,6 +267,7 @@ class _Judge:
         )
         if self._wavs:
             self._write(name, sound)
+        return sound, said_classes
 
     def _write(self, name: str, sound: Sound) -> None:
         assert self._wavs is not None

@@ -104,11 +104,11 @@ def diagnose(request: Request, out: Path | None = None, report: Report = lambda 
         case = Case(request.source, request.target, _settings(request, about))
         folder = RunFolder(out or RunFolder.fresh_name(Path(f"diagnose-{request.source.stem}")))
         folder.check_free()
-        _examine(case, request, about, suite)
+        model = _examine(case, request, about, suite)
         from dl4j_bridge.report import diagnosis
 
         folder.create()
-        page = diagnosis.write(folder.path, case, suite.findings, suite.figures, suite.checks)
+        page = diagnosis.write(folder.path, case, suite.findings, suite.figures, suite.checks, model)
     findings = [finding.as_dict() for finding in suite.findings]
     return {
         "verdict": "fault" if any(finding.severity == FAULT for finding in suite.findings) else "ok",
@@ -145,13 +145,14 @@ class _Suite:
         return any(finding.code in codes for finding in self.findings)
 
 
-def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: _Suite) -> None:
+def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: _Suite) -> modelfile.Model | None:
+    """Run the checks; a model that they needed comes back."""
     settings = case.settings
     suite.run(data.checks(case))
     x, y = case.indices
     if pairs.split(x.size)["train"][1] < settings.run.length:
         # Not one window: what is too short was said.
-        return
+        return None
     jvm.start(settings.threads)
     suite.run(
         handover.checks(
@@ -165,7 +166,7 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
         )
     )
     if suite.found(NO_TENSORS):
-        return
+        return None
     effort = learning.QUICK if request.quick else learning.FULL
     if about is None:
         suite.run(network.checks(learning.as_fused(settings).network, x, y))
@@ -173,13 +174,13 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
         suite.run([identity])
         if not suite.found(NO_PAIR | NO_LEARNING):
             suite.run(pair)
-        return
+        return None
     assert request.model is not None
-    model = modelfile.load(modelfile.resolve(request.model)).network
-    suite.run(network.checks(settings.network, x, y, model))
-    if suite.found(NO_PAIR):
-        return
-    suite.run(_model_checks(case, request, about, model))
+    model = modelfile.load(modelfile.resolve(request.model))
+    suite.run(network.checks(settings.network, x, y, model.network))
+    if not suite.found(NO_PAIR):
+        suite.run(_model_checks(case, request, about, model.network))
+    return model
 
 
 def _model_checks(case: Case, request: Request, about: dict[str, Any], model: Any) -> Iterator[Check]:

@@ -100,8 +100,10 @@ class Run:
     signals: list[Stretch]
     about: dict[str, Any]
     state: RunState = field(default_factory=RunState)
-    # Of a resumed run: what it fitted when it began, since fitting again may round differently.
+    # Of a resumed run: what it fitted when it began, since fitting again may round differently. Else `train` fits them.
     baselines: modelfile.Arrays = field(default_factory=dict)
+    # There once a run has ended by itself.
+    best: modelfile.Model | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -237,7 +239,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     with _interruptible() as interrupted, run.folder.open_log() as log:
-        fitted = _fit_baselines(run.task, training, run.baselines)
+        fitted = run.baselines = _fit_baselines(run.task, training, run.baselines)
         reason = _reason_to_stop(run, windows)
         if state.step == 0:
             _save_last(run, fitted)
@@ -269,7 +271,8 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, _validate(run, settings.validation_samples), fitted)
-            valid = _finish_best(run, fitted)
+            run.best = _finish_best(run, fitted)
+            valid = _validate_at_length(run, run.best)
         _save_last(run, fitted)
     result = {
         "run": str(run.folder.path),
@@ -289,12 +292,16 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
 def versions() -> dict[str, str]:
     """Versions of all that has a part in the result."""
     java = jvm.java_class("java.lang.System").getProperty("java.version")
+    return versions_without_java() | {"java": str(java)}
+
+
+def versions_without_java() -> dict[str, str]:
+    """What of `versions` can be told before the JVM is there."""
     return {
         "dl4j_bridge": __version__,
         "dl4j": jars.dl4j_version(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "java": str(java),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -488,13 +495,18 @@ def _save_last(run: Run, fitted: modelfile.Arrays) -> None:
     modelfile.save(run.folder.last, model, with_updater=True)
 
 
-def _finish_best(run: Run, fitted: modelfile.Arrays) -> dict[str, float | None]:
-    """Validate the best network at length; one that predicts the next sample learns its temperature as well."""
+def _finish_best(run: Run, fitted: modelfile.Arrays) -> modelfile.Model:
+    """Load the best network; one that predicts the next sample learns its temperature as well."""
     best = modelfile.load(run.folder.model)
     if run.task.predicts == "next":
         heard = [part(signals, "train")[0] for signals in run.signals]
         about = best.about | {"sampling": generation.find_temperature(best.network.stream(), heard)}
-        modelfile.save(run.folder.model, modelfile.Model(best.network, about, fitted), with_updater=False)
+        best = modelfile.Model(best.network, about, fitted)
+        modelfile.save(run.folder.model, best, with_updater=False)
+    return best
+
+
+def _validate_at_length(run: Run, best: modelfile.Model) -> dict[str, float | None]:
     return validate(
         best.network, run.task, [_Part(s, part_of(s[0].size, "valid")) for s in run.signals], FINAL_VALIDATION_SAMPLES
     )

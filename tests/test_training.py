@@ -58,7 +58,7 @@ def test_a_run_folder_holds_what_the_design_says(effect_run):
     assert stored["settings"]["network"]["hidden"] == 16
     assert set(stored["versions"]) == {"dl4j_bridge", "dl4j", "python", "numpy", "java", "system"}
     page = (effect_run / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 8
     assert "http" not in page
 
 

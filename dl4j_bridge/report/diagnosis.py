@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge import generation, training
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Finding
-from dl4j_bridge.report import page, plots
+from dl4j_bridge.modelfile import Model
+from dl4j_bridge.report import excerpt, listening, page, plots
+from dl4j_bridge.tasks.samples import SamplesTask
 
 
 def write(
@@ -20,8 +24,20 @@ def write(
     findings: list[Finding],
     figures: dict[str, dict[str, Any]],
     checks: list[dict[str, Any]],
+    model: Model | None = None,
 ) -> Path:
     """Draw what was measured and write ``report.html``.
+
+    Parameters
+    ----------
+    folder
+        It exists.
+    case
+        What was looked at.
+    findings, figures, checks
+        What was found.
+    model
+        Heard on the held-out part, if there is one.
 
     Returns
     -------
@@ -29,26 +45,55 @@ def write(
         Of the page.
     """
     sections = [("Verdict", _verdict(findings)), ("Checks", page.table([_ticked(check) for check in checks]))]
+    curves = _curves(folder, figures)
+    if curves:
+        sections.append(("Learning", page.cards(curves)))
     x, y = case.indices
     counts: dict[str, npt.NDArray[np.integer]] = {"input": np.bincount(x, minlength=256)}
     if case.target:
         counts["target"] = np.bincount(y, minlength=256)
     plots.histogram(folder / "histogram.png", counts)
-    sections.append(("Classes", page.picture(folder / "histogram.png", "how often each of the 256 classes comes")))
+    classes = page.picture(
+        folder / "histogram.png", "how often each of the 256 classes comes", "In all that was looked at."
+    )
+    sections.append(("Classes", page.cards([classes])))
+    of_what = "" if case.is_whole else " of the stretches that were looked at"
+    sections += listening.sections(folder, _excerpt(case, model), f"the held-out test part{of_what}")
+    sections.append(("Measured", "".join(page.folded(name, measured) for name, measured in _measured(figures))))
+    sections.append(("", page.folded("Settings", page.facts(case.settings.as_dict()))))
+    sections.append(("", page.folded("Versions", page.facts(training.versions_without_java()))))
+    path = folder / "report.html"
+    page.write(path, f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""), sections)
+    return path
+
+
+def _curves(folder: Path, figures: dict[str, dict[str, Any]]) -> list[str]:
+    pictures = []
     for name in ("identity", "pair", "next sample"):
         if "curve" in figures.get(name, {}):
-            picture = folder / f"{name.replace(' ', '-')}.png"
-            plots.trial(picture, figures[name]["curve"], figures[name]["floors"])
-            sections.append((f"Learning: {name}", page.picture(picture, f"bits per sample of the {name} over steps")))
+            path = folder / f"{name.replace(' ', '-')}.png"
+            plots.trial(path, figures[name]["curve"], figures[name]["floors"])
+            pictures.append(page.picture(path, f"bits per sample of the {name} over steps", f"A short trial: {name}."))
+    return pictures
+
+
+def _measured(figures: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A table for each check that measured something."""
     for name, values in figures.items():
         shown = {key: value for key, value in values.items() if key not in ("curve", "histogram", "trials")}
         trials = page.table(values.get("trials", []))
         if shown or trials:
-            sections.append((f"Measured: {name}", page.facts(_without_lists(shown)) + trials))
-    sections.append(("Settings", page.facts(case.settings.as_dict())))
-    path = folder / "report.html"
-    page.write(path, f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""), sections)
-    return path
+            yield name, page.facts(_without_lists(shown)) + trials
+
+
+def _excerpt(case: Case, model: Model | None) -> excerpt.Excerpt:
+    """The pair alone where there is no model."""
+    x, y = case.indices
+    part = training.part_of(y.size, "test")
+    if model is None:
+        return excerpt.of_pair(case.task, x, y, part, case.rate)
+    task, temperature = SamplesTask.from_dict(model.about), generation.temperature_of(model.about)
+    return excerpt.of_network(model.network, task, x, y, part, case.rate, temperature)
 
 
 def _verdict(findings: list[Finding]) -> str:

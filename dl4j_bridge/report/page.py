@@ -1,4 +1,4 @@
-"""``report.html``: one file, the pictures inside."""
+"""``report.html``: one file, the pictures and the sound inside."""
 
 from __future__ import annotations
 
@@ -9,36 +9,94 @@ from typing import Any
 
 from dl4j_bridge.files import write_bytes
 
+# A telephone shows one column. The pictures are black on white: at night they lie on a card that is not too bright.
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; }
-img { width: 100%; background: white; border-radius: 4px; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }
-td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+:root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5d5d5b; --ground: #f5f5f2; --card: #fff; --line: #dadad6; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e3; --soft: #a5a5a1; --ground: #141517; --card: #1e2023; --line: #383b40; }
+  img { filter: brightness(.88); }
+}
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
+  max-width: 72rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 1rem; }
+h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+p { max-width: 44rem; margin: .5rem 0; }
+.cards { columns: 28rem 2; column-gap: 1rem; }
+figure { margin: 0 0 1rem; max-width: 44rem; break-inside: avoid; }
+figure, .number, .player, .scroll, details { background: var(--card); border: 1px solid var(--line);
+  border-radius: 8px; padding: .75rem; }
+figcaption, small { color: var(--soft); font-size: .875rem; display: block; }
+figcaption { margin-top: .5rem; }
+img { display: block; width: 100%; height: auto; background: white; border-radius: 4px; }
+.numbers, .players { display: grid; gap: .75rem; }
+.numbers { grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
+.players { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
+.number b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
+audio { display: block; width: 100%; margin-top: .5rem; }
+.scroll { overflow-x: auto; overflow-wrap: normal; margin-bottom: 1rem; break-inside: avoid; }
+table { border-collapse: collapse; font-size: .9rem; }
+td, th { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }
+tr + tr { border-top: 1px solid var(--line); }
+td { font-variant-numeric: tabular-nums; }
+.facts td { overflow-wrap: anywhere; }
+details { margin-top: .75rem; } summary { cursor: pointer; }
+details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 """
 
 
 def write(path: Path, title: str, sections: list[tuple[str, str]]) -> None:
     """Write a page of sections, each a heading and ready HTML."""
-    body = "".join(f"<h2>{html.escape(heading)}</h2>{content}" for heading, content in sections)
+    body = "".join((f"<h2>{html.escape(heading)}</h2>" if heading else "") + content for heading, content in sections)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        '<meta name="viewport" content="width=device-width">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
     )
     write_bytes(path, page.encode())
 
 
-def picture(path: Path, text: str) -> str:
-    """A PNG, put into the page itself."""
+def picture(path: Path, text: str, caption: str = "") -> str:
+    """A PNG, put into the page itself; the caption says how to read it."""
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{data}">'
+    below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img alt="{html.escape(text)}" src="data:image/png;base64,{data}">{below}</figure>'
+
+
+def cards(pictures: list[str]) -> str:
+    """Pictures side by side, as many as there is room for."""
+    return f'<div class="cards">{"".join(pictures)}</div>'
 
 
 def sound(path: Path, text: str) -> str:
     """A player with the recording inside."""
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f'<p>{html.escape(text)}<br><audio controls src="data:audio/wav;base64,{data}"></audio></p>'
+    return player(path.read_bytes(), text)
+
+
+def player(wav: bytes, text: str, remark: str = "") -> str:
+    """A player of a whole wav file."""
+    data = base64.b64encode(wav).decode()
+    below = f"<small>{html.escape(remark)}</small>" if remark else ""
+    source = f"data:audio/wav;base64,{data}"
+    return f'<div class="player">{html.escape(text)}{below}<audio controls src="{source}"></audio></div>'
+
+
+def numbers(values: dict[str, str]) -> str:
+    """The few figures that count, large."""
+    tiles = "".join(
+        f'<div class="number"><b>{html.escape(value)}</b><small>{html.escape(name)}</small></div>'
+        for name, value in values.items()
+    )
+    return f'<div class="numbers">{tiles}</div>'
+
+
+def paragraph(text: str) -> str:
+    return f"<p>{html.escape(text)}</p>"
+
+
+def folded(summary: str, content: str) -> str:
+    """What only some want to see."""
+    return f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -49,7 +107,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = "".join(
         "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in row.values()) + "</tr>" for row in rows
     )
-    return f"<table><tr>{head}</tr>{lines}</table>"
+    return f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
 
 
 def facts(values: dict[str, Any]) -> str:
@@ -57,7 +115,7 @@ def facts(values: dict[str, Any]) -> str:
     lines = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(_text(value))}</td></tr>" for name, value in _flat(values)
     )
-    return f"<table>{lines}</table>"
+    return f'<div class="scroll"><table class="facts">{lines}</table></div>'
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -70,4 +128,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def _text(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)

@@ -1,0 +1,240 @@
+"""Pictures of what a network does to sound, as PNG files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from dl4j_bridge.report.canvas import GREY, SIGNALS, decibels, figure, legend, panels, save, style
+from dl4j_bridge.report.excerpt import Excerpt, Floats, Indices
+
+# The output lies over the target, a pale band that is to be seen where they are alike.
+LINES: dict[str, dict[str, float]] = {
+    "input": {"linewidth": 0.8},
+    "target": {"linewidth": 4.0, "alpha": 0.4},
+    "output": {"linewidth": 1.3},
+    "drawn": {"linewidth": 1.3},
+    "error": {"linewidth": 1.3},
+}
+WAVE_SECONDS = 0.02
+# A stretch below this share of the mean energy is a rest, and no typical one.
+REST = 0.01
+# Lowest power of a spectrogram's colours, below the loudest of the target.
+RANGE_DB = 80
+MOST_FRAMES = 600
+LEVELS = 64
+# Fewer samples have no mean worth a line.
+FEWEST_OF_MEAN = 5
+
+
+def places(target: Floats, output: Floats, size: int) -> dict[str, int]:
+    """Find where an output is worst, and where it is as usual.
+
+    Parameters
+    ----------
+    target, output : ndarray of float, shape (n,)
+    size
+        Samples of a place.
+
+    Returns
+    -------
+    dict
+        First samples of the stretch of ``largest error`` and of that with the median error among those that are no
+        rest, by these names. Stretches are adjacent.
+    """
+    count = max(target.size // size, 1)
+    energies, errors = (
+        np.array([np.sum(part**2) for part in np.array_split(signal[: count * size], count)])
+        for signal in (target, output - target)
+    )
+    sounding = np.flatnonzero(energies >= REST * energies.mean())
+    usual = sounding[np.argsort(errors[sounding])[(sounding.size - 1) // 2]]
+    return {"largest error": int(errors.argmax()) * size, "typical error": int(usual) * size}
+
+
+def waves(path: Path, excerpt: Excerpt) -> None:
+    """Target and output over each other where the error is largest, and where it is typical."""
+    size = min(round(WAVE_SECONDS * excerpt.rate), excerpt.size)
+    shown = {name: excerpt.sounds[name] for name in ("input", "target", "output") if name in excerpt.sounds}
+    drawn, axes = panels(2, 1, 5)
+    found = places(shown["target"], shown["output"], max(size, 1))
+    for a, (name, start) in zip(axes, found.items(), strict=True):
+        here = slice(start, start + size)
+        milliseconds = 1000 * np.arange(start, start + shown["target"][here].size) / excerpt.rate
+        for signal, sound in shown.items():
+            _line(a, signal, milliseconds, sound[here])
+        a.set_title(f"{name} ({milliseconds[0] / 1000:.2f} s)", fontsize=10, loc="left")
+        a.set_ylabel("sample value")
+        a.xaxis.set_major_locator(MaxNLocator(6))
+    axes[1].set_xlabel("time in the excerpt (ms)")
+    drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False, fontsize=9)
+    save(path, drawn)
+
+
+def power_density(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
+    """Power per Hz over time, one-sided, with a Hann window.
+
+    Parameters
+    ----------
+    sound : ndarray of float, shape (n,)
+        One shorter than `size` is filled with zeros.
+    rate
+        In Hz.
+    size, hop
+        Samples of a frame, and from one to the next.
+
+    Returns
+    -------
+    ndarray of float64, shape (size // 2 + 1, frames)
+        In FS²/Hz; the mean over the frames is Welch's estimate.
+    """
+    padded = np.pad(np.asarray(sound, np.float64), (0, max(size - sound.size, 0)))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    density = np.abs(np.fft.rfft(frames * window)) ** 2 / (rate * np.sum(window**2))
+    density[:, 1 : -1 if size % 2 == 0 else None] *= 2
+    return density.T
+
+
+def frame_size(rate: int, seconds: float) -> int:
+    """Samples of a frame of about so many seconds: a power of two."""
+    return int(2 ** max(round(np.log2(rate * seconds)), 4))
+
+
+def spectrograms(path: Path, excerpt: Excerpt) -> None:
+    """One spectrogram a signal, the error last, all with the same colours."""
+    signals = dict(excerpt.sounds)
+    if excerpt.error is not None:
+        signals["error"] = excerpt.error
+    size = frame_size(excerpt.rate, 0.023)
+    hop = max(size // 4, excerpt.size // MOST_FRAMES)
+    levels = {name: decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
+    top = max(float(levels["target"].max()), -120.0)
+    drawn, axes = panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
+    for a, (name, level) in zip(axes, levels.items(), strict=True):
+        extent = (0, excerpt.size / excerpt.rate, 0, excerpt.rate / 2000)
+        image = a.imshow(
+            level, origin="lower", aspect="auto", extent=extent, cmap="cividis", vmin=top - RANGE_DB, vmax=top
+        )
+        a.grid(False)
+        a.set_title(name, fontsize=10, loc="left")
+        a.set_ylabel("kHz")
+    axes[-1].set_xlabel("time in the excerpt (s)")
+    drawn.colorbar(image, ax=axes, label="power (dB re FS²/Hz)", aspect=40)
+    save(path, drawn)
+
+
+def error_spectrum(path: Path, excerpt: Excerpt) -> None:
+    """Power of target, output and error over frequency."""
+    signals = {name: sound for name, sound in excerpt.sounds.items() if name != "input"}
+    if excerpt.error is not None:
+        signals["error"] = excerpt.error
+    size = frame_size(excerpt.rate, 0.046)
+    frequencies = np.fft.rfftfreq(size, 1 / excerpt.rate)
+    drawn, axes = figure()
+    top = -150.0
+    for name, sound in signals.items():
+        level = decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
+        top = max(top, float(level.max()))
+        _line(axes, name, frequencies[1:], level[1:])
+    axes.set_xscale("log")
+    axes.set_xlim(frequencies[1], frequencies[-1])
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], top - 100))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("power (dB re FS²/Hz)")
+    legend(axes)
+    save(path, drawn)
+
+
+def mean_by_level(x: Floats, y: Floats, edges: Floats) -> Floats:
+    """Mean of `y` where `x` lies between two edges; NaN where it does so less than `FEWEST_OF_MEAN` times.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n,)
+    edges : ndarray of float, shape (k + 1,)
+        Increasing; `x` must lie between the first and the last.
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+    """
+    counts, _ = np.histogram(x, edges)
+    sums, _ = np.histogram(x, edges, weights=y)
+    return np.where(counts >= FEWEST_OF_MEAN, sums / np.maximum(counts, 1), np.nan)
+
+
+def transfer(path: Path, excerpt: Excerpt) -> None:
+    """Output level over input level: how often each comes, and the mean; the target beside the output."""
+    x = excerpt.sounds["input"]
+    shown = [name for name in ("target", "output") if name in excerpt.sounds]
+    reach = 1.02 * max(float(np.abs(x).max()), 1e-3)
+    height = 1.02 * max(*(float(np.abs(excerpt.sounds[name]).max()) for name in shown), 1e-3)
+    across, up = np.linspace(-reach, reach, LEVELS + 1), np.linspace(-height, height, LEVELS + 1)
+    middles = (across[1:] + across[:-1]) / 2
+    drawn, axes = panels(1, len(shown), 3.3, sharex=True, sharey=True)
+    for a, name in zip(axes, shown, strict=True):
+        y = excerpt.sounds[name]
+        counts, _, _ = np.histogram2d(x, y, (across, up))
+        _density(a, counts, (-reach, reach, -height, height), "Blues" if name == "target" else "Oranges")
+        a.plot(middles, mean_by_level(x, y, across), color="black", linewidth=1.5, label="its mean")
+        if name == "output":
+            mean = mean_by_level(x, excerpt.sounds["target"], across)
+            a.plot(middles, mean, color=SIGNALS["target"], linestyle="--", linewidth=1.5, label="target's mean")
+        a.set_title(name, fontsize=10, loc="left")
+        a.set_xlabel("input (sample value)")
+        legend(a)
+    axes[0].set_ylabel("sample value")
+    save(path, drawn)
+
+
+def confusion(path: Path, wanted: Indices, found: Indices) -> None:
+    """By how many classes an output is off: how often, and where.
+
+    Parameters
+    ----------
+    path
+        The PNG to write.
+    wanted, found : ndarray of uint8, shape (n,)
+        Classes of the target, and the likeliest ones.
+    """
+    off = found.astype(np.int64) - wanted
+    reach = int(np.clip(np.percentile(np.abs(off), 99), 4, 128))
+    drawn, (shares, where) = panels(2, 1, 5.5)
+    beyond = float(np.mean(np.abs(off) > reach))
+    inside = np.bincount(off[np.abs(off) <= reach] + reach, minlength=2 * reach + 1) / off.size
+    shares.bar(np.arange(-reach, reach + 1), inside, width=1.0, color=SIGNALS["output"])
+    shares.set_yscale("log")
+    shares.set_ylim(bottom=0.5 / off.size)
+    shares.axvline(0, color=GREY, linewidth=1)
+    outside = f"; {beyond:.1%} farther off than shown" if beyond else ""
+    shares.set_title(f"{inside[reach]:.1%} exact{outside}", fontsize=10, loc="left")
+    shares.set_xlabel("output's class minus target's")
+    shares.set_ylabel("share of the samples")
+    edges = np.arange(0, 257, 2) - 0.5, np.arange(-reach, reach + 2) - 0.5
+    counts, _, _ = np.histogram2d(wanted, off, edges)
+    _density(where, counts, (-0.5, 255.5, -reach - 0.5, reach + 0.5), "Oranges")
+    where.axhline(0, color=GREY, linewidth=1)
+    where.set_xlabel("target's class (128 is silence)")
+    where.set_ylabel("classes off")
+    save(path, drawn)
+
+
+def _line(axes: Axes, signal: str, x: Floats, y: Floats) -> None:
+    (line,) = axes.plot(x, y, color=SIGNALS[signal], label=signal)
+    line.set(**LINES[signal])
+
+
+def _density(axes: Axes, counts: Floats, extent: tuple[float, float, float, float], colours: str) -> None:
+    """Counts of shape (across, up) as shades, on a logarithmic scale; none where nothing was counted."""
+    style(axes)
+    shades = np.ma.masked_equal(counts.T, 0)
+    # The lightest shade would not be told from the paper.
+    norm = LogNorm(vmin=0.3, vmax=max(float(counts.max()), 1.0))
+    axes.imshow(shades, origin="lower", aspect="auto", extent=extent, cmap=colours, norm=norm, interpolation="nearest")

@@ -421,7 +421,8 @@ def fetch(as_json: Json = False, debug: Debug = False) -> None:
     fetched = fetching.bring_missing()
     found = {"fetched": [jar.coordinates for jar in fetched], **jvm.prepare()}
     console = Console()
-    console.print(f"{found['jars']} jars, {len(fetched)} of them new; start-up archive: {found['archive'] or 'none'}")
+    archive = found["archive"] or "none"
+    console.print(f"{found['jars']} jars, {len(fetched)} of them fetched; start-up archive: {archive}", soft_wrap=True)
     _print_json(as_json, found)
 
 
@@ -517,8 +518,9 @@ def _usage_line(error: Any) -> str:
 
         near = get_close_matches(error.option_name, possible, n=1, cutoff=0)
         text = f"{error.option_name}: no such option; did you mean {near[0]}?"
-    command = error.ctx.command_path if error.ctx else "dl4j-bridge"
-    return f"{text}; see: {command} --help"
+    # Behind an unknown command the path has the program's name twice.
+    path = error.ctx.command_path.split() if error.ctx else []
+    return f"{text}; see: {' '.join(dict.fromkeys(path)) or 'dl4j-bridge'} --help"
 
 
 def _fail(text: str, status: int, error: BaseException, debug: bool) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge import audio, comparing, generation, jvm, modelfile, pairs
-from dl4j_bridge.config import ProcessSettings, TrainSettings, validate_process
+from dl4j_bridge.config import ProcessSettings, TrainSettings, option, validate_process
 from dl4j_bridge.diagnostics import data, handover, learning, network, output
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
@@ -245,10 +245,19 @@ def _check(request: Request) -> None:
 def _next(request: Request, findings: list[Finding]) -> str:
     """The command that a person would type now."""
     if findings:
-        return "mend the first finding, then run this again; what each means: docs/diagnostics.md"
+        return "mend the first finding, then run this again"
     if request.source is None:
         return "train on these batches"
     parts = ["dl4j-bridge train --input", shlex.quote(str(request.source))]
     if request.target:
         parts += ["--target", shlex.quote(str(request.target))]
+    if request.model is None:
+        parts += _options(request.settings)
     return " ".join(parts)
+
+
+def _options(settings: TrainSettings) -> list[str]:
+    """What differs from the defaults, as a person would type it."""
+    asked, usual = (s.as_dict() for s in (settings, TrainSettings()))
+    changed = {name: value for group in asked for name, value in asked[group].items() if value != usual[group][name]}
+    return [word for name, value in changed.items() for word in (option(name), shlex.quote(str(value)))]

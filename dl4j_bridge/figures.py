@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from dl4j_bridge.report.plots import BLUE, ORANGE
+from dl4j_bridge.report.canvas import BLUE, ORANGE
 
 
 class Picture(Figure):

@@ -169,11 +169,11 @@ def prepare() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``jars`` on the class path, and the path of the ``archive``; None where Java makes none.
+        ``jars`` of DL4J, and the path of the ``archive``; None where Java makes none.
     """
     java, class_path = find_java(), jars.class_path()
     archive = startup_archive.of(java.home, java.version, class_path, _options(java))
-    return {"jars": len(class_path), "archive": str(archive) if archive else None}
+    return {"jars": len(class_path) - 1, "archive": str(archive) if archive else None}
 
 
 def openblas_core() -> str | None:

@@ -367,7 +367,7 @@ def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
             raise InputError(
                 option(changed[0]),
                 f"{new[changed[0]]} for a run that began with {old[changed[0]]}",
-                "leave it away with --resume, or begin another run",
+                "leave it out with --resume, or begin another run",
             )
 
 

@@ -28,6 +28,7 @@ figure, .number, .player, .scroll, details { background: var(--card); border: 1p
   border-radius: 8px; padding: .75rem; }
 figcaption, small { color: var(--soft); font-size: .875rem; display: block; }
 figcaption { margin-top: .5rem; }
+body > .player { margin-bottom: .75rem; }
 img { display: block; width: 100%; height: auto; background: white; border-radius: 4px; }
 .numbers, .players { display: grid; gap: .75rem; }
 .numbers { grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }

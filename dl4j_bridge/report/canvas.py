@@ -41,6 +41,12 @@ def style(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def shares_axis(axes: Axes) -> None:
+    """A logarithmic axis, without the minor ticks, which take long to lay out."""
+    axes.set_yscale("log")
+    axes.minorticks_off()
+
+
 def legend(axes: Axes) -> None:
     axes.legend(frameon=False, fontsize=9)
 

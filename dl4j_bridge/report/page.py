@@ -21,6 +21,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
   max-width: 72rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+h3 { font-size: 1rem; margin: .75rem 0 0; }
 p { max-width: 44rem; margin: .5rem 0; }
 .cards { columns: 28rem 2; column-gap: 1rem; }
 figure { margin: 0 0 1rem; max-width: 44rem; break-inside: avoid; }
@@ -28,6 +29,7 @@ figure, .number, .player, .scroll, details { background: var(--card); border: 1p
   border-radius: 8px; padding: .75rem; }
 figcaption, small { color: var(--soft); font-size: .875rem; display: block; }
 figcaption { margin-top: .5rem; }
+body > .player { margin-bottom: .75rem; }
 img { display: block; width: 100%; height: auto; background: white; border-radius: 4px; }
 .numbers, .players { display: grid; gap: .75rem; }
 .numbers { grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
@@ -40,7 +42,7 @@ td, th { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }
 tr + tr { border-top: 1px solid var(--line); }
 td { font-variant-numeric: tabular-nums; }
 .facts td { overflow-wrap: anywhere; }
-details { margin-top: .75rem; } summary { cursor: pointer; }
+details { margin-top: .5rem; padding: .5rem .75rem; } summary { cursor: pointer; }
 details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 """
 

@@ -9,7 +9,20 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 
-from dl4j_bridge.report.canvas import BLUE, GREEN, GREY, ORANGE, PINK, SIGNALS, YELLOW, figure, legend, panels, save
+from dl4j_bridge.report.canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SIGNALS,
+    YELLOW,
+    figure,
+    legend,
+    panels,
+    save,
+    shares_axis,
+)
 
 Floats = npt.NDArray[np.floating]
 
@@ -75,7 +88,7 @@ def histogram(path: Path, counts: dict[str, npt.NDArray[np.integer]]) -> None:
     for a, (name, count) in zip(axes, counts.items(), strict=True):
         a.fill_between(np.arange(count.size), count / max(count.sum(), 1), step="mid", color=SIGNALS[name])
         a.set_title(name, fontsize=10, loc="left")
-        a.set_yscale("log")
+        shares_axis(a)
     axes[-1].set_xlabel("class (128 is silence)")
     drawn.supylabel("share of the samples", fontsize=10)
     save(path, drawn)

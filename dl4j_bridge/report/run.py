@@ -91,7 +91,7 @@ def _excerpt(run: Run) -> excerpt.Excerpt:
     network, about = (run.best.network, run.best.about) if run.best else (run.network, run.about)
     x, y = run.signals[0]
     rate, temperature = run.about["rate"], generation.temperature_of(about)
-    return excerpt.of_network(network, run.task, x, y, training.part_of(y.size, "test"), rate, temperature)
+    return excerpt.of_network(network, run.task, x, y, part_of(y.size, "test"), rate, temperature)
 
 
 def _remark(run: Run, heard: excerpt.Excerpt) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from dl4j_bridge.report.canvas import GREY, SIGNALS, decibels, figure, legend, panels, save, style
+from dl4j_bridge.report.canvas import GREY, SIGNALS, decibels, figure, legend, panels, save, shares_axis, style
 from dl4j_bridge.report.excerpt import Excerpt, Floats, Indices
 
 # The output lies over the target, a pale band that is to be seen where they are alike.
@@ -210,7 +210,7 @@ def confusion(path: Path, wanted: Indices, found: Indices) -> None:
     beyond = float(np.mean(np.abs(off) > reach))
     inside = np.bincount(off[np.abs(off) <= reach] + reach, minlength=2 * reach + 1) / off.size
     shares.bar(np.arange(-reach, reach + 1), inside, width=1.0, color=SIGNALS["output"])
-    shares.set_yscale("log")
+    shares_axis(shares)
     shares.set_ylim(bottom=0.5 / off.size)
     shares.axvline(0, color=GREY, linewidth=1)
     outside = f"; {beyond:.1%} farther off than shown" if beyond else ""

@@ -413,7 +413,7 @@ def doctor(
     epilog="Example: dl4j-bridge fetch",
     help="Bring what the first start would: DL4J's jars for this platform, and Java's start-up archive.",
 )
-def fetch(as_json: Json = False, debug: Debug = False) -> None:
+def fetch(as_json: Json = False, debug: Debug = False, verbose: Verbose = None) -> None:
     from rich.console import Console
 
     from dl4j_bridge import fetching, jvm

@@ -15,7 +15,7 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ok, java{version, home, source}, jars{source, count}, backend, openblas, threads, audio, heap_bytes,
+        ``ok, java{version, home, source}, jars{source, count}, archive, backend, openblas, threads, audio, heap_bytes,
         problems[], failed{}``: the last has the problem of each check that failed, by its name.
     """
     problems: list[str] = []
@@ -24,6 +24,7 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
         "ok": False,
         "java": None,
         "jars": None,
+        "archive": None,
         "backend": None,
         "openblas": jvm.openblas_core() or "kernels of its own choice",
         "threads": threads,
@@ -44,6 +45,7 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
     check("jars", lambda: _jars(backend))
     check("audio", _audio)
     if result["java"] and result["jars"]:
+        check("archive", lambda: _archive(backend))
         check("backend", lambda: _backend(threads, backend))
     result["ok"] = not problems
     return result
@@ -64,6 +66,10 @@ def _jars(backend: str) -> dict[str, Any]:
                     raise BridgeError(path, "not the locked file (another SHA-256)", "delete it and run: make setup")
     sources = sorted({str(r) for r in jars.repositories() if any(p.is_relative_to(r) for p in paths)})
     return {"source": ", ".join(sources), "count": len(paths)}
+
+
+def _archive(backend: str) -> str:
+    return (jvm.prepare()["archive"] if backend == "cpu" else None) or "none: Java starts as it comes"
 
 
 def _audio() -> str:

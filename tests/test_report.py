@@ -23,6 +23,8 @@ from dl4j_bridge.tasks.samples import SamplesTask
 from tests.conftest import SMALL, run, run_ok
 from tests.test_training import interrupt_after
 
+# One worker makes the pages and starts the browser, for all of these tests.
+pytestmark = pytest.mark.xdist_group("report")
 RATE = 11025
 EFFECT = SamplesTask(LINEAR, 0.0, "target")
 OF_SOUND = {

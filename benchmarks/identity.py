@@ -42,6 +42,7 @@ OURS, STOCK = "ours", "stock-posted"
 RACE: dict[str, Cell] = {
     OURS: Cell("defaults"),
     "pytorch": Cell("defaults", twin="own", mean_loss=True),
+    "pytorch, half the learning rate": Cell("mended", twin="own", mean_loss=True),
     "pytorch, gradient clipped as ours": Cell("defaults", twin="own"),
     "pytorch, our start": Cell("defaults", twin="wide", mean_loss=True),
     STOCK: Cell("posted, as it was meant", options={"layer": "stock", "gradient_state": "stock"}),

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
-from dl4j_bridge import comparing, drift, metrics
+from dl4j_bridge import comparing, drift, metrics, synthesis
 from dl4j_bridge.codec import LINEAR
 from dl4j_bridge.config import CompareSettings
 from dl4j_bridge.errors import InputError
@@ -138,6 +138,33 @@ def test_baselines_rank_as_theory_says(effect, tmp_path):
     spectra = {name: row["stft"] for name, row in rows.items()}
     best = min(esr, key=esr.__getitem__)
     assert spectra[best] < 1.5 * min(spectra.values())
+
+
+def compressed(x, rate, threshold=-30, ratio=8, attack=0.003, release=0.08):
+    """A compressor: what it does to a sample depends on how loud it was in the last tenth of a second."""
+    rise, fall = np.exp(-1 / (attack * rate)), np.exp(-1 / (release * rate))
+    level, levels = 0.0, np.empty_like(x)
+    for i, magnitude in enumerate(np.abs(x)):
+        keep = rise if magnitude > level else fall
+        level = keep * level + (1 - keep) * magnitude
+        levels[i] = level
+    over = np.maximum(20 * np.log10(np.maximum(levels, 1e-6)) - threshold, 0)
+    y = x * 10 ** (-over * (1 - 1 / ratio) / 20)
+    return 0.9 * y / np.abs(y).max()
+
+
+@pytest.mark.slow
+def test_the_network_wins_where_the_effect_remembers_how_loud_it_was(tmp_path):
+    """No filter, curve or table of two samples can follow a level; the network's state can."""
+    dry = synthesis.speech_like(60)
+    pair = []
+    for name, sound in (("--input", dry), ("--target", compressed(dry, RATE))):
+        soundfile.write(tmp_path / f"{name[2:]}.wav", sound, RATE, "PCM_16")
+        pair += [name, tmp_path / f"{name[2:]}.wav"]
+    run_ok("train", *pair, "--out", tmp_path / "run", "--steps", 1500)
+    model, *baselines = compare(tmp_path / "run", *pair).json["rows"]
+    assert model["esr"] < 0.7 * min(row["esr"] for row in baselines), baselines
+    assert model["bits"] < min(row["bits"] for row in baselines if row["bits"] is not None) - 0.3, baselines
 
 
 def test_a_baseline_that_an_older_model_lacks_is_left_out(effect_run, recordings, tmp_path):

@@ -152,7 +152,7 @@ def _start(backend: str, nd4j_threads: int, own_class_path: Sequence[Path]) -> N
     core = openblas_core()
     if core:
         os.environ["OPENBLAS_CORETYPE"] = core
-    options = _options(java)
+    options, archive = _options(java), None
     if backend == "cpu":
         # The user's own jars stand behind those that are archived.
         archive = startup_archive.of(java.home, java.version, class_path[: -len(own_class_path) or None], options)
@@ -161,6 +161,18 @@ def _start(backend: str, nd4j_threads: int, own_class_path: Sequence[Path]) -> N
     jnius_config.set_options(*options)
     jnius_config.set_classpath(*(str(p) for p in class_path))
     _start_and_say_why_not(java, options)
+    if archive:
+        _recall_libraries(startup_archive.libraries(archive))
+
+
+def _recall_libraries(found: Path) -> None:
+    import jnius
+
+    try:
+        java_class("dl4jbridge.StartUp").recallLibraries(str(found))
+    except jnius.JavaException as e:
+        # JavaCPP then looks for them itself.
+        _log.info("%s: not used (%s)", found, e)
 
 
 def prepare() -> dict[str, Any]:

@@ -56,12 +56,12 @@ def options(archive: Path | None, version: str) -> list[str]:
     if archive is None:
         return []
     tags = ["cds"] if int(version.partition(".")[0]) < 24 else ["cds", "aot"]
-    return [
-        f"-XX:SharedArchiveFile={archive}",
-        "-Xshare:auto",
-        "-XX:+VerifySharedSpaces",
-        *(f"-Xlog:{tag}*=off" for tag in tags),
-    ]
+    return [f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", *(f"-Xlog:{tag}*=off" for tag in tags)]
+
+
+def libraries(archive: Path) -> Path:
+    """Beside an archive stands where the native libraries were found (``StartUp.recallLibraries``)."""
+    return archive.with_name(f"{archive.name.partition('.')[0]}.libraries")
 
 
 def folder() -> Path:
@@ -98,20 +98,22 @@ def _make_once(name: str, home: Path, class_path: Sequence[Path], java_options: 
         with FileLock(place / f"{name}.lock", timeout=0):
             print("preparing Java for quicker starts, once", file=sys.stderr)
             with tempfile.TemporaryDirectory(dir=place) as made_in:
-                made = _make(Path(made_in), home, class_path, java_options)
-                os.replace(made, place / f"{name}.{made.stat().st_size}.jsa")
+                made, found = _make(Path(made_in), home, class_path, java_options)
+                archive = place / f"{name}.{made.stat().st_size}.jsa"
+                os.replace(found, libraries(archive))
+                os.replace(made, archive)
             _forget_old(place)
     except Timeout:
         return
 
 
-def _make(made_in: Path, home: Path, class_path: Sequence[Path], java_options: Sequence[str]) -> Path:
-    """List the classes that a short training loads, then archive them; give an empty file if Java cannot."""
-    classes, archive = made_in / "classes", made_in / "archive"
+def _make(made_in: Path, home: Path, class_path: Sequence[Path], java_options: Sequence[str]) -> tuple[Path, Path]:
+    """List the classes and libraries that a short training loads, then archive the classes; empty if Java cannot."""
+    classes, archive, found = (made_in / name for name in ("classes", "archive", "libraries"))
     program = home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
     java = [str(program), *java_options, "-cp", os.pathsep.join(str(path) for path in class_path)]
     steps = (
-        [*java, "-Xshare:off", f"-XX:DumpLoadedClassList={classes}", MAIN, str(made_in / "model.zip")],
+        [*java, "-Xshare:off", f"-XX:DumpLoadedClassList={classes}", MAIN, str(made_in / "model.zip"), str(found)],
         [*java, "-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={archive}"],
     )
     try:
@@ -119,12 +121,14 @@ def _make(made_in: Path, home: Path, class_path: Sequence[Path], java_options: S
             subprocess.run(step, capture_output=True, check=True, timeout=LIMIT)
     except (OSError, subprocess.SubprocessError):
         archive.unlink(missing_ok=True)
-    archive.touch()
-    return archive
+    for file in (archive, found):
+        file.touch()
+    return archive, found
 
 
 def _forget_old(place: Path) -> None:
     by_age = sorted(place.glob("*.jsa"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_age[KEPT:]:
         path.unlink(missing_ok=True)
-        path.with_name(f"{path.name.partition('.')[0]}.lock").unlink(missing_ok=True)
+        for beside in (libraries(path), libraries(path).with_suffix(".lock")):
+            beside.unlink(missing_ok=True)

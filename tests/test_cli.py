@@ -258,8 +258,9 @@ def test_quiet_says_nothing_but_the_result(recordings, tmp_path, before):
     env = {"JAVA_TOOL_OPTIONS": "-Dsome.thing=1"}
     result = run_ok(*(["-q", *args] if before else [*args, "--quiet"]), env=env)
     assert result.stderr == ""
-    assert len(result.stdout.splitlines()) == 1
-    assert "10 steps" in result.stdout
+    summary, look = result.stdout.splitlines()
+    assert "10 steps" in summary
+    assert look.startswith("look: ")
 
 
 def test_quiet_still_shows_errors(tmp_path):
@@ -273,7 +274,7 @@ def test_verbose_shows_settings_the_jvm_and_javas_log(recordings, tmp_path):
     assert "hidden 16" in result.stderr
     assert "-Xmx" in result.stderr
     assert "INFO org.nd4j" in result.stderr
-    assert len(result.stdout.splitlines()) == 1
+    assert len(result.stdout.splitlines()) == 2
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(recordings, tmp_path):

@@ -40,24 +40,46 @@ def test_classes_come_from_the_archive(cache, tmp_path):
     assert "nd4j-api" in loaded_from(tmp_path, env | {startup_archive.SWITCH: "0"})
 
 
+def test_libraries_are_found_where_they_were(cache):
+    """By name and jar, as JavaCPP found them itself."""
+    code = f"""{START}
+import jnius
+libraries = jnius.autoclass("org.bytedeco.javacpp.Loader").getLoadedLibraries()
+print(sorted(libraries.keySet().toArray()))
+"""
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"DL4J_BRIDGE_CACHE": str(cache)} | switch,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for switch in ({}, {startup_archive.SWITCH: "0"})
+    ]
+    assert said[0] == said[1]
+    assert "jnind4jcpu" in said[0]
+
+
 def test_a_second_start_makes_no_second_archive(cache):
     before = sorted(startup.stat().st_mtime_ns for startup in (cache / "startup").glob("*.jsa"))
     run_ok("fetch", env={"DL4J_BRIDGE_CACHE": str(cache)})
     assert sorted(startup.stat().st_mtime_ns for startup in (cache / "startup").glob("*.jsa")) == before
 
 
-@pytest.mark.parametrize("damage", ["cut", "another content", "no archive"])
+@pytest.mark.parametrize("damage", ["cut", "no archive", "other libraries"])
 def test_a_damaged_archive_is_passed_over(cache, tmp_path, damage):
     whole = next((cache / "startup").glob("*.jsa"))
-    content = whole.read_bytes()
+    content, found = whole.read_bytes(), startup_archive.libraries(whole).read_bytes()
     if damage == "cut":
         content = content[: len(content) // 2]
-    elif damage == "another content":
-        content = content[: len(content) // 2] + os.urandom(len(content) - len(content) // 2)
-    else:
+    elif damage == "no archive":
         content = os.urandom(len(content))
+    else:
+        found = b"openblas\tno URL\n\xff"
     (tmp_path / "startup").mkdir()
     (tmp_path / "startup" / whole.name).write_bytes(content)
+    (tmp_path / "startup" / startup_archive.libraries(whole).name).write_bytes(found)
     result = run("doctor", "--json", env={"DL4J_BRIDGE_CACHE": str(tmp_path)})
     assert result.status == 0, result.stderr
     assert result.json["ok"]

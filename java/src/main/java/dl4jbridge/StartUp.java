@@ -1,8 +1,16 @@
 package dl4jbridge;
 
 import java.io.IOException;
+import java.lang.reflect.Field;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.Loader;
 
-/** Does a little of everything, so that Java can list the classes that a start needs. */
+/** What makes the next start quicker: the classes that a start needs, and where its native libraries are. */
 public final class StartUp {
     private static final int CLASSES = 256;
     private static final int STEPS = 4;
@@ -12,7 +20,10 @@ public final class StartUp {
 
     private StartUp() {}
 
-    /** Trains, saves to the file that is named, loads it again, and listens. */
+    /**
+     * Does a little of everything, so that Java can list the classes: trains, saves to the file that is named first,
+     * loads it again, and listens. Then writes into the second file where the libraries were found.
+     */
     public static void main(String[] arguments) throws IOException {
         dl4jbridge.fused.Workers.setThreads(2);
         Network network = Network.create(SETTINGS);
@@ -32,5 +43,46 @@ public final class StartUp {
         Tensor probabilities = Tensor.zeros("FLOAT", "c", new long[] {STEPS, CLASSES});
         again.stream().run(indices, probabilities, STEPS);
         again.batchStream().run(samples, Tensor.zeros("FLOAT", "f", new long[] {2, CLASSES, STEPS}), STEPS);
+        writeLibraries(Path.of(arguments[1]));
+    }
+
+    private static void writeLibraries(Path file) throws IOException {
+        List<String> lines = new ArrayList<>();
+        for (Map.Entry<String, URL[]> library : foundLibraries().entrySet()) {
+            StringBuilder line = new StringBuilder(library.getKey());
+            for (URL url : library.getValue()) {
+                line.append('\t').append(url);
+            }
+            lines.add(line.toString());
+        }
+        Files.write(file, lines);
+        recallLibraries(file.toString());
+    }
+
+    /**
+     * Tells JavaCPP where its libraries are, as {@link #main} wrote it down. For each it would look into every jar and
+     * every module of Java, several times, and mostly in vain.
+     */
+    public static void recallLibraries(String file) throws IOException {
+        Map<String, URL[]> found = foundLibraries();
+        for (String line : Files.readAllLines(Path.of(file))) {
+            String[] parts = line.split("\t");
+            URL[] urls = new URL[parts.length - 1];
+            for (int i = 0; i < urls.length; i++) {
+                urls[i] = new URL(parts[i + 1]);
+            }
+            found.put(parts[0], urls);
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, URL[]> foundLibraries() {
+        try {
+            Field field = Loader.class.getDeclaredField("foundLibraries");
+            field.setAccessible(true);
+            return (Map<String, URL[]>) field.get(null);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("another JavaCPP than 1.5.7", e);
+        }
     }
 }

@@ -187,7 +187,7 @@ def train(
     if resume:
         run = _resumed(inputs, targets, out, preset, options)
     elif inputs:
-        settings = config.preset(preset).with_options(options)
+        settings = config.preset(preset, bool(targets)).with_options(options)
         from dl4j_bridge import training
 
         run = training.new_run(inputs, targets or [], out, settings)
@@ -375,7 +375,7 @@ def diagnose(
     from dl4j_bridge import diagnosing
     from dl4j_bridge.progress import checks_progress
 
-    settings = config.preset(preset).with_options(options)
+    settings = config.preset(preset, target is not None).with_options(options)
     request = diagnosing.Request(
         source, target, settings, model, processed, decode, iterator, classpath, quick, given=bool(options)
     )

@@ -60,7 +60,8 @@ class NetworkSettings:
     init: str = field(
         default="auto",
         metadata={
-            "help": "Weights: xavier (DL4J's), one-hot, or wide: those above doubled too; auto is wide, one-hot without a target."
+            "help": "Weights: xavier (DL4J's), one-hot, or wide: also those above doubled. "
+            "auto is wide, and one-hot without a target."
         },
     )
     updater: str = field(default="adam", metadata={"help": "Optimiser."})

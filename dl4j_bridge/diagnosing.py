@@ -258,6 +258,6 @@ def _next(request: Request, findings: list[Finding]) -> str:
 
 def _options(settings: TrainSettings) -> list[str]:
     """What differs from the defaults, as a person would type it."""
-    asked, usual = (s.as_dict() for s in (settings, TrainSettings()))
-    changed = {name: value for group in asked for name, value in asked[group].items() if value != usual[group][name]}
+    usual = TrainSettings().as_options()
+    changed = {name: value for name, value in settings.as_options().items() if value != usual[name]}
     return [word for name, value in changed.items() for word in (option(name), shlex.quote(str(value)))]

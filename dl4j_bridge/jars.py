@@ -121,9 +121,10 @@ def class_path(backend: str = "cpu") -> list[Path]:
     if backend == "cuda":
         # The list locks the CPU's jars. Those of CUDA are a gigabyte; whoever wants them lets Maven list them.
         return [our_jar(), *_cuda_class_path()]
-    if absent := missing():
+    found = {jar: find(jar) for jar in for_platform(current_platform())}
+    if absent := [jar for jar, path in found.items() if path is None]:
         raise BridgeError("jars", f"missing {named(absent)}", "run: dl4j-bridge fetch")
-    return [our_jar(), *(path for jar in for_platform(current_platform()) if (path := find(jar)))]
+    return [our_jar(), *(path for path in found.values() if path)]
 
 
 def missing() -> list[Jar]:

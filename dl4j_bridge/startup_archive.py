@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from dl4j_bridge import jars
+
 # Set to 0, Java starts as it comes.
 SWITCH = "DL4J_BRIDGE_ARCHIVE"
 # Of other Javas and other jars; each has some 35 MB.
@@ -43,9 +45,10 @@ def of(home: Path, version: str, class_path: Sequence[Path], java_options: Seque
         return None
     name = _key(home, version, class_path, java_options)
     try:
-        if _whole(name) is None:
-            _make_once(name, home, class_path, java_options)
         archive = _whole(name)
+        if archive is None:
+            _make_once(name, home, class_path, java_options)
+            archive = _whole(name)
         return archive if archive and archive.stat().st_size else None
     except OSError:
         return None
@@ -66,10 +69,7 @@ def libraries(archive: Path) -> Path:
 
 def folder() -> Path:
     """Where archives lie."""
-    import platformdirs
-
-    place = os.environ.get("DL4J_BRIDGE_CACHE") or platformdirs.user_cache_dir("dl4j_bridge", appauthor=False)
-    return Path(place) / "startup"
+    return jars.repositories()[0] / "startup"
 
 
 def _key(home: Path, version: str, class_path: Sequence[Path], java_options: Sequence[str]) -> str:

@@ -56,6 +56,7 @@ public final class StartUp {
             lines.add(line.toString());
         }
         Files.write(file, lines);
+        // Java lists the classes of this too.
         recallLibraries(file.toString());
     }
 

@@ -530,10 +530,6 @@ class Run:
         return Path(stored["input"]["path"]), Path(stored["target"]["path"]) if stored["target"] else None
 
 
-# What was judged, in words.
-PARTS = {"test": "the held-out test part", "all": "all of the recordings"}
-
-
 class Comparison(list[dict[str, Any]]):
     """Rows of a comparison, each ``name, bits, accuracy, esr, snr_db, stft, parameters, samples_per_second``.
 
@@ -575,7 +571,9 @@ class Comparison(list[dict[str, Any]]):
 
     @property
     def _title(self) -> str:
-        return f"{self.samples:,} samples: {PARTS[self.part]}"
+        from dl4j_bridge import tables
+
+        return tables.judged(self.samples, self.part)
 
 
 class Diagnosis(dict[str, Any]):

@@ -319,7 +319,7 @@ def compare(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import comparing
+    from dl4j_bridge import comparing, tables
     from dl4j_bridge.progress import samples_progress
 
     options = {"wavs": wavs, "plot": plot, "pytorch_steps": pytorch_steps, "drift_seconds": drift_seconds}
@@ -327,8 +327,7 @@ def compare(
     with samples_progress("compare") as report:
         result = comparing.compare(model, source, target, settings, report, out or comparing.report_folder(model))
     _print_notes(result)
-    part = "the held-out test part" if result["part"] == "test" else "all of the recordings"
-    _print_rows(result["rows"], f"{result['samples']:,} samples: {part}")
+    _print_rows(result["rows"], tables.judged(result["samples"], result["part"]))
     if "drift" in result:
         _print_drift(result["drift"])
     print(f"look: {result['report']}")

@@ -23,6 +23,11 @@ def comparison(rows: list[dict[str, Any]], title: str) -> Table:
     return table
 
 
+def judged(samples: int, part: str) -> str:
+    """Say what a comparison was made on; `part` as `comparing.compare` gives it."""
+    return f"{samples:,} samples: {'the held-out test part' if part == 'test' else 'all of the recordings'}"
+
+
 def esr(value: float | None) -> str:
     """Spell an error-to-signal ratio."""
     return "– (silent)" if value is None else f"{value:.4g}"

@@ -26,6 +26,7 @@ from dl4j_bridge.codec import CLASSES, LINEAR, SILENCE
 from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Windows
+from dl4j_bridge.tasks.interface import Interface
 from dl4j_bridge.tasks.samples import SamplesTask
 from dl4j_bridge.tensors import NativeArray
 
@@ -325,7 +326,7 @@ def _ours(cell: Cell, threads: int) -> tuple[Step, Listen]:
         jvm.start(1, "cpu", os.cpu_count() or 1)
     else:
         jvm.start(threads, "cpu")
-    network = Network.create(settings.network, CLASSES)
+    network = Network.create(settings.network, Interface.of_classes(CLASSES))
     _change_start(network, cell)
 
     def step(x: Indices, y: Indices, first: bool, number: int) -> tuple[float, float]:

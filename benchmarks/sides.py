@@ -25,6 +25,7 @@ from dl4j_bridge import config, jvm
 from dl4j_bridge.codec import CLASSES, SILENCE, get_codec
 from dl4j_bridge.config import GenerateSettings, NetworkSettings
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.interface import Interface
 from dl4j_bridge.tasks.samples import SamplesTask
 from dl4j_bridge.tensors import OneHot
 
@@ -280,7 +281,7 @@ def _network(side: Side, layer: str) -> Network:
         jvm.start(backend="cpu", nd4j_threads=side.threads)
     else:
         jvm.start(side.threads, "cpu")
-    return Network.create(side.cell.settings(layer), CLASSES)
+    return Network.create(side.cell.settings(layer), Interface.of_classes(CLASSES))
 
 
 def pytorch(threads: int) -> Any:

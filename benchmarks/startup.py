@@ -25,8 +25,9 @@ OUR_WAY = """
 from dl4j_bridge import jvm
 from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.interface import Interface
 jvm.start(2, "cpu")
-Network.create(TrainSettings().network, 256)
+Network.create(TrainSettings().network, Interface.of_classes(256))
 """
 THE_PLAIN_WAY = """
 import numpy

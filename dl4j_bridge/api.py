@@ -47,7 +47,7 @@ from dl4j_bridge.config import (
 )
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.progress import announce, checks_progress, samples_progress, stderr, training_progress
-from dl4j_bridge.runfolder import LOG_FIELDS, RunFolder
+from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.samples import SamplesTask
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class Options(TypedDict, total=False):
     validation_samples: int
     threads: int | None
     backend: str
+    frame: int
+    loss: str
+    skip: bool
 
 
 class Limits(TypedDict, total=False):
@@ -163,7 +166,7 @@ def train(
     16
     """
     given = _checked("train", {"rate": rate, **options})
-    settings = config.preset(preset, target is not None).with_options(given)
+    settings = config.preset(preset, target is not None, options.get("task", "samples")).with_options(given)
     if tensorboard is not None:
         board.check(Path(tensorboard))
     inputs, targets = _several("input", input), _several("target", target)
@@ -489,7 +492,7 @@ class Run:
         (40,)
         """
         rows = RunFolder(self.path).read_log()
-        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in LOG_FIELDS}
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
 
     def plot(self) -> Figure:
         """Draw bits per sample over steps, of training and validation; a notebook shows it by itself.

@@ -46,12 +46,9 @@ def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[
 
 
 def _values(run: training.Run, progress: training.Progress) -> dict[str, float]:
-    valid = progress.valid or {}
     values = {
-        "bits/train": progress.bits,
-        "bits/valid": valid.get("bits"),
-        "accuracy/train": progress.accuracy,
-        "accuracy/valid": valid.get("accuracy"),
+        **{f"{name}/train": value for name, value in progress.values.items()},
+        **{f"{name}/valid": value for name, value in (progress.valid or {}).items()},
         "learning_rate": run.state.learning_rate,
         "samples_per_second": progress.samples_per_second,
     }

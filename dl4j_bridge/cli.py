@@ -34,6 +34,7 @@ _SETTINGS = {
         config.DataSettings,
         config.NetworkSettings,
         config.RunSettings,
+        config.FrameSettings,
     )
     for field in fields(group)
 }
@@ -48,7 +49,12 @@ def _setting(name: str, panel: str | None = None, of: type | None = None) -> Any
     )
 
 
-_TRAINING = {config.DataSettings: "Recordings", config.NetworkSettings: "Network", config.RunSettings: "Training"}
+_TRAINING = {
+    config.DataSettings: "Recordings",
+    config.NetworkSettings: "Network",
+    config.RunSettings: "Training",
+    config.FrameSettings: "With --task frames",
+}
 
 
 def _takes_training_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -187,7 +193,7 @@ def train(
     if resume:
         run = _resumed(inputs, targets, out, preset, options)
     elif inputs:
-        settings = config.preset(preset, bool(targets)).with_options(options)
+        settings = config.preset(preset, bool(targets), options.get("task", "samples")).with_options(options)
         from dl4j_bridge import training
 
         run = training.new_run(inputs, targets or [], out, settings)
@@ -232,10 +238,9 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
         stderr.print(f"interrupted at step {result['steps']}, saved; go on with:")
         stderr.print(f"  dl4j-bridge train {escape(folder)} --resume", soft_wrap=True)
         return
-    valid = result["valid"]
     print(
         f"{folder}: {result['steps']} steps, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
-        f"validation {valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {tables.esr(valid['esr'])}"
+        f"validation {tables.validated(result['valid'])}"
     )
     print(f"look: {shlex.quote(result['run'] + '/report.html')}")
     following = (

@@ -136,7 +136,7 @@ def _part(about: dict[str, Any], source: Path, target: Path | None, trained: dic
         channel = audio.channel_if_there(path, channel) if path else channel
     delay = (trained or about["pairs"][0])["delay"]
     pair = pairs.open_pair(source, target, DataSettings(about["rate"], channel, align=str(delay)))
-    x, y = training.signals_of(task, pair)
+    x, y = task.signals(pair)
     if trained:
         start, end = trained["split"]["test"]
         return _Part(task, pair, about["rate"], x, y, start, end, slice(*trained["split"]["train"]))

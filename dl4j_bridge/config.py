@@ -16,7 +16,9 @@ UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
 BACKENDS = ("cpu", "cuda")
 DECODES = ("auto", "mean", "argmax", "sample")
-TASKS = ("samples",)
+TASKS = ("samples", "frames")
+LOSSES = ("mse", "esr")
+LONGEST_FRAME = 1 << 20
 
 # How many samples at the training rate may differ, as a share of the longer recording and in seconds (the smaller of
 # the two), before two lengths count as two different recordings. Effects leave tails; the delay comes on top.
@@ -46,7 +48,9 @@ class DataSettings:
 class NetworkSettings:
     """The network and how it is trained. The field names are those of the Java class of the same name."""
 
-    task: str = field(default="samples", metadata={"help": "What is learnt: samples (8-bit classes)."})
+    task: str = field(
+        default="samples", metadata={"help": "What is learnt: samples (8-bit classes) or frames (numbers)."}
+    )
     layer: str = field(default="fused", metadata={"help": "Implementation of the GravesLSTM: ours, or DL4J's own."})
     gradient_state: str = field(
         default="auto",
@@ -83,10 +87,26 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
+class FrameSettings:
+    """Of ``--task frames``: recordings as they are, so many samples a time step, and squared error."""
+
+    frame: int = field(default=1, metadata={"help": "Samples in a frame, which is one time step."})
+    loss: str = field(
+        default="mse",
+        metadata={
+            "help": "Squared error, or with frames of 1 esr: error to signal, pre-emphasis and offset weighed in."
+        },
+    )
+    skip: bool = field(default=False, metadata={"help": "Learn what the effect adds to its input."})
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """How long and on what training runs. A step is one update: one segment of one batch."""
 
-    length: int = field(default=1000, metadata={"help": "Samples in a training window; state is carried through it."})
+    length: int = field(
+        default=1000, metadata={"help": "Time steps (samples) in a training window; state is carried through it."}
+    )
     batch: int = field(default=32, metadata={"help": "Windows side by side in a step."})
     steps: int | None = field(default=None, metadata={"help": "Stop after so many steps."})
     epochs: float | None = field(default=None, metadata={"help": "Stop after so many passes over the training part."})
@@ -110,9 +130,10 @@ class TrainSettings:
     data: DataSettings = DataSettings()
     network: NetworkSettings = NetworkSettings()
     run: RunSettings = RunSettings()
+    frames: FrameSettings = FrameSettings()
 
     def with_options(self, options: dict[str, Any]) -> TrainSettings:
-        """Replace every field named in `options`; names are unique over the three groups."""
+        """Replace every field named in `options`; names are unique over all groups."""
         groups = {}
         for group in fields(self):
             value = getattr(self, group.name)
@@ -133,14 +154,23 @@ class TrainSettings:
         return asdict(self)
 
     def as_options(self) -> dict[str, Any]:
-        """Give all fields of the three groups in one dict, as `with_options` takes them."""
+        """Give all fields of all groups in one dict, as `with_options` takes them."""
         return {name: value for group in self.as_dict().values() for name, value in group.items()}
 
     @staticmethod
     def from_dict(stored: dict[str, Any]) -> TrainSettings:
+        # What an older version did not know has its default.
         return TrainSettings(
-            DataSettings(**stored["data"]), NetworkSettings(**stored["network"]), RunSettings(**stored["run"])
+            **{group.name: _GROUPS[group.name](**stored.get(group.name, {})) for group in fields(TrainSettings)}
         )
+
+
+_GROUPS: dict[str, Any] = {
+    "data": DataSettings,
+    "network": NetworkSettings,
+    "run": RunSettings,
+    "frames": FrameSettings,
+}
 
 
 @dataclass(frozen=True)
@@ -196,6 +226,13 @@ _POSTED = {
 
 # A model that is fed its own samples comes out too calm or too loud more often with the defaults' quicker start.
 NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005, "init": "one-hot"}
+# What differs from the defaults in a task, with a target and without.
+_OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
+    ("samples", True): {},
+    ("samples", False): NEXT_SAMPLE,
+    ("frames", True): {"layers": 1, "hidden": 40, "tbptt": 500, "length": 2000, "loss": "esr", "learning_rate": 0.005},
+    ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
+}
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
@@ -217,12 +254,14 @@ def default_threads(batch: int) -> int:
     return max(1, min(cores, batch // 8))
 
 
-def preset(name: str, has_target: bool = True) -> TrainSettings:
-    """Give the defaults changed by the preset `name`; without a target by `NEXT_SAMPLE` as well."""
+def preset(name: str, has_target: bool = True, task: str = "samples") -> TrainSettings:
+    """Give the defaults of a task, with a target or without, changed by the preset `name`."""
     if name not in PRESETS:
         raise InputError("--preset", name, f"wanted one of {', '.join(PRESETS)}")
-    usual = {} if has_target else NEXT_SAMPLE
-    return TrainSettings().with_options(usual | PRESETS[name])
+    _check_choice("task", task, TASKS)
+    if name != "default" and task != "samples":
+        raise InputError("--preset", f"{name} with --task {task}", "wanted --task samples: it was posted for that")
+    return TrainSettings().with_options({"task": task} | _OF_TASK[task, has_target] | PRESETS[name])
 
 
 def option(name: str) -> str:
@@ -265,10 +304,25 @@ def validate(settings: TrainSettings) -> None:
     _check_choice("task", network.task, TASKS)
     _check_choice("backend", run.backend, BACKENDS)
     parse_align(data.align)
+    _check_frames(settings)
     if run.length < network.tbptt:
         raise InputError(
             "--tbptt", f"{network.tbptt} samples, longer than --length {run.length}", "wanted at most that"
         )
+
+
+def _check_frames(settings: TrainSettings) -> None:
+    frames = settings.frames
+    _check("frame", frames.frame, f"1 to {LONGEST_FRAME}", lambda v: 1 <= v <= LONGEST_FRAME)
+    _check_choice("loss", frames.loss, LOSSES)
+    if settings.network.task != "frames":
+        for f in fields(frames):
+            if getattr(frames, f.name) != f.default:
+                raise InputError(option(f.name), f"with --task {settings.network.task}", "wanted --task frames")
+    if frames.loss == "esr" and frames.frame > 1:
+        raise InputError("--loss", f"esr with --frame {frames.frame}", "wanted --frame 1: it filters samples")
+    if frames.loss == "esr" and settings.network.layer == "stock":
+        raise InputError("--loss", "esr with --layer stock", "wanted mse, which is all that stock DL4J has")
 
 
 def validate_process(settings: ProcessSettings) -> None:

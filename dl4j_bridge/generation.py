@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, jvm, metrics, modelfile
+from dl4j_bridge import audio, jvm, metrics, modelfile, tasks
 from dl4j_bridge.codec import SILENCE, DeEmphasis
 from dl4j_bridge.config import GenerateSettings, validate_generate
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import SampleStream
+from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.samples import SamplesTask
 
 # Audio that a temperature is judged by, how many are tried, and between which ones.
@@ -57,18 +58,22 @@ def generate(
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
     check_generator(model, about)
-    task, rate = SamplesTask.from_dict(about), about["rate"]
-    audio.check_output(output, task.codec.subtype)
-    heard = np.array([task.silence], np.uint8)
-    notes: list[str] = []
-    if prime is not None:
-        recording = audio.open_recording(prime)
-        heard = task.encode(recording, rate)
-        notes += recording.notes
-    jvm.start()
-    blocks = draw(modelfile.load(zip_path), heard, seconds, settings, report)
+    task, rate = tasks.from_dict(about), about["rate"]
+    subtype = task.codec.subtype if isinstance(task, SamplesTask) else "PCM_16"
+    audio.check_output(output, subtype)
+    recording = audio.open_recording(prime) if prime else None
+    notes = list(recording.notes) if recording else []
+    if isinstance(task, FramesTask):
+        primer = task.primer(recording, rate)
+        jvm.start()
+        blocks = feed_back(modelfile.load(zip_path), primer, seconds, report)
+    else:
+        assert isinstance(task, SamplesTask)
+        heard = task.encode(recording, rate) if recording else np.array([task.silence], np.uint8)
+        jvm.start()
+        blocks = draw(modelfile.load(zip_path), heard, seconds, settings, report)
     began = time.perf_counter()
-    count = audio.write(output, blocks, rate, task.codec.subtype)
+    count = audio.write(output, blocks, rate, subtype)
     elapsed = time.perf_counter() - began
     return {
         "output": str(output),
@@ -102,6 +107,25 @@ def draw(
     total = max(round(seconds * model.about["rate"]), 1)
     temperature = settings.temperature or temperature_of(model.about)
     return _drawn(stream, SamplesTask.from_dict(model.about), heard, total, temperature, settings, report)
+
+
+def feed_back(
+    model: modelfile.Model,
+    primer: npt.NDArray[np.float32],
+    seconds: float,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[npt.NDArray[np.floating]]:
+    """Let a model of frames hear some, shape (n, frame), then give its own predictions back to it, `seconds` long."""
+    task = FramesTask.from_dict(model.about)
+    stream = model.network.dense_stream()
+    total, done = max(round(seconds * model.about["rate"]), 1), 0
+    frame = stream.run(primer)[-1:]
+    while done < total:
+        samples = task.to_samples(frame)[: total - done]
+        done += samples.size
+        yield samples
+        report(done, total)
+        frame = stream.run(frame)
 
 
 def temperature_of(about: dict[str, Any]) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, config
+from dl4j_bridge import __version__, config, tasks
 from dl4j_bridge.codec import CLASSES
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.files import TemporaryName
@@ -34,15 +34,26 @@ LARGEST_ENTRY = 1 << 30
 # What every job needs to know of a model, and what this version can use.
 _ABOUT_CHECKS: dict[str, Callable[[Any], bool]] = {
     "task": lambda v: v in config.TASKS,
-    "codec": lambda v: v in config.CODECS and v != "auto",
-    "pre_emphasis": lambda v: 0 <= v < 1,
     "predicts": lambda v: v in ("target", "next"),
-    "classes": lambda v: v == CLASSES,
     "rate": lambda v: isinstance(v, int) and v >= 1,
     "pairs": lambda v: (
         all(isinstance(p["delay"], int) and p["split"]["test"] and p["input"]["sha256"] for p in v) and v
     ),
     "settings": lambda v: config.TrainSettings.from_dict(v) is not None,
+}
+
+_TASK_CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
+    "samples": {
+        "codec": lambda v: v in config.CODECS and v != "auto",
+        "pre_emphasis": lambda v: 0 <= v < 1,
+        "classes": lambda v: v == CLASSES,
+    },
+    "frames": {
+        "frame": lambda v: isinstance(v, int) and 1 <= v <= config.LONGEST_FRAME,
+        "scale": lambda v: abs(v["mean"]) < float("inf") and 0 < v["range"] < float("inf"),
+        "weighed": lambda v: isinstance(v, bool),
+        "skip": lambda v: isinstance(v, bool),
+    },
 }
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -112,7 +123,7 @@ def load(path: Path) -> Model:
         baselines = _unpack(path, z.read(BASELINES)) if BASELINES in names else {}
         state = _unpack(path, z.read(STATE)) if STATE in names else {}
     settings = config.TrainSettings.from_dict(about["settings"]).network
-    return Model(Network.load(path, settings, about["classes"]), about, baselines, state)
+    return Model(Network.load(path, settings, tasks.from_dict(about).interface), about, baselines, state)
 
 
 def _checked(path: Path) -> zipfile.ZipFile:
@@ -175,7 +186,8 @@ def _refused(z: zipfile.ZipFile, path: Path, found: str) -> InputError:
 def _read_about(path: Path, z: zipfile.ZipFile) -> dict[str, Any]:
     try:
         about = json.loads(z.read(ABOUT))
-        wrong = [name for name, holds in _ABOUT_CHECKS.items() if not holds(about[name])]
+        checks = _ABOUT_CHECKS | _TASK_CHECKS.get(about["task"], {})
+        wrong = [name for name, holds in checks.items() if not holds(about[name])]
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(path, f"{ABOUT} does not describe a model", "wanted model.zip of a run folder") from None
     if wrong:

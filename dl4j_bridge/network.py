@@ -13,7 +13,11 @@ import numpy.typing as npt
 from dl4j_bridge import jvm
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.errors import BridgeError
-from dl4j_bridge.tensors import NativeArray, OneHot
+from dl4j_bridge.tasks.interface import Interface
+from dl4j_bridge.tensors import Dense, NativeArray, OneHot
+
+# Class indices, uint8 of shape (rows, n), or vectors, float32 of shape (rows, n, width).
+Signals = npt.NDArray[Any]
 
 # Time steps that recordings side by side take in one call.
 SIDE_BY_SIDE_STEPS = 256
@@ -26,32 +30,32 @@ class Network:
     ----------
     java
         A ``dl4jbridge.Network``.
-    classes
-        Classes of the one-hot input and of the output.
+    interface
+        What goes in and what comes out.
     """
 
-    def __init__(self, java: Any, classes: int) -> None:
+    def __init__(self, java: Any, interface: Interface) -> None:
         self._java = java
-        self._classes = classes
-        self._features: OneHot | None = None
-        self._labels: OneHot | None = None
+        self.interface = interface
+        self._features: OneHot | Dense | None = None
+        self._labels: OneHot | Dense | None = None
 
     @classmethod
-    def create(cls, settings: NetworkSettings, classes: int) -> Network:
+    def create(cls, settings: NetworkSettings, interface: Interface) -> Network:
         """Draw a new network's parameters.
 
         Parameters
         ----------
         settings
             Of the network.
-        classes
-            Of the input and of the output.
+        interface
+            What goes in and what comes out.
         """
         with jvm.java_errors("network"):
-            return cls(jvm.java_class("dl4jbridge.Network").create(_as_lines(settings, classes)), classes)
+            return cls(jvm.java_class("dl4jbridge.Network").create(_as_lines(settings, interface)), interface)
 
     @classmethod
-    def load(cls, path: Path, settings: NetworkSettings, classes: int) -> Network:
+    def load(cls, path: Path, settings: NetworkSettings, interface: Interface) -> Network:
         """Load a zip that `modelfile` has checked; its settings say which layers compute it.
 
         Raises
@@ -61,7 +65,8 @@ class Network:
         """
         try:
             with jvm.java_errors(str(path)):
-                return cls(jvm.java_class("dl4jbridge.Network").load(str(path), _as_lines(settings, classes)), classes)
+                java = jvm.java_class("dl4jbridge.Network").load(str(path), _as_lines(settings, interface))
+                return cls(java, interface)
         except OSError as e:
             raise BridgeError(path, f"not readable ({e})", "wanted model.zip of a run folder") from e
 
@@ -76,15 +81,13 @@ class Network:
         with jvm.java_errors(str(path)):
             self._java.save(str(path), with_updater)
 
-    def step(
-        self, x: npt.NDArray[np.uint8], y: npt.NDArray[np.uint8], capacity: int, first: bool, seed: int
-    ) -> tuple[float, float]:
+    def step(self, x: Signals, y: Signals, capacity: int, first: bool, seed: int) -> tuple[float, float]:
         """Make one update on one tBPTT segment.
 
         Parameters
         ----------
-        x, y : ndarray of uint8, shape (batch, n)
-            Classes of the input and of the target.
+        x, y : ndarray, shape (batch, n) of uint8 or (batch, n, width) of float32
+            Classes or vectors of the input and of the target, as the interface has them.
         capacity
             Longest segment to come; the tensors are made once for it.
         first
@@ -94,17 +97,35 @@ class Network:
 
         Returns
         -------
-        bits, accuracy
-            Cross-entropy in bits per sample and share of exact classes on this segment, before the update.
+        loss, accuracy
+            On this segment, before the update. Of classes: cross-entropy in bits per sample, and share of exact ones.
+            Of vectors: squared error as `weigh_squared_error` weighs it, per recording and time step, and NaN.
         """
-        batch, steps = x.shape
+        batch, steps = x.shape[:2]
         if self._features is None or self._features.array.shape[::2] != (batch, capacity):
-            self._features = OneHot(batch, self._classes, capacity)
-            self._labels = OneHot(batch, self._classes, capacity)
+            self._features = self._tensor(batch, capacity, labels=False)
+            self._labels = self._tensor(batch, capacity, labels=True)
         assert self._labels is not None
         with jvm.java_errors("training step"):
-            nats, accuracy = self._java.step(self._features.write(x), self._labels.write(y), steps, first, seed)
-        return nats / math.log(2), accuracy
+            # A union of two writers, each of which checks what it is given.
+            features, labels = self._features.write(x), self._labels.write(y - x if self.interface.skip else y)
+            loss, accuracy = self._java.step(features, labels, steps, first, seed)
+        return loss / math.log(2) if self.interface.output == "softmax" else loss, accuracy
+
+    def weigh_squared_error(self, square: float, pre_emphasis: float = 0.0, offset: float = 0.0) -> None:
+        """Weigh the loss of the steps to come; without it, it is the mean of the squares as DL4J's LossMSE has it.
+
+        With e the output minus the target and f(t) = e(t) - pre_emphasis * e(t - 1), the loss of a segment is ``square``
+        times the sum of f^2 plus ``offset`` times the sum over recordings of (sum of e over time)^2, all divided by the
+        number of recordings. Fused layers with a linear output only (``dl4jbridge.fused.SquaredError``).
+        """
+        with jvm.java_errors("loss"):
+            self._java.weighSquaredError(square, pre_emphasis, offset)
+
+    def _tensor(self, batch: int, steps: int, labels: bool) -> OneHot | Dense:
+        width = self.interface.outputs if labels else self.interface.inputs
+        has_classes = self.interface.output == "softmax" if labels else self.interface.input == "one-hot"
+        return OneHot(batch, width, steps) if has_classes else Dense(batch, width, steps)
 
     @property
     def parameter_count(self) -> int:
@@ -128,39 +149,78 @@ class Network:
             tensor.write(value.ravel(order="F"))
             self._java.restoreState(key, tensor.java)
 
-    def side_by_side(self, recordings: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def side_by_side(self, recordings: Signals) -> npt.NDArray[np.float32]:
         """Run many recordings of one length through the present parameters at once, each from an empty state.
 
         Parameters
         ----------
-        recordings : ndarray of uint8, shape (count, n)
+        recordings : ndarray, shape (count, n) of uint8 or (count, n, width) of float32
 
         Returns
         -------
-        ndarray of float32, shape (count, n, classes)
-            The distribution of the output at each sample.
+        ndarray of float32, shape (count, n, outputs)
+            The output at each time step; a distribution under a softmax.
         """
-        count, n = recordings.shape
-        steps = min(n, SIDE_BY_SIDE_STEPS)
-        features, output = OneHot(count, self._classes, steps), NativeArray.zeros((count, self._classes, steps))
-        found = np.empty((count, n, self._classes), np.float32)
-        with jvm.java_errors("network"):
-            stream = self._java.batchStream()
-            for start in range(0, n, steps):
-                part = recordings[:, start : start + steps]
-                stream.run(features.write(part), output.java, part.shape[1])
-                found[:, start : start + steps] = output.read()[:, :, : part.shape[1]].transpose(0, 2, 1)
-        return found
+        return _BatchStream(self, len(recordings), min(recordings.shape[1], SIDE_BY_SIDE_STEPS)).run(recordings)
 
     def stream(self) -> SampleStream:
         """A reader of the present parameters that takes one recording, sample by sample, in blocks of any size."""
         with jvm.java_errors("network"):
-            return SampleStream(self._java.stream(), self._classes)
+            return SampleStream(self._java.stream(), self.interface.outputs)
+
+    def dense_stream(self) -> DenseStream:
+        """A reader of the present parameters that takes the vectors of one recording."""
+        return DenseStream(self)
 
 
-def _as_lines(settings: NetworkSettings, classes: int) -> str:
-    stated = asdict(settings.resolved()) | {"inputs": classes, "outputs": classes}
-    del stated["task"]
+class _BatchStream:
+    """Recordings side by side, their states carried from call to call."""
+
+    def __init__(self, network: Network, count: int, steps: int) -> None:
+        self._features = network._tensor(count, steps, labels=False)
+        self._output = NativeArray.zeros((count, network.interface.outputs, steps))
+        self._steps = steps
+        self._skip = network.interface.skip
+        with jvm.java_errors("network"):
+            self._java = network._java.batchStream()
+
+    def run(self, recordings: Signals) -> npt.NDArray[np.float32]:
+        """Hear what comes next of each; shapes as in `Network.side_by_side`."""
+        count, n = recordings.shape[:2]
+        found = np.empty((count, n, self._output.shape[1]), np.float32)
+        with jvm.java_errors("network"):
+            for start in range(0, n, self._steps):
+                part = recordings[:, start : start + self._steps]
+                self._java.run(self._features.write(part), self._output.java, part.shape[1])
+                found[:, start : start + self._steps] = self._output.read()[:, :, : part.shape[1]].transpose(0, 2, 1)
+        if self._skip:
+            found += recordings
+        return found
+
+
+class DenseStream:
+    """The vectors of one recording through the network, its state carried from call to call.
+
+    A matrix product over many time steps may round a step differently with their number, so the cut into calls can
+    change the last bit. Who wants the same bits always makes the same cut.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard so far."""
+        self._stream = _BatchStream(self._network, 1, SIDE_BY_SIDE_STEPS)
+
+    def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Hear some time steps, shape (n, inputs), and give the output at each, shape (n, outputs)."""
+        return self._stream.run(vectors[None])[0]
+
+
+def _as_lines(settings: NetworkSettings, interface: Interface) -> str:
+    stated = asdict(settings.resolved()) | interface.as_dict()
+    del stated["task"], stated["skip"]
     return "\n".join(f"{name}={value}" for name, value in stated.items())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,8 +118,8 @@ def split(length: int) -> Split:
     return {"train": (0, first), "valid": (first, second), "test": (second, length)}
 
 
-def check_long_enough(pair: Pair, window: int) -> None:
-    """Refuse a recording whose training part holds not one window.
+def check_long_enough(pair: Pair, window: int, hop: int) -> None:
+    """Refuse a recording whose training part holds not one window of `window` time steps of `hop` samples.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def check_long_enough(pair: Pair, window: int) -> None:
         Names the length found and the one wanted.
     """
     # Predicting the next sample, the last one has no target.
-    wanted = max(-(-window * 10 // 8), 10) + (pair.target is None)
+    wanted = (max(-(-window * 10 // 8), 10) + (pair.target is None)) * hop
     if pair.length < wanted:
         raise InputError(
             pair.input.path,
@@ -145,9 +146,9 @@ class Windows:
     Parameters
     ----------
     stretches
-        Pairs of (input, target), one-dimensional and of equal length; kept as they are, never copied.
+        Pairs of (input, target) with the same number of time steps on their first axis; kept as they are, never copied.
     length
-        Samples in a window.
+        Time steps in a window.
     batch
         Windows in a batch.
     seed
@@ -156,7 +157,7 @@ class Windows:
 
     def __init__(
         self,
-        stretches: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]],
+        stretches: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]],
         length: int,
         batch: int,
         seed: int,
@@ -165,7 +166,7 @@ class Windows:
         self._length = length
         self._batch = batch
         self._seed = seed
-        self._counts = [x.size // length for x, _ in stretches]
+        self._counts = [len(x) // length for x, _ in stretches]
         self._epoch_order: tuple[int, npt.NDArray[np.int64]] | None = None
 
     @property
@@ -177,10 +178,9 @@ class Windows:
         """How many epochs so many batches are."""
         return batches * self._batch / self.per_epoch
 
-    def draw(self, number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Give batch `number`: input and target, each uint8 of shape (batch, length)."""
-        x = np.empty((self._batch, self._length), np.uint8)
-        y = np.empty_like(x)
+    def draw(self, number: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Give batch `number`: input and target, each of shape (batch, length) and what axes a stretch has behind."""
+        x, y = (np.empty((self._batch, self._length, *signal.shape[1:]), signal.dtype) for signal in self._stretches[0])
         for row in range(self._batch):
             epoch, index = divmod(number * self._batch + row, self.per_epoch)
             stretch, start = self._order(epoch)[index].tolist()
@@ -195,7 +195,7 @@ class Windows:
             rng = np.random.default_rng([self._seed, epoch])
             starts = []
             for stretch, ((x, _), count) in enumerate(zip(self._stretches, self._counts, strict=True)):
-                offset = rng.integers(0, x.size - count * self._length + 1)
+                offset = rng.integers(0, len(x) - count * self._length + 1)
                 at = offset + self._length * np.arange(count)
                 starts.append(np.stack([np.full(count, stretch), at], axis=1))
             self._epoch_order = (epoch, rng.permutation(np.concatenate(starts)))

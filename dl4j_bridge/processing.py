@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, jvm, modelfile
+from dl4j_bridge import audio, jvm, modelfile, tasks
 from dl4j_bridge.config import ProcessSettings, validate_process
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.network import DenseStream, SampleStream
+from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.samples import SamplesTask, resolve_decode
 
 Blocks = Iterator[npt.NDArray[np.floating]]
+
+# Samples handed over at a time where frames are processed.
+FRAMES_BLOCK = 4096
 
 
 def process(
@@ -53,17 +58,16 @@ def process(
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
     check_effect(model, about)
-    task = SamplesTask.from_dict(about)
+    task = tasks.from_dict(about)
     channel = channel or audio.channel_if_there(source, about["settings"]["data"]["channel"])
     recording = audio.open_recording(source, channel)
-    exact = resolve_decode(settings.decode) == "argmax" and about["rate"] == recording.rate and not task.pre_emphasis
-    subtype = task.codec.subtype if exact else "PCM_16"
+    subtype = _subtype(task, settings, recording, about["rate"])
     audio.check_output(output, subtype)
     jvm.start()
     loaded = modelfile.load(zip_path)
     rate = about["rate"]
     length = recording.length_at(rate)
-    processed = _processed(loaded, recording.blocks(rate, settings.chunk), length, settings, report)
+    processed = _processed(loaded, recording.blocks(rate, min(settings.chunk, audio.BLOCK)), length, settings, report)
     began = time.perf_counter()
     blocks = audio.resampled(processed, rate, recording.rate, recording.frames)
     count = audio.write(output, blocks, recording.rate, subtype)
@@ -129,21 +133,58 @@ def _processed(
     report: Callable[[int, int], None],
 ) -> Blocks:
     """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
-    task = SamplesTask.from_dict(model.about)
-    stream = model.network.stream()
-    encoder, decoder = task.encoder(), task.decoder(settings.decode, settings.seed)
+    task = tasks.from_dict(model.about)
+    if isinstance(task, SamplesTask):
+        processed = _samples(task, model.network.stream(), blocks, settings)
+    else:
+        assert isinstance(task, FramesTask)
+        processed = _frames(task, model.network.dense_stream(), blocks)
 
-    def decoded() -> Blocks:
+    def reported() -> Blocks:
         done = 0
-        for block in blocks:
-            indices = encoder.push(block)
-            for start in range(0, indices.size, settings.chunk):
-                part = indices[start : start + settings.chunk]
-                yield decoder.push(stream.run(part))
-                done += part.size
-                report(done, length)
+        for block in processed:
+            done += block.size
+            report(min(done, length), length)
+            yield block
 
-    return _delayed(decoded(), model.about["pairs"][0]["delay"], length)
+    return _delayed(reported(), model.about["pairs"][0]["delay"], length)
+
+
+def _samples(task: SamplesTask, stream: SampleStream, blocks: Blocks, settings: ProcessSettings) -> Blocks:
+    encoder, decoder = task.encoder(), task.decoder(settings.decode, settings.seed)
+    for block in blocks:
+        indices = encoder.push(block)
+        for start in range(0, indices.size, settings.chunk):
+            yield decoder.push(stream.run(indices[start : start + settings.chunk]))
+
+
+def _frames(task: FramesTask, stream: DenseStream, blocks: Blocks) -> Blocks:
+    """Always cuts alike, whatever blocks come: see `DenseStream`. The last frame is filled up with zeros."""
+    size = task.frame * max(FRAMES_BLOCK // task.frame, 1)
+    for block in _cut(blocks, size):
+        filled = np.pad(block, (0, -block.size % task.frame))
+        frames = task.scale.shrink(filled).reshape(-1, task.frame)
+        yield task.to_samples(stream.run(frames))[: block.size]
+
+
+def _cut(blocks: Blocks, size: int) -> Blocks:
+    """The same samples in blocks of `size`, the last one shorter."""
+    held = np.zeros(0, np.float32)
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while held.size >= size:
+            yield held[:size]
+            held = held[size:]
+    if held.size:
+        yield held
+
+
+def _subtype(task: tasks.Task, settings: ProcessSettings, recording: audio.Recording, rate: int) -> str:
+    """Format of the output: 8 bits where they say all that there is to say."""
+    if not isinstance(task, SamplesTask):
+        return recording.subtype if recording.subtype in ("PCM_24", "PCM_32", "FLOAT") else "PCM_16"
+    exact = resolve_decode(settings.decode) == "argmax" and rate == recording.rate and not task.pre_emphasis
+    return task.codec.subtype if exact else "PCM_16"
 
 
 def _delayed(blocks: Blocks, delay: int, length: int) -> Blocks:

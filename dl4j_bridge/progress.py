@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dl4j_bridge import training
+from dl4j_bridge import tables, training
 
 # Silent where only errors are wanted, as with --quiet.
 stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j_bridge").isEnabledFor(logging.WARNING))
@@ -19,7 +19,7 @@ stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j
 LINE_EVERY = 10.0
 # Columns from which there is room for a bar beside the figures.
 WIDE = 110
-# Steps that the shown bits and accuracy are averaged over, exponentially.
+# Steps that the shown values are averaged over, exponentially.
 SMOOTHING = 20
 
 
@@ -29,7 +29,7 @@ def announce(run: training.Run) -> None:
         stderr.print(f"note: {note}", soft_wrap=True, markup=False)
     stderr.print(
         f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
-        f"{run.task.codec.name} codec; Ctrl-C stops and saves",
+        f"{run.task.in_words()}; Ctrl-C stops and saves",
         soft_wrap=True,
         markup=False,
     )
@@ -93,23 +93,21 @@ class _Smooth:
     """Averages that do not jump from step to step, and the newest validation."""
 
     def __init__(self) -> None:
-        self._bits: float | None = None
-        self._accuracy = 0.0
+        self._values: dict[str, float] = {}
         self._valid = ""
 
     def add(self, progress: training.Progress) -> None:
-        if self._bits is None:
-            self._bits, self._accuracy = progress.bits, progress.accuracy
-        self._bits += (progress.bits - self._bits) / SMOOTHING
-        self._accuracy += (progress.accuracy - self._accuracy) / SMOOTHING
+        for name, value in progress.values.items():
+            before = self._values.get(name, value)
+            self._values[name] = before + (value - before) / SMOOTHING
         if progress.valid:
-            self._valid = f" (valid {progress.valid['bits']:.3f}, {progress.valid['accuracy']:.1%})"
+            self._valid = f" (valid {', '.join(tables.short(*item) for item in list(progress.valid.items())[:2])})"
 
     def text(self, progress: training.Progress) -> str:
         # All of it fits into 80 columns.
         time = _clock(progress.seconds) if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
         return (
-            f"step {progress.step} {self._bits:.3f} bits/sample, {self._accuracy:.1%}{self._valid} "
+            f"step {progress.step} {', '.join(tables.valued(*item) for item in self._values.items())}{self._valid} "
             f"{progress.samples_per_second:,.0f} samples/s {time}"
         )
 

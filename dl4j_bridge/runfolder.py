@@ -15,18 +15,6 @@ from dl4j_bridge.files import check_writable, write_bytes, write_json
 
 RUNS = Path("runs")
 LOCK = ".lock"
-LOG_FIELDS = (
-    "step",
-    "epochs",
-    "seconds",
-    "bits",
-    "accuracy",
-    "samples_per_second",
-    "learning_rate",
-    "valid_bits",
-    "valid_accuracy",
-    "valid_esr",
-)
 
 
 class RunFolder:
@@ -136,10 +124,12 @@ class RunFolder:
             raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from e
 
     @contextmanager
-    def open_log(self) -> Iterator[Log]:
+    def open_log(self, learnt: tuple[str, ...], judged: tuple[str, ...]) -> Iterator[Log]:
+        """Open ``log.csv``, with columns for these values of a step and of a validation."""
+        fields = ("step", "epochs", "seconds", *learnt, "samples_per_second", "learning_rate")
         new = not self.log.exists()
         with open(self.log, "a", newline="", encoding="utf-8") as f:
-            log = Log(f)
+            log = Log(f, (*fields, *(f"valid_{name}" for name in judged)))
             if new:
                 log.head()
             yield log
@@ -147,8 +137,11 @@ class RunFolder:
     def cut_log(self, step: int) -> None:
         """Forget the rows behind `step`: a killed run may have logged more than it saved."""
         rows = [row for row in self.read_log() if int(row["step"]) <= step]
-        lines = [",".join(LOG_FIELDS)] + [",".join(row[name] for name in LOG_FIELDS) for row in rows]
-        write_bytes(self.log, ("\n".join(lines) + "\n").encode())
+        if rows:
+            lines = [",".join(rows[0])] + [",".join(row.values()) for row in rows]
+            write_bytes(self.log, ("\n".join(lines) + "\n").encode())
+        else:
+            self.log.unlink(missing_ok=True)
 
     def read_log(self) -> list[dict[str, str]]:
         """Rows of the log; a last line that was cut off by a kill is left out."""
@@ -161,16 +154,17 @@ class RunFolder:
 class Log:
     """A row a step, on disk at once."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, fields: tuple[str, ...]) -> None:
         self._file = file
+        self._fields = fields
         self._writer = csv.writer(file, lineterminator="\n")
 
     def head(self) -> None:
-        self._write(LOG_FIELDS)
+        self._write(self._fields)
 
-    def append(self, values: dict[str, float | None]) -> None:
+    def append(self, values: dict[str, Any]) -> None:
         """Write a row; a value that is missing or None is left empty."""
-        self._write(["" if values.get(name) is None else f"{values[name]:.7g}" for name in LOG_FIELDS])
+        self._write(["" if values.get(name) is None else f"{values[name]:.7g}" for name in self._fields])
 
     def _write(self, row: Iterable[object]) -> None:
         try:

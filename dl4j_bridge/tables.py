@@ -39,3 +39,30 @@ def _short(number: float) -> str:
         if number >= 0.9995 * size:
             return f"{number / size:#.3g}".rstrip(".") + unit
     return f"{number:.0f}"
+
+
+# How a value of training or validation is spelt, and what is put beside the number where it stands alone.
+_SPELT = {"bits": ("{:.3f}", "{} bits/sample"), "accuracy": ("{:.1%}", "{}"), "loss": ("{:.3g}", "loss {}")}
+_USUAL = "{:.3g}"
+
+
+def short(name: str, value: float | None) -> str:
+    """Spell a value of training or validation, as short as it can be."""
+    return "–" if value is None else _SPELT.get(name, (_USUAL, ""))[0].format(value)
+
+
+def valued(name: str, value: float | None) -> str:
+    """Spell it with its name or unit."""
+    return _SPELT.get(name, ("", f"{heading(name)} {{}}"))[1].format(short(name, value))
+
+
+def heading(name: str) -> str:
+    """Name a value as people write it."""
+    return {"mse": "MSE", "esr": "ESR", "snr_db": "SNR (dB)"}.get(name, name)
+
+
+def validated(valid: dict[str, float | None]) -> str:
+    """Spell what a validation measured."""
+    if "bits" in valid:
+        return f"{valid['bits']:.3f} bits/sample, accuracy {valid['accuracy']:.2%}, ESR {esr(valid['esr'])}"
+    return ", ".join(valued(*item) for item in valid.items())

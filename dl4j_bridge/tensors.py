@@ -151,6 +151,43 @@ class OneHot:
         return self.array.java
 
 
+class Dense:
+    """A tensor [batch, width, steps] in 'f' order, used for one segment after the other.
+
+    Parameters
+    ----------
+    batch, width, steps
+        The shape; a segment may have fewer steps.
+    """
+
+    def __init__(self, batch: int, width: int, steps: int) -> None:
+        self.array = NativeArray.zeros((batch, width, steps))
+
+    def write(self, vectors: npt.NDArray[np.float32]) -> Any:
+        """Show a segment.
+
+        Parameters
+        ----------
+        vectors : ndarray of float32, shape (batch, n, width)
+            Vector of each time step, n at most `steps`; what the steps from n on hold is left as it was.
+
+        Returns
+        -------
+        object
+            The ``dl4jbridge.Tensor``.
+        """
+        batch, width, steps = self.array.shape
+        if vectors.dtype != np.float32 or vectors.ndim != 3 or vectors.shape[::2] != (batch, width):
+            raise BridgeError(
+                "dense tensor",
+                f"{vectors.dtype} vectors of shape {vectors.shape}",
+                f"wanted float32 of ({batch}, up to {steps}, {width})",
+            )
+        # In 'f' order the first steps are one block at the front.
+        self.array.write(vectors.transpose(1, 2, 0).ravel())
+        return self.array.java
+
+
 def _check_strides(shape: tuple[int, ...], order: str, strides: tuple[int, ...]) -> None:
     axes = range(len(shape)) if order == "f" else range(len(shape) - 1, -1, -1)
     wanted = 1

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,25 +18,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs
+from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs, tasks
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
-from dl4j_bridge.runfolder import LOG_FIELDS, RunFolder
+from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 
 _log = logging.getLogger(__name__)
 
 Indices = npt.NDArray[np.uint8]
-Stretch = tuple[Indices, Indices]
 
-# Samples heard before a validated stretch, so that it does not start from an empty state.
+# Time steps heard before a validated stretch, so that it does not start from an empty state.
 WARM_UP = 200
 # The last validation looks at more than those on the way; all of it, where that is less.
-FINAL_VALIDATION_SAMPLES = 1 << 16
-# Nothing is left to learn: of 10,000 samples not one is in doubt. Rare loud samples come last, and weigh most in ESR.
-SOLVED_BITS = 1e-4
+FINAL_VALIDATION_STEPS = 1 << 16
 # A save takes as long as ten steps; a run that is killed loses at most so many seconds.
 SAVE_SECONDS = 10.0
 ON_CUDA = "--backend cuda: the fused layers run on the CPU; this run uses DL4J's stock layers and their gradient"
@@ -52,8 +50,8 @@ class Progress:
     ----------
     step, epochs, seconds
         Made so far, in all sessions of the run.
-    bits, accuracy
-        Of the segment just seen, before its update.
+    values
+        Of the segment just seen, before its update: ``bits`` and ``accuracy``, or what else the task learns by.
     samples_per_second
         Of this session, validations left out.
     fraction
@@ -67,12 +65,11 @@ class Progress:
     step: int
     epochs: float
     seconds: float
-    bits: float
-    accuracy: float
+    values: dict[str, float]
     samples_per_second: float
     fraction: float | None
     seconds_left: float | None
-    valid: dict[str, float | None] | None
+    valid: Metrics | None
 
 
 @dataclass
@@ -81,11 +78,15 @@ class RunState:
 
     step: int = 0
     seconds: float = 0.0
-    best_bits: float | None = None
-    plateau_bits: float | None = None
+    best_loss: float | None = None
+    plateau_loss: float | None = None
     validations_since_best: int = 0
     validations_since_drop: int = 0
     learning_rate: float = 0.0
+
+
+# Of runs that an older version began.
+_RENAMED = {"best_bits": "best_loss", "plateau_bits": "plateau_loss"}
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Run:
     folder: RunFolder
     settings: TrainSettings
     pairs: list[Pair]
-    task: SamplesTask
+    task: Task
     network: Network
     signals: list[Stretch]
     about: dict[str, Any]
@@ -129,16 +130,16 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     folder = RunFolder(out or RunFolder.fresh_name(inputs[0]))
     folder.check_free()
     opened = _open_pairs(inputs, targets, settings)
-    eight_bit = all(pair.input.is_8_bit and (pair.target is None or pair.target.is_8_bit) for pair in opened)
-    task = SamplesTask.choose(settings.data, eight_bit, bool(targets))
-    signals = [signals_of(task, pair) for pair in opened]
+    task = tasks.choose(settings, opened)
+    signals = [task.signals(pair) for pair in opened]
     _start_jvm(settings)
-    network = Network.create(settings.network, task.classes)
+    network = Network.create(settings.network, task.interface)
     about = task.as_dict() | {
-        "classes": task.classes,
         "rate": opened[0].rate,
         "layers": [settings.network.hidden] * settings.network.layers,
-        "pairs": [_describe_pair(pair, x.size) for pair, (x, _) in zip(opened, signals, strict=True)],
+        "pairs": [
+            _describe_pair(pair, len(x) * task.hop, task.hop) for pair, (x, _) in zip(opened, signals, strict=True)
+        ],
         "settings": settings.as_dict(),
         "versions": versions(),
     }
@@ -180,15 +181,15 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
             raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
     _start_jvm(settings)
     model = modelfile.load(folder.last)
-    task = SamplesTask.from_dict(stored)
+    task = tasks.from_dict(stored)
     opened = _open_pairs(known_inputs, known_targets, settings)
     signals = []
     for pair, then in zip(opened, stored["pairs"], strict=True):
         _check_same(pair, then)
         # The delay of then, not a new estimate: the windows must be those of the run so far.
-        signals.append(signals_of(task, replace(pair, delay=then["delay"], length=then["length"])))
+        signals.append(task.signals(replace(pair, delay=then["delay"], length=then["length"])))
     model.network.restore_state(model.state)
-    state = RunState(**stored["run_state"])
+    state = RunState(**{_RENAMED.get(name, name): value for name, value in stored["run_state"].items()})
     about = {k: v for k, v in stored.items() if k != "run_state"} | {"settings": settings.as_dict()}
     folder.cut_log(state.step)
     folder.write_run(about | {"status": "running"})
@@ -238,7 +239,7 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
     valid = None
-    with _interruptible() as interrupted, run.folder.open_log() as log:
+    with _interruptible() as interrupted, run.folder.open_log(run.task.learnt, run.task.judged) as log:
         fitted = run.baselines = _fit_baselines(run.task, training, run.baselines)
         reason = _reason_to_stop(run, windows)
         if state.step == 0:
@@ -246,15 +247,15 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         saved = time.monotonic()
         clock = _Clock(state.seconds)
         while reason is None:
-            bits, accuracy, samples = step(run.network, windows, run.settings, state.step)
-            if not math.isfinite(bits):
+            loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task.weigh)
+            if not math.isfinite(loss):
                 raise BridgeError(
                     run.folder.path,
-                    f"the loss is {bits} at step {state.step + 1}",
+                    f"the loss is {loss} at step {state.step + 1}",
                     "train again with a lower --learning-rate, or with --clip 1",
                 )
             state.step += 1
-            state.seconds = clock.trained(samples)
+            state.seconds = clock.trained(steps * run.task.hop)
             valid = None
             if state.step % settings.validate_every == 0:
                 with clock.paused():
@@ -264,7 +265,8 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
                     if time.monotonic() - saved > SAVE_SECONDS:
                         _save_last(run, fitted)
                         saved = time.monotonic()
-            progress = _progress(run, windows, clock, bits, accuracy, valid)
+            values = run.task.of_step(loss, accuracy)
+            progress = _progress(run, windows, clock, values, valid)
             log.append(_log_row(progress, state.learning_rate))
             report(progress)
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
@@ -325,30 +327,21 @@ def _open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings
     none: list[Path | None] = [None] * len(inputs)
     for source, target in zip(inputs, targets or none, strict=True):
         pair = pairs.open_pair(source, target, data)
-        pairs.check_long_enough(pair, settings.run.length)
+        pairs.check_long_enough(pair, settings.run.length, settings.frames.frame)
         opened.append(pair)
         # The first recording's rate is the rate of all.
         data = replace(data, rate=pair.rate)
     return opened
 
 
-def signals_of(task: SamplesTask, pair: Pair) -> Stretch:
-    """Both sides of a pair as class indices, the delay cut out."""
-    source = task.encode(pair.input, pair.rate)[pair.input_start :][: pair.length]
-    if pair.target is None:
-        return task.input_and_target(source, None)
-    target = task.encode(pair.target, pair.rate)[pair.target_start :][: pair.length]
-    return task.input_and_target(source, target)
-
-
-def _describe_pair(pair: Pair, length: int) -> dict[str, Any]:
+def _describe_pair(pair: Pair, length: int, hop: int) -> dict[str, Any]:
     return {
         "input": {"path": str(pair.input.path.absolute()), "sha256": pair.input.sha256()},
         "target": pair.target and {"path": str(pair.target.path.absolute()), "sha256": pair.target.sha256()},
         "delay": pair.delay,
         "confidence": pair.confidence,
         "length": pair.length,
-        "split": pairs.split(length),
+        "split": {name: (a * hop, b * hop) for name, (a, b) in pairs.split(length // hop).items()},
     }
 
 
@@ -360,7 +353,7 @@ def _check_same(pair: Pair, then: dict[str, Any]) -> None:
 
 def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
     free = {"steps", "epochs", "minutes", "patience", "min_gain", "threads"}
-    for group in ("data", "network", "run"):
+    for group in (f.name for f in fields(before)):
         old, new = asdict(getattr(before, group)), asdict(getattr(after, group))
         changed = [name for name in old if old[name] != new[name] and name not in free]
         if changed:
@@ -373,7 +366,7 @@ def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
 
 def part(signals: Stretch, name: str) -> Stretch:
     """Both sides of the ``train``, ``valid`` or ``test`` part; views."""
-    where = part_of(signals[0].size, name)
+    where = part_of(len(signals[0]), name)
     return signals[0][where], signals[1][where]
 
 
@@ -382,15 +375,21 @@ def _segments(settings: TrainSettings) -> int:
     return -(-settings.run.length // settings.network.tbptt)
 
 
-def step(network: Network, windows: Windows, settings: TrainSettings, number: int) -> tuple[float, float, int]:
-    """Make update `number` (from 0) of a run.
+def step(
+    network: Network,
+    windows: Windows,
+    settings: TrainSettings,
+    number: int,
+    weigh: Callable[[Signal], tuple[float, float, float] | None] = lambda target: None,
+) -> tuple[float, float, int]:
+    """Make update `number` (from 0) of a run; `weigh` is the task's.
 
     Returns
     -------
-    bits, accuracy
-        Of the segment, before the update.
-    samples
-        That the segment holds.
+    loss, accuracy
+        Of the segment, before the update, as `Network.step` gives them.
+    steps
+        Time steps of recordings that the segment holds.
     """
     tbptt = settings.network.tbptt
     batch, segment = divmod(number, _segments(settings))
@@ -398,8 +397,12 @@ def step(network: Network, windows: Windows, settings: TrainSettings, number: in
     here = slice(segment * tbptt, (segment + 1) * tbptt)
     # ND4J takes a seed of 0 for the clock.
     seed = (settings.network.seed + number) % 2**63 or 1
-    bits, accuracy = network.step(x[:, here], y[:, here], tbptt, segment == 0, seed)
-    return bits, accuracy, x[:, here].size
+    x, y = x[:, here], y[:, here]
+    weights = weigh(y)
+    if weights:
+        network.weigh_squared_error(*weights)
+    loss, accuracy = network.step(x, y, tbptt, segment == 0, seed)
+    return loss, accuracy, x.shape[0] * x.shape[1]
 
 
 def _reason_to_stop(run: Run, windows: Windows) -> str | None:
@@ -411,15 +414,19 @@ def _reason_to_stop(run: Run, windows: Windows) -> str | None:
         return "epochs"
     if settings.minutes is not None and state.seconds >= settings.minutes * 60:
         return "minutes"
-    if state.best_bits is not None and state.best_bits <= SOLVED_BITS:
+    if state.best_loss is not None and state.best_loss <= run.task.solved:
         return "solved"
     if state.validations_since_best >= settings.patience:
         return "plateau"
     return None
 
 
-def _validate(run: Run, samples: int) -> dict[str, float | None]:
-    return validate(run.network, run.task, [_Part(s, part_of(s[0].size, "valid")) for s in run.signals], samples)
+def _validate(run: Run, steps: int) -> Metrics:
+    return validate(run.network, run.task, _valid_parts(run), steps)
+
+
+def _valid_parts(run: Run) -> list[_Part]:
+    return [_Part(signals, part_of(len(signals[0]), "valid")) for signals in run.signals]
 
 
 @dataclass(frozen=True)
@@ -430,26 +437,27 @@ class _Part:
     where: slice
 
 
-def validate(network: Network, task: SamplesTask, parts: list[_Part], samples: int) -> dict[str, float | None]:
-    """Measure the network on up to `samples` samples, in stretches spread evenly over the parts."""
+def validate(network: Network, task: Task, parts: list[_Part], steps: int) -> Metrics:
+    """Measure the network on up to `steps` time steps, in stretches spread evenly over the parts."""
     total = sum(p.where.stop - p.where.start for p in parts)
     stretches: list[Stretch] = []
     for part in parts:
         size = part.where.stop - part.where.start
-        for start, end in _spread(part.where.start, size, min(size, max(samples * size // total, 1))):
+        for start, end in _spread(part.where.start, size, min(size, max(steps * size // total, 1))):
             begin = max(start - WARM_UP, 0)
             stretches.append((part.signals[0][begin:end], part.signals[1][start:end]))
-    probabilities = _side_by_side(network, [x for x, _ in stretches])
-    heard = [p[-y.size :] for p, (_, y) in zip(probabilities, stretches, strict=True)]
+    outputs = _side_by_side(network, [x for x, _ in stretches])
+    heard = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
     return task.measure(heard, np.concatenate([y for _, y in stretches]))
 
 
-def _side_by_side(network: Network, recordings: list[Indices]) -> list[Probabilities]:
-    """Distributions for recordings of any lengths: the shorter ones go on with class 0, unheard."""
-    together = np.zeros((len(recordings), max(x.size for x in recordings)), np.uint8)
+def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArray[np.float32]]:
+    """Outputs for recordings of any lengths: the shorter ones go on with zeros, unheard."""
+    longest = max(recordings, key=len)
+    together = np.zeros((len(recordings), *longest.shape), longest.dtype)
     for row, x in zip(together, recordings, strict=True):
-        row[: x.size] = x
-    return [p[: x.size] for p, x in zip(network.side_by_side(together), recordings, strict=True)]
+        row[: len(x)] = x
+    return [output[: len(x)] for output, x in zip(network.side_by_side(together), recordings, strict=True)]
 
 
 def _spread(start: int, size: int, samples: int) -> list[tuple[int, int]]:
@@ -460,19 +468,19 @@ def _spread(start: int, size: int, samples: int) -> list[tuple[int, int]]:
     return [(int(s), int(s) + length) for s in starts]
 
 
-def _keep_if_best(run: Run, valid: dict[str, float | None], fitted: modelfile.Arrays) -> None:
-    state, bits = run.state, _bits(valid)
-    if state.best_bits is None or bits < state.best_bits or not run.folder.model.exists():
-        state.best_bits = bits
+def _keep_if_best(run: Run, valid: Metrics, fitted: modelfile.Arrays) -> None:
+    state, loss = run.state, _loss(run.task, valid)
+    if state.best_loss is None or loss < state.best_loss or not run.folder.model.exists():
+        state.best_loss = loss
         about = run.about | {"training": {"step": state.step, "valid": valid}}
         modelfile.save(run.folder.model, modelfile.Model(run.network, about, fitted), with_updater=False)
 
 
-def _mind_the_plateau(run: Run, valid: dict[str, float | None]) -> None:
+def _mind_the_plateau(run: Run, valid: Metrics) -> None:
     """Count the validations without improvement; a quarter of the patience of them halves the learning rate."""
-    state, settings, bits = run.state, run.settings.run, _bits(valid)
-    if state.plateau_bits is None or bits < state.plateau_bits - settings.min_gain:
-        state.plateau_bits = bits
+    state, settings, loss = run.state, run.settings.run, _loss(run.task, valid)
+    if state.plateau_loss is None or run.task.bits_gained(state.plateau_loss, loss) > settings.min_gain:
+        state.plateau_loss = loss
         state.validations_since_best = state.validations_since_drop = 0
         return
     state.validations_since_best += 1
@@ -483,10 +491,10 @@ def _mind_the_plateau(run: Run, valid: dict[str, float | None]) -> None:
         run.network.set_learning_rate(state.learning_rate)
 
 
-def _bits(valid: dict[str, float | None]) -> float:
-    bits = valid["bits"]
-    assert bits is not None, "a network always has a distribution"
-    return bits
+def _loss(task: Task, valid: Metrics) -> float:
+    loss = valid[task.loss]
+    assert loss is not None, "a network always has a loss"
+    return loss
 
 
 def _save_last(run: Run, fitted: modelfile.Arrays) -> None:
@@ -498,7 +506,7 @@ def _save_last(run: Run, fitted: modelfile.Arrays) -> None:
 def _finish_best(run: Run, fitted: modelfile.Arrays) -> modelfile.Model:
     """Load the best network; one that predicts the next sample learns its temperature as well."""
     best = modelfile.load(run.folder.model)
-    if run.task.predicts == "next":
+    if isinstance(run.task, SamplesTask) and run.task.predicts == "next":
         heard = [part(signals, "train")[0] for signals in run.signals]
         about = best.about | {"sampling": generation.find_temperature(best.network.stream(), heard)}
         best = modelfile.Model(best.network, about, fitted)
@@ -506,14 +514,14 @@ def _finish_best(run: Run, fitted: modelfile.Arrays) -> modelfile.Model:
     return best
 
 
-def _validate_at_length(run: Run, best: modelfile.Model) -> dict[str, float | None]:
-    return validate(
-        best.network, run.task, [_Part(s, part_of(s[0].size, "valid")) for s in run.signals], FINAL_VALIDATION_SAMPLES
-    )
+def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
+    return validate(best.network, run.task, _valid_parts(run), FINAL_VALIDATION_STEPS)
 
 
-def _fit_baselines(task: SamplesTask, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
+def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
+    if not isinstance(task, SamplesTask):
+        return {}
     arrays = dict(fitted)
     for kind in baselines.ALL:
         if any(name.startswith(f"{kind.name}/") for name in fitted):
@@ -524,9 +532,7 @@ def _fit_baselines(task: SamplesTask, training: list[Stretch], fitted: modelfile
     return arrays
 
 
-def _progress(
-    run: Run, windows: Windows, clock: _Clock, bits: float, accuracy: float, valid: dict[str, float | None] | None
-) -> Progress:
+def _progress(run: Run, windows: Windows, clock: _Clock, values: dict[str, float], valid: Metrics | None) -> Progress:
     settings, state = run.settings.run, run.state
     epochs = windows.epochs(state.step / _segments(run.settings))
     done = [
@@ -540,13 +546,12 @@ def _progress(
     ]
     fraction = min(max(done), 1.0) if done else None
     left = state.seconds * (1 - fraction) / fraction if fraction else None
-    return Progress(state.step, epochs, state.seconds, bits, accuracy, clock.samples_per_second, fraction, left, valid)
+    return Progress(state.step, epochs, state.seconds, values, clock.samples_per_second, fraction, left, valid)
 
 
-def _log_row(progress: Progress, learning_rate: float) -> dict[str, float | None]:
-    row = {name: value for name, value in asdict(progress).items() if name in LOG_FIELDS}
+def _log_row(progress: Progress, learning_rate: float) -> dict[str, Any]:
     valid = {f"valid_{name}": value for name, value in (progress.valid or {}).items()}
-    return row | valid | {"learning_rate": learning_rate}
+    return asdict(progress) | progress.values | valid | {"learning_rate": learning_rate}
 
 
 class _Clock:

@@ -12,6 +12,7 @@ from dl4j_bridge.baselines import graves_lstm
 from dl4j_bridge.codec import LINEAR
 from dl4j_bridge.diagnostics import learning, network
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.interface import Interface
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -128,7 +129,7 @@ def test_wrong_arithmetic_is_named():
     jvm.start()
     some = settings().network
     x = network.segments(classes("strings"))
-    java = Network.create(some, 256)
+    java = Network.create(some, Interface.of_classes(256))
     flat = java.parameters().astype(np.float64)
     reference = graves_lstm.unpack(flat, 256, some.hidden, some.layers, 256)
     assert codes(network.parity(java.side_by_side, reference, x)) == []
@@ -147,7 +148,7 @@ def test_wrong_arithmetic_is_named():
 def test_a_wrong_gradient_is_named_with_its_block():
     some = settings().network
     x = network.segments(classes("strings"))
-    at = Network.create(some, 256).parameters().astype(np.float64)
+    at = Network.create(some, Interface.of_classes(256)).parameters().astype(np.float64)
     reference = graves_lstm.unpack(at, 256, some.hidden, some.layers, 256)
     record = graves_lstm.forward(reference, graves_lstm.one_hot(x, 256), graves_lstm.zero_states(reference, len(x)))
     gradient, _ = graves_lstm.backward(reference, record, x)

@@ -9,6 +9,7 @@ from dl4j_bridge import config, jvm
 from dl4j_bridge.baselines import graves_lstm as reference
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.interface import Interface
 from dl4j_bridge.tensors import NativeArray
 
 pytestmark = pytest.mark.usefixtures("java")
@@ -17,7 +18,9 @@ CLASSES = 256
 
 
 def network(**changes) -> Network:
-    return Network.create(NetworkSettings(**{"hidden": 20, "clip": 0.0, "seed": 3, **changes}), CLASSES)
+    return Network.create(
+        NetworkSettings(**{"hidden": 20, "clip": 0.0, "seed": 3, **changes}), Interface.of_classes(CLASSES)
+    )
 
 
 def indices(batch: int, steps: int, seed: int) -> np.ndarray:

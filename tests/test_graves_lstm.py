@@ -14,6 +14,7 @@ from dl4j_bridge.baselines import graves_lstm as reference
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.interface import Interface
 
 INPUTS, HIDDEN, CLASSES = 4, 3, 5
 CLASSES_IN_JAVA = 256
@@ -333,7 +334,9 @@ def test_a_model_zip_is_read_and_run_as_java_runs_it(effect_run, java):
 
 def test_clipped_steps_end_where_java_ends(java):
     clip, sizes = 0.05, (CLASSES_IN_JAVA, 12, 2, CLASSES_IN_JAVA)
-    net = Network.create(NetworkSettings(hidden=12, clip=clip, learning_rate=1e-3), CLASSES_IN_JAVA)
+    net = Network.create(
+        NetworkSettings(hidden=12, clip=clip, learning_rate=1e-3), Interface.of_classes(CLASSES_IN_JAVA)
+    )
     lstm = reference.GravesLstm(reference.unpack(net.parameters(), *sizes), 1e-3, clip)
     rng = np.random.default_rng(9)
     for step in range(6):

@@ -155,8 +155,9 @@ def test_resident_memory_stays_flat(java):
 
     from dl4j_bridge.config import NetworkSettings
     from dl4j_bridge.network import Network
+    from dl4j_bridge.tasks.interface import Interface
 
-    network = Network.create(NetworkSettings(hidden=64), 256)
+    network = Network.create(NetworkSettings(hidden=64), Interface.of_classes(256))
     x = np.random.default_rng(0).integers(0, 256, (32, 50), dtype=np.uint8)
     resident = []
     for step in range(240):

@@ -17,7 +17,7 @@ from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Out
 from dl4j_bridge.diagnostics.network import INPUT_SCALE_FIX
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Windows
-from dl4j_bridge.training import Stretch
+from dl4j_bridge.tasks.interface import Interface, Stretch
 
 Indices = npt.NDArray[np.uint8]
 
@@ -205,7 +205,7 @@ def train_briefly(settings: TrainSettings, stretch: Stretch, steps: int, enough:
     network_settings = replace(settings.network, tbptt=min(settings.network.tbptt, length))
     settings = replace(settings, run=run, network=network_settings)
     windows = Windows([stretch], length, run.batch, settings.network.seed)
-    trial = Trial(settings, Network.create(settings.network, CLASSES))
+    trial = Trial(settings, Network.create(settings.network, Interface.of_classes(CLASSES)))
     before = trial.network.parameters()
     ratios = []
     for number in range(steps):

@@ -15,6 +15,7 @@ from dl4j_bridge.codec import CLASSES
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.interface import Interface
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -44,7 +45,7 @@ def checks(settings: NetworkSettings, x: Indices, y: Indices, model: Network | N
 
     @functools.cache
     def network() -> Network:
-        return model or Network.create(settings, CLASSES)
+        return model or Network.create(settings, Interface.of_classes(CLASSES))
 
     x, y = segments(x), segments(y)
     return [
@@ -77,7 +78,7 @@ def parity(java: Callable[[Indices], npt.NDArray[np.float32]], reference: graves
 def gradients(settings: NetworkSettings, x: Indices, y: Indices) -> Outcome:
     """Compare Java's gradient, taken from a plain SGD step at rate 1, with the slope of NumPy's loss by blocks."""
     plain = replace(settings, updater="sgd", learning_rate=1.0, clip=0.0, l2=0.0, weight_decay=0.0, dropout=0.0)
-    network = Network.create(plain, CLASSES)
+    network = Network.create(plain, Interface.of_classes(CLASSES))
     before = network.parameters().astype(np.float64)
     network.step(x, y, x.shape[1], True, 1)
     return compare_gradients(settings, before, before - network.parameters(), x, y)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dl4j_bridge import generation, training
 from dl4j_bridge.network import Network
+from dl4j_bridge.tasks.frames import FramesTask, Vectors
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 
 Indices = npt.NDArray[np.uint8]
@@ -117,6 +118,35 @@ def of_network(
         drawn = generation.own_audio(stream, found.size, temperature)
         found.classes["drawn"], found.sounds["drawn"] = drawn, task.to_samples(drawn)
     return found
+
+
+def of_frames(network: Network, task: FramesTask, x: Vectors, y: Vectors, part: slice, rate: int) -> Excerpt:
+    """Do the same for vectors.
+
+    Parameters
+    ----------
+    x, y : ndarray of float32, shape (n, width)
+        Input and target, the delay cut out.
+    part
+        Where to look, in time steps.
+    """
+    size = max(int(min(SECONDS * rate / task.hop, MOST_WORK / network.parameter_count)), 1)
+    where = _loudest_frames(y, part, size)
+    heard = max(where.start - training.WARM_UP, 0)
+    output = network.dense_stream().run(x[heard : where.stop])[where.start - heard :]
+    frames = {"target": y[where], "output": output}
+    if task.predicts == "target":
+        frames = {"input": x[where]} | frames
+    sounds = {name: task.to_samples(frame) for name, frame in frames.items()}
+    return Excerpt(rate, where.start * task.hop, sounds, {})
+
+
+def _loudest_frames(y: Vectors, part: slice, size: int) -> slice:
+    if part.stop - part.start <= size:
+        return part
+    energies = np.square(y[part] - y[part].mean(), dtype=np.float64).sum(axis=1)
+    start = part.start + int(np.convolve(energies, np.ones(size), "valid").argmax())
+    return slice(start, start + size)
 
 
 def of_output(

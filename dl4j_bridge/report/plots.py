@@ -59,6 +59,26 @@ def loss(path: Path, log: list[dict[str, str]], entropy_bits: float, baselines: 
     save(path, drawn)
 
 
+def squared_error(path: Path, log: list[dict[str, str]], training: str, validation: str) -> None:
+    """Loss over steps, on a logarithmic axis.
+
+    Parameters
+    ----------
+    path
+        The PNG to write.
+    log
+        Rows of ``log.csv``.
+    training, validation
+        The columns to draw; that of validation without its ``valid_``.
+    """
+    drawn, axes = figure(4.2)
+    _curves(axes, log, training, f"valid_{validation}")
+    axes.set_yscale("log")
+    axes.set_ylabel(validation.upper())
+    legend(axes)
+    save(path, drawn)
+
+
 def trial(path: Path, curve: dict[str, list[float]], floors: dict[str, float]) -> None:
     """Bits of a short trial over steps, with the levels at which a loss stands still.
 

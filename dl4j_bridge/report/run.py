@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge import comparing, generation, metrics, training
+from dl4j_bridge import comparing, generation, metrics, tables, training
 from dl4j_bridge.report import excerpt, listening, page, plots
+from dl4j_bridge.tasks.frames import FramesTask
+from dl4j_bridge.tasks.samples import SamplesTask
 from dl4j_bridge.training import Run, part_of
 
 # Of the validation part, for the baselines' bits: enough for a line, and few enough not to be waited for.
@@ -42,6 +44,8 @@ def _figures(result: dict[str, Any]) -> str:
     if not result["valid"]:
         return page.paragraph(f"Interrupted at step {result['steps']}; the sound below is that of this moment.")
     valid = result["valid"]
+    if "bits" not in valid:
+        return page.numbers({tables.heading(name): tables.short(name, value) for name, value in valid.items()})
     exact = "exact" if valid["esr"] == 0 else "–"
     return page.numbers(
         {
@@ -55,6 +59,8 @@ def _figures(result: dict[str, Any]) -> str:
 
 def _curves(run: Run) -> str:
     folder, log = run.folder.path, run.folder.read_log()
+    if not isinstance(run.task, SamplesTask):
+        return _curves_of_squares(run, log)
     target = np.concatenate([y[part_of(y.size, "valid")] for _, y in run.signals])
     plots.loss(folder / "loss.png", log, metrics.entropy_bits(target), _baselines(run))
     plots.accuracy(folder / "accuracy.png", log, float(np.bincount(target).max() / target.size))
@@ -71,8 +77,15 @@ def _curves(run: Run) -> str:
     )
 
 
+def _curves_of_squares(run: Run, log: list[dict[str, str]]) -> str:
+    path = run.folder.path / "loss.png"
+    plots.squared_error(path, log, run.task.learnt[0], run.task.loss)
+    return page.cards([page.picture(path, "squared error over steps", "Loss of training and validation.")])
+
+
 def _baselines(run: Run) -> dict[str, float]:
     """Bits of the best memoryless map, and of the best baseline where that is another one."""
+    assert isinstance(run.task, SamplesTask)
     x, y = run.signals[0]
     part = part_of(y.size, "valid")
     where = slice(part.start, min(part.stop, part.start + BASELINE_SAMPLES))
@@ -90,14 +103,17 @@ def _excerpt(run: Run) -> excerpt.Excerpt:
     """The best network on the held-out part of the first pair; the last one where the run was interrupted."""
     network, about = (run.best.network, run.best.about) if run.best else (run.network, run.about)
     x, y = run.signals[0]
-    rate, temperature = run.about["rate"], generation.temperature_of(about)
-    return excerpt.of_network(network, run.task, x, y, part_of(y.size, "test"), rate, temperature)
+    rate, part = run.about["rate"], part_of(len(y), "test")
+    if isinstance(run.task, SamplesTask):
+        return excerpt.of_network(network, run.task, x, y, part, rate, generation.temperature_of(about))
+    assert isinstance(run.task, FramesTask)
+    return excerpt.of_frames(network, run.task, x, y, part, rate)
 
 
 def _remark(run: Run, heard: excerpt.Excerpt) -> str:
     """Where there is more to hear, if it would have taken too long here."""
     _, y = training.part(run.signals[0], "test")
-    if heard.size >= min(y.size, round(excerpt.SECONDS * heard.rate)):
+    if heard.size >= min(len(y) * run.task.hop, round(excerpt.SECONDS * heard.rate)):
         return ""
     return f"The report of dl4j-bridge compare has up to {excerpt.SECONDS:.0f} s."
 

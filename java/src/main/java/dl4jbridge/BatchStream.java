@@ -14,8 +14,8 @@ public final class BatchStream {
         this.net = FusedLayers.sharing(net, net.getLayerWiseConfigurations().clone());
     }
 
-    /** Reads {@code steps} of [batch, classes, time] one-hot samples and writes as many distributions, likewise laid. */
-    public void run(Tensor features, Tensor probabilities, int steps) {
-        probabilities.firstSteps(steps).assign(net.rnnTimeStep(features.firstSteps(steps)));
+    /** Reads {@code steps} of [batch, inputs, time] and writes as many of the outputs, likewise laid. */
+    public void run(Tensor features, Tensor outputs, int steps) {
+        outputs.firstSteps(steps).assign(net.rnnTimeStep(features.firstSteps(steps)));
     }
 }

@@ -3,6 +3,7 @@ package dl4jbridge;
 import dl4jbridge.fused.AdamStep;
 import dl4jbridge.fused.FusedGravesLSTMLayer;
 import dl4jbridge.fused.FusedLayers;
+import dl4jbridge.fused.FusedRnnOutputLayer;
 import java.io.File;
 import java.io.IOException;
 import java.util.HashMap;
@@ -79,8 +80,8 @@ public final class Network {
      * @param steps  how many time steps of the tensors count
      * @param first  true forgets the state that the segment before left
      * @param seed   of the random numbers (dropout) of this step, so that a resumed run draws the same ones
-     * @return cross-entropy in nats per sample without regularisation, and the share of exact classes, both of the
-     *         parameters before the update
+     * @return the loss per time step without regularisation (of a softmax cross-entropy in nats), and the share of exact
+     *         classes or NaN where there are none, both of the parameters before the update
      */
     public double[] step(Tensor features, Tensor labels, int steps, boolean first, long seed) {
         if (steps < 1) {
@@ -102,6 +103,11 @@ public final class Network {
         }
         net.updateRnnStateWithTBPTTState();
         return new double[] {monitor.loss() / steps, monitor.accuracy()};
+    }
+
+    /** See FusedRnnOutputLayer: how squared errors are weighted in the steps to come. Stock layers cannot do it. */
+    public void weighSquaredError(double square, double preEmphasis, double offset) {
+        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset);
     }
 
     private void optimize() {

@@ -28,7 +28,7 @@ import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
-/** {@link NetworkSettings} to DL4J's own configuration: GravesLSTM layers under a softmax with cross-entropy. */
+/** {@link NetworkSettings} to DL4J's own configuration: GravesLSTM layers under an output with its loss. */
 @SuppressWarnings("deprecation") // DL4J deprecated GravesLSTM; it is what this project is about
 final class NetworkConfiguration {
     private NetworkConfiguration() {}
@@ -45,19 +45,7 @@ final class NetworkConfiguration {
         for (int i = 0; i < s.layers; i++) {
             list.layer(recurrentLayer(s, i));
         }
-        RnnOutputLayer.Builder output = new RnnOutputLayer.Builder(LossFunctions.LossFunction.MCXENT)
-                .activation(Activation.SOFTMAX)
-                .dataFormat(RNNFormat.NCW)
-                .nIn(s.hidden)
-                .nOut(s.outputs);
-        output.regularization(regularization(s));
-        if (s.init.equals("wide")) {
-            output.weightInit(wide(s.hidden + s.outputs));
-        }
-        if (s.dropout > 0) {
-            output.dropOut(1 - s.dropout);
-        }
-        MultiLayerConfiguration stock = list.layer(output.build())
+        MultiLayerConfiguration stock = list.layer(outputLayer(s))
                 .backpropType(BackpropType.TruncatedBPTT)
                 .tBPTTForwardLength(s.tbptt)
                 .tBPTTBackwardLength(s.tbptt)
@@ -72,6 +60,33 @@ final class NetworkConfiguration {
             case "fused": return FusedLayers.toFused(stock,
                     FusedGravesLSTM.GradientState.valueOf(s.gradientState.toUpperCase(Locale.ROOT)), PointwiseMath.RATIONAL);
             default: throw new IllegalArgumentException("layer: unknown " + s.layer);
+        }
+    }
+
+    private static RnnOutputLayer outputLayer(NetworkSettings s) {
+        boolean softmax = s.output.equals("softmax");
+        RnnOutputLayer.Builder output = new RnnOutputLayer.Builder(
+                softmax ? LossFunctions.LossFunction.MCXENT : LossFunctions.LossFunction.MSE)
+                .activation(outputActivation(s.output))
+                .dataFormat(RNNFormat.NCW)
+                .nIn(s.hidden)
+                .nOut(s.outputs);
+        output.regularization(regularization(s));
+        if (s.init.equals("wide")) {
+            output.weightInit(wide(s.hidden + s.outputs));
+        }
+        if (s.dropout > 0) {
+            output.dropOut(1 - s.dropout);
+        }
+        return output.build();
+    }
+
+    private static Activation outputActivation(String name) {
+        switch (name) {
+            case "softmax": return Activation.SOFTMAX;
+            case "linear": return Activation.IDENTITY;
+            case "sigmoid": return Activation.SIGMOID;
+            default: throw new IllegalArgumentException("output: unknown " + name);
         }
     }
 
@@ -95,7 +110,7 @@ final class NetworkConfiguration {
         if (!List.of("xavier", "one-hot", "wide").contains(s.init)) {
             throw new IllegalArgumentException("init: unknown " + s.init);
         }
-        if (index == 0 && !s.init.equals("xavier")) {
+        if (index == 0 && s.input.equals("one-hot") && !s.init.equals("xavier")) {
             // XAVIER scales for nIn active inputs. A one-hot vector has one, so unit weights give unit activations.
             b.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
         } else if (index > 0 && s.init.equals("wide")) {

@@ -10,6 +10,10 @@ import java.util.Properties;
 final class NetworkSettings {
     int inputs;
     int outputs;
+    /** "one-hot" or "dense". */
+    String input;
+    /** "softmax" with cross-entropy, or "linear" or "sigmoid" with mean squared error. */
+    String output;
     /** "fused" or "stock". */
     String layer;
     /** "carried" or "stock": see FusedGravesLSTM.GradientState. Stock layers know "stock" only. */

@@ -4,8 +4,10 @@ import dl4jbridge.fused.FusedRnnOutputLayer;
 import java.util.List;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.Model;
+import org.deeplearning4j.nn.conf.layers.BaseOutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.BaseTrainingListener;
+import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 import org.nd4j.linalg.api.memory.MemoryWorkspace;
 import org.nd4j.linalg.api.memory.conf.WorkspaceConfiguration;
 import org.nd4j.linalg.api.memory.enums.AllocationPolicy;
@@ -44,6 +46,10 @@ final class StepMonitor extends BaseTrainingListener {
         if (net.getOutputLayer() instanceof FusedRnnOutputLayer) {
             return;
         }
+        if (!hasClasses(net)) {
+            accuracy = Double.NaN;
+            return;
+        }
         // DL4J does not keep the output layer's activations of a training step.
         INDArray last = activations.get(activations.size() - 1);
         try (MemoryWorkspace ignored =
@@ -62,6 +68,11 @@ final class StepMonitor extends BaseTrainingListener {
             accuracy = ((FusedRnnOutputLayer) output).accuracy();
         }
         loss = model.score() - ((MultiLayerNetwork) model).calcRegularizationScore(true);
+    }
+
+    private static boolean hasClasses(MultiLayerNetwork net) {
+        BaseOutputLayer output = (BaseOutputLayer) net.getOutputLayer().conf().getLayer();
+        return output.getActivationFn() instanceof ActivationSoftmax;
     }
 
     /** [batch, size, time] in 'f' order as [batch * time, size]. */

@@ -29,6 +29,8 @@ public final class Fixtures {
         Map<String, Object> all = new LinkedHashMap<>();
         all.put("inputs", CLASSES);
         all.put("outputs", CLASSES);
+        all.put("input", "one-hot");
+        all.put("output", "softmax");
         all.put("layer", "stock");
         all.put("gradient_state", "stock");
         all.put("layers", 2);

@@ -13,16 +13,15 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The layer of {@link FusedRnnOutput}. A backward pass with one-hot labels and without a mask goes through
- * {@link SoftmaxCrossEntropy}, which knows the score as well; everything else is stock's.
+ * The layer of {@link FusedRnnOutput}. A backward pass without a mask, and with one-hot labels under a softmax,
+ * goes through an {@link OutputLoss}, which knows the score as well; everything else is stock's.
  */
 public final class FusedRnnOutputLayer extends RnnOutputLayer {
     private static final long serialVersionUID = 1L;
     private static final String W = DefaultParamInitializer.WEIGHT_KEY;
     private static final String B = DefaultParamInitializer.BIAS_KEY;
 
-    private final transient OneHot oneHot = new OneHot();
-    private final transient SoftmaxCrossEntropy softmax = new SoftmaxCrossEntropy();
+    private final transient OutputLoss loss;
     /** What the last backward pass saw, if it knows the score of it. */
     private transient INDArray scoredInput;
     private transient INDArray scoredLabels;
@@ -30,21 +29,29 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
 
     FusedRnnOutputLayer(NeuralNetConfiguration conf, DataType dataType) {
         super(conf, dataType);
+        loss = ((FusedRnnOutput) layerConf()).loss();
+    }
+
+    /**
+     * Weighs the squared errors of the segments to come; the factors are those of {@link SquaredError}. DL4J divides the
+     * gradient by the batch behind it.
+     */
+    public void weighSquaredError(double square, double preEmphasis, double offset) {
+        ((SquaredError) loss).weigh(new SquaredError.Weights(square, preEmphasis, offset));
     }
 
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaces) {
         assertInputSet(true);
         forgetScore();
-        int[] classes = covers() ? oneHot.read(labels) : null;
-        computed = classes != null;
-        if (classes == null) {
+        computed = covers() && loss.read(labels);
+        if (!computed) {
             return super.backpropGradient(epsilon, workspaces);
         }
         INDArray x = droppedOut(input.castTo(dataType), workspaces);
         INDArray inputRows = workspaces.createUninitialized(
                 ArrayType.ACTIVATION_GRAD, dataType, new long[] {x.size(2), x.size(0), x.size(1)}, 'c');
-        softmax.backward(x, classes, getParamWithNoise(W, true, workspaces), getParamWithNoise(B, true, workspaces),
+        loss.backward(x, getParamWithNoise(W, true, workspaces), getParamWithNoise(B, true, workspaces),
                 gradientViews.get(W), gradientViews.get(B), inputRows);
         if (layerConf().getIDropout() == null) {
             scoredInput = input;
@@ -84,8 +91,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
         if (!isScored()) {
             return super.computeScore(regularization, training, workspaces);
         }
-        double loss = softmax.loss();
-        score = (conf().isMiniBatch() ? loss / getInputMiniBatchSize() : loss) + regularization;
+        score = (conf().isMiniBatch() ? loss.loss() / getInputMiniBatchSize() : loss.loss()) + regularization;
         forgetScore();
         return score;
     }
@@ -94,9 +100,9 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
         return scoredInput != null && scoredInput == input && scoredLabels == labels && maskArray == null;
     }
 
-    /** Share of the samples of the last backward pass whose class was the likeliest; NaN if stock made that pass. */
+    /** Share of the samples of the last backward pass whose class was the likeliest; NaN if stock made that pass or there are no classes. */
     public double accuracy() {
-        return computed ? softmax.accuracy() : Double.NaN;
+        return computed ? loss.accuracy() : Double.NaN;
     }
 
     @Override

@@ -4,11 +4,11 @@ import java.nio.FloatBuffer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * Logits, softmax, cross-entropy against class indices and all gradients of it, a stretch of time after the other.
+ * Softmax and cross-entropy against class indices, in nats.
  *
  * <p>The loss clips probabilities at 1e-10 and the gradient does not, as in DL4J's LossMCXENT.
  */
-public final class SoftmaxCrossEntropy {
+public final class SoftmaxCrossEntropy extends OutputLoss {
     static final double CLIP = 1e-10;
     /** Below this, exp is nothing beside the largest term, which is 1. */
     private static final float SMALLEST = -87f;
@@ -19,98 +19,35 @@ public final class SoftmaxCrossEntropy {
     /** Adding and subtracting 1.5 x 2^23 rounds a float to a whole number. */
     private static final float ROUND = 12582912f;
 
-    private Memory logits;
-    private Memory inputScratch;
-    private double loss;
-    private double accuracy = Double.NaN;
+    private final OneHot oneHot = new OneHot();
+    /** Of (step, example) at [step * batch + example]. */
+    private int[] classes;
 
-    /** Sum over all samples, in nats. */
-    double loss() {
-        return loss;
+    @Override
+    boolean read(INDArray labels) {
+        classes = oneHot.read(labels);
+        return classes != null;
     }
 
-    double accuracy() {
-        return accuracy;
+    @Override
+    Stretch stretch(float[] bias) {
+        return new Deltas(bias, classes);
     }
 
-    /**
-     * @param x              [batch, size, steps]
-     * @param classes        of (step, example) at [step * batch + example]
-     * @param inputGradient  'c' array [steps, batch, size] to fill
-     */
-    void backward(INDArray x, int[] classes, INDArray weight, INDArray bias, INDArray weightGradient,
-            INDArray biasGradient, INDArray inputGradient) {
-        int batch = (int) x.size(0);
-        int size = (int) x.size(1);
-        int steps = (int) x.size(2);
-        int outputs = (int) bias.length();
-        int samples = steps * batch;
-        logits = Memory.atLeast(logits, (long) samples * outputs);
-        inputScratch = Sequence.scratch(x, inputScratch);
-        Memory rows = Sequence.rows(x, inputScratch);
-        Memory w = Memory.of(weight); // 'f' [size, outputs]: [outputs, size] row after row
-        Memory inputErrors = Memory.of(inputGradient);
-        float[] b = bias.reshape(-1).toFloatVector();
-        int threads = Math.min(steps, Workers.threads());
-        Stretch[] stretches = new Stretch[threads];
-        Workers.run(threads, p -> {
-            int first = Workers.border(steps, p, threads) * batch;
-            int count = Workers.border(steps, p + 1, threads) * batch - first;
-            long z = logits.at((long) first * outputs, (long) count * outputs);
-            long in = rows.at((long) first * size, (long) count * size);
-            Gemm.product(false, true, count, outputs, size, in, size, w.at(0, (long) outputs * size), size, 0f, z, outputs);
-            stretches[p] = new Stretch(outputs);
-            stretches[p].deltas(logits.view(), first, count, b, classes);
-            Gemm.product(false, false, count, size, outputs, z, outputs, w.at(0, (long) outputs * size), size, 0f,
-                    inputErrors.at((long) first * size, (long) count * size), size);
-        });
-        Memory weightErrors = Memory.of(weightGradient);
-        int parts = Math.min(outputs, Workers.threads());
-        Workers.run(parts, p -> {
-            int first = Workers.border(outputs, p, parts);
-            int count = Workers.border(outputs, p + 1, parts) - first;
-            Gemm.product(true, false, count, size, samples,
-                    logits.at(first, (long) samples * outputs - first), outputs, rows.at(0, (long) samples * size), size,
-                    0f, weightErrors.at((long) first * size, (long) count * size), size);
-        });
-        sum(stretches, samples, biasGradient);
-        rows.keep();
-        w.keep();
-        inputErrors.keep();
-        weightErrors.keep();
-    }
-
-    private void sum(Stretch[] stretches, int samples, INDArray biasGradient) {
-        float[] biasSum = new float[(int) biasGradient.length()];
-        loss = 0;
-        long hits = 0;
-        for (Stretch stretch : stretches) {
-            loss += stretch.loss;
-            hits += stretch.hits;
-            PointwiseMath.add(stretch.biasSum, biasSum, biasSum.length);
-        }
-        accuracy = (double) hits / samples;
-        Memory to = Memory.of(biasGradient);
-        to.view().put(biasSum);
-        to.keep();
-    }
-
-    /** What one thread adds up. */
-    private static final class Stretch {
+    private static final class Deltas extends Stretch {
         final float[] row;
         final float[] exponent;
-        final float[] biasSum;
-        double loss;
-        long hits;
+        final int[] classes;
 
-        Stretch(int outputs) {
-            row = new float[outputs];
-            exponent = new float[outputs];
-            biasSum = new float[outputs];
+        Deltas(float[] bias, int[] classes) {
+            super(bias);
+            this.classes = classes;
+            row = new float[bias.length];
+            exponent = new float[bias.length];
         }
 
-        /** Replaces the logits (without bias) of samples first.. by the gradients of the loss in them. */
-        void deltas(FloatBuffer logits, int first, int count, float[] bias, int[] classes) {
+        @Override
+        void differentiate(FloatBuffer logits, int batch, int first, int count) {
             int n = row.length;
             for (int sample = first; sample < first + count; sample++) {
                 Memory.get(logits, (long) sample * n, row, n);

@@ -64,6 +64,7 @@ import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.lossfunctions.ILossFunction;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 import org.nd4j.linalg.lossfunctions.impl.LossMCXENT;
+import org.nd4j.linalg.lossfunctions.impl.LossMSE;
 import org.nd4j.linalg.lossfunctions.impl.LossNegativeLogLikelihood;
 import org.nd4j.linalg.schedule.ExponentialSchedule;
 import org.nd4j.linalg.schedule.ScheduleType;
@@ -229,8 +230,11 @@ class FusedLayersTest {
                         new LSTM.Builder().dataFormat(RNNFormat.NCW).nIn(6).nOut(5).build(), softmax), 0),
                 Arguments.of("both directions", bidirectional, 0),
                 Arguments.of("frozen", network(new FrozenLayer(ncw(lstm().build())), softmax), 0),
-                Arguments.of("squared error", network(lstm().build(),
+                Arguments.of("squared error of a tanh", network(lstm().build(),
                         output(LossFunctions.LossFunction.MSE.getILossFunction())
+                        .activation(Activation.TANH).build()), 1),
+                Arguments.of("weighted squared error", network(lstm().build(),
+                        output(new LossMSE(Nd4j.linspace(DataType.FLOAT, 1, 0.5, 7).reshape(1, 7)))
                         .activation(Activation.IDENTITY).build()), 1),
                 Arguments.of("sigmoid", network(lstm().build(), output(LossFunctions.LossFunction.XENT.getILossFunction())
                         .activation(Activation.SIGMOID).build()), 1),

@@ -84,6 +84,15 @@ final class Twins {
         }
 
         MultiLayerConfiguration configuration(Consumer<NeuralNetConfiguration.Builder> more) {
+            return configuration(more, LossFunctions.LossFunction.MCXENT, Activation.SOFTMAX);
+        }
+
+        MultiLayerConfiguration configuration(LossFunctions.LossFunction loss, Activation activation) {
+            return configuration(builder -> { }, loss, activation);
+        }
+
+        private MultiLayerConfiguration configuration(Consumer<NeuralNetConfiguration.Builder> more,
+                LossFunctions.LossFunction loss, Activation activation) {
             NeuralNetConfiguration.Builder global = new NeuralNetConfiguration.Builder().seed(7).updater(new Sgd(0.1));
             more.accept(global);
             NeuralNetConfiguration.ListBuilder list = global.list();
@@ -93,7 +102,7 @@ final class Twins {
                 layer.setRnnDataFormat(RNNFormat.NCW);
                 list.layer(layer);
             }
-            list.layer(new RnnOutputLayer.Builder(LossFunctions.LossFunction.MCXENT).activation(Activation.SOFTMAX)
+            list.layer(new RnnOutputLayer.Builder(loss).activation(activation)
                     .dataFormat(RNNFormat.NCW).nIn(hidden).nOut(outputs).build());
             return list.backpropType(BackpropType.TruncatedBPTT).tBPTTLength(steps).build();
         }

@@ -115,9 +115,9 @@ class Network:
     def weigh_squared_error(self, square: float, pre_emphasis: float = 0.0, offset: float = 0.0) -> None:
         """Weigh the loss of the steps to come; without it, it is the mean of the squares as DL4J's LossMSE has it.
 
-        With e the output minus the target and f(t) = e(t) - pre_emphasis * e(t - 1), the loss of a segment is ``square``
-        times the sum of f^2 plus ``offset`` times the sum over recordings of (sum of e over time)^2, all divided by the
-        number of recordings. Fused layers with a linear output only (``dl4jbridge.fused.SquaredError``).
+        With e the output minus the target and f(t) = e(t) - pre_emphasis * e(t - 1), the loss of a segment is
+        ``square`` times the sum of f^2 plus ``offset`` times the sum over recordings of (sum of e over time)^2, all
+        divided by the number of recordings. Fused layers with a linear output only (``dl4jbridge.fused.SquaredError``).
         """
         with jvm.java_errors("loss"):
             self._java.weighSquaredError(square, pre_emphasis, offset)
@@ -187,7 +187,7 @@ class _BatchStream:
     def run(self, recordings: Signals) -> npt.NDArray[np.float32]:
         """Hear what comes next of each; shapes as in `Network.side_by_side`."""
         count, n = recordings.shape[:2]
-        found = np.empty((count, n, self._output.shape[1]), np.float32)
+        found: npt.NDArray[np.float32] = np.empty((count, n, self._output.shape[1]), np.float32)
         with jvm.java_errors("network"):
             for start in range(0, n, self._steps):
                 part = recordings[:, start : start + self._steps]
@@ -215,7 +215,8 @@ class DenseStream:
 
     def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Hear some time steps, shape (n, inputs), and give the output at each, shape (n, outputs)."""
-        return self._stream.run(vectors[None])[0]
+        (found,) = self._stream.run(vectors[None])
+        return np.asarray(found)
 
 
 def _as_lines(settings: NetworkSettings, interface: Interface) -> str:

@@ -118,7 +118,7 @@ def split(length: int) -> Split:
     return {"train": (0, first), "valid": (first, second), "test": (second, length)}
 
 
-def check_long_enough(pair: Pair, window: int, hop: int) -> None:
+def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
     """Refuse a recording whose training part holds not one window of `window` time steps of `hop` samples.
 
     Raises

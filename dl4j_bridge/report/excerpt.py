@@ -137,7 +137,7 @@ def of_frames(network: Network, task: FramesTask, x: Vectors, y: Vectors, part: 
     frames = {"target": y[where], "output": output}
     if task.predicts == "target":
         frames = {"input": x[where]} | frames
-    sounds = {name: task.to_samples(frame) for name, frame in frames.items()}
+    sounds: dict[str, Floats] = {name: task.to_samples(frame) for name, frame in frames.items()}
     return Excerpt(rate, where.start * task.hop, sounds, {})
 
 

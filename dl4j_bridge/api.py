@@ -228,7 +228,7 @@ def diagnose(
         A recording or an option cannot be used.
     """
     given = _checked("diagnose", {"rate": rate, **options})
-    settings = config.preset(preset, target is not None).with_options(given)
+    settings = config.preset(preset, target is not None, options.get("task", "samples")).with_options(given)
     with TemporaryDirectory() as folder, _if_wanted(progress, checks_progress) as report:
         source = _file("input", input, rate, Path(folder))
         other = None if target is None else _file("target", target, rate, Path(folder))

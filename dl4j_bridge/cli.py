@@ -379,7 +379,7 @@ def diagnose(
     from dl4j_bridge import diagnosing
     from dl4j_bridge.progress import checks_progress
 
-    settings = config.preset(preset, target is not None).with_options(options)
+    settings = config.preset(preset, target is not None, options.get("task", "samples")).with_options(options)
     request = diagnosing.Request(
         source, target, settings, model, processed, decode, iterator, classpath, quick, given=bool(options)
     )
@@ -450,9 +450,10 @@ def info(
 
 @app.command(
     epilog="Example: dl4j-bridge demo --minutes 1",
-    help="The main job end to end on recordings that the package makes: train, compare, process, report.",
+    help="A task end to end on recordings that the package makes: train, compare, process or generate, report.",
 )
 def demo(
+    task: Annotated[str, typer.Option("--task", help=f"What to show: {', '.join(config.TASKS)}.")] = "samples",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write.", show_default="runs/demo-1, -2, ...")
     ] = None,
@@ -462,25 +463,27 @@ def demo(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import demo as demonstration
+    from dl4j_bridge import demos
     from dl4j_bridge.progress import stderr, training_progress
     from dl4j_bridge.runfolder import RunFolder
 
+    config.check_task(task)
     if minutes is None and steps is None:
         minutes = config.DEMO_MINUTES
-    settings = config.TrainSettings().with_options({"minutes": minutes, "steps": steps})
-    folder = RunFolder(out or RunFolder.fresh_name(Path("demo")))
+    limits = {"minutes": minutes, "steps": steps}
+    config.TrainSettings().with_options(limits)
+    folder = RunFolder(out or RunFolder.fresh_name(Path("demo" if task == "samples" else f"demo-{task}")))
     folder.check_free()
     folder.create()
     with training_progress() as report:
-        result = demonstration.run(
-            folder.path, settings, lambda text: stderr.print(text, soft_wrap=True, markup=False), report
+        result = demos.run(
+            task, folder.path, limits, lambda text: stderr.print(text, soft_wrap=True, markup=False), report
         )
     interrupted = result["stopped_because"] == "interrupted"
     if interrupted:
         _print_trained(result, has_target=True)
     else:
-        _print_rows(result["rows"], "the held-out test part")
+        _print_rows(result["rows"], result["title"])
         print(f"listen: {result['output']}\nlook:   {result['report']}")
         stderr.print(
             "next:\n  dl4j-bridge train --input YOUR_DRY.wav --target YOUR_WET.wav --out runs/mine", soft_wrap=True

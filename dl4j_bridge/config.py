@@ -150,6 +150,11 @@ class TrainSettings:
             return self.run.threads
         return 1 if self.network.layer == "stock" else default_threads(self.run.batch)
 
+    @property
+    def hop(self) -> int:
+        """Samples of a recording in a time step."""
+        return self.frames.frame if self.network.task == "frames" else 1
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -171,6 +176,10 @@ _GROUPS: dict[str, Any] = {
     "run": RunSettings,
     "frames": FrameSettings,
 }
+
+
+# Groups whose options one task has alone.
+_TASK_OF_GROUP = {"frames": "frames"}
 
 
 @dataclass(frozen=True)
@@ -258,7 +267,7 @@ def preset(name: str, has_target: bool = True, task: str = "samples") -> TrainSe
     """Give the defaults of a task, with a target or without, changed by the preset `name`."""
     if name not in PRESETS:
         raise InputError("--preset", name, f"wanted one of {', '.join(PRESETS)}")
-    _check_choice("task", task, TASKS)
+    check_task(task)
     if name != "default" and task != "samples":
         raise InputError("--preset", f"{name} with --task {task}", "wanted --task samples: it was posted for that")
     return TrainSettings().with_options({"task": task} | _OF_TASK[task, has_target] | PRESETS[name])
@@ -301,9 +310,10 @@ def validate(settings: TrainSettings) -> None:
         raise InputError("--gradient-state", "carried with --layer stock", "wanted --layer fused: stock cannot do it")
     _check_choice("updater", network.updater, UPDATERS)
     _check_choice("init", network.init, INITS)
-    _check_choice("task", network.task, TASKS)
+    check_task(network.task)
     _check_choice("backend", run.backend, BACKENDS)
     parse_align(data.align)
+    _check_options_of_other_tasks(settings)
     _check_frames(settings)
     if run.length < network.tbptt:
         raise InputError(
@@ -311,14 +321,23 @@ def validate(settings: TrainSettings) -> None:
         )
 
 
+def _check_options_of_other_tasks(settings: TrainSettings) -> None:
+    for name, task in _TASK_OF_GROUP.items():
+        group = getattr(settings, name)
+        for f in fields(group):
+            if task != settings.network.task and getattr(group, f.name) != f.default:
+                raise InputError(option(f.name), f"with --task {settings.network.task}", f"wanted --task {task}")
+
+
+def check_task(task: str) -> None:
+    """Refuse a name that is no task's."""
+    _check_choice("task", task, TASKS)
+
+
 def _check_frames(settings: TrainSettings) -> None:
     frames = settings.frames
     _check("frame", frames.frame, f"1 to {LONGEST_FRAME}", lambda v: 1 <= v <= LONGEST_FRAME)
     _check_choice("loss", frames.loss, LOSSES)
-    if settings.network.task != "frames":
-        for f in fields(frames):
-            if getattr(frames, f.name) != f.default:
-                raise InputError(option(f.name), f"with --task {settings.network.task}", "wanted --task frames")
     if frames.loss == "esr" and frames.frame > 1:
         raise InputError("--loss", f"esr with --frame {frames.frame}", "wanted --frame 1: it filters samples")
     if frames.loss == "esr" and settings.network.layer == "stock":

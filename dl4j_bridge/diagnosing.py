@@ -149,6 +149,9 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     """Run the checks; a model that they needed comes back."""
     settings = case.settings
     suite.run(data.checks(case))
+    if settings.network.task != "samples":
+        # What follows is made for classes.
+        return None
     x, y = case.indices
     if pairs.split(x.size)["train"][1] < settings.run.length:
         # Not one window: what is too short was said.

@@ -10,6 +10,8 @@ from rich.table import Table
 
 def comparison(rows: list[dict[str, Any]], title: str) -> Table:
     """Make a table of `comparing.compare`'s rows, narrow enough for 80 columns."""
+    if "bits" not in rows[0]:
+        return plain(rows, title)
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
     table.add_column("name")
     for heading in ("bits", "accuracy", "ESR", "SNR dB", "STFT", "params", "samples/s"):
@@ -20,6 +22,17 @@ def comparison(rows: list[dict[str, Any]], title: str) -> Table:
         stft = "–" if row["stft"] is None else f"{row['stft']:.3f}"
         sizes = _short(row["parameters"]), _short(row["samples_per_second"])
         table.add_row(row["name"], bits, f"{row['accuracy']:.2%}", esr(row["esr"]), snr, stft, *sizes)
+    return table
+
+
+def plain(rows: list[dict[str, Any]], title: str) -> Table:
+    """Make a table of any rows that have the same keys: the first the name, the others numbers."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
+    for number, name in enumerate(rows[0]):
+        table.add_column(heading(name), justify="right" if number else "left")
+    for row in rows:
+        sizes = {name: _short(row[name]) for name in ("parameters", "samples_per_second") if row.get(name) is not None}
+        table.add_row(*(str(sizes.get(k, v if isinstance(v, str) else short(k, v))) for k, v in row.items()))
     return table
 
 
@@ -58,7 +71,14 @@ def valued(name: str, value: float | None) -> str:
 
 def heading(name: str) -> str:
     """Name a value as people write it."""
-    return {"mse": "MSE", "esr": "ESR", "snr_db": "SNR (dB)"}.get(name, name)
+    return {
+        "mse": "MSE",
+        "esr": "ESR",
+        "snr_db": "SNR dB",
+        "stft": "STFT",
+        "parameters": "params",
+        "samples_per_second": "samples/s",
+    }.get(name, name)
 
 
 def validated(valid: dict[str, float | None]) -> str:

@@ -327,7 +327,7 @@ def _open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings
     none: list[Path | None] = [None] * len(inputs)
     for source, target in zip(inputs, targets or none, strict=True):
         pair = pairs.open_pair(source, target, data)
-        pairs.check_long_enough(pair, settings.run.length, settings.frames.frame)
+        pairs.check_long_enough(pair, settings.run.length, settings.hop)
         opened.append(pair)
         # The first recording's rate is the rate of all.
         data = replace(data, rate=pair.rate)

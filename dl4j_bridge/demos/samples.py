@@ -1,13 +1,13 @@
-"""The main job end to end, on recordings that the package makes."""
+"""A small amplifier, learnt from plucked strings: the main job end to end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, processing, synthesis, training
-from dl4j_bridge.config import ProcessSettings, TrainSettings
+from dl4j_bridge import audio, comparing, processing, synthesis, tables, training
+from dl4j_bridge.config import ProcessSettings, preset
+from dl4j_bridge.demos import Report, Say
 from dl4j_bridge.report import page, plots
 from dl4j_bridge.report import run as run_report
 
@@ -23,33 +23,11 @@ def make_recordings(folder: Path) -> tuple[Path, Path]:
     return dry, wet
 
 
-def run(
-    folder: Path,
-    settings: TrainSettings,
-    say: Callable[[str], None],
-    report: Callable[[training.Progress], None],
-) -> dict[str, Any]:
-    """Make recordings, train, compare, process, and draw what came out.
-
-    Parameters
-    ----------
-    folder
-        A folder that exists; all files go below it.
-    settings
-        Of the training.
-    say
-        Told what happens next.
-    report
-        Called after every training step.
-
-    Returns
-    -------
-    dict
-        Training's result, with ``rows`` of the comparison, ``output`` and ``report``.
-    """
+def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
+    """Make recordings, train, compare, process, and draw what came out; as `demos.run` has it."""
     dry, wet = make_recordings(folder)
     say(f"made {dry} (plucked strings) and {wet} (the same through a small amplifier)")
-    job = training.new_run([dry], [wet], folder / "run", settings)
+    job = training.new_run([dry], [wet], folder / "run", preset("default").with_options(limits))
     result = training.train(job, report)
     run_report.write(job)
     if result["stopped_because"] == "interrupted":
@@ -60,7 +38,13 @@ def run(
     say(f"processing {dry} into {output}")
     processing.process(folder / "run", dry, output, ProcessSettings())
     _write_report(folder, compared["rows"])
-    return result | {"rows": compared["rows"], "output": str(output), "report": str(folder / "report.html")}
+    said = tables.judged(compared["samples"], compared["part"])
+    return result | {
+        "rows": compared["rows"],
+        "title": said,
+        "output": str(output),
+        "report": str(folder / "report.html"),
+    }
 
 
 def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,43 @@
+"""What `demo` does for each task: a module that makes recordings, trains, and shows what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dl4j_bridge.config import TASKS
+
+if TYPE_CHECKING:
+    from dl4j_bridge import training
+
+# Told what happens next, and called after every training step.
+Say = Callable[[str], None]
+Report = Callable[["training.Progress"], None]
+
+_MODULES = {task: task.replace("-", "_") for task in TASKS}
+
+
+def run(task: str, folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
+    """Show a task end to end.
+
+    Parameters
+    ----------
+    task
+        Its name; ``dl4j_bridge.demos`` has a module of that name.
+    folder
+        A folder that exists; all files go below it.
+    limits
+        ``minutes`` or ``steps`` of the training.
+    say, report
+        Told what happens next; called after every training step.
+
+    Returns
+    -------
+    dict
+        Training's result, and unless it was interrupted ``rows`` of a comparison (each with a ``name``), ``title`` of
+        these, ``output`` (a wav) and ``report`` (a page).
+    """
+    recipe = import_module(f"dl4j_bridge.demos.{_MODULES[task]}")
+    return dict(recipe.run(folder, limits, say, report))

@@ -48,7 +48,7 @@ def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[
 def _values(run: training.Run, progress: training.Progress) -> dict[str, float]:
     values = {
         **{f"{name}/train": value for name, value in progress.values.items()},
-        **{f"{name}/valid": value for name, value in (progress.valid or {}).items()},
+        **{f"{name}/valid": progress.valid[name] for name in run.task.judged if progress.valid},
         "learning_rate": run.state.learning_rate,
         "samples_per_second": progress.samples_per_second,
     }

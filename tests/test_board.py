@@ -41,6 +41,7 @@ def test_the_events_are_those_of_the_log(recordings, tmp_path):
         "bits/valid": "valid_bits",
         "accuracy/train": "accuracy",
         "accuracy/valid": "valid_accuracy",
+        "esr/valid": "valid_esr",
         "learning_rate": "learning_rate",
         "samples_per_second": "samples_per_second",
     }

@@ -115,10 +115,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "autoencoder": {"pretrain": "autoencoder"},
     "autoencoder, delay 4": {"pretrain": "autoencoder", "pretrain_delay": 4},
 }
-# With more audio only what could still matter.
-LONGER = (20, 10)
-OF_LONGER = ("none", "gain,polarity", "autoencoder")
-SHORTEST = 5
+SHORTEST, LONGER = 5, (20, 10)
+# More seeds and more audio are for these only.
+REPEATED = ("none", "gain", "autoencoder")
+QUICK = ("copy of speech", "filter, strings")
 
 
 @dataclass(frozen=True)
@@ -265,16 +265,11 @@ def _sound(name: str, folder: Path | None) -> Floats:
 def _wanted(asked: argparse.Namespace) -> list[Cell]:
     names = asked.only or list(PROBLEMS)
     if asked.quick:
-        quick = ("none", "gain,polarity", "autoencoder")
-        return [
-            Cell(n, SHORTEST, change, 1)
-            for n in names
-            for change in quick
-            if n in ("copy of speech", "filter, strings")
-        ]
-    seeds = range(1, asked.seeds + 1)
-    cells = [Cell(n, SHORTEST, change, seed) for seed in seeds for n in names for change in CHANGES]
-    return cells + [Cell(n, s, change, seed) for seed in seeds for n in names for s in LONGER for change in OF_LONGER]
+        return [Cell(name, SHORTEST, change, 1) for name in asked.only or QUICK for change in REPEATED]
+    cells = [Cell(name, SHORTEST, change, 1) for name in names for change in CHANGES]
+    for seed in range(2, asked.seeds + 1):
+        cells += [Cell(name, SHORTEST, change, seed) for name in names for change in REPEATED]
+    return cells + [Cell(name, s, change, 1) for s in LONGER for name in names for change in REPEATED]
 
 
 def _known(path: Path | None) -> dict[Cell, Row]:

@@ -128,11 +128,11 @@ def filtered(x: Floats) -> Floats:
 
 
 def curve(x: Floats) -> Floats:
-    return np.asarray(np.tanh(5 * x))
+    return np.asarray(np.tanh(8 * x))
 
 
 def lopsided(x: Floats) -> Floats:
-    return np.asarray(np.tanh(5 * x + 0.7) - np.tanh(0.7))
+    return np.asarray(0.6 * (np.tanh(8 * x + 0.7) - np.tanh(0.7)))
 
 
 @pytest.mark.parametrize(

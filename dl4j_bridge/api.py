@@ -37,11 +37,8 @@ from dl4j_bridge import (
 )
 from dl4j_bridge.config import (
     CompareSettings,
-    DataSettings,
     GenerateSettings,
-    NetworkSettings,
     ProcessSettings,
-    RunSettings,
     TrainSettings,
     validate_generate,
 )
@@ -98,6 +95,11 @@ class Options(TypedDict, total=False):
     frame: int
     loss: str
     skip: bool
+    augment: str
+    augment_copies: int
+    pretrain: str
+    pretrain_steps: int
+    pretrain_delay: int
 
 
 class Limits(TypedDict, total=False):
@@ -693,7 +695,7 @@ def _several(name: str, x: Recording | Sequence[Recording] | None) -> list[Recor
 def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
     """Check names and types of options; NumPy's numbers count as Python's, and None as not given."""
     known = {}
-    for group in (DataSettings, NetworkSettings, RunSettings):
+    for group in get_type_hints(TrainSettings).values():
         for name, hint in get_type_hints(group).items():
             kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
             known[name.replace("_", "-")] = configfile.Option(name, kind)

@@ -118,6 +118,27 @@ class Recording:
                 yield _to_mono(block, self.channel)
 
 
+@dataclass(frozen=True)
+class InMemory(Recording):
+    """A recording that no file holds; mono.
+
+    Attributes
+    ----------
+    samples : ndarray of float32, shape (frames,)
+    """
+
+    samples: Samples
+
+    @classmethod
+    def of(cls, samples: Samples, rate: int, like: Recording) -> InMemory:
+        """Give `samples` the name and the format of another recording."""
+        return cls(like.path, rate, samples.size, 1, like.subtype, None, 0, (), samples)
+
+    def _mono_blocks(self, size: int) -> Iterator[Samples]:
+        for start in range(0, self.frames, size):
+            yield self.samples[start : start + size]
+
+
 def sha256(path: Path) -> str:
     """Hash a recording's file, after `open_recording`'s first checks."""
     with _opened(path), open(path, "rb") as f:

@@ -38,7 +38,8 @@ def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[
     with _writer_class()(str(folder), purge_step=run.state.step + 1) as writer:
 
         def log(progress: training.Progress) -> None:
-            for name, value in _values(run, progress).items():
+            # Steps before the first have no place on the axis.
+            for name, value in ({} if progress.pretraining else _values(run, progress)).items():
                 writer.add_scalar(name, value, progress.step)
             report(progress)
 

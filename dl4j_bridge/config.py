@@ -18,6 +18,8 @@ BACKENDS = ("cpu", "cuda")
 DECODES = ("auto", "mean", "argmax", "sample")
 TASKS = ("samples", "frames")
 LOSSES = ("mse", "esr")
+AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
+PRETRAINING = ("none", "autoencoder")
 LONGEST_FRAME = 1 << 20
 
 # How many samples at the training rate may differ, as a share of the longer recording and in seconds (the smaller of
@@ -101,6 +103,36 @@ class FrameSettings:
 
 
 @dataclass(frozen=True)
+class SmallDataSettings:
+    """What makes more of little data: altered copies of the training part, and weights that begin elsewhere."""
+
+    augment: str = field(
+        default="",
+        metadata={
+            "help": "Changes to train on copies with, such as gain,polarity: "
+            + ", ".join(AUGMENTATIONS)
+            + "; not each is right for each effect. Needs the extra augment."
+        },
+    )
+    augment_copies: int = field(default=4, metadata={"help": "Copies that --augment makes of the training part."})
+    pretrain: str = field(
+        default="none",
+        metadata={
+            "help": "Begin with the recurrent layers of an autoencoder of the same recordings: none, autoencoder."
+        },
+    )
+    pretrain_steps: int = field(default=200, metadata={"help": "Steps of --pretrain, before the others."})
+    pretrain_delay: int = field(
+        default=0, metadata={"help": "Time steps by which the autoencoder gives back its input later."}
+    )
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The names in `augment`, in the order in which they are made."""
+        return tuple(name for name in AUGMENTATIONS if name in self.augment.split(","))
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """How long and on what training runs. A step is one update: one segment of one batch."""
 
@@ -131,6 +163,7 @@ class TrainSettings:
     network: NetworkSettings = NetworkSettings()
     run: RunSettings = RunSettings()
     frames: FrameSettings = FrameSettings()
+    small_data: SmallDataSettings = SmallDataSettings()
 
     def with_options(self, options: dict[str, Any]) -> TrainSettings:
         """Replace every field named in `options`; names are unique over all groups."""
@@ -175,6 +208,7 @@ _GROUPS: dict[str, Any] = {
     "network": NetworkSettings,
     "run": RunSettings,
     "frames": FrameSettings,
+    "small_data": SmallDataSettings,
 }
 
 
@@ -315,6 +349,7 @@ def validate(settings: TrainSettings) -> None:
     parse_align(data.align)
     _check_options_of_other_tasks(settings)
     _check_frames(settings)
+    _check_small_data(settings)
     if run.length < network.tbptt:
         raise InputError(
             "--tbptt", f"{network.tbptt} samples, longer than --length {run.length}", "wanted at most that"
@@ -342,6 +377,19 @@ def _check_frames(settings: TrainSettings) -> None:
         raise InputError("--loss", f"esr with --frame {frames.frame}", "wanted --frame 1: it filters samples")
     if frames.loss == "esr" and settings.network.layer == "stock":
         raise InputError("--loss", "esr with --layer stock", "wanted mse, which is all that stock DL4J has")
+
+
+def _check_small_data(settings: TrainSettings) -> None:
+    small = settings.small_data
+    for name in filter(None, small.augment.split(",")):
+        _check_choice("augment", name, AUGMENTATIONS)
+    _check("augment_copies", small.augment_copies, "1 to 1000", lambda v: 1 <= v <= 1000)
+    _check_choice("pretrain", small.pretrain, PRETRAINING)
+    _check("pretrain_steps", small.pretrain_steps, "1 to 2^31 - 1", lambda v: 1 <= v < 2**31)
+    longest = settings.run.length - 1
+    _check("pretrain_delay", small.pretrain_delay, f"0 to {longest}, below --length", lambda v: 0 <= v <= longest)
+    if small.pretrain != "none" and settings.frames.skip:
+        raise InputError("--pretrain", f"{small.pretrain} with --skip", "wanted one of the two: nothing is added there")
 
 
 def validate_process(settings: ProcessSettings) -> None:

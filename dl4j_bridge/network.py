@@ -135,6 +135,17 @@ class Network:
         """A copy of all parameters in DL4J's order; float32, shape (parameter_count,)."""
         return NativeArray(self._java.parameterVector()).read().ravel()
 
+    def take_recurrent_layers(self, other: Network) -> None:
+        """Copy the recurrent layers' parameters of a network of the same size; the output layer stays as drawn."""
+        tensor_of = jvm.java_class("dl4jbridge.Tensor").of
+        with jvm.java_errors("network"):
+            for layer in range(self._java.dl4j().getnLayers() - 1):
+                for name in ("W", "RW", "b"):
+                    own, theirs = (
+                        NativeArray(tensor_of(n._java.dl4j().getParam(f"{layer}_{name}"))) for n in (self, other)
+                    )
+                    own.write(theirs.read().ravel(order="K"))
+
     def set_learning_rate(self, rate: float) -> None:
         self._java.setLearningRate(rate)
 

@@ -95,8 +95,11 @@ class _Smooth:
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
         self._valid = ""
+        self._pretraining = False
 
     def add(self, progress: training.Progress) -> None:
+        if progress.pretraining != self._pretraining:
+            self._values, self._pretraining = {}, progress.pretraining
         for name, value in progress.values.items():
             before = self._values.get(name, value)
             self._values[name] = before + (value - before) / SMOOTHING
@@ -106,8 +109,9 @@ class _Smooth:
     def text(self, progress: training.Progress) -> str:
         # All of it fits into 80 columns.
         time = _clock(progress.seconds) if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
+        step = f"pre-training step {progress.step}" if self._pretraining else f"step {progress.step}"
         return (
-            f"step {progress.step} {', '.join(tables.valued(*item) for item in self._values.items())}{self._valid} "
+            f"{step} {', '.join(tables.valued(*item) for item in self._values.items())}{self._valid} "
             f"{progress.samples_per_second:,.0f} samples/s {time}"
         )
 
@@ -118,7 +122,8 @@ def _lines(smooth: _Smooth) -> Callable[[training.Progress], None]:
     def show(progress: training.Progress) -> None:
         nonlocal last
         smooth.add(progress)
-        if progress.valid or time.monotonic() - last > LINE_EVERY:
+        pretrained = progress.pretraining and progress.fraction == 1
+        if progress.valid or pretrained or time.monotonic() - last > LINE_EVERY:
             last = time.monotonic()
             stderr.print(smooth.text(progress), soft_wrap=True)
 

@@ -18,7 +18,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs, tasks
+from dl4j_bridge import (
+    __version__,
+    augmentation,
+    baselines,
+    generation,
+    jars,
+    jvm,
+    modelfile,
+    pairs,
+    pretraining,
+    tasks,
+)
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
@@ -60,6 +71,8 @@ class Progress:
         To that limit.
     valid
         The newest validation, if this step made one, else None.
+    pretraining
+        Whether the step is one before the first.
     """
 
     step: int
@@ -70,6 +83,7 @@ class Progress:
     fraction: float | None
     seconds_left: float | None
     valid: Metrics | None
+    pretraining: bool = False
 
 
 @dataclass
@@ -103,6 +117,8 @@ class Run:
     state: RunState = field(default_factory=RunState)
     # Of a resumed run: what it fitted when it began, since fitting again may round differently. Else `train` fits them.
     baselines: modelfile.Arrays = field(default_factory=dict)
+    # Copies of the training parts, beside `signals`.
+    augmented: list[Stretch] = field(default_factory=list)
     # There once a run has ended by itself.
     best: modelfile.Model | None = None
 
@@ -110,7 +126,8 @@ class Run:
     def notes(self) -> list[str]:
         """What the user should know of the layers and the recordings, each thing once."""
         of_layers = [ON_CUDA] if self.settings.run.backend == "cuda" else []
-        return of_layers + list(dict.fromkeys(note for pair in self.pairs for note in pair.notes))
+        of_pairs = [note for pair in self.pairs for note in pair.notes]
+        return of_layers + list(dict.fromkeys(of_pairs + augmentation.notes(self.pairs, self.settings.small_data)))
 
 
 def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings) -> Run:
@@ -127,11 +144,14 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
         settings = _for_cuda(settings)
     # The model file says what was used, whatever "auto" may mean one day.
     settings = replace(settings, network=settings.network.resolved())
+    augmentation.check(settings.small_data)
     folder = RunFolder(out or RunFolder.fresh_name(inputs[0]))
     folder.check_free()
     opened = _open_pairs(inputs, targets, settings)
     task = tasks.choose(settings, opened)
+    pretraining.check(settings.small_data, task)
     signals = [task.signals(pair) for pair in opened]
+    augmented = _augmented(opened, signals, task, settings)
     _start_jvm(settings)
     network = Network.create(settings.network, task.interface)
     about = task.as_dict() | {
@@ -147,7 +167,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     folder.write_run(about | {"status": "running"})
     folder.write_config(_options_of(settings, inputs, targets))
     state = RunState(learning_rate=settings.network.learning_rate)
-    return Run(folder, settings, opened, task, network, signals, about, state)
+    return Run(folder, settings, opened, task, network, signals, about, state, augmented=augmented)
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
@@ -174,6 +194,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     before = TrainSettings.from_dict(stored["settings"])
     settings = before.with_options(options)
     _check_resumable(before, settings)
+    augmentation.check(settings.small_data)
     known_inputs = [Path(p["input"]["path"]) for p in stored["pairs"]]
     known_targets = [Path(p["target"]["path"]) for p in stored["pairs"] if p["target"]]
     for given, known in ((inputs, known_inputs), (targets, known_targets)):
@@ -183,18 +204,19 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     model = modelfile.load(folder.last)
     task = tasks.from_dict(stored)
     opened = _open_pairs(known_inputs, known_targets, settings)
-    signals = []
-    for pair, then in zip(opened, stored["pairs"], strict=True):
+    for number, (pair, then) in enumerate(zip(opened, stored["pairs"], strict=True)):
         _check_same(pair, then)
         # The delay of then, not a new estimate: the windows must be those of the run so far.
-        signals.append(task.signals(replace(pair, delay=then["delay"], length=then["length"])))
+        opened[number] = replace(pair, delay=then["delay"], length=then["length"])
+    signals = [task.signals(pair) for pair in opened]
+    augmented = _augmented(opened, signals, task, settings)
     model.network.restore_state(model.state)
     state = RunState(**{_RENAMED.get(name, name): value for name, value in stored["run_state"].items()})
     about = {k: v for k, v in stored.items() if k != "run_state"} | {"settings": settings.as_dict()}
     folder.cut_log(state.step)
     folder.write_run(about | {"status": "running"})
     folder.write_config(_options_of(settings, known_inputs, known_targets))
-    return Run(folder, settings, opened, task, model.network, signals, about, state, model.baselines)
+    return Run(folder, settings, opened, task, model.network, signals, about, state, model.baselines, augmented)
 
 
 def _for_cuda(settings: TrainSettings) -> TrainSettings:
@@ -237,23 +259,21 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
     """
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
-    windows = Windows(training, settings.length, settings.batch, run.settings.network.seed)
+    windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     with _interruptible() as interrupted, run.folder.open_log(run.task.learnt, run.task.judged) as log:
         fitted = run.baselines = _fit_baselines(run.task, training, run.baselines)
         reason = _reason_to_stop(run, windows)
         if state.step == 0:
             _save_last(run, fitted)
+            if reason is None and run.settings.small_data.pretrain != "none":
+                # Nothing of it is saved on the way: a run that stops here begins it again, from the same seed.
+                reason = pretrain(run, training + run.augmented, report, interrupted)
         saved = time.monotonic()
         clock = _Clock(state.seconds)
         while reason is None:
             loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task.weigh)
-            if not math.isfinite(loss):
-                raise BridgeError(
-                    run.folder.path,
-                    f"the loss is {loss} at step {state.step + 1}",
-                    "train again with a lower --learning-rate, or with --clip 1",
-                )
+            _check_finite(run, loss, state.step + 1)
             state.step += 1
             state.seconds = clock.trained(steps * run.task.hop)
             valid = None
@@ -286,6 +306,8 @@ def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) 
         "valid": valid,
         "stopped_because": reason,
     }
+    if "pretraining" in run.about:
+        result["pretrain_steps"] = run.about["pretraining"]["steps"]
     run.folder.write_run(run.about | {"status": reason, "result": result})
     run.folder.release()
     return result
@@ -370,6 +392,45 @@ def part(signals: Stretch, name: str) -> Stretch:
     return signals[0][where], signals[1][where]
 
 
+def _augmented(pairs: list[Pair], signals: list[Stretch], task: Task, settings: TrainSettings) -> list[Stretch]:
+    """Copies of the training parts as the task has them; none of the parts that are held out."""
+    stretches = []
+    for number, (pair, (x, _)) in enumerate(zip(pairs, signals, strict=True)):
+        end = part_of(len(x), "train").stop * task.hop
+        for heard, learnt in augmentation.copies(pair, end, settings.small_data, (settings.network.seed, number)):
+            x, y = task.signals(learnt)
+            stretches.append((x if heard is learnt else task.signals(heard)[0], y))
+    return stretches
+
+
+def pretrain(
+    run: Run, stretches: list[Stretch], report: Callable[[Progress], None], interrupted: Callable[[], bool]
+) -> str | None:
+    """Train an autoencoder and take over its recurrent layers; gives the reason to stop, if there is one."""
+    settings, small = run.settings, run.settings.small_data
+    network = Network.create(settings.network, run.task.interface)
+    copying = pretraining.stretches(stretches, small.pretrain_delay, run.task.predicts)
+    windows = Windows(copying, settings.run.length, settings.run.batch, settings.network.seed)
+    clock = _Clock(0.0)
+    values: dict[str, float] = {}
+    for number in range(small.pretrain_steps):
+        loss, accuracy, steps = step(network, windows, settings, number, run.task.weigh)
+        _check_finite(run, loss, number + 1)
+        seconds = clock.trained(steps * run.task.hop)
+        values = run.task.of_step(loss, accuracy)
+        epochs = windows.epochs((number + 1) / _segments(settings))
+        done = (number + 1) / small.pretrain_steps
+        left = seconds * (1 - done) / done
+        report(
+            Progress(number + 1, epochs, seconds, values, clock.samples_per_second, done, left, None, pretraining=True)
+        )
+        if interrupted():
+            return "interrupted"
+    run.network.take_recurrent_layers(network)
+    run.about["pretraining"] = {"steps": small.pretrain_steps, **values}
+    return None
+
+
 def _segments(settings: TrainSettings) -> int:
     """Steps that one batch of windows makes."""
     return -(-settings.run.length // settings.network.tbptt)
@@ -403,6 +464,15 @@ def step(
         network.weigh_squared_error(*weights)
     loss, accuracy = network.step(x, y, tbptt, segment == 0, seed)
     return loss, accuracy, x.shape[0] * x.shape[1]
+
+
+def _check_finite(run: Run, loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise BridgeError(
+            run.folder.path,
+            f"the loss is {loss} at step {step}",
+            "train again with a lower --learning-rate, or with --clip 1",
+        )
 
 
 def _reason_to_stop(run: Run, windows: Windows) -> str | None:

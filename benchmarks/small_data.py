@@ -1,0 +1,320 @@
+"""What augmentation and an autoencoder bring where there is little data: held-out bits or error, and steps to a copy.
+
+Usage: python benchmarks/small_data.py [--quick] [--json] [--audio DIR] [--out FILE.jsonl] [--plot FILE.png]
+                                       [--only TASK ...] [--seeds N]
+
+A cell is a task, seconds of training audio, a change (--augment or --pretrain) and a seed. All cells of a task have
+the same number of steps, a third of them before the others where there is an autoencoder. They are judged on 10 s of
+other audio, later in the same tune or speech, by the network that its own validation part liked best. A task's value is
+bits per sample, or ESR for samples as numbers; of a copy the steps to 99 % of the held-out samples exact count too.
+Strings are made here; speech is speech_8k.wav of --audio or $DL4J_BRIDGE_AUDIO. With --out every finished cell is a
+line of that file, and a study that was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rounds
+from rounds import Result
+from scipy.signal import butter, lfilter
+from sides import Missing
+
+from dl4j_bridge import audio, config, pairs, synthesis, training
+from dl4j_bridge.files import write_bytes
+from dl4j_bridge.pairs import Windows
+from dl4j_bridge.tasks.interface import Stretch
+
+Floats = npt.NDArray[np.floating]
+Row = dict[str, Any]
+
+RATE = 11025
+# Of a recording, and at its end those to judge by.
+SECONDS, HELD_OUT_SECONDS = 60, 10
+# A copy is there at this share of the held-out samples.
+GOAL = 0.99
+SMALL: dict[str, Any] = {"hidden": 64, "length": 200, "batch": 16, "threads": 1}
+AS_NUMBERS: dict[str, Any] = {"task": "frames", "batch": 8, "threads": 1}
+STRETCHES, STRETCH, WARM_UP = 8, 1500, 200
+COLUMNS = {
+    "task": "task",
+    "seconds": "audio (s)",
+    "change": "change",
+    "held_out": "held out",
+    "spread": "of seeds",
+    "against_none": "none / this",
+    "reached": "steps to 99 %",
+}
+
+
+def _filter(x: Floats) -> Floats:
+    return np.asarray(lfilter(*butter(2, 1000, fs=RATE), x))
+
+
+def _curve(x: Floats) -> Floats:
+    return np.asarray(0.9 * np.tanh(5 * x))
+
+
+def _amplifier(x: Floats) -> Floats:
+    return synthesis.amplifier(np.asarray(x, np.float64))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is learnt from which sound.
+
+    Attributes
+    ----------
+    sound
+        ``strings`` or ``speech``.
+    effect
+        Input to target; None to predict the next sample.
+    steps, every
+        Of training, and between two looks at the held-out part.
+    options
+        By the names of `TrainSettings`.
+    value
+        What is judged.
+    """
+
+    sound: str
+    effect: Callable[[Floats], Floats] | None
+    steps: int
+    every: int
+    options: dict[str, Any]
+    value: str = "bits"
+
+
+PROBLEMS = {
+    "copy of speech": Problem("speech", lambda x: x, 150, 10, SMALL),
+    "filter, strings": Problem("strings", _filter, 250, 25, SMALL),
+    "tanh curve, speech": Problem("speech", _curve, 250, 25, SMALL),
+    "amplifier, strings": Problem("strings", _amplifier, 250, 25, SMALL),
+    "amplifier as numbers": Problem("strings", _amplifier, 100, 10, AS_NUMBERS, "esr"),
+    "next sample, speech": Problem("speech", None, 250, 25, SMALL),
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "shift": {"augment": "shift"},
+    "speed": {"augment": "speed"},
+    "gain": {"augment": "gain"},
+    "polarity": {"augment": "polarity"},
+    "noise": {"augment": "noise"},
+    "gain,polarity": {"augment": "gain,polarity"},
+    "autoencoder": {"pretrain": "autoencoder"},
+    "autoencoder, delay 4": {"pretrain": "autoencoder", "pretrain_delay": 4},
+}
+# Seconds of training audio; less and more only with the changes that are repeated with more seeds too.
+LITTLE, LESS, MORE = 5, 1, 20
+REPEATED = ("none", "gain", "autoencoder")
+QUICK = ("copy of speech", "filter, strings")
+
+
+@dataclass(frozen=True)
+class Cell:
+    problem: str
+    seconds: int
+    change: str
+    seed: int
+
+
+def main() -> None:
+    asked = _options()
+    result = Result()
+    rounds.note_a_busy_machine(result.notes)
+    known = _known(asked.out)
+    rows = []
+    for cell in _wanted(asked):
+        row = known.get(cell)
+        if row is None:
+            try:
+                row = asdict(cell) | trained(
+                    cell, asked.audio, PROBLEMS[cell.problem].steps // (4 if asked.quick else 1)
+                )
+            except Missing as e:
+                if str(e) not in result.notes:
+                    result.notes.append(str(e))
+                continue
+            if asked.out:
+                with open(asked.out, "a") as f:
+                    print(json.dumps(row), file=f)
+            rounds.stderr.print(f"{cell.problem}, {cell.seconds} s, {cell.change}, {cell.seed}: {row['held_out']:.4g}")
+        rows.append(row)
+    result.rows = summary(rows)
+    for row in result.rows:
+        if row["change"] != "none" and row["against_none"]:
+            result.ratios[f"{row['task']}, {row['seconds']} s: none/{row['change']}"] = row["against_none"]
+    if asked.plot:
+        _plot(rows, asked.plot)
+    rounds.show("held out, median of seeds", result, COLUMNS, asked.json)
+
+
+def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
+    """Train a cell and judge it on the way."""
+    problem = PROBLEMS[cell.problem]
+    options = problem.options | CHANGES[cell.change] | {"seed": cell.seed, "pretrain_steps": steps // 3}
+    settings = config.preset("default", problem.effect is not None, options.get("task", "samples"))
+    with tempfile.TemporaryDirectory() as temporary:
+        there = Path(temporary)
+        (x, y), (other_x, other_y) = (
+            _recordings(problem, cell.seconds, folder, there, part) for part in ("own", "other")
+        )
+        run = training.new_run([x], [y] if y else [], there / "run", settings.with_options(options))
+        other = run.task.signals(pairs.open_pair(other_x, other_y, run.settings.data))
+        parts = [training.part(signals, "train") for signals in run.signals] + run.augmented
+        before = 0
+        if run.settings.small_data.pretrain != "none":
+            training.pretrain(run, parts, lambda progress: None, lambda: False)
+            before = steps // 3
+        windows = Windows(parts, run.settings.run.length, run.settings.run.batch, cell.seed)
+        valid = training.part(run.signals[0], "valid")
+        curve: list[tuple[int, float, float, float | None]] = []
+        for number in range(before, steps):
+            training.step(run.network, windows, run.settings, number - before, run.task.weigh)
+            if (number + 1) % problem.every == 0:
+                judged = _judged(run, other)
+                own = _judged(run, valid)
+                accuracy = judged.get("accuracy")
+                curve.append((number + 1, own[run.task.loss] or 0.0, judged[problem.value] or 0.0, accuracy))
+        run.folder.release()
+    best = min(curve, key=lambda look: look[1])
+    return {
+        "step": best[0],
+        "held_out": best[2],
+        "accuracy": best[3],
+        "reached": next((look[0] for look in curve if (look[3] or 0) >= GOAL), None),
+        "curve": [(look[0], look[2]) for look in curve],
+    }
+
+
+def summary(rows: list[Row]) -> list[Row]:
+    """A row for each task, length and change: medians over the seeds."""
+    found: list[Row] = []
+    of_none: dict[tuple[str, int], float] = {}
+    for task, seconds, change in dict.fromkeys((r["problem"], r["seconds"], r["change"]) for r in rows):
+        same = [r for r in rows if (r["problem"], r["seconds"], r["change"]) == (task, seconds, change)]
+        values = [r["held_out"] for r in same]
+        held_out = statistics.median(values)
+        if change == "none":
+            of_none[task, seconds] = held_out
+        reached = [r["reached"] for r in same]
+        found.append(
+            {
+                "task": task,
+                "seconds": seconds,
+                "change": change,
+                "held_out": held_out,
+                "spread": f"{min(values):.3g} to {max(values):.3g}",
+                "against_none": of_none[task, seconds] / held_out if (task, seconds) in of_none else None,
+                "reached": statistics.median(reached) if None not in reached else None,
+                "seeds": len(same),
+            }
+        )
+    return found
+
+
+def _judged(run: training.Run, signals: Stretch) -> dict[str, float | None]:
+    """The task's metrics on stretches side by side, each behind a warm-up."""
+    x, y = signals
+    hop = min(STRETCH, len(x) - WARM_UP)
+    count = max(1, min(STRETCHES, (len(x) - WARM_UP) // hop))
+    starts = np.linspace(0, len(x) - WARM_UP - hop, count).astype(int)
+    outputs = run.network.side_by_side(np.stack([x[s : s + WARM_UP + hop] for s in starts]))[:, WARM_UP:]
+    target = np.concatenate([y[s + WARM_UP : s + WARM_UP + hop] for s in starts])
+    return run.task.measure(list(outputs), target)
+
+
+def _recordings(
+    problem: Problem, seconds: int, folder: Path | None, there: Path, part: str
+) -> tuple[Path, Path | None]:
+    """Files of input and target: those whose training part has so many seconds, or those to judge by."""
+    whole = _sound(problem.sound, folder)
+    processed = None if problem.effect is None else problem.effect(whole)
+    # The training part is 80 % of a recording.
+    here = (
+        slice(-HELD_OUT_SECONDS * RATE, None) if part == "other" else slice(0, round(seconds / config.SPLIT[0] * RATE))
+    )
+    paths = []
+    for name, sound in (("x", whole), ("y", processed)):
+        if sound is not None:
+            paths.append(there / f"{part}-{name}.wav")
+            audio.write(paths[-1], [sound[here]], RATE, "PCM_16")
+    return paths[0], paths[1] if processed is not None else None
+
+
+def _sound(name: str, folder: Path | None) -> Floats:
+    if name == "strings":
+        return synthesis.plucked_strings(SECONDS, RATE)
+    if folder is None or not (folder / "speech_8k.wav").is_file():
+        raise Missing("speech: no speech_8k.wav; name its folder by --audio or DL4J_BRIDGE_AUDIO")
+    speech = audio.open_recording(folder / "speech_8k.wav").read(RATE, count=SECONDS * RATE)
+    return np.asarray(0.9 * speech / np.abs(speech).max())
+
+
+def _wanted(asked: argparse.Namespace) -> list[Cell]:
+    names = asked.only or list(PROBLEMS)
+    if asked.quick:
+        return [Cell(name, LITTLE, change, 1) for name in asked.only or QUICK for change in REPEATED]
+    cells = [Cell(name, LITTLE, change, 1) for name in names for change in CHANGES]
+    cells += [Cell(name, LESS, change, 1) for name in names for change in REPEATED]
+    for seed in range(2, asked.seeds + 1):
+        cells += [Cell(name, LITTLE, change, seed) for name in names for change in REPEATED]
+    return cells + [Cell(name, MORE, change, 1) for name in names for change in REPEATED]
+
+
+def _known(path: Path | None) -> dict[Cell, Row]:
+    if path is None or not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {Cell(r["problem"], r["seconds"], r["change"], r["seed"]): r for r in rows}
+
+
+def _plot(rows: list[Row], path: Path) -> None:
+    """Held-out value over steps with 5 s of audio, the first seed of each."""
+    from matplotlib.figure import Figure
+
+    shown = ("none", "gain", "speed", "noise", "autoencoder")
+    names = list(dict.fromkeys(row["problem"] for row in rows))
+    figure = Figure(figsize=(10, 2.7 * -(-len(names) // 3)), layout="constrained")
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(-(-len(names) // 3), 3, number + 1)
+        for change in shown:
+            for row in rows:
+                if (row["problem"], row["seconds"], row["change"], row["seed"]) == (name, LITTLE, change, 1):
+                    axes.plot(*zip(*row["curve"], strict=True), label=change, linewidth=1.2)
+        axes.set_title(name, fontsize=9)
+        axes.set_ylabel(PROBLEMS[name].value, fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+        if number == 0:
+            axes.legend(fontsize=7)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=90)
+    write_bytes(path, picture.getvalue())
+
+
+def _options() -> argparse.Namespace:
+    parser = rounds.options(__doc__)
+    folder = os.environ.get("DL4J_BRIDGE_AUDIO")
+    parser.add_argument("--audio", type=Path, default=Path(folder) if folder else None)
+    parser.add_argument("--out", type=Path, help="file of finished cells, to go on from")
+    parser.add_argument("--plot", type=Path, help="PNG of the held-out value over steps")
+    parser.add_argument("--only", nargs="+", choices=list(PROBLEMS), metavar="TASK", help="only these tasks")
+    parser.add_argument("--seeds", type=int, default=3)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

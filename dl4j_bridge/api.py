@@ -98,6 +98,8 @@ class Options(TypedDict, total=False):
     frame: int
     loss: str
     skip: bool
+    window: int
+    hop: int
 
 
 class Limits(TypedDict, total=False):

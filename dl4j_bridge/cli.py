@@ -35,6 +35,7 @@ _SETTINGS = {
         config.NetworkSettings,
         config.RunSettings,
         config.FrameSettings,
+        config.SpectrogramSettings,
     )
     for field in fields(group)
 }
@@ -54,6 +55,7 @@ _TRAINING = {
     config.NetworkSettings: "Network",
     config.RunSettings: "Training",
     config.FrameSettings: "With --task frames",
+    config.SpectrogramSettings: "With --task spectrogram",
 }
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs, tasks
+from dl4j_bridge.baselines.wiener import WIENER, wiener_gain
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
@@ -26,6 +27,7 @@ from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
+from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
 _log = logging.getLogger(__name__)
 
@@ -182,12 +184,12 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     _start_jvm(settings)
     model = modelfile.load(folder.last)
     task = tasks.from_dict(stored)
-    opened = _open_pairs(known_inputs, known_targets, settings)
-    signals = []
-    for pair, then in zip(opened, stored["pairs"], strict=True):
+    opened = []
+    for pair, then in zip(_open_pairs(known_inputs, known_targets, settings), stored["pairs"], strict=True):
         _check_same(pair, then)
         # The delay of then, not a new estimate: the windows must be those of the run so far.
-        signals.append(task.signals(replace(pair, delay=then["delay"], length=then["length"])))
+        opened.append(replace(pair, delay=then["delay"], length=then["length"]))
+    signals = [task.signals(pair) for pair in opened]
     model.network.restore_state(model.state)
     state = RunState(**{_RENAMED.get(name, name): value for name, value in stored["run_state"].items()})
     about = {k: v for k, v in stored.items() if k != "run_state"} | {"settings": settings.as_dict()}
@@ -520,6 +522,8 @@ def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
 
 def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
+    if isinstance(task, SpectrogramTask):
+        return fitted or {WIENER: wiener_gain(training)}
     if not isinstance(task, SamplesTask):
         return {}
     arrays = dict(fitted)

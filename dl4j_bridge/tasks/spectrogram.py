@@ -120,6 +120,19 @@ class SpectrogramTask:
         """How many bits a value's error has lost: one for half the error."""
         return 0.5 * math.log2(max(before, 1e-30) / max(now, 1e-30))
 
+    def mixture_and_stem(self, pair: Pair, frames: slice) -> tuple[Spectra, Spectra]:
+        """Spectra of a few frames of a pair, the delay cut out; each of shape (n, bins)."""
+        assert pair.target is not None, "config.preset wants a target"
+        return (
+            self._spectra(pair.input, pair.rate, pair.input_start, frames),
+            self._spectra(pair.target, pair.rate, pair.target_start, frames),
+        )
+
+    def _spectra(self, recording: Recording, rate: int, start: int, frames: slice) -> Spectra:
+        begin = max(frames.start - self.window // self.hop, 0)
+        samples = recording.read(rate, start + begin * self.hop, (frames.stop - begin) * self.hop)
+        return np.concatenate(list(self.stft.spectra([samples])))[frames.start - begin : frames.stop - begin]
+
     def _magnitudes(self, recording: Recording, rate: int, start: int, length: int) -> Magnitudes:
         """Of the frames that end within the stretch."""
         samples = recording.read(rate, start, length)

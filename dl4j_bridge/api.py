@@ -100,6 +100,7 @@ class Options(TypedDict, total=False):
     skip: bool
     window: int
     hop: int
+    mask: bool
 
 
 class Limits(TypedDict, total=False):

@@ -124,13 +124,16 @@ def stateless(network: Network, x: Magnitudes, window: int, side_by_side: int = 
     return np.concatenate(found).reshape(-1, x.shape[1])[: len(x)]
 
 
-def jumps_in_window(spectrogram: npt.NDArray[np.floating], window: int) -> npt.NDArray[np.float64]:
-    """Mean absolute change from the frame before, by a frame's place in its window; shape (window,).
+def jumps_in_window(spectrogram: npt.NDArray[np.floating], window: int, first: int = 0) -> npt.NDArray[np.float64]:
+    """Mean absolute change from the frame before, by a frame's place in its window; frames before `first` left out.
 
-    The first is that at the borders.
+    Returns
+    -------
+    ndarray of float64, shape (window,)
+        The first is that at the borders.
     """
-    change = np.abs(np.diff(spectrogram, axis=0)).mean(axis=1, dtype=np.float64)
-    places = np.arange(1, len(spectrogram)) % window
+    change = np.abs(np.diff(spectrogram[first:], axis=0)).mean(axis=1, dtype=np.float64)
+    places = np.arange(first + 1, len(spectrogram)) % window
     counts = np.bincount(places, minlength=window)
     return np.bincount(places, change, minlength=window) / np.maximum(counts, 1)
 
@@ -242,7 +245,7 @@ def _judged(part: _Part, name: str, separate: Separate) -> tuple[dict[str, Any],
     sound = np.concatenate(list(task.stft.samples(separated())))[part.judged]
     spectrogram = np.concatenate(magnitudes)
     squares = np.square(spectrogram[part.first :] - part.y[part.first :], dtype=np.float64)
-    jumps = jumps_in_window(spectrogram, part.window)
+    jumps = jumps_in_window(spectrogram, part.window, part.first)
     si_sdr, sdr = _ratios(part.stem[part.judged], sound)
     row = {
         "name": name,

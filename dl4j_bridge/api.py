@@ -100,6 +100,9 @@ class Options(TypedDict, total=False):
     pretrain: str
     pretrain_steps: int
     pretrain_delay: int
+    window: int
+    hop: int
+    mask: bool
 
 
 class Limits(TypedDict, total=False):

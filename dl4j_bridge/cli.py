@@ -36,6 +36,7 @@ _SETTINGS = {
         config.RunSettings,
         config.FrameSettings,
         config.SmallDataSettings,
+        config.SpectrogramSettings,
     )
     for field in fields(group)
 }
@@ -56,6 +57,7 @@ _TRAINING = {
     config.RunSettings: "Training",
     config.FrameSettings: "With --task frames",
     config.SmallDataSettings: "Small data",
+    config.SpectrogramSettings: "With --task spectrogram",
 }
 
 

@@ -65,8 +65,8 @@ def compare(
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
-    if about["task"] != "samples":
-        raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples")
+    if about["task"] not in ("samples", "spectrogram"):
+        raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples or spectrograms")
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
@@ -74,7 +74,12 @@ def compare(
     _check_settings(settings, source, trained is not None)
     if out:
         files.check_folder(out)
-    part = _part(about, source, target, trained)
+    pair = _pair(about, source, target, trained)
+    if about["task"] == "spectrogram":
+        from dl4j_bridge import comparing_spectrogram
+
+        return comparing_spectrogram.compare(zip_path, about, pair, trained, settings, report, out)
+    part = _part(about, pair, trained)
     jvm.start()
     loaded = modelfile.load(zip_path)
     judge = _Judge(part, settings.wavs, report)
@@ -131,19 +136,23 @@ class _Part:
     learnt: slice
 
 
-def _part(about: dict[str, Any], source: Path, target: Path | None, trained: dict[str, Any] | None) -> _Part:
-    task = SamplesTask.from_dict(about)
+def _pair(about: dict[str, Any], source: Path, target: Path | None, trained: dict[str, Any] | None) -> Pair:
+    """Open the recordings with the rate, the channel and the delay of the training."""
     channel = about["settings"]["data"]["channel"]
     for path in (source, target):
         channel = audio.channel_if_there(path, channel) if path else channel
     delay = (trained or about["pairs"][0])["delay"]
-    pair = pairs.open_pair(source, target, DataSettings(about["rate"], channel, align=str(delay)))
+    return pairs.open_pair(source, target, DataSettings(about["rate"], channel, align=str(delay)))
+
+
+def _part(about: dict[str, Any], pair: Pair, trained: dict[str, Any] | None) -> _Part:
+    task = SamplesTask.from_dict(about)
     x, y = task.signals(pair)
     if trained:
         start, end = trained["split"]["test"]
         return _Part(task, pair, about["rate"], x, y, start, end, slice(*trained["split"]["train"]))
     if y.size < 2:
-        raise InputError(source, "too short", "wanted a longer recording")
+        raise InputError(pair.input.path, "too short", "wanted a longer recording")
     return _Part(task, pair, about["rate"], x, y, 0, y.size, slice(None))
 
 

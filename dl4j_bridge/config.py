@@ -16,11 +16,12 @@ UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
 BACKENDS = ("cpu", "cuda")
 DECODES = ("auto", "mean", "argmax", "sample")
-TASKS = ("samples", "frames")
+TASKS = ("samples", "frames", "spectrogram")
 LOSSES = ("mse", "esr")
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
 PRETRAINING = ("none", "autoencoder")
 LONGEST_FRAME = 1 << 20
+LONGEST_WINDOW = 1 << 16
 
 # How many samples at the training rate may differ, as a share of the longer recording and in seconds (the smaller of
 # the two), before two lengths count as two different recordings. Effects leave tails; the delay comes on top.
@@ -51,7 +52,8 @@ class NetworkSettings:
     """The network and how it is trained. The field names are those of the Java class of the same name."""
 
     task: str = field(
-        default="samples", metadata={"help": "What is learnt: samples (8-bit classes) or frames (numbers)."}
+        default="samples",
+        metadata={"help": "What is learnt: samples (8-bit classes), frames (numbers), spectrogram (magnitudes)."},
     )
     layer: str = field(default="fused", metadata={"help": "Implementation of the GravesLSTM: ours, or DL4J's own."})
     gradient_state: str = field(
@@ -133,6 +135,17 @@ class SmallDataSettings:
 
 
 @dataclass(frozen=True)
+class SpectrogramSettings:
+    """Of ``--task spectrogram``: magnitudes of a mixture in, those of one of its stems out."""
+
+    window: int = field(default=768, metadata={"help": "Samples in a spectrum; half as many frequencies, and one."})
+    hop: int = field(default=192, metadata={"help": "Samples from one spectrum to the next, which is one time step."})
+    mask: bool = field(
+        default=False, metadata={"help": "Learn the stem's share of each magnitude instead of the magnitude."}
+    )
+
+
+@dataclass(frozen=True)
 class RunSettings:
     """How long and on what training runs. A step is one update: one segment of one batch."""
 
@@ -164,6 +177,7 @@ class TrainSettings:
     run: RunSettings = RunSettings()
     frames: FrameSettings = FrameSettings()
     small_data: SmallDataSettings = SmallDataSettings()
+    spectrogram: SpectrogramSettings = SpectrogramSettings()
 
     def with_options(self, options: dict[str, Any]) -> TrainSettings:
         """Replace every field named in `options`; names are unique over all groups."""
@@ -186,7 +200,8 @@ class TrainSettings:
     @property
     def hop(self) -> int:
         """Samples of a recording in a time step."""
-        return self.frames.frame if self.network.task == "frames" else 1
+        hops = {"frames": self.frames.frame, "spectrogram": self.spectrogram.hop}
+        return hops.get(self.network.task, 1)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -209,11 +224,12 @@ _GROUPS: dict[str, Any] = {
     "run": RunSettings,
     "frames": FrameSettings,
     "small_data": SmallDataSettings,
+    "spectrogram": SpectrogramSettings,
 }
 
 
 # Groups whose options one task has alone.
-_TASK_OF_GROUP = {"frames": "frames"}
+_TASK_OF_GROUP = {"frames": "frames", "spectrogram": "spectrogram"}
 
 
 @dataclass(frozen=True)
@@ -275,6 +291,14 @@ _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
     ("samples", False): NEXT_SAMPLE,
     ("frames", True): {"layers": 1, "hidden": 40, "tbptt": 500, "length": 2000, "loss": "esr", "learning_rate": 0.005},
     ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
+    ("spectrogram", True): {
+        "layers": 3,
+        "hidden": 128,
+        "batch": 8,
+        "tbptt": 32,
+        "length": 128,
+        "learning_rate": 0.003,
+    },
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -304,6 +328,8 @@ def preset(name: str, has_target: bool = True, task: str = "samples") -> TrainSe
     check_task(task)
     if name != "default" and task != "samples":
         raise InputError("--preset", f"{name} with --task {task}", "wanted --task samples: it was posted for that")
+    if (task, has_target) not in _OF_TASK:
+        raise InputError("--target", f"not given with --task {task}", "wanted one for each --input")
     return TrainSettings().with_options({"task": task} | _OF_TASK[task, has_target] | PRESETS[name])
 
 
@@ -350,6 +376,7 @@ def validate(settings: TrainSettings) -> None:
     _check_options_of_other_tasks(settings)
     _check_frames(settings)
     _check_small_data(settings)
+    _check_spectrogram(settings.spectrogram)
     if run.length < network.tbptt:
         raise InputError(
             "--tbptt", f"{network.tbptt} samples, longer than --length {run.length}", "wanted at most that"
@@ -390,6 +417,14 @@ def _check_small_data(settings: TrainSettings) -> None:
     _check("pretrain_delay", small.pretrain_delay, f"0 to {longest}, below --length", lambda v: 0 <= v <= longest)
     if small.pretrain != "none" and settings.frames.skip:
         raise InputError("--pretrain", f"{small.pretrain} with --skip", "wanted one of the two: nothing is added there")
+
+
+def _check_spectrogram(spectrogram: SpectrogramSettings) -> None:
+    window, hop = spectrogram.window, spectrogram.hop
+    _check(
+        "window", window, f"an even number, 4 to {LONGEST_WINDOW}", lambda v: 4 <= v <= LONGEST_WINDOW and v % 2 == 0
+    )
+    _check("hop", hop, f"1 to {window // 2}, half of --window", lambda v: 1 <= v <= window // 2)
 
 
 def validate_process(settings: ProcessSettings) -> None:

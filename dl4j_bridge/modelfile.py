@@ -54,6 +54,12 @@ _TASK_CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
         "weighed": lambda v: isinstance(v, bool),
         "skip": lambda v: isinstance(v, bool),
     },
+    "spectrogram": {
+        "window": lambda v: isinstance(v, int) and 4 <= v <= config.LONGEST_WINDOW and v % 2 == 0,
+        "hop": lambda v: isinstance(v, int) and 1 <= v <= config.LONGEST_WINDOW // 2,
+        "scale": lambda v: 0 < v < float("inf"),
+        "mask": lambda v: isinstance(v, bool),
+    },
 }
 
 Arrays = dict[str, npt.NDArray[Any]]

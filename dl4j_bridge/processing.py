@@ -16,6 +16,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import DenseStream, SampleStream
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.samples import SamplesTask, resolve_decode
+from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
 Blocks = Iterator[npt.NDArray[np.floating]]
 
@@ -136,6 +137,8 @@ def _processed(
     task = tasks.from_dict(model.about)
     if isinstance(task, SamplesTask):
         processed = _samples(task, model.network.stream(), blocks, settings)
+    elif isinstance(task, SpectrogramTask):
+        processed = _spectra(task, model.network.dense_stream(), blocks)
     else:
         assert isinstance(task, FramesTask)
         processed = _frames(task, model.network.dense_stream(), blocks)
@@ -165,6 +168,12 @@ def _frames(task: FramesTask, stream: DenseStream, blocks: Blocks) -> Blocks:
         filled = np.pad(block, (0, -block.size % task.frame))
         frames = task.scale.shrink(filled).reshape(-1, task.frame)
         yield task.to_samples(stream.run(frames))[: block.size]
+
+
+def _spectra(task: SpectrogramTask, stream: DenseStream, blocks: Blocks) -> Blocks:
+    """The stem's magnitudes, with the mixture's phase."""
+    mixture = task.stft.spectra(blocks)
+    return task.stft.samples(task.heard(spectra, stream.run(task.shrink(spectra))) for spectra in mixture)
 
 
 def _cut(blocks: Blocks, size: int) -> Blocks:

@@ -30,6 +30,7 @@ from dl4j_bridge import (
     pretraining,
     tasks,
 )
+from dl4j_bridge.baselines.wiener import WIENER, wiener_gain
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
@@ -37,6 +38,7 @@ from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
+from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
 _log = logging.getLogger(__name__)
 
@@ -203,11 +205,11 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     _start_jvm(settings)
     model = modelfile.load(folder.last)
     task = tasks.from_dict(stored)
-    opened = _open_pairs(known_inputs, known_targets, settings)
-    for number, (pair, then) in enumerate(zip(opened, stored["pairs"], strict=True)):
+    opened = []
+    for pair, then in zip(_open_pairs(known_inputs, known_targets, settings), stored["pairs"], strict=True):
         _check_same(pair, then)
         # The delay of then, not a new estimate: the windows must be those of the run so far.
-        opened[number] = replace(pair, delay=then["delay"], length=then["length"])
+        opened.append(replace(pair, delay=then["delay"], length=then["length"]))
     signals = [task.signals(pair) for pair in opened]
     augmented = _augmented(opened, signals, task, settings)
     model.network.restore_state(model.state)
@@ -590,6 +592,8 @@ def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
 
 def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
+    if isinstance(task, SpectrogramTask):
+        return fitted or {WIENER: wiener_gain([(x, task.stem(x, y)) for x, y in training])}
     if not isinstance(task, SamplesTask):
         return {}
     arrays = dict(fitted)

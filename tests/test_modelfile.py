@@ -70,7 +70,14 @@ def test_incomplete_zips(effect_run, tmp_path, change, words):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("task", "spectra"), ("codec", "alaw"), ("classes", 128), ("rate", "x"), ("predicts", "past"), ("pre_emphasis", 2)],
+    [
+        ("task", "spectra"),
+        ("codec", "alaw"),
+        ("classes", 128),
+        ("rate", "x"),
+        ("predicts", "past"),
+        ("pre_emphasis", 2),
+    ],
 )
 def test_models_that_this_version_cannot_use(effect_run, tmp_path, name, value):
     def change(entry, content):

@@ -10,8 +10,10 @@ import numpy.typing as npt
 
 from dl4j_bridge import generation, training
 from dl4j_bridge.network import Network
+from dl4j_bridge.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask, Vectors
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
+from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
@@ -131,7 +133,7 @@ def of_frames(network: Network, task: FramesTask, x: Vectors, y: Vectors, part: 
         Where to look, in time steps.
     """
     size = max(int(min(SECONDS * rate / task.hop, MOST_WORK / network.parameter_count)), 1)
-    where = _loudest_frames(y, part, size)
+    where = loudest_frames(y, part, size)
     heard = max(where.start - training.WARM_UP, 0)
     output = network.dense_stream().run(x[heard : where.stop])[where.start - heard :]
     frames = {"target": y[where], "output": output}
@@ -141,7 +143,20 @@ def of_frames(network: Network, task: FramesTask, x: Vectors, y: Vectors, part: 
     return Excerpt(rate, where.start * task.hop, sounds, {})
 
 
-def _loudest_frames(y: Vectors, part: slice, size: int) -> slice:
+def of_spectrogram(network: Network, task: SpectrogramTask, pair: Pair, x: Vectors, y: Vectors, part: slice) -> Excerpt:
+    """Do the same for magnitudes; `pair` gives the mixture's phase."""
+    size = max(int(min(SECONDS * pair.rate / task.hop, MOST_WORK / network.parameter_count)), 1)
+    where = loudest_frames(task.stem(x, y), part, size)
+    heard = max(where.start - training.WARM_UP, 0)
+    output = network.dense_stream().run(x[heard : where.stop])[where.start - heard :]
+    mixture, stem = task.mixture_and_stem(pair, where)
+    spectra = {"input": mixture, "target": stem, "output": task.heard(mixture, output)}
+    sounds: dict[str, Floats] = {name: np.concatenate(list(task.stft.samples([s]))) for name, s in spectra.items()}
+    return Excerpt(pair.rate, where.start * task.hop, sounds, {})
+
+
+def loudest_frames(y: Vectors, part: slice, size: int) -> slice:
+    """Up to `size` of the vectors in `part`, of shape (n, width), with the most energy."""
     if part.stop - part.start <= size:
         return part
     energies = np.square(y[part] - y[part].mean(), dtype=np.float64).sum(axis=1)

@@ -11,6 +11,7 @@ from dl4j_bridge import comparing, generation, metrics, tables, training
 from dl4j_bridge.report import excerpt, listening, page, plots
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 from dl4j_bridge.training import Run, part_of
 
 # Of the validation part, for the baselines' bits: enough for a line, and few enough not to be waited for.
@@ -106,6 +107,8 @@ def _excerpt(run: Run) -> excerpt.Excerpt:
     rate, part = run.about["rate"], part_of(len(y), "test")
     if isinstance(run.task, SamplesTask):
         return excerpt.of_network(network, run.task, x, y, part, rate, generation.temperature_of(about))
+    if isinstance(run.task, SpectrogramTask):
+        return excerpt.of_spectrogram(network, run.task, run.pairs[0], x, y, part)
     assert isinstance(run.task, FramesTask)
     return excerpt.of_frames(network, run.task, x, y, part, rate)
 

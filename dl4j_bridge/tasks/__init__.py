@@ -9,10 +9,13 @@ from dl4j_bridge.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Task
 from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
-__all__ = ["FramesTask", "SamplesTask", "Task", "choose", "from_dict"]
+__all__ = ["FramesTask", "SamplesTask", "SpectrogramTask", "Task", "choose", "from_dict"]
 
-_ALL: dict[str, type[SamplesTask] | type[FramesTask]] = {task.name: task for task in (SamplesTask, FramesTask)}
+_ALL: dict[str, type[SamplesTask] | type[FramesTask] | type[SpectrogramTask]] = {
+    task.name: task for task in (SamplesTask, FramesTask, SpectrogramTask)
+}
 
 
 def choose(settings: TrainSettings, pairs: list[Pair]) -> Task:

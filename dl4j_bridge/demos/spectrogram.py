@@ -55,7 +55,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
 
 def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
     compared = comparing.report_folder(folder / "run")
-    heard = {"mixture": "mixture", "stem": "voice", "model": "voice, separated", "(ideal ratio)": "the best mask"}
+    heard = {"mixture": "mixture", "stem": "voice", "model": "voice, separated", "oracle-ratio": "the best mask"}
     players = "".join(page.sound(folder / "held-out" / f"{name}.wav", text) for name, text in heard.items())
     sections = [
         ("Listen: the held-out part", players),

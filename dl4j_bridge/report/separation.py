@@ -68,8 +68,8 @@ def write(
     bars(chart, result["rows"])
     draw_borders(borders, jumps)
     of_rows = (
-        "How far each stem is from the true one, against doing nothing. The oracles know the true stem: they are a bound "
-        "for masks, not a way to separate anything."
+        "How far each stem is from the true one, against doing nothing. The oracles know the true stem: they are a "
+        "bound for masks, not a way to separate anything."
     )
     of_borders = (
         "How far the spectrum moves from one frame to the next, by the frame's place in its window. The stateless row "

@@ -172,7 +172,8 @@ class _Part:
     @property
     def judged(self) -> slice:
         """Samples that judged frames alone make, all of them."""
-        return slice(self.first * self.task.hop, len(self.x) * self.task.hop - self.task.window + self.task.hop)
+        overlap = self.task.window - self.task.hop
+        return slice(self.first * self.task.hop, max(len(self.x) * self.task.hop - overlap, 0))
 
     @property
     def size(self) -> int:
@@ -197,7 +198,7 @@ def _part(task: SpectrogramTask, window: int, pair: Pair, trained: dict[str, Any
         for sound in (mixture, stem)
     )
     part = _Part(task, window, pair.rate, mixture, stem, x, y, (start - begin) // task.hop)
-    if part.size < 2:
+    if part.size < task.window:
         raise InputError(pair.input.path, "too short", "wanted a longer recording")
     return part
 

@@ -276,6 +276,14 @@ def test_a_comparison_of_another_pair_takes_all_of_it(trained, java, tmp_path):
     assert all(row["si_sdr_db"] is not None for row in found["rows"])
 
 
+@pytest.mark.parametrize("length", [2, 100, 400])
+def test_a_comparison_of_less_than_a_window_is_refused(trained, tmp_path, length):
+    for name in ("m.wav", "v.wav"):
+        audio.write(tmp_path / name, [rng.uniform(-0.5, 0.5, length)], RATE)
+    with pytest.raises(InputError, match=r"m\.wav: too short; wanted a longer recording"):
+        comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
+
+
 def test_a_resumed_run_ends_where_one_in_one_go_does(pair, trained, tmp_path):
     out = tmp_path / "run"
     run_ok("train", "--input", pair[0], "--target", pair[1], "--out", out, "--steps", 30, *SMALL)

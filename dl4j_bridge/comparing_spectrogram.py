@@ -172,7 +172,8 @@ class _Part:
     @property
     def judged(self) -> slice:
         """Samples that judged frames alone make, all of them."""
-        return slice(self.first * self.task.hop, len(self.x) * self.task.hop - self.task.window + self.task.hop)
+        overlap = self.task.window - self.task.hop
+        return slice(self.first * self.task.hop, max(len(self.x) * self.task.hop - overlap, 0))
 
     @property
     def size(self) -> int:
@@ -197,13 +198,13 @@ def _part(task: SpectrogramTask, window: int, pair: Pair, trained: dict[str, Any
         for sound in (mixture, stem)
     )
     part = _Part(task, window, pair.rate, mixture, stem, x, y, (start - begin) // task.hop)
-    if part.size < 2:
+    if part.size < task.window:
         raise InputError(pair.input.path, "too short", "wanted a longer recording")
     return part
 
 
 def _ways(part: _Part, loaded: modelfile.Model) -> dict[str, Separate]:
-    """How each row makes the stem; those with a name in brackets are told the stem, and no separation can do better."""
+    """How each row makes the stem; the oracles are told the stem, and no mask can do much better."""
     task, network = part.task, loaded.network
     of_model = network.dense_stream().run(part.x)
     of_windows = stateless(network, part.x, part.window)
@@ -225,7 +226,7 @@ def _ways(part: _Part, loaded: modelfile.Model) -> dict[str, Separate]:
     }
     if WIENER in loaded.baselines:
         ways["wiener"] = lambda mixture, stem, at: np.asarray(mixture * loaded.baselines[WIENER])
-    return ways | {"(ideal wiener)": with_ideal(2), "(ideal ratio)": with_ideal(1)}
+    return ways | {"oracle-wiener": with_ideal(2), "oracle-ratio": with_ideal(1)}
 
 
 def _judged(part: _Part, name: str, separate: Separate) -> tuple[dict[str, Any], Sound, npt.NDArray[np.float64]]:

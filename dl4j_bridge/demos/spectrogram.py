@@ -21,7 +21,7 @@ def make_recordings(folder: Path) -> tuple[Path, Path]:
     mixture, stem = folder / "mixture.wav", folder / "voice.wav"
     voice = synthesis.speech_like(SECONDS, RATE, seed=3)
     strings = synthesis.plucked_strings(SECONDS, RATE, seed=4)
-    both = voice + strings * voice.std() / strings.std()
+    both = voice + strings * np.linalg.norm(voice) / np.linalg.norm(strings)
     gain = 0.9 / np.abs(both).max()
     audio.write(mixture, [gain * both], RATE, "PCM_16")
     audio.write(stem, [gain * voice], RATE, "PCM_16")
@@ -55,7 +55,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
 
 def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
     compared = comparing.report_folder(folder / "run")
-    heard = {"mixture": "mixture", "stem": "voice", "model": "voice, separated", "(ideal ratio)": "the best mask"}
+    heard = {"mixture": "mixture", "stem": "voice", "model": "voice, separated", "oracle-ratio": "the best mask"}
     players = "".join(page.sound(folder / "held-out" / f"{name}.wav", text) for name, text in heard.items())
     sections = [
         ("Listen: the held-out part", players),

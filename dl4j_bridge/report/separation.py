@@ -15,7 +15,7 @@ from dl4j_bridge.report.excerpt import SECONDS, Excerpt, Floats, loudest_frames
 from dl4j_bridge.tasks.spectrogram import Magnitudes
 
 # Of the rows whose jumps are drawn.
-_COLOURS = {"model": ORANGE, "stateless": PINK, "(ideal ratio)": GREY}
+_COLOURS = {"model": ORANGE, "stateless": PINK, "oracle-ratio": GREY}
 
 
 def excerpt_of(sounds: dict[str, Floats], y: Magnitudes, hop: int, rate: int) -> Excerpt:
@@ -68,8 +68,8 @@ def write(
     bars(chart, result["rows"])
     draw_borders(borders, jumps)
     of_rows = (
-        "How far each stem is from the true one, against doing nothing. The rows in brackets know the true stem: they "
-        "are what magnitudes with the mixture's phase can reach at most."
+        "How far each stem is from the true one, against doing nothing. The oracles know the true stem: they are a "
+        "bound for masks, not a way to separate anything."
     )
     of_borders = (
         "How far the spectrum moves from one frame to the next, by the frame's place in its window. The stateless row "

@@ -266,11 +266,16 @@ def _wanted(asked: argparse.Namespace) -> list[Cell]:
     names = asked.only or list(PROBLEMS)
     if asked.quick:
         return [Cell(name, LITTLE, change, 1) for name in asked.only or QUICK for change in REPEATED]
+    more_seeds = range(2, asked.seeds + 1)
     cells = [Cell(name, LITTLE, change, 1) for name in names for change in CHANGES]
-    cells += [Cell(name, LESS, change, 1) for name in names for change in REPEATED]
-    for seed in range(2, asked.seeds + 1):
-        cells += [Cell(name, LITTLE, change, seed) for name in names for change in REPEATED]
-    return cells + [Cell(name, MORE, change, 1) for name in names for change in REPEATED]
+    cells += [Cell(name, s, change, 1) for s in (LESS, MORE) for name in names for change in REPEATED]
+    return cells + [
+        Cell(name, s, change, seed)
+        for seed in more_seeds
+        for s in (LITTLE, LESS)
+        for name in names
+        for change in REPEATED
+    ]
 
 
 def _known(path: Path | None) -> dict[Cell, Row]:

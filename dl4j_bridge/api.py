@@ -38,6 +38,7 @@ from dl4j_bridge import (
 from dl4j_bridge.config import (
     CompareSettings,
     DataSettings,
+    FrameSettings,
     GenerateSettings,
     NetworkSettings,
     ProcessSettings,
@@ -483,7 +484,8 @@ class Run:
         -------
         dict of ndarray, each of shape (steps,)
             ``step, epochs, seconds, bits, accuracy, samples_per_second, learning_rate, valid_bits, valid_accuracy,
-            valid_esr``; the last three are NaN at steps without a validation. ``bits`` are bits per sample.
+            valid_esr``; the last three are NaN at steps without a validation. ``bits`` are bits per sample. A task of
+            numbers has ``loss, valid_mse, valid_esr`` instead.
 
         Examples
         --------
@@ -495,7 +497,7 @@ class Run:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
 
     def plot(self) -> Figure:
-        """Draw bits per sample over steps, of training and validation; a notebook shows it by itself.
+        """Draw the loss over steps, of training and validation; a notebook shows it by itself.
 
         Returns
         -------
@@ -535,6 +537,8 @@ class Run:
 
 class Comparison(list[dict[str, Any]]):
     """Rows of a comparison, each ``name, bits, accuracy, esr, snr_db, stft, parameters, samples_per_second``.
+
+    Of a network that gives numbers they have no ``bits`` and no ``accuracy``.
 
     ``pandas.DataFrame(comparison)`` makes a frame of them.
 
@@ -693,7 +697,7 @@ def _several(name: str, x: Recording | Sequence[Recording] | None) -> list[Recor
 def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
     """Check names and types of options; NumPy's numbers count as Python's, and None as not given."""
     known = {}
-    for group in (DataSettings, NetworkSettings, RunSettings):
+    for group in (DataSettings, NetworkSettings, RunSettings, FrameSettings):
         for name, hint in get_type_hints(group).items():
             kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
             known[name.replace("_", "-")] = configfile.Option(name, kind)

@@ -19,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs, tasks
+from dl4j_bridge.baselines import numbers
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 
@@ -520,13 +522,17 @@ def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
 
 def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
-    if not isinstance(task, SamplesTask):
+    if isinstance(task, FramesTask) and task.predicts == "target":
+        unfitted = numbers.unfitted()
+        training = [(task.to_samples(x), task.to_samples(y)) for x, y in training]
+    elif isinstance(task, SamplesTask):
+        unfitted = [kind(task.codec) for kind in baselines.ALL]
+    else:
         return {}
     arrays = dict(fitted)
-    for kind in baselines.ALL:
-        if any(name.startswith(f"{kind.name}/") for name in fitted):
+    for baseline in unfitted:
+        if any(name.startswith(f"{baseline.name}/") for name in fitted):
             continue
-        baseline = kind(task.codec)
         baseline.fit(training)
         arrays |= {f"{baseline.name}/{name}": value for name, value in baseline.arrays().items()}
     return arrays

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dl4j_bridge import audio, comparing, files, jvm, metrics, modelfile, pairs, training
 from dl4j_bridge.baselines import numbers
+from dl4j_bridge.baselines.gaussian import GaussianBaseline
 from dl4j_bridge.baselines.pytorch_regression import PytorchRegression
 from dl4j_bridge.codec import LINEAR, MULAW
 from dl4j_bridge.config import CompareSettings, DataSettings, TrainSettings
@@ -123,7 +124,7 @@ def _part(about: dict[str, Any], source: Path, target: Path, trained: dict[str, 
     return _Part(task, pair, about["rate"], x, y, start // task.hop, end // task.hop)
 
 
-def _fitted(stored: modelfile.Arrays) -> list[numbers.GaussianBaseline]:
+def _fitted(stored: modelfile.Arrays) -> list[GaussianBaseline]:
     """Baselines of the model file; those that an older version did not fit are left out."""
     found = []
     for baseline in numbers.unfitted():

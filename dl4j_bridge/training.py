@@ -523,7 +523,7 @@ def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
 def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
     if isinstance(task, FramesTask) and task.predicts == "target":
-        unfitted = numbers.unfitted()
+        unfitted: list[baselines.Baseline] = [*numbers.unfitted()]
         training = [(task.to_samples(x), task.to_samples(y)) for x, y in training]
     elif isinstance(task, SamplesTask):
         unfitted = [kind(task.codec) for kind in baselines.ALL]

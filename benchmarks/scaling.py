@@ -24,7 +24,7 @@ from dl4j_bridge.files import write_bytes
 
 MAIN = Cell()
 CORES = os.cpu_count() or 1
-AXES: dict[str, list[int]] = {
+AXES: dict[str, Any] = {
     "hidden": [32, 64, 128, 200, 320, 512, 768],
     "batch": [1, 4, 8, 16, 32, 64, 128],
     "tbptt": [10, 25, 50, 100, 200],

@@ -99,6 +99,7 @@ class Options(TypedDict, total=False):
     frame: int
     loss: str
     skip: bool
+    warm_up: int
 
 
 class Limits(TypedDict, total=False):

@@ -150,7 +150,7 @@ def _of_network(network: Network, part: _Part, progress: Callable[[int], None]) 
 def _trained_twin(about: dict[str, Any], part: _Part, steps: int) -> PytorchRegression:
     settings = TrainSettings.from_dict(about["settings"])
     made = about.get("training", about.get("run_state", {})).get("step") or steps
-    twin = PytorchRegression(part.task, settings.network, settings.run, min(steps, made))
+    twin = PytorchRegression(part.task, settings, min(steps, made))
     signals = part.x, part.y
     twin.fit(training.part(signals, "train"), training.part(signals, "valid"))
     return twin

@@ -402,7 +402,9 @@ def step(
     x, y = x[:, here], y[:, here]
     weights = weigh(y)
     if weights:
-        network.weigh_squared_error(*weights)
+        # At most half a segment: something must be learnt from it.
+        unheard = min(settings.frames.warm_up, tbptt // 2) if segment == 0 else 0
+        network.weigh_squared_error(*weights, unheard)
     loss, accuracy = network.step(x, y, tbptt, segment == 0, seed)
     return loss, accuracy, x.shape[0] * x.shape[1]
 

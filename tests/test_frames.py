@@ -25,7 +25,15 @@ from tests.test_training import interrupt_after, log_of, network_of
 
 RATE = 22050
 DELAY = 12
-TINY = {"hidden": 8, "batch": 8, "length": 200, "tbptt": 100, "validate_every": 20, "validation_samples": 1000}
+TINY = {
+    "hidden": 8,
+    "batch": 8,
+    "length": 200,
+    "tbptt": 100,
+    "validate_every": 20,
+    "validation_samples": 1000,
+    "learning_rate": 0.005,
+}
 OPTIONS = [f"--{name.replace('_', '-')}={value}" for name, value in TINY.items()]
 ROWS = ["model", "copy", "fir", "wiener-hammerstein", "8-bit-mulaw", "8-bit-linear"]
 PLAIN_JAVA = EXAMPLES / "RunAmpModel.java"
@@ -75,7 +83,7 @@ def test_what_a_run_writes(trained):
     assert [row["step"] for row in rows if row["valid_esr"]] == ["20", "40", "60"]
     assert float(rows[-1]["loss"]) < 0.5 * float(rows[0]["loss"])
     stored = json.loads((trained / "run.json").read_text())
-    assert stored["settings"]["frames"] == {"frame": 1, "loss": "esr", "skip": True}
+    assert stored["settings"]["frames"] == {"frame": 1, "loss": "esr", "skip": True, "warm_up": 200}
     assert stored["pairs"][0]["delay"] == DELAY
     page = (trained / "report.html").read_text()
     assert "ESR" in page

@@ -238,7 +238,7 @@ def test_the_pytorch_twin_learns_the_same_task(java):
     y = np.tanh(3 * x) + x
     small = {"hidden": 8, "length": 100, "tbptt": 50, "batch": 8, "skip": True, "validate_every": 20}
     settings = preset("default", True, "frames").with_options(small | {"learning_rate": 0.01})
-    twin = PytorchRegression(FramesTask(1, "target", Scale(), True, True), settings.network, settings.run, 200)
+    twin = PytorchRegression(FramesTask(1, "target", Scale(), True, True), settings, 200)
     before = np.mean((twin.run(x) - y) ** 2)
     twin.fit((x, y), (x[:500], y[:500]))
     assert np.mean((twin.run(x) - y) ** 2) < 0.05 * before
@@ -251,7 +251,14 @@ def test_the_twins_loss_is_the_networks(java):
 
     x, y = segment(seed=9)
     settings = preset("default", True, "frames")
-    twin = PytorchRegression(AMPLIFIER, settings.network, settings.run, 1)
+    twin = PytorchRegression(AMPLIFIER, settings, 1)
     loss = float(twin._loss(torch.from_numpy(x), y))
     # It is summed over the time steps, as DL4J's.
     assert loss / x.shape[1] == pytest.approx(guitarml_loss(x[:, :, 0], y[:, :, 0]), rel=1e-5)
+    network = small_network()
+    weights = AMPLIFIER.weigh(y)
+    output = network.side_by_side(x)
+    network.weigh_squared_error(*weights, 10)
+    ours, _ = network.step(x, y, 40, True, 1)
+    assert ours * 40 == pytest.approx(float(twin._loss(torch.from_numpy(output), y, 10)), rel=1e-5)
+    assert ours * 40 != pytest.approx(float(twin._loss(torch.from_numpy(output), y)), rel=0.05)

@@ -8,7 +8,7 @@ import numpy as np
 
 from dl4j_bridge import pairs
 from dl4j_bridge.baselines.pytorch_lstm import import_torch
-from dl4j_bridge.config import NetworkSettings, RunSettings, default_threads
+from dl4j_bridge.config import TrainSettings, default_threads
 from dl4j_bridge.tasks.frames import FramesTask, Vectors
 from dl4j_bridge.tasks.interface import Stretch
 
@@ -27,7 +27,7 @@ class PytorchRegression:
     ----------
     task
         Gives the loss, and says whether the output is added to the input.
-    network, run
+    settings
         Sizes, learning rate, clipping, seed, batch, window, validations and threads, as of the network.
     steps
         Updates to make, each on a segment of ``network.tbptt`` time steps with the state carried from the one before.
@@ -40,12 +40,13 @@ class PytorchRegression:
 
     name = "pytorch"
 
-    def __init__(self, task: FramesTask, network: NetworkSettings, run: RunSettings, steps: int) -> None:
-        torch = import_torch()
+    def __init__(self, task: FramesTask, settings: TrainSettings, steps: int) -> None:
+        torch, network, run = import_torch(), settings.network, settings.run
         # As many as the network trained with.
         torch.set_num_threads(run.threads or default_threads(run.batch))
         torch.manual_seed(network.seed)
         self._task, self._settings, self._run, self._steps = task, network, run, steps
+        self._warm_up = settings.frames.warm_up
         self._lstm = torch.nn.LSTM(task.frame, network.hidden, network.layers, batch_first=True)
         self._dense = torch.nn.Linear(network.hidden, task.frame)
         self._modules = torch.nn.ModuleList([self._lstm, self._dense])
@@ -81,7 +82,8 @@ class PytorchRegression:
             here = slice(segment * settings.tbptt, (segment + 1) * settings.tbptt)
             output, state = self._forward(torch.from_numpy(x[:, here]), state)
             adam.zero_grad()
-            self._loss(output, y[:, here]).backward()
+            unheard = min(self._warm_up, settings.tbptt // 2) if segment == 0 else 0
+            self._loss(output, y[:, here], unheard).backward()
             if settings.clip:
                 torch.nn.utils.clip_grad_norm_(self._modules.parameters(), settings.clip)
             adam.step()
@@ -116,10 +118,10 @@ class PytorchRegression:
         output = self._dense(hidden)
         return (output + x if self._task.skip else output), state
 
-    def _loss(self, output: Any, target: Vectors) -> Any:
+    def _loss(self, output: Any, target: Vectors, start: int = 0) -> Any:
         """As `Network.weigh_squared_error` has it."""
         square, pre_emphasis, offset = self._task.weigh(target) or (1 / self._task.frame, 0.0, 0.0)
-        error = output - import_torch().from_numpy(target)
+        error = (output - import_torch().from_numpy(target))[:, start if pre_emphasis else 0 :]
         before = import_torch().nn.functional.pad(error[:, :-1], (0, 0, 1, 0))
         squares = ((error - pre_emphasis * before) ** 2).sum()
         return (square * squares + offset * (error.sum(1) ** 2).sum()) / len(target)

@@ -288,3 +288,11 @@ def test_a_model_of_the_next_frame_processes_nothing(trained, tmp_path):
     result = run("process", "--model", model, "--input", EXAMPLES / "plucked_dry.wav", "--output", tmp_path / "y.wav")
     assert result.status == 2
     assert "use it with: dl4j-bridge generate" in result.error
+
+
+@pytest.mark.slow
+def test_the_demo_shows_all_of_it(tmp_path):
+    result = run_ok("demo", "--task", "frames", "--steps", 20, "--out", tmp_path / "demo", "--json").json
+    assert [row["name"] for row in result["rows"]] == ROWS
+    assert soundfile.info(result["output"]).subtype == "PCM_24"
+    assert "8-bit-mulaw" in Path(result["report"]).read_text()

@@ -60,7 +60,7 @@ def test_every_public_name_is_there_and_no_other():
 
 def test_the_options_are_those_of_the_command_line():
     hints = get_type_hints(api.Options)
-    for group in (config.DataSettings, config.NetworkSettings, config.RunSettings):
+    for group in (config.DataSettings, config.NetworkSettings, config.RunSettings, config.FrameSettings):
         for name, hint in get_type_hints(group).items():
             if name == "align":
                 assert hints.pop(name) == str | int

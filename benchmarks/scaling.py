@@ -24,12 +24,12 @@ from dl4j_bridge.files import write_bytes
 
 MAIN = Cell()
 CORES = os.cpu_count() or 1
-AXES: dict[str, list[int]] = {
+AXES: dict[str, Any] = {
     "hidden": [32, 64, 128, 200, 320, 512, 768],
     "batch": [1, 4, 8, 16, 32, 64, 128],
     "tbptt": [10, 25, 50, 100, 200],
 }
-QUICK_AXES: dict[str, list[int]] = {"hidden": [64, 200, 512], "batch": [8, 32, 128], "tbptt": [10, 50, 200]}
+QUICK_AXES: dict[str, Any] = {"hidden": [64, 200, 512], "batch": [8, 32, 128], "tbptt": [10, 50, 200]}
 FULL = Effort(rounds=5, seconds=1.5, warm_up=4.0)
 QUICK = Effort(rounds=3, seconds=0.5, warm_up=2.0)
 COLUMNS = {

@@ -42,15 +42,36 @@ Indices = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Cell:
-    """A size to train at; the defaults are the main one."""
+    """A size to train at; the defaults are the main one.
+
+    Attributes
+    ----------
+    width
+        Values in and out at a time step, with squared error; 0 for classes in and out, with cross-entropy.
+    output
+        Of a network with a width: ``linear`` or ``sigmoid``.
+    """
 
     layers: int = 2
     hidden: int = 200
     batch: int = 32
     tbptt: int = 50
+    width: int = 0
+    output: str = "softmax"
 
     def __str__(self) -> str:
-        return f"{self.layers} x {self.hidden}, batch {self.batch}, tBPTT {self.tbptt}"
+        of = f", vectors of {self.width} under a {self.output} output" if self.width else ""
+        return f"{self.layers} x {self.hidden}, batch {self.batch}, tBPTT {self.tbptt}{of}"
+
+    @property
+    def interface(self) -> Interface:
+        if self.width:
+            return Interface.of_vectors(self.width, self.width, self.output)
+        return Interface.of_classes(CLASSES)
+
+    def draws(self, *shape: int) -> Callable[[], npt.NDArray[Any]]:
+        """New random input or target at each call, with this shape in front of the values of a time step."""
+        return _vectors(*shape, self.width) if self.width else _indices(*shape)
 
     def flops_per_sample(self) -> int:
         """Of a training step: 6 a weight, two in each of the forward pass and the two gradients.
@@ -58,8 +79,11 @@ class Cell:
         The first layer's input weights count nothing: of a one-hot input only rows are read.
         """
         recurrent = self.layers * 4 * self.hidden**2
-        dense = (self.layers - 1) * 4 * self.hidden**2 + self.hidden * CLASSES
-        return 6 * (recurrent + dense)
+        between = (self.layers - 1) * 4 * self.hidden**2
+        ends = 5 * self.hidden * self.width if self.width else self.hidden * CLASSES
+        # Nobody asks for the gradient of the input itself.
+        unasked = 2 * 4 * self.hidden * self.width
+        return 6 * (recurrent + between + ends) - unasked
 
     def settings(self, layer: str) -> NetworkSettings:
         return NetworkSettings(
@@ -114,9 +138,9 @@ class Missing(Exception):
 
 
 def train_dl4j(side: Side, layer: str) -> Job:
-    """Our training step, bridge included: class indices from NumPy, loss and accuracy back."""
+    """Our training step, bridge included: classes or vectors from NumPy, loss and accuracy back."""
     network, cell = _network(side, layer), side.cell
-    draw, numbers = _indices(cell.batch, cell.tbptt), itertools.count()
+    draw, numbers = cell.draws(cell.batch, cell.tbptt), itertools.count()
 
     def step() -> None:
         n = next(numbers)
@@ -128,24 +152,35 @@ def train_dl4j(side: Side, layer: str) -> Job:
 def train_pytorch(side: Side) -> Job:
     """The same training step in PyTorch: time-major, with the fused Adam, the faster of the ways to write it."""
     torch, cell = pytorch(side.threads), side.cell
-    lstm = torch.nn.LSTM(CLASSES, cell.hidden, cell.layers)
-    dense = torch.nn.Linear(cell.hidden, CLASSES)
+    width = cell.width or CLASSES
+    lstm = torch.nn.LSTM(width, cell.hidden, cell.layers)
+    dense = torch.nn.Linear(cell.hidden, width)
     parameters = [*lstm.parameters(), *dense.parameters()]
     adam = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
-    loss_of = torch.nn.CrossEntropyLoss()
-    x = torch.zeros(cell.tbptt, cell.batch, CLASSES)
-    draw, numbers = _indices(cell.tbptt, cell.batch), itertools.count()
+    x = torch.zeros(cell.tbptt, cell.batch, width)
+    draw, numbers = cell.draws(cell.tbptt, cell.batch), itertools.count()
     state: Any = None
+
+    def heard() -> Any:
+        drawn = torch.from_numpy(draw())
+        return drawn if cell.width else x.zero_().scatter_(2, drawn.long().unsqueeze(2), 1.0)
+
+    def loss_of(outputs: Any) -> Any:
+        wanted = torch.from_numpy(draw())
+        if cell.width:
+            # Summed over time as DL4J does.
+            given = torch.sigmoid(outputs) if cell.output == "sigmoid" else outputs
+            return cell.tbptt * torch.nn.functional.mse_loss(given, wanted)
+        return torch.nn.functional.cross_entropy(outputs.flatten(0, 1), wanted.long().flatten())
 
     def step() -> None:
         nonlocal state
         if next(numbers) % SEGMENTS == 0:
             state = None
-        x.zero_().scatter_(2, torch.from_numpy(draw()).long().unsqueeze(2), 1.0)
         adam.zero_grad()
-        hidden, carried = lstm(x, state)
+        hidden, carried = lstm(heard(), state)
         state = tuple(s.detach() for s in carried)
-        loss = loss_of(dense(hidden).flatten(0, 1), torch.from_numpy(draw()).long().flatten())
+        loss = loss_of(dense(hidden))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, CLIP)
         adam.step()
@@ -244,6 +279,29 @@ def process_pytorch(side: Side) -> Job:
     return Job(BLOCK, run)
 
 
+def process_dense(side: Side) -> Job:
+    """What `process` does for each block of samples as numbers, the files left out."""
+    stream, draw = _network(side, NetworkSettings.layer).dense_stream(), side.cell.draws(BLOCK)
+    return Job(BLOCK, lambda: stream.run(draw()))
+
+
+def process_dense_pytorch(side: Side) -> Job:
+    """A whole block through `nn.LSTM` in one call."""
+    torch, cell = pytorch(side.threads), side.cell
+    lstm = torch.nn.LSTM(cell.width, cell.hidden, cell.layers)
+    dense = torch.nn.Linear(cell.hidden, cell.width)
+    draw = cell.draws(BLOCK)
+    state: Any = None
+
+    def run() -> None:
+        nonlocal state
+        with torch.inference_mode():
+            hidden, state = lstm(torch.from_numpy(draw()), state)
+            dense(hidden).numpy()
+
+    return Job(BLOCK, run)
+
+
 JOBS: dict[str, Callable[[Side], Job]] = {
     "fused": lambda side: train_dl4j(side, "fused"),
     "stock": lambda side: train_dl4j(side, "stock"),
@@ -255,6 +313,8 @@ JOBS: dict[str, Callable[[Side], Job]] = {
     "generate, nn.LSTM": lambda side: generate_pytorch(side, cells=False),
     "generate, nn.LSTMCell": lambda side: generate_pytorch(side, cells=True),
     "process, nn.LSTM": process_pytorch,
+    "process vectors": process_dense,
+    "process vectors, nn.LSTM": process_dense_pytorch,
 }
 
 
@@ -281,7 +341,7 @@ def _network(side: Side, layer: str) -> Network:
         jvm.start(backend="cpu", nd4j_threads=side.threads)
     else:
         jvm.start(side.threads, "cpu")
-    return Network.create(side.cell.settings(layer), Interface.of_classes(CLASSES))
+    return Network.create(side.cell.settings(layer), side.cell.interface)
 
 
 def pytorch(threads: int) -> Any:
@@ -325,6 +385,11 @@ def _indices(*shape: int) -> Callable[[], Indices]:
     """New random classes at each call: a few that come again would be learnt, and gradients become denormal."""
     rng = np.random.default_rng(0)
     return lambda: rng.integers(0, CLASSES, shape, dtype=np.uint8)
+
+
+def _vectors(*shape: int) -> Callable[[], npt.NDArray[np.float32]]:
+    rng = np.random.default_rng(0)
+    return lambda: rng.random(shape, np.float32)
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
 """Training speed: the fused layer against PyTorch, stock DL4J, the machine's own limit, and the train command.
 
 Usage: python benchmarks/training.py [--quick] [--json] [--layers 2] [--hidden 64 200] [--batch 8] [--threads 1 2]
+       python benchmarks/training.py --vectors [--quick] [--json] [--threads 1 2]
 
 A rate is samples per second of whole training steps, for ours with the bridge from Python to Java. The limit is the
 rate at which the step's matrix products alone would run at the sgemm peak (1000 x 1000 x 1000) of the OpenBLAS that
 DL4J brings; GFLOP/s are those of these products. Stock comes with as many OpenMP threads as there are cores; it is
-slow, and only measured at the main size.
+slow, and only measured at the main size. With --vectors the networks get and give numbers instead of classes, at the
+sizes of other tasks.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,12 @@ MAIN = Cell()
 THREADS = (1, 2)
 LAYERS, HIDDEN, BATCH = [1, 2, 3], [64, 200, 512], [8, 32, 128]
 CORES = os.cpu_count() or 1
+# Of tasks whose input and output are numbers.
+VECTORS = {
+    "frames-1": Cell(1, 40, 32, 500, 1, "linear"),
+    "frames-200": Cell(3, 200, 32, 50, 200, "linear"),
+    "spectrogram": Cell(3, 200, 8, 32, 385, "sigmoid"),
+}
 STOCK, STOCK_1 = f"stock@{CORES}, as it comes", "stock@1"
 # Java has compiled everything that a step needs after five seconds of steps.
 QUICK = Effort(rounds=5, seconds=1.0, warm_up=6.0)
@@ -44,6 +52,7 @@ COLUMNS = {
     "layers": "layers",
     "hidden": "hidden",
     "batch": "batch",
+    "width": "width",
     "side": "side@threads",
     "samples_per_second": "samples/s",
     "gflops": "GFLOP/s",
@@ -55,7 +64,11 @@ def main() -> None:
     asked = _options()
     result = Result()
     rounds.note_a_busy_machine(result.notes)
-    cells = _cells(asked)
+    cells = [] if asked.vectors else _cells(asked)
+    if asked.vectors:
+        for name, cell in VECTORS.items():
+            ratios = measure_cell(cell, asked, result)
+            result.ratios |= {key.replace("@", f" {name}@"): ratio for key, ratio in ratios.items()}
     for cell in cells:
         if cell == MAIN:
             measure_main(asked, result)
@@ -64,7 +77,7 @@ def main() -> None:
             if len(cells) == 1:
                 result.ratios |= ratios
     for row in result.rows:
-        cell = Cell(row["layers"], row["hidden"], row["batch"], row["tbptt"])
+        cell = Cell(**{field.name: row[field.name] for field in fields(Cell)})
         row["gflops"] = row["samples_per_second"] * cell.flops_per_sample() / 1e9
     _add_worst(result)
     rounds.show("training", result, COLUMNS, asked.json)
@@ -185,6 +198,7 @@ def _options() -> argparse.Namespace:
         parser.add_argument(
             f"--{name}", type=int, nargs="+", metavar="N", help="only these; the rest as at the main size"
         )
+    parser.add_argument("--vectors", action="store_true", help="sizes of the tasks of numbers")
     asked = parser.parse_args()
     asked.threads = asked.threads or list(THREADS)
     return asked

@@ -103,6 +103,7 @@ class Options(TypedDict, total=False):
     window: int
     hop: int
     mask: bool
+    warm_up: int
 
 
 class Limits(TypedDict, total=False):
@@ -488,7 +489,8 @@ class Run:
         -------
         dict of ndarray, each of shape (steps,)
             ``step, epochs, seconds, bits, accuracy, samples_per_second, learning_rate, valid_bits, valid_accuracy,
-            valid_esr``; the last three are NaN at steps without a validation. ``bits`` are bits per sample.
+            valid_esr``; the last three are NaN at steps without a validation. ``bits`` are bits per sample. A task of
+            numbers has ``loss, valid_mse, valid_esr`` instead.
 
         Examples
         --------
@@ -500,7 +502,7 @@ class Run:
         return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
 
     def plot(self) -> Figure:
-        """Draw bits per sample over steps, of training and validation; a notebook shows it by itself.
+        """Draw the loss over steps, of training and validation; a notebook shows it by itself.
 
         Returns
         -------
@@ -540,6 +542,8 @@ class Run:
 
 class Comparison(list[dict[str, Any]]):
     """Rows of a comparison, each ``name, bits, accuracy, esr, snr_db, stft, parameters, samples_per_second``.
+
+    Of a network that gives numbers they have no ``bits`` and no ``accuracy``.
 
     ``pandas.DataFrame(comparison)`` makes a frame of them.
 

@@ -102,6 +102,12 @@ class FrameSettings:
         },
     )
     skip: bool = field(default=False, metadata={"help": "Learn what the effect adds to its input."})
+    warm_up: int = field(
+        default=0,
+        metadata={
+            "help": "With --loss esr: time steps of a window whose error does not count, as the state is still empty."
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -289,7 +295,15 @@ NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005, "init": "one-hot"}
 _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
     ("samples", True): {},
     ("samples", False): NEXT_SAMPLE,
-    ("frames", True): {"layers": 1, "hidden": 40, "tbptt": 500, "length": 2000, "loss": "esr", "learning_rate": 0.005},
+    ("frames", True): {
+        "layers": 1,
+        "hidden": 40,
+        "tbptt": 500,
+        "length": 2000,
+        "loss": "esr",
+        "learning_rate": 0.002,
+        "warm_up": 200,
+    },
     ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
     ("spectrogram", True): {
         "layers": 3,
@@ -399,6 +413,7 @@ def check_task(task: str) -> None:
 def _check_frames(settings: TrainSettings) -> None:
     frames = settings.frames
     _check("frame", frames.frame, f"1 to {LONGEST_FRAME}", lambda v: 1 <= v <= LONGEST_FRAME)
+    _check("warm_up", frames.warm_up, "0 or more", lambda v: v >= 0)
     _check_choice("loss", frames.loss, LOSSES)
     if frames.loss == "esr" and frames.frame > 1:
         raise InputError("--loss", f"esr with --frame {frames.frame}", "wanted --frame 1: it filters samples")

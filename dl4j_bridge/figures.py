@@ -21,19 +21,26 @@ class Picture(Figure):
 
 
 def learning(curves: dict[str, npt.NDArray[np.float64]]) -> Figure:
-    """Draw bits per sample over steps.
+    """Draw bits per sample over steps, or of a network that gives numbers its loss and error-to-signal ratio.
 
     Parameters
     ----------
     curves
-        ``step``, ``bits`` and ``valid_bits``, of one shape; the last is NaN at steps without a validation.
+        ``step``, and ``bits`` and ``valid_bits`` or ``loss`` and ``valid_esr``, of one shape; the last is NaN at steps
+        without a validation.
     """
+    has_bits = "bits" in curves
+    training, validation = ("bits", "valid_bits") if has_bits else ("loss", "valid_esr")
+    label = "bits per sample" if has_bits else "loss, and ESR of the validation"
     figure = Picture(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot(xlabel="step (one update)", ylabel="bits per sample")
-    axes.plot(curves["step"], curves["bits"], color=BLUE, alpha=0.5, linewidth=1, label="training")
-    judged = ~np.isnan(curves["valid_bits"])
-    axes.plot(curves["step"][judged], curves["valid_bits"][judged], color=ORANGE, marker="o", label="validation")
-    axes.set_ylim(bottom=0)
+    axes = figure.add_subplot(xlabel="step (one update)", ylabel=label)
+    axes.plot(curves["step"], curves[training], color=BLUE, alpha=0.5, linewidth=1, label="training")
+    judged = ~np.isnan(curves[validation])
+    axes.plot(curves["step"][judged], curves[validation][judged], color=ORANGE, marker="o", label="validation")
+    if has_bits:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
     axes.grid(True, alpha=0.3)
     axes.legend(frameon=False)
     return figure

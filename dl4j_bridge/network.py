@@ -112,15 +112,18 @@ class Network:
             loss, accuracy = self._java.step(features, labels, steps, first, seed)
         return loss / math.log(2) if self.interface.output == "softmax" else loss, accuracy
 
-    def weigh_squared_error(self, square: float, pre_emphasis: float = 0.0, offset: float = 0.0) -> None:
+    def weigh_squared_error(
+        self, square: float, pre_emphasis: float = 0.0, offset: float = 0.0, start: int = 0
+    ) -> None:
         """Weigh the loss of the steps to come; without it, it is the mean of the squares as DL4J's LossMSE has it.
 
         With e the output minus the target and f(t) = e(t) - pre_emphasis * e(t - 1), the loss of a segment is
         ``square`` times the sum of f^2 plus ``offset`` times the sum over recordings of (sum of e over time)^2, all
-        divided by the number of recordings. Fused layers with a linear output only (``dl4jbridge.fused.SquaredError``).
+        divided by the number of recordings. Time steps before `start` count as without an error. Fused layers with a
+        linear output only (``dl4jbridge.fused.SquaredError``).
         """
         with jvm.java_errors("loss"):
-            self._java.weighSquaredError(square, pre_emphasis, offset)
+            self._java.weighSquaredError(square, pre_emphasis, offset, start)
 
     def _tensor(self, batch: int, steps: int, labels: bool) -> OneHot | Dense:
         width = self.interface.outputs if labels else self.interface.inputs

@@ -30,12 +30,14 @@ from dl4j_bridge import (
     pretraining,
     tasks,
 )
+from dl4j_bridge.baselines import numbers
 from dl4j_bridge.baselines.wiener import WIENER, wiener_gain
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 from dl4j_bridge.tasks.spectrogram import SpectrogramTask
@@ -463,7 +465,9 @@ def step(
     x, y = x[:, here], y[:, here]
     weights = weigh(y)
     if weights:
-        network.weigh_squared_error(*weights)
+        # At most half a segment: something must be learnt from it.
+        unheard = min(settings.frames.warm_up, tbptt // 2) if segment == 0 else 0
+        network.weigh_squared_error(*weights, unheard)
     loss, accuracy = network.step(x, y, tbptt, segment == 0, seed)
     return loss, accuracy, x.shape[0] * x.shape[1]
 
@@ -592,15 +596,19 @@ def _validate_at_length(run: Run, best: modelfile.Model) -> Metrics:
 
 def _fit_baselines(task: Task, training: list[Stretch], fitted: modelfile.Arrays) -> modelfile.Arrays:
     """Fit those that are not there yet."""
-    if isinstance(task, SpectrogramTask):
+    if isinstance(task, FramesTask) and task.predicts == "target":
+        unfitted: list[baselines.Baseline] = [*numbers.unfitted()]
+        training = [(task.to_samples(x), task.to_samples(y)) for x, y in training]
+    elif isinstance(task, SamplesTask):
+        unfitted = [kind(task.codec) for kind in baselines.ALL]
+    elif isinstance(task, SpectrogramTask):
         return fitted or {WIENER: wiener_gain([(x, task.stem(x, y)) for x, y in training])}
-    if not isinstance(task, SamplesTask):
+    else:
         return {}
     arrays = dict(fitted)
-    for kind in baselines.ALL:
-        if any(name.startswith(f"{kind.name}/") for name in fitted):
+    for baseline in unfitted:
+        if any(name.startswith(f"{baseline.name}/") for name in fitted):
             continue
-        baseline = kind(task.codec)
         baseline.fit(training)
         arrays |= {f"{baseline.name}/{name}": value for name, value in baseline.arrays().items()}
     return arrays

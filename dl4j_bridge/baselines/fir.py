@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from dl4j_bridge.baselines.base import Arrays, Indices, Stretch, blocks
 from dl4j_bridge.baselines.gaussian import GaussianBaseline
-from dl4j_bridge.codec import CLASSES
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,23 +24,21 @@ class Fir(GaussianBaseline):
     def fit(self, stretches: list[Stretch]) -> None:
         from scipy.linalg import solve_toeplitz
 
-        values = self.codec.values
-        histograms = np.zeros((2, CLASSES))
-        for sides in blocks(stretches):
-            histograms += [np.bincount(side, minlength=CLASSES) for side in sides]
-        count = int(histograms[0].sum())
-        self._offsets = histograms @ values / count
+        decode = self.codec.decode
+        count = sum(y.size for _, y in stretches)
+        sums = [[decode(side).sum() for side in sides] for sides in blocks(stretches)]
+        self._offsets = np.sum(sums, axis=0) / count
         auto, cross = np.zeros(self.TAPS), np.zeros(self.TAPS)
         for x, y in blocks(stretches, self.memory):
-            past = values[x] - self._offsets[0]
+            past = decode(x) - self._offsets[0]
             auto += _lags(past, past[-y.size :], self.TAPS)
-            cross += _lags(past, values[y] - self._offsets[1], self.TAPS)
+            cross += _lags(past, decode(y) - self._offsets[1], self.TAPS)
         # Quiet bands of the input would make the equations singular.
         auto[0] = auto[0] * (1 + 1e-7) + 1e-12
         self._taps = solve_toeplitz(auto, cross)
         self._fit_deviation(stretches)
 
-    def _values(self, x: Indices) -> Floats:
+    def values(self, x: Indices) -> Floats:
         from scipy.signal import oaconvolve
 
         centred = self.codec.decode(x) - self._offsets[0]
@@ -58,6 +55,7 @@ class Fir(GaussianBaseline):
 
 def _lags(past: Floats, y: Floats, count: int) -> Floats:
     """sum_t past[t - lag] y[t] for each lag below `count`; both end at the same time, `past` starts earlier."""
-    before = np.concatenate([np.zeros(count), past])
-    ends = before.size - np.arange(count)
-    return np.array([np.dot(before[end - y.size : end], y) for end in ends])
+    from scipy.signal import correlate
+
+    before = np.concatenate([np.zeros(count), past])[-(y.size + count - 1) :]
+    return np.asarray(correlate(before, y, "valid", "fft")[::-1])

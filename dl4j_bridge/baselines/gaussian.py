@@ -19,19 +19,19 @@ class GaussianBaseline(Baseline):
     """Predicts a value; its classes and probabilities are those of a Gaussian around it, as wide as the residual."""
 
     @abstractmethod
-    def _values(self, x: Indices) -> npt.NDArray[np.float64]:
+    def values(self, x: Indices) -> npt.NDArray[np.float64]:
         """The predicted sample value of every sample of `x`."""
 
     def _fit_deviation(self, stretches: list[Stretch]) -> None:
         """Take the root-mean-square residual, but not below the error of rounding to 8 bits."""
         residual, count = 0.0, 0
         for x, y in blocks(stretches, self.memory):
-            residual += float(np.sum((self.codec.values[y] - self._values(x)[-y.size :]) ** 2))
+            residual += float(np.sum((self.codec.decode(y) - self.values(x)[-y.size :]) ** 2))
             count += y.size
         self._deviation = max(math.sqrt(residual / count), 1 / (4 * self.codec.scale))
 
     def predict(self, x: Indices) -> Prediction:
-        values = self._values(x)
+        values = self.values(x)
         return Prediction(values, self.codec.encode(values), masses(self.codec, values, self._deviation))
 
     def arrays(self) -> Arrays:

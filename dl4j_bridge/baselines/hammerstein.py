@@ -46,7 +46,7 @@ class Hammerstein(GaussianBaseline):
         self._curves = _solve(hats.T @ auto @ hats, cross @ hats, self.RIDGE) @ hats.T
         self._fit_deviation(stretches)
 
-    def _values(self, x: Indices) -> Floats:
+    def values(self, x: Indices) -> Floats:
         values = np.full(x.size, self._offset)
         for lag, curve in enumerate(self._curves[: x.size]):
             values[lag:] += curve[x[: x.size - lag]]

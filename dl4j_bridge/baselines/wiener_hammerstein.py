@@ -57,7 +57,7 @@ class WienerHammerstein(GaussianBaseline):
         loudest = found[: max(self.WINDOWS // 4, 1)]
         return np.stack([x for x, _ in loudest]), np.stack([y for _, y in loudest])
 
-    def _values(self, x: Indices) -> Floats:
+    def values(self, x: Indices) -> Floats:
         levels = _filtered(self.codec.decode(x), self._first)
         return _filtered(_curve(levels, self._heights), self._second)
 

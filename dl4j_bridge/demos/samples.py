@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge import audio, comparing, processing, synthesis, tables, training
-from dl4j_bridge.config import ProcessSettings, preset
+from dl4j_bridge.config import ProcessSettings, TrainSettings, preset
 from dl4j_bridge.demos import Report, Say
 from dl4j_bridge.report import page, plots
 from dl4j_bridge.report import run as run_report
@@ -27,7 +27,12 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     """Make recordings, train, compare, process, and draw what came out; as `demos.run` has it."""
     dry, wet = make_recordings(folder)
     say(f"made {dry} (plucked strings) and {wet} (the same through a small amplifier)")
-    job = training.new_run([dry], [wet], folder / "run", preset("default").with_options(limits))
+    return learn(folder, dry, wet, preset("default").with_options(limits), say, report)
+
+
+def learn(folder: Path, dry: Path, wet: Path, settings: TrainSettings, say: Say, report: Report) -> dict[str, Any]:
+    """Do all that follows once there are recordings: of any task that turns one into another."""
+    job = training.new_run([dry], [wet], folder / "run", settings)
     result = training.train(job, report)
     run_report.write(job)
     if result["stopped_because"] == "interrupted":
@@ -51,13 +56,13 @@ def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
     sounds = {name: audio.open_recording(folder / f"{name}.wav") for name in ("dry", "wet", "processed")}
     samples = {name: recording.read(recording.rate) for name, recording in sounds.items()}
     overlay, bars = folder / "waves.png", folder / "comparison.png"
-    plots.overlay(overlay, synthesis.CLASSIC_RATE, dict(samples))
+    plots.overlay(overlay, sounds["dry"].rate, dict(samples))
     plots.comparison(bars, rows)
     players = "".join(page.sound(recording.path, name) for name, recording in sounds.items())
     sections = [
         ("Listen", players),
         ("Waves", page.picture(overlay, "dry, wet and processed wave")),
-        ("Against the baselines", page.picture(bars, "bits per sample and signal-to-noise ratios") + page.table(rows)),
-        ("Learning", page.picture(folder / "run" / "loss.png", "bits per sample over steps")),
+        ("Against the baselines", page.picture(bars, "the rows below as bars") + page.table(rows)),
+        ("Learning", page.picture(folder / "run" / "loss.png", "loss over steps")),
     ]
     page.write(folder / "report.html", "dl4j_bridge demo", sections)

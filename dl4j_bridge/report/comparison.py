@@ -34,10 +34,12 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
     bars = folder / "comparison.png"
     plots.comparison(bars, result["rows"])
     part = "the held-out test part" if result["part"] == "test" else "the recordings"
-    caption = (
-        "The model against baselines that were fitted on the same training part. No bar: no distribution, or exact."
-    )
-    picture = page.picture(bars, "bits per sample and signal-to-noise ratios", caption)
+    caption = "The model against baselines that were fitted on the same training part."
+    if "bits" in result["rows"][0]:
+        caption += " No bar: no distribution, or exact."
+    else:
+        caption += " 8-bit: the target itself in 8 bits, which no network of 8-bit samples can better."
+    picture = page.picture(bars, "signal-to-noise ratios of all rows", caption)
     table = page.table([_row(row) for row in result["rows"]])
     sections = [
         (
@@ -60,16 +62,20 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
+    of_classes = {"bits": row["bits"], "exact": f"{row['accuracy']:.2%}"} if "bits" in row else {}
     return {
         "name": row["name"],
-        "bits": row["bits"],
-        "exact": f"{row['accuracy']:.2%}",
+        **of_classes,
         "ESR": row["esr"],
         "SNR (dB)": "exact" if row["esr"] == 0 else row["snr_db"] and f"{row['snr_db']:.1f}",
         "STFT": row["stft"],
-        "parameters": f"{row['parameters']:,}",
-        "samples/s": f"{row['samples_per_second']:,.0f}",
+        "parameters": _whole(row["parameters"]),
+        "samples/s": _whole(row["samples_per_second"]),
     }
+
+
+def _whole(value: float | None) -> str | None:
+    return None if value is None else f"{value:,.0f}"
 
 
 def _drift(drift: dict[str, Any]) -> str:

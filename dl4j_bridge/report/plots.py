@@ -162,14 +162,17 @@ def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
 
 
 def comparison(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Bits per sample and signal-to-noise ratio of the model and the baselines, side by side."""
-    drawn, (bits, decibels) = panels(1, 2, 1 + 0.35 * len(rows), sharey=True)
-    _bars(bits, [(row["name"], row["bits"]) for row in rows], "%.2f")
-    bits.set_xlabel("bits per sample\n(shorter is better)")
+    """Signal-to-noise ratio of the model and the baselines, beside bits per sample where there are such."""
+    has_bits = "bits" in rows[0]
+    drawn, axes = panels(1, 2 if has_bits else 1, 1 + 0.35 * len(rows), sharey=True)
+    decibels = axes[-1]
+    if has_bits:
+        _bars(axes[0], [(row["name"], row["bits"]) for row in rows], "%.2f")
+        axes[0].set_xlabel("bits per sample\n(shorter is better)")
     ratios = [None if row["esr"] is None else -10 * np.log10(max(row["esr"], SMALLEST_ESR)) for row in rows]
     _bars(decibels, list(zip((row["name"] for row in rows), ratios, strict=True)), "%.1f")
     decibels.set_xlabel("signal-to-noise ratio (dB)\n(longer is better)")
-    bits.invert_yaxis()
+    decibels.invert_yaxis()
     save(path, drawn)
 
 

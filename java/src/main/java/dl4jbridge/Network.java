@@ -106,8 +106,8 @@ public final class Network {
     }
 
     /** See FusedRnnOutputLayer: how squared errors are weighted in the steps to come. Stock layers cannot do it. */
-    public void weighSquaredError(double square, double preEmphasis, double offset) {
-        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset);
+    public void weighSquaredError(double square, double preEmphasis, double offset, int from) {
+        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset, from);
     }
 
     private void optimize() {

@@ -36,8 +36,8 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
      * Weighs the squared errors of the segments to come; the factors are those of {@link SquaredError}. DL4J divides the
      * gradient by the batch behind it.
      */
-    public void weighSquaredError(double square, double preEmphasis, double offset) {
-        ((SquaredError) loss).weigh(new SquaredError.Weights(square, preEmphasis, offset));
+    public void weighSquaredError(double square, double preEmphasis, double offset, int from) {
+        ((SquaredError) loss).weigh(new SquaredError.Weights(square, preEmphasis, offset, from));
     }
 
     @Override

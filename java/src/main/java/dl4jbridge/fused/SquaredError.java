@@ -1,6 +1,7 @@
 package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
@@ -9,20 +10,22 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  *
  * <p>With e the output minus the label and f(t) = e(t) - p e(t - 1), e before a segment taken for 0, the loss is
  * {@code square} times the sum of all f^2, plus {@code offset} times the sum over recordings of (sum of e over time)^2.
- * LossMSE is {@code square} = 1 / outputs and nothing else.
+ * Time steps before {@code from} count as without an error. LossMSE is {@code square} = 1 / outputs and nothing else.
  */
 final class SquaredError extends OutputLoss {
     /** What the squares are weighted with. LossMSE's mean over the outputs is not known before the first segment. */
     static final class Weights {
-        static final Weights MEAN = new Weights(Double.NaN, 0, 0);
+        static final Weights MEAN = new Weights(Double.NaN, 0, 0, 0);
         final double square;
         final double preEmphasis;
         final double offset;
+        final int from;
 
-        Weights(double square, double preEmphasis, double offset) {
+        Weights(double square, double preEmphasis, double offset, int from) {
             this.square = square;
             this.preEmphasis = preEmphasis;
             this.offset = offset;
+            this.from = from;
         }
     }
 
@@ -39,8 +42,8 @@ final class SquaredError extends OutputLoss {
     }
 
     void weigh(Weights weights) {
-        if (sigmoid && (weights.preEmphasis != 0 || weights.offset != 0)) {
-            throw new IllegalArgumentException("pre-emphasis and offset are for linear outputs");
+        if (sigmoid && (weights.preEmphasis != 0 || weights.offset != 0 || weights.from != 0)) {
+            throw new IllegalArgumentException("pre-emphasis, offset and a later start are for linear outputs");
         }
         this.weights = weights;
     }
@@ -57,7 +60,7 @@ final class SquaredError extends OutputLoss {
 
     @Override
     boolean looksAround() {
-        return weights.preEmphasis != 0 || weights.offset != 0;
+        return weights.preEmphasis != 0 || weights.offset != 0 || weights.from != 0;
     }
 
     @Override
@@ -108,7 +111,10 @@ final class SquaredError extends OutputLoss {
             float p = (float) weights.preEmphasis;
             float[] filtered = new float[size];
             double[] offsets = new double[next];
-            for (int i = 0; i < size; i++) {
+            int start = Math.min(weights.from * next, size);
+            Arrays.fill(z, 0, start, 0);
+            Arrays.fill(y, 0, start, 0);
+            for (int i = start; i < size; i++) {
                 float e = z[i] - y[i];
                 z[i] = e;
                 filtered[i] = i < next ? e : e - p * (y[i - next]);
@@ -116,7 +122,7 @@ final class SquaredError extends OutputLoss {
                 offsets[i % next] += e;
             }
             double total = 0;
-            for (int i = 0; i < size; i++) {
+            for (int i = start; i < size; i++) {
                 float later = i + next < size ? filtered[i + next] : 0;
                 total += square * filtered[i] * filtered[i];
                 z[i] = (float) (2 * square * (filtered[i] - p * later) + 2 * weights.offset * offsets[i % next]);

@@ -70,17 +70,17 @@ class SquaredErrorTest {
     }
 
     /** The loss as its formula says, from the network's output, and its gradient by central differences. */
-    @ParameterizedTest(name = "square {0}, pre-emphasis {1}, offset {2}, {3} threads")
+    @ParameterizedTest(name = "square {0}, pre-emphasis {1}, offset {2}, from {3}, {4} threads")
     @MethodSource("weights")
     void weightedLossIsTheFormulaAndItsGradientThatOfDifferences(
-            double square, double preEmphasis, double offset, int threads) {
+            double square, double preEmphasis, double offset, int from, int threads) {
         Workers.setThreads(threads);
         MultiLayerNetwork net = Twins.exact(configuration(AMPLIFIER, Activation.IDENTITY)).fused;
-        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset);
+        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset, from);
         INDArray x = AMPLIFIER.denseInput(1);
         INDArray y = labels(AMPLIFIER, 1);
         float[] found = gradient(net, x, y);
-        double loss = formula(net.output(x), y, square, preEmphasis, offset) / AMPLIFIER.batch;
+        double loss = formula(net.output(x), y, square, preEmphasis, offset, from) / AMPLIFIER.batch;
         assertEquals(loss, net.score(), CLOSE * Math.max(1, loss));
         assertTrue(Twins.largest(found) > 0.1, "a gradient to speak of");
         INDArray parameters = net.params();
@@ -88,9 +88,9 @@ class SquaredErrorTest {
             double before = parameters.getDouble(i);
             double step = 2e-3;
             parameters.putScalar(i, before + step);
-            double above = formula(net.output(x), y, square, preEmphasis, offset);
+            double above = formula(net.output(x), y, square, preEmphasis, offset, from);
             parameters.putScalar(i, before - step);
-            double below = formula(net.output(x), y, square, preEmphasis, offset);
+            double below = formula(net.output(x), y, square, preEmphasis, offset, from);
             parameters.putScalar(i, before);
             double expected = (above - below) / (2 * step);
             assertEquals(expected, found[i], 2e-3 * Math.max(1, Twins.largest(found)), "parameter " + i);
@@ -98,16 +98,18 @@ class SquaredErrorTest {
     }
 
     static Stream<Arguments> weights() {
-        return Stream.of(Arguments.of(1.0, 0.0, 0.0, 1), Arguments.of(0.5, 0.85, 0.0, 2),
-                Arguments.of(0.3, 0.0, 0.7, 1), Arguments.of(0.75, 0.95, 0.25, 2));
+        return Stream.of(Arguments.of(1.0, 0.0, 0.0, 0, 1), Arguments.of(0.5, 0.85, 0.0, 0, 2),
+                Arguments.of(0.3, 0.0, 0.7, 0, 1), Arguments.of(0.75, 0.95, 0.25, 0, 2),
+                Arguments.of(0.75, 0.85, 0.25, 3, 1));
     }
 
-    private static double formula(INDArray output, INDArray labels, double square, double preEmphasis, double offset) {
+    private static double formula(
+            INDArray output, INDArray labels, double square, double preEmphasis, double offset, int from) {
         double total = 0;
         for (int row = 0; row < labels.size(0); row++) {
             double before = 0;
             double sum = 0;
-            for (int t = 0; t < labels.size(2); t++) {
+            for (int t = from; t < labels.size(2); t++) {
                 double e = output.getDouble(row, 0, t) - labels.getDouble(row, 0, t);
                 total += square * Math.pow(e - preEmphasis * before, 2);
                 before = e;
@@ -122,8 +124,9 @@ class SquaredErrorTest {
     void weightsForALinearOutputAreRefusedUnderASigmoid() {
         MultiLayerNetwork net = Twins.exact(configuration(AMPLIFIER, Activation.SIGMOID)).fused;
         FusedRnnOutputLayer layer = (FusedRnnOutputLayer) net.getOutputLayer();
-        layer.weighSquaredError(0.5, 0, 0);
-        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0.1, 0));
-        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0, 0.1));
+        layer.weighSquaredError(0.5, 0, 0, 0);
+        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0.1, 0, 0));
+        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0, 0.1, 0));
+        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0, 0, 1));
     }
 }

@@ -44,9 +44,8 @@ def _setting(name: str, panel: str | None = None, of: type | None = None) -> Any
     """An option for a settings field: its help and its default as `config` has them; None stands for not given."""
     field = _SETTINGS[name] if of is None else next(f for f in fields(of) if f.name == name)
     default = None if field.default in (None, MISSING) else str(field.default)
-    return typer.Option(
-        config.option(name), help=field.metadata["help"], show_default=default or False, rich_help_panel=panel
-    )
+    names = [config.option(name), *field.metadata.get("also", ())]
+    return typer.Option(*names, help=field.metadata["help"], show_default=default or False, rich_help_panel=panel)
 
 
 _TRAINING = {
@@ -166,7 +165,10 @@ def train(
         Path | None, typer.Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
     ] = None,
     inputs: Annotated[
-        list[Path] | None, typer.Option("--input", metavar="A.wav", help="Dry recording; repeat for several pairs.")
+        list[Path] | None,
+        typer.Option(
+            "--input", metavar="A.wav", help="Dry recording; repeat for several pairs. Without a target also a folder."
+        ),
     ] = None,
     targets: Annotated[
         list[Path] | None, typer.Option("--target", metavar="B.wav", help="Processed recording, one for each input.")

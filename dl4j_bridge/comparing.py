@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, baselines, drift, files, generation, jvm, metrics, modelfile, pairs, training
+from dl4j_bridge import audio, baselines, drift, files, generation, jvm, metrics, modelfile, pairs, tasks, training
 from dl4j_bridge.baselines import Baseline, Markov, Prediction
 from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm, import_torch
 from dl4j_bridge.codec import DeEmphasis
@@ -65,7 +65,7 @@ def compare(
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
-    if about["task"] != "samples":
+    if not isinstance(tasks.from_dict(about), SamplesTask):
         raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples")
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"

@@ -16,7 +16,9 @@ UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
 BACKENDS = ("cpu", "cuda")
 DECODES = ("auto", "mean", "argmax", "sample")
-TASKS = ("samples", "frames")
+TASKS = ("samples", "frames", "language-model")
+# Tasks whose network says a distribution over 8-bit classes.
+CLASS_TASKS = ("samples", "language-model")
 LOSSES = ("mse", "esr")
 LONGEST_FRAME = 1 << 20
 
@@ -49,7 +51,8 @@ class NetworkSettings:
     """The network and how it is trained. The field names are those of the Java class of the same name."""
 
     task: str = field(
-        default="samples", metadata={"help": "What is learnt: samples (8-bit classes) or frames (numbers)."}
+        default="samples",
+        metadata={"help": "What is learnt: samples (8-bit classes), frames (numbers) or language-model."},
     )
     layer: str = field(default="fused", metadata={"help": "Implementation of the GravesLSTM: ours, or DL4J's own."})
     gradient_state: str = field(
@@ -105,7 +108,11 @@ class RunSettings:
     """How long and on what training runs. A step is one update: one segment of one batch."""
 
     length: int = field(
-        default=1000, metadata={"help": "Time steps (samples) in a training window; state is carried through it."}
+        default=1000,
+        metadata={
+            "help": "Time steps (samples) in a training window; state is carried through it.",
+            "also": ["--context"],
+        },
     )
     batch: int = field(default=32, metadata={"help": "Windows side by side in a step."})
     steps: int | None = field(default=None, metadata={"help": "Stop after so many steps."})
@@ -235,12 +242,14 @@ _POSTED = {
 
 # A model that is fed its own samples comes out too calm or too loud more often with the defaults' quicker start.
 NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005, "init": "one-hot"}
+LANGUAGE_MODEL: dict[str, Any] = NEXT_SAMPLE | {"rate": 11025, "codec": "mulaw"}
 # What differs from the defaults in a task, with a target and without.
 _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
     ("samples", True): {},
     ("samples", False): NEXT_SAMPLE,
     ("frames", True): {"layers": 1, "hidden": 40, "tbptt": 500, "length": 2000, "loss": "esr", "learning_rate": 0.005},
     ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
+    ("language-model", False): LANGUAGE_MODEL,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -270,6 +279,8 @@ def preset(name: str, has_target: bool = True, task: str = "samples") -> TrainSe
     check_task(task)
     if name != "default" and task != "samples":
         raise InputError("--preset", f"{name} with --task {task}", "wanted --task samples: it was posted for that")
+    if (task, has_target) not in _OF_TASK:
+        raise InputError("--target", f"with --task {task}", "wanted none: it learns what comes next in a recording")
     return TrainSettings().with_options({"task": task} | _OF_TASK[task, has_target] | PRESETS[name])
 
 

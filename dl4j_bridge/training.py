@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs, tasks
+from dl4j_bridge import __version__, audio, baselines, generation, jars, jvm, modelfile, pairs, tasks
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
@@ -129,6 +129,8 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     settings = replace(settings, network=settings.network.resolved())
     folder = RunFolder(out or RunFolder.fresh_name(inputs[0]))
     folder.check_free()
+    if not targets:
+        inputs = audio.recordings_of(inputs)
     opened = _open_pairs(inputs, targets, settings)
     task = tasks.choose(settings, opened)
     signals = [task.signals(pair) for pair in opened]
@@ -176,6 +178,8 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     _check_resumable(before, settings)
     known_inputs = [Path(p["input"]["path"]) for p in stored["pairs"]]
     known_targets = [Path(p["target"]["path"]) for p in stored["pairs"] if p["target"]]
+    if inputs and not known_targets:
+        inputs = audio.recordings_of(inputs)
     for given, known in ((inputs, known_inputs), (targets, known_targets)):
         if given and [p.absolute() for p in given] != known:
             raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")

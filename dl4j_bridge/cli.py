@@ -290,6 +290,7 @@ def generate(
     temperature: Annotated[float | None, _setting("temperature")] = None,
     top_p: Annotated[float | None, _setting("top_p")] = None,
     seed: Annotated[int | None, _setting("seed", of=config.GenerateSettings)] = None,
+    steer: Annotated[bool, typer.Option("--steer/--no-steer", help=_SETTINGS["steer"].metadata["help"])] = True,
     as_json: Json = False,
     verbose: Verbose = None,
     debug: Debug = False,
@@ -297,7 +298,7 @@ def generate(
     from dl4j_bridge import generation
     from dl4j_bridge.progress import samples_progress
 
-    settings = _given(config.GenerateSettings, temperature=temperature, top_p=top_p, seed=seed)
+    settings = _given(config.GenerateSettings, temperature=temperature, top_p=top_p, seed=seed, steer=steer)
     with samples_progress("generate") as report:
         result = generation.generate(model, output, seconds, settings, prime, report)
     _print_notes(result)
@@ -582,6 +583,9 @@ def _print_drift(drift: dict[str, Any]) -> None:
         level = "silent" if facts["level_db"] is None else f"{facts['level_db']:.1f}"
         table.add_row(name, level, f"{facts['entropy_bits']:.2f}", f"{facts['spectrum_db']:.1f}")
     Console().print(table)
+    if drift["track"]:
+        shares = ", ".join(f"{name.split('_')[0]} {share:.0%}" for name, share in drift["outside"].items())
+        print(f"seconds beyond all of the recording's: {shares}")
 
 
 def _print_findings(result: dict[str, Any]) -> None:

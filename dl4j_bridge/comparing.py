@@ -99,7 +99,7 @@ def compare(
         "report": out and str(out / "report.html"),
     }
     if target is None and settings.drift_seconds:
-        result["drift"] = _drift(stream, part, settings.drift_seconds, generation.temperature_of(about))
+        result["drift"] = _drift(stream, part, settings.drift_seconds, about)
     if settings.plot:
         from dl4j_bridge.report import plots
 
@@ -210,17 +210,14 @@ def _trained_twin(about: dict[str, Any], part: _Part, steps: int) -> PytorchLstm
     return twin
 
 
-def _drift(stream: SampleStream, part: _Part, seconds: float, temperature: float) -> dict[str, Any]:
+def _drift(stream: SampleStream, part: _Part, seconds: float, about: dict[str, Any]) -> dict[str, Any]:
     """Generate behind the last second before the judged part, and follow what comes."""
     settings = GenerateSettings()
     stream.reset()
     stream.seed(settings.seed)
     stream.listen(np.append(part.task.silence, part.x[max(part.start - part.rate, 0) : part.start]).astype(np.uint8))
-    left, drawn = max(round(seconds * part.rate), 1), []
-    while left:
-        drawn.append(stream.generate(min(left, SampleStream.BLOCK), temperature, settings.top_p))
-        left -= drawn[-1].size
-    return drift.measure(part.task, np.concatenate(drawn), part.x[part.learnt], part.rate)
+    drawn = generation.draw_classes(stream, about, max(round(seconds * part.rate), 1), settings)
+    return drift.measure(part.task, np.concatenate(list(drawn)), part.x[part.learnt], part.rate)
 
 
 class _Judge:

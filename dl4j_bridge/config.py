@@ -210,6 +210,10 @@ class GenerateSettings:
     )
     top_p: float = field(default=1.0, metadata={"help": "Draw only from the likeliest classes of this total share."})
     seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
+    steer: bool = field(
+        default=True,
+        metadata={"help": "Keep a language model's audio as loud and as unpredictable as its recordings."},
+    )
 
 
 @dataclass(frozen=True)

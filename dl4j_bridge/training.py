@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, audio, baselines, generation, jars, jvm, modelfile, pairs, tasks
+from dl4j_bridge import __version__, audio, baselines, generation, jars, jvm, modelfile, pairs, steering, tasks
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
 from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
+from dl4j_bridge.tasks.language_model import LanguageModelTask
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 
 _log = logging.getLogger(__name__)
@@ -512,7 +513,10 @@ def _finish_best(run: Run, fitted: modelfile.Arrays) -> modelfile.Model:
     best = modelfile.load(run.folder.model)
     if isinstance(run.task, SamplesTask) and run.task.predicts == "next":
         heard = [part(signals, "train")[0] for signals in run.signals]
-        about = best.about | {"sampling": generation.find_temperature(best.network.stream(), heard)}
+        found: dict[str, Any] = dict(generation.find_temperature(best.network.stream(), heard))
+        if isinstance(run.task, LanguageModelTask):
+            found["usual"] = steering.usual(run.task, heard, run.about["rate"])
+        about = best.about | {"sampling": found}
         best = modelfile.Model(best.network, about, fitted)
         modelfile.save(run.folder.model, best, with_updater=False)
     return best

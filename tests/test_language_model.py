@@ -1,4 +1,4 @@
-"""`--task language-model`: folders in, state carried over long contexts, bytes in memory, and audio that stays alive."""
+"""`--task language-model`: folders in, carried state, bytes in memory, and audio that stays alive."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_half_a_minute_of_own_audio_stays_in_the_recordings_range_which_it_does_
     task = LanguageModelTask.choose(preset("default", False, "language-model").data, False, False)
 
     def off(*args):
-        """How far the level of ten-second stretches is from the recording's, in dB, at worst over three seeds."""
+        """How far the level of a second is from what is usual in the recording, in dB, at worst over three seeds."""
         worst = 0.0
         for seed in (1, 2, 3):
             file = tmp_path / "new.wav"

@@ -178,18 +178,18 @@ def test_steering_is_of_language_models_and_can_be_left_out(model, next_run, tmp
 
 
 @pytest.mark.slow
-def test_half_a_minute_of_own_audio_stays_in_the_recordings_range_which_it_does_not_without_steering(tmp_path):
+def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_without_steering(tmp_path):
     """Syllables with pauses: fed with its own samples, the network stays in the loud state or in the silent one."""
-    source, out, seconds = tmp_path / "voice.wav", tmp_path / "run", 30
+    source, out, seconds = tmp_path / "voice.wav", tmp_path / "run", 20
     audio.write(source, [synthesis.speech_like(60)], RATE, "PCM_16")
-    run_ok("train", "--task", "language-model", "--input", source, "--out", out, "--steps", 600, "--hidden", 100)
+    run_ok("train", "--task", "language-model", "--input", source, "--out", out, "--steps", 400, "--hidden", 64)
     stored = run_ok("info", out, "--json").json["sampling"]["usual"]
     task = LanguageModelTask.choose(preset("default", False, "language-model").data, False, False)
 
     def off(*args):
-        """How far the level of a second is from what is usual in the recording, in dB, at worst over three seeds."""
+        """How far the level of a second is from what is usual in the recording, in dB, at worst over two seeds."""
         worst = 0.0
-        for seed in (1, 2, 3):
+        for seed in (1, 2):
             file = tmp_path / "new.wav"
             run_ok("generate", "--model", out, "--output", file, "--seconds", seconds, "--seed", seed, *args)
             classes = task.encode(audio.open_recording(file), RATE)

@@ -89,7 +89,7 @@ def test_what_cannot_be_used_is_said_in_one_line(voices, recordings, tmp_path):
 
 @pytest.mark.parametrize("context", [128, 1000, 10_000])
 def test_the_state_is_carried_through_the_whole_context(context, voices, tmp_path):
-    """A window of the context makes so many updates on end; with one update fewer the state would start anew."""
+    """A window of the context is one stretch of so many updates, which is what the state is carried through."""
     small = ["--hidden", 8, "--batch", 2, "--tbptt", 64, "--steps", 2]
     out = tmp_path / "run"
     run_ok("train", "--task", "language-model", "--input", voices, "--context", context, "--out", out, *small)

@@ -108,11 +108,15 @@ def draw(
     task = SamplesTask.from_dict(model.about)
     de_emphasis = DeEmphasis(task.pre_emphasis)
     de_emphasis.push(task.codec.decode(heard))
-    done = 0
-    for block in draw_classes(stream, model.about, total, settings):
-        yield de_emphasis.push(task.codec.decode(block))
-        done += block.size
-        report(done, total)
+
+    def decoded() -> Iterator[npt.NDArray[np.floating]]:
+        done = 0
+        for block in draw_classes(stream, model.about, total, settings):
+            yield de_emphasis.push(task.codec.decode(block))
+            done += block.size
+            report(done, total)
+
+    return decoded()
 
 
 def draw_classes(

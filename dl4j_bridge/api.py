@@ -352,6 +352,7 @@ class Run:
         temperature: float | None = None,
         top_p: float = GenerateSettings.top_p,
         prime: Recording | None = None,
+        steer: bool = GenerateSettings.steer,
         progress: bool | None = None,
     ) -> npt.NDArray[np.float32]:
         """Draw new audio from a network that predicts the next sample.
@@ -368,6 +369,8 @@ class Run:
             Draw only from the likeliest classes of this total share.
         prime : path or ndarray of float, shape (n,)
             A recording to hear first; an array has the network's rate.
+        steer
+            Keep a language model's audio as loud and as unpredictable as its recordings.
         progress
             False shows none; otherwise it is shown on a terminal.
 
@@ -388,7 +391,7 @@ class Run:
         (1102,)
         """
         generation.check_generator(self.path, self.about)
-        settings = GenerateSettings(temperature, top_p, seed)
+        settings = GenerateSettings(temperature, top_p, seed, steer)
         validate_generate(settings, seconds)
         task = SamplesTask.from_dict(self.about)
         heard = np.array([task.silence], np.uint8)

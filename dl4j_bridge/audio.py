@@ -198,6 +198,39 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
     return Recording(path, rate, frames, channels, subtype, channel, loudest, tuple(notes))
 
 
+def recordings_of(paths: Iterable[Path]) -> list[Path]:
+    """Put in the place of a folder the recordings in it and in the folders below, sorted by name.
+
+    What has no ending of a format that libsndfile reads is passed over, and so is what is hidden; a file that has one
+    and is no recording is refused when it is opened.
+
+    Raises
+    ------
+    InputError
+        A folder holds none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(
+                file for file in path.rglob("*") if file.is_file() and _looks_like_audio(file.relative_to(path))
+            )
+        if not inside:
+            raise InputError(path, "a folder without audio files", "wanted one with .wav, .flac or other recordings")
+        found += inside
+    return found
+
+
+def _looks_like_audio(file: Path) -> bool:
+    import soundfile
+
+    # Raw samples say neither rate nor format; the others are usual endings that libsndfile names otherwise.
+    endings = {*soundfile.available_formats(), "AIF", "AIFC", "OGA", "OPUS", "SND"} - {"RAW"}
+    hidden = any(part.startswith(".") for part in file.parts)
+    return not hidden and file.suffix.lstrip(".").upper() in endings
+
+
 def write(path: Path, blocks: Iterable[npt.NDArray[np.floating]], rate: int, subtype: str | None = None) -> int:
     """Write mono samples to `path`, which appears only when all of it is there.
 

@@ -46,9 +46,8 @@ def _setting(name: str, panel: str | None = None, of: type | None = None) -> Any
     """An option for a settings field: its help and its default as `config` has them; None stands for not given."""
     field = _SETTINGS[name] if of is None else next(f for f in fields(of) if f.name == name)
     default = None if field.default in (None, MISSING) else str(field.default)
-    return typer.Option(
-        config.option(name), help=field.metadata["help"], show_default=default or False, rich_help_panel=panel
-    )
+    names = [config.option(name), *field.metadata.get("also", ())]
+    return typer.Option(*names, help=field.metadata["help"], show_default=default or False, rich_help_panel=panel)
 
 
 _TRAINING = {
@@ -170,7 +169,10 @@ def train(
         Path | None, typer.Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
     ] = None,
     inputs: Annotated[
-        list[Path] | None, typer.Option("--input", metavar="A.wav", help="Dry recording; repeat for several pairs.")
+        list[Path] | None,
+        typer.Option(
+            "--input", metavar="A.wav", help="Dry recording; repeat for several pairs. Without a target also a folder."
+        ),
     ] = None,
     targets: Annotated[
         list[Path] | None, typer.Option("--target", metavar="B.wav", help="Processed recording, one for each input.")
@@ -292,6 +294,7 @@ def generate(
     temperature: Annotated[float | None, _setting("temperature")] = None,
     top_p: Annotated[float | None, _setting("top_p")] = None,
     seed: Annotated[int | None, _setting("seed", of=config.GenerateSettings)] = None,
+    steer: Annotated[bool, typer.Option("--steer/--no-steer", help=_SETTINGS["steer"].metadata["help"])] = True,
     as_json: Json = False,
     verbose: Verbose = None,
     debug: Debug = False,
@@ -299,7 +302,7 @@ def generate(
     from dl4j_bridge import generation
     from dl4j_bridge.progress import samples_progress
 
-    settings = _given(config.GenerateSettings, temperature=temperature, top_p=top_p, seed=seed)
+    settings = _given(config.GenerateSettings, temperature=temperature, top_p=top_p, seed=seed, steer=steer)
     with samples_progress("generate") as report:
         result = generation.generate(model, output, seconds, settings, prime, report)
     _print_notes(result)
@@ -584,6 +587,9 @@ def _print_drift(drift: dict[str, Any]) -> None:
         level = "silent" if facts["level_db"] is None else f"{facts['level_db']:.1f}"
         table.add_row(name, level, f"{facts['entropy_bits']:.2f}", f"{facts['spectrum_db']:.1f}")
     Console().print(table)
+    if drift["track"]:
+        shares = ", ".join(f"{name.split('_')[0]} {share:.0%}" for name, share in drift["outside"].items())
+        print(f"seconds beyond all of the recording's: {shares}")
 
 
 def _print_findings(result: dict[str, Any]) -> None:

@@ -15,7 +15,14 @@ from dl4j_bridge import audio, baselines, drift, files, generation, jvm, metrics
 from dl4j_bridge.baselines import Baseline, Markov, Prediction
 from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm, import_torch
 from dl4j_bridge.codec import DeEmphasis
-from dl4j_bridge.config import CompareSettings, DataSettings, GenerateSettings, TrainSettings, validate_compare
+from dl4j_bridge.config import (
+    CLASS_TASKS,
+    CompareSettings,
+    DataSettings,
+    GenerateSettings,
+    TrainSettings,
+    validate_compare,
+)
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import SampleStream
 from dl4j_bridge.pairs import Pair
@@ -69,7 +76,7 @@ def compare(
         from dl4j_bridge import comparing_frames
 
         return comparing_frames.compare(model, source, target, settings, report, out)
-    if about["task"] not in ("samples", "spectrogram"):
+    if about["task"] not in (*CLASS_TASKS, "spectrogram"):
         raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples or spectrograms")
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
@@ -108,7 +115,7 @@ def compare(
         "report": out and str(out / "report.html"),
     }
     if target is None and settings.drift_seconds:
-        result["drift"] = _drift(stream, part, settings.drift_seconds, generation.temperature_of(about))
+        result["drift"] = _drift(stream, part, settings.drift_seconds, about)
     if settings.plot:
         from dl4j_bridge.report import plots
 
@@ -224,17 +231,14 @@ def _trained_twin(about: dict[str, Any], part: _Part, steps: int) -> PytorchLstm
     return twin
 
 
-def _drift(stream: SampleStream, part: _Part, seconds: float, temperature: float) -> dict[str, Any]:
+def _drift(stream: SampleStream, part: _Part, seconds: float, about: dict[str, Any]) -> dict[str, Any]:
     """Generate behind the last second before the judged part, and follow what comes."""
     settings = GenerateSettings()
     stream.reset()
     stream.seed(settings.seed)
     stream.listen(np.append(part.task.silence, part.x[max(part.start - part.rate, 0) : part.start]).astype(np.uint8))
-    left, drawn = max(round(seconds * part.rate), 1), []
-    while left:
-        drawn.append(stream.generate(min(left, SampleStream.BLOCK), temperature, settings.top_p))
-        left -= drawn[-1].size
-    return drift.measure(part.task, np.concatenate(drawn), part.x[part.learnt], part.rate)
+    drawn = generation.draw_classes(stream, about, max(round(seconds * part.rate), 1), settings)
+    return drift.measure(part.task, np.concatenate(list(drawn)), part.x[part.learnt], part.rate)
 
 
 class _Judge:

@@ -16,7 +16,9 @@ UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
 BACKENDS = ("cpu", "cuda")
 DECODES = ("auto", "mean", "argmax", "sample")
-TASKS = ("samples", "frames", "spectrogram")
+TASKS = ("samples", "language-model", "frames", "spectrogram")
+# Tasks whose network says a distribution over 8-bit classes.
+CLASS_TASKS = ("samples", "language-model")
 LOSSES = ("mse", "esr")
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
 PRETRAINING = ("none", "autoencoder")
@@ -53,7 +55,10 @@ class NetworkSettings:
 
     task: str = field(
         default="samples",
-        metadata={"help": "What is learnt: samples (8-bit classes), frames (numbers), spectrogram (magnitudes)."},
+        metadata={
+            "help": "What is learnt: samples (8-bit classes), language-model (those without a target), frames "
+            "(numbers) or spectrogram (magnitudes)."
+        },
     )
     layer: str = field(default="fused", metadata={"help": "Implementation of the GravesLSTM: ours, or DL4J's own."})
     gradient_state: str = field(
@@ -156,7 +161,11 @@ class RunSettings:
     """How long and on what training runs. A step is one update: one segment of one batch."""
 
     length: int = field(
-        default=1000, metadata={"help": "Time steps (samples) in a training window; state is carried through it."}
+        default=1000,
+        metadata={
+            "help": "Time steps (samples) in a training window; state is carried through it.",
+            "also": ["--context"],
+        },
     )
     batch: int = field(default=32, metadata={"help": "Windows side by side in a step."})
     steps: int | None = field(default=None, metadata={"help": "Stop after so many steps."})
@@ -259,6 +268,10 @@ class GenerateSettings:
     )
     top_p: float = field(default=1.0, metadata={"help": "Draw only from the likeliest classes of this total share."})
     seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
+    steer: bool = field(
+        default=True,
+        metadata={"help": "Keep a language model's audio as loud and as unpredictable as its recordings."},
+    )
 
 
 @dataclass(frozen=True)
@@ -291,6 +304,7 @@ _POSTED = {
 
 # A model that is fed its own samples comes out too calm or too loud more often with the defaults' quicker start.
 NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005, "init": "one-hot"}
+LANGUAGE_MODEL: dict[str, Any] = NEXT_SAMPLE | {"rate": 11025, "codec": "mulaw"}
 # What differs from the defaults in a task, with a target and without.
 _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
     ("samples", True): {},
@@ -313,6 +327,7 @@ _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
         "length": 128,
         "learning_rate": 0.003,
     },
+    ("language-model", False): LANGUAGE_MODEL,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -343,6 +358,9 @@ def preset(name: str, has_target: bool = True, task: str = "samples") -> TrainSe
     if name != "default" and task != "samples":
         raise InputError("--preset", f"{name} with --task {task}", "wanted --task samples: it was posted for that")
     if (task, has_target) not in _OF_TASK:
+        if has_target:
+            wanted = "wanted none: it learns what comes next in a recording"
+            raise InputError("--target", f"with --task {task}", wanted)
         raise InputError("--target", f"not given with --task {task}", "wanted one for each --input")
     return TrainSettings().with_options({"task": task} | _OF_TASK[task, has_target] | PRESETS[name])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge import audio, comparing, generation, jvm, modelfile, pairs
-from dl4j_bridge.config import ProcessSettings, TrainSettings, option, validate_process
+from dl4j_bridge.config import CLASS_TASKS, ProcessSettings, TrainSettings, option, validate_process
 from dl4j_bridge.diagnostics import data, handover, learning, network, output
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
@@ -149,7 +149,7 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     """Run the checks; a model that they needed comes back."""
     settings = case.settings
     suite.run(data.checks(case))
-    if settings.network.task != "samples":
+    if settings.network.task not in CLASS_TASKS:
         # What follows is made for classes.
         return None
     x, y = case.indices

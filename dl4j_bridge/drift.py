@@ -18,6 +18,9 @@ Floats = npt.NDArray[np.float64]
 PARTS = 5
 # Stretches of the recording, as long as a part, that say what is usual there.
 USUAL = 40
+# Of a long recording so many seconds are looked at.
+MOST_SECONDS = 1000
+SILENT_DB = -90.0
 
 
 def measure(task: SamplesTask, generated: Indices, recording: Indices, rate: int) -> dict[str, Any]:
@@ -40,7 +43,9 @@ def measure(task: SamplesTask, generated: Indices, recording: Indices, rate: int
         square; 0 dB is a square wave at full scale, None is silence), ``entropy_bits`` (of single samples) and
         ``spectrum_db`` (log-spectral distance from the recording's mean power spectrum: root mean square over
         frequencies). ``recording`` has the medians over stretches of the recording that are as long as a part: short
-        stretches of it differ from its mean as well.
+        stretches of it differ from its mean as well. Then ``track``, the same for each second; ``range``, the least
+        and the most of each over the seconds of the recording; and ``outside``, the share of the generated seconds
+        that lie beyond, of each and of ``any``. These are empty where there is no whole second.
     """
     size = max(min(generated.size // PARTS, recording.size), 1)
     starts = np.linspace(0, recording.size - size, USUAL).astype(int)
@@ -53,7 +58,42 @@ def measure(task: SamplesTask, generated: Indices, recording: Indices, rate: int
         "parts": [
             {"seconds": start / rate, **_facts(task, generated[start : start + size], rate, mean)} for start in parts
         ],
+        **_second_by_second(task, generated, recording, rate, mean),
     }
+
+
+def _second_by_second(
+    task: SamplesTask, generated: Indices, recording: Indices, rate: int, mean: Floats
+) -> dict[str, Any]:
+    """``track``, ``range`` and ``outside`` of `measure`."""
+    if min(generated.size, recording.size) < rate:
+        return {"track": [], "range": {}, "outside": {}}
+    starts = np.linspace(0, recording.size - rate, min(recording.size // rate, MOST_SECONDS)).astype(int)
+    known = [_facts(task, recording[start : start + rate], rate, mean) for start in starts]
+    track = [
+        _facts(task, generated[start : start + rate], rate, mean) for start in range(0, generated.size - rate + 1, rate)
+    ]
+    limits = {name: _limits([facts[name] for facts in known]) for name in known[0]}
+    off = {
+        name: np.array([not low <= _number(facts[name]) <= high for facts in track])
+        for name, (low, high) in limits.items()
+    }
+    outside = off | {"any": np.any(list(off.values()), axis=0)}
+    return {
+        "track": track,
+        "range": limits,
+        "outside": {name: float(np.mean(share)) for name, share in outside.items()},
+    }
+
+
+def _limits(values: list[float | None]) -> tuple[float, float]:
+    numbers = [_number(value) for value in values]
+    return min(numbers), max(numbers)
+
+
+def _number(value: float | None) -> float:
+    """Silence has a level, lest it be in no range."""
+    return SILENT_DB if value is None else value
 
 
 def _facts(task: SamplesTask, indices: Indices, rate: int, mean: Floats) -> dict[str, float | None]:

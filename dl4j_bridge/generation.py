@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, jvm, metrics, modelfile, tasks
+from dl4j_bridge import audio, jvm, metrics, modelfile, steering, tasks
 from dl4j_bridge.codec import SILENCE, DeEmphasis
 from dl4j_bridge.config import GenerateSettings, validate_generate
 from dl4j_bridge.errors import InputError
@@ -105,8 +105,36 @@ def draw(
     stream.seed(settings.seed)
     stream.listen(heard)
     total = max(round(seconds * model.about["rate"]), 1)
-    temperature = settings.temperature or temperature_of(model.about)
-    return _drawn(stream, SamplesTask.from_dict(model.about), heard, total, temperature, settings, report)
+    task = SamplesTask.from_dict(model.about)
+    de_emphasis = DeEmphasis(task.pre_emphasis)
+    de_emphasis.push(task.codec.decode(heard))
+
+    def decoded() -> Iterator[npt.NDArray[np.floating]]:
+        done = 0
+        for block in draw_classes(stream, model.about, total, settings):
+            yield de_emphasis.push(task.codec.decode(block))
+            done += block.size
+            report(done, total)
+
+    return decoded()
+
+
+def draw_classes(
+    stream: SampleStream, about: dict[str, Any], total: int, settings: GenerateSettings
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Draw `total` classes in blocks from a stream that has heard something; a language model is steered."""
+    temperature = settings.temperature or temperature_of(about)
+    wanted = about.get("sampling", {}).get("usual") if settings.steer else None
+    if wanted is None:
+        for start in range(0, total, SampleStream.BLOCK):
+            yield stream.generate(min(SampleStream.BLOCK, total - start), temperature, settings.top_p)
+        return
+    steered = steering.Steering(SamplesTask.from_dict(about), about["rate"], wanted, temperature)
+    for start in range(0, total, steering.BLOCK):
+        now, tilt = steered.next()
+        block = stream.generate(min(steering.BLOCK, total - start), now, settings.top_p, tilt)
+        steered.hear(block)
+        yield block
 
 
 def feed_back(
@@ -171,20 +199,3 @@ def own_audio(stream: SampleStream, size: int, temperature: float) -> npt.NDArra
     stream.listen(np.array([SILENCE], np.uint8))
     counts = [min(SampleStream.BLOCK, size - at) for at in range(0, size, SampleStream.BLOCK)]
     return np.concatenate([stream.generate(count, temperature, 1.0) for count in counts])
-
-
-def _drawn(
-    stream: SampleStream,
-    task: SamplesTask,
-    heard: npt.NDArray[np.uint8],
-    total: int,
-    temperature: float,
-    settings: GenerateSettings,
-    report: Callable[[int, int], None],
-) -> Iterator[npt.NDArray[np.floating]]:
-    de_emphasis = DeEmphasis(task.pre_emphasis)
-    de_emphasis.push(task.codec.decode(heard))
-    for start in range(0, total, SampleStream.BLOCK):
-        count = min(SampleStream.BLOCK, total - start)
-        yield de_emphasis.push(task.codec.decode(stream.generate(count, temperature, settings.top_p)))
-        report(start + count, total)

@@ -42,12 +42,14 @@ _ABOUT_CHECKS: dict[str, Callable[[Any], bool]] = {
     "settings": lambda v: config.TrainSettings.from_dict(v) is not None,
 }
 
+_SAMPLES_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "codec": lambda v: v in config.CODECS and v != "auto",
+    "pre_emphasis": lambda v: 0 <= v < 1,
+    "classes": lambda v: v == CLASSES,
+}
 _TASK_CHECKS: dict[str, dict[str, Callable[[Any], bool]]] = {
-    "samples": {
-        "codec": lambda v: v in config.CODECS and v != "auto",
-        "pre_emphasis": lambda v: 0 <= v < 1,
-        "classes": lambda v: v == CLASSES,
-    },
+    "samples": _SAMPLES_CHECKS,
+    "language-model": _SAMPLES_CHECKS,
     "frames": {
         "frame": lambda v: isinstance(v, int) and 1 <= v <= config.LONGEST_FRAME,
         "scale": lambda v: abs(v["mean"]) < float("inf") and 0 < v["range"] < float("inf"),

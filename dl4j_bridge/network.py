@@ -288,9 +288,12 @@ class SampleStream:
         """Set the random numbers of `generate`."""
         self._java.seed(seed)
 
-    def generate(self, count: int, temperature: float, top_p: float) -> npt.NDArray[np.uint8]:
-        """Draw `count` samples (at most `BLOCK`), each from the distribution that the one before led to."""
+    def generate(self, count: int, temperature: float, top_p: float, tilt: float = 0.0) -> npt.NDArray[np.uint8]:
+        """Draw `count` samples (at most `BLOCK`), each from the distribution that the one before led to.
+
+        `tilt` is added to the logits for each class of distance from silence: louder above 0, quieter below.
+        """
         with jvm.java_errors("network"):
-            self._java.generate(self._indices.java, count, temperature, top_p)
+            self._java.generate(self._indices.java, count, temperature, top_p, tilt)
         drawn: npt.NDArray[np.uint8] = self._indices.read(count)
         return drawn

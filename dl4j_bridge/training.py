@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from dl4j_bridge import (
     __version__,
+    audio,
     augmentation,
     baselines,
     generation,
@@ -28,6 +29,7 @@ from dl4j_bridge import (
     modelfile,
     pairs,
     pretraining,
+    steering,
     tasks,
 )
 from dl4j_bridge.baselines import numbers
@@ -39,6 +41,7 @@ from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
+from dl4j_bridge.tasks.language_model import LanguageModelTask
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
@@ -151,6 +154,8 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     augmentation.check(settings.small_data)
     folder = RunFolder(out or RunFolder.fresh_name(inputs[0]))
     folder.check_free()
+    if not targets:
+        inputs = audio.recordings_of(inputs)
     opened = _open_pairs(inputs, targets, settings)
     task = tasks.choose(settings, opened)
     pretraining.check(settings.small_data, task)
@@ -201,6 +206,8 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     augmentation.check(settings.small_data)
     known_inputs = [Path(p["input"]["path"]) for p in stored["pairs"]]
     known_targets = [Path(p["target"]["path"]) for p in stored["pairs"] if p["target"]]
+    if inputs and not known_targets:
+        inputs = audio.recordings_of(inputs)
     for given, known in ((inputs, known_inputs), (targets, known_targets)):
         if given and [p.absolute() for p in given] != known:
             raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
@@ -584,7 +591,10 @@ def _finish_best(run: Run, fitted: modelfile.Arrays) -> modelfile.Model:
     best = modelfile.load(run.folder.model)
     if isinstance(run.task, SamplesTask) and run.task.predicts == "next":
         heard = [part(signals, "train")[0] for signals in run.signals]
-        about = best.about | {"sampling": generation.find_temperature(best.network.stream(), heard)}
+        found: dict[str, Any] = dict(generation.find_temperature(best.network.stream(), heard))
+        if isinstance(run.task, LanguageModelTask):
+            found["usual"] = steering.usual(run.task, heard, run.about["rate"])
+        about = best.about | {"sampling": found}
         best = modelfile.Model(best.network, about, fitted)
         modelfile.save(run.folder.model, best, with_updater=False)
     return best

@@ -49,7 +49,7 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
         *listening.sections(folder, heard, part),
     ]
     if "drift" in result:
-        sections.append(("Free-running output over time", _drift(result["drift"])))
+        sections.append(("Free-running output over time", _drift(folder, result["drift"])))
     if result["notes"]:
         sections.append(("Notes", "".join(page.paragraph(note) for note in result["notes"])))
     shown = {"settings": about["settings"], "versions": about["versions"]}
@@ -78,7 +78,16 @@ def _whole(value: float | None) -> str | None:
     return None if value is None else f"{value:,.0f}"
 
 
-def _drift(drift: dict[str, Any]) -> str:
+def _drift(folder: Path, drift: dict[str, Any]) -> str:
     rows = [{"from": "recording", **drift["recording"]}]
     rows += [{"from": f"{part['seconds']:.1f} s"} | part for part in drift["parts"]]
-    return page.table([{k: v for k, v in row.items() if k != "seconds"} for row in rows])
+    table = page.table([{k: v for k, v in row.items() if k != "seconds"} for row in rows])
+    if len(drift["track"]) < 2:
+        return table
+    path = folder / "drift.png"
+    plots.drift(path, drift)
+    caption = (
+        f"Each second of the network's own audio; the band is what the recording's seconds reach. "
+        f"{drift['outside']['any']:.0%} of the seconds are beyond it in one of the three."
+    )
+    return table + page.cards([page.picture(path, "level, entropy and spectrum over time", caption)])

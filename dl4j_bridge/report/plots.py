@@ -176,6 +176,20 @@ def comparison(path: Path, rows: list[dict[str, Any]]) -> None:
     save(path, drawn)
 
 
+def drift(path: Path, drift: dict[str, Any]) -> None:
+    """Level, entropy and spectrum of free-running output, a point a second, as `drift.measure` gives them."""
+    headings = {"level_db": "level (dB)", "entropy_bits": "entropy (bits)", "spectrum_db": "spectrum\noff by (dB)"}
+    drawn, axes = panels(len(headings), 1, 5.5, sharex=True)
+    for a, (name, heading) in zip(axes, headings.items(), strict=True):
+        a.axhspan(*drift["range"][name], color=GREEN, alpha=0.2, label="the recording's seconds")
+        values = [np.nan if facts[name] is None else facts[name] for facts in drift["track"]]
+        a.plot(np.arange(len(values)), values, color=SIGNALS["drawn"], label="drawn")
+        a.set_ylabel(heading)
+    axes[-1].set_xlabel("time (s)")
+    drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    save(path, drawn)
+
+
 def _bars(axes: Axes, values: list[tuple[str, float | None]], form: str) -> None:
     """Horizontal bars, the first in a colour of its own; none where there is no value."""
     heights = [np.nan if value is None else value for _, value in values]

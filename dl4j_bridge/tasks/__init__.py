@@ -8,13 +8,14 @@ from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Task
+from dl4j_bridge.tasks.language_model import LanguageModelTask
 from dl4j_bridge.tasks.samples import SamplesTask
 from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
-__all__ = ["FramesTask", "SamplesTask", "SpectrogramTask", "Task", "choose", "from_dict"]
+__all__ = ["FramesTask", "LanguageModelTask", "SamplesTask", "SpectrogramTask", "Task", "choose", "from_dict"]
 
 _ALL: dict[str, type[SamplesTask] | type[FramesTask] | type[SpectrogramTask]] = {
-    task.name: task for task in (SamplesTask, FramesTask, SpectrogramTask)
+    task.name: task for task in (SamplesTask, LanguageModelTask, FramesTask, SpectrogramTask)
 }
 
 

@@ -21,6 +21,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 @SuppressWarnings("deprecation") // GravesLSTM
 public final class SampleStream {
     private static final PointwiseMath MATH = PointwiseMath.RATIONAL;
+    /** The class of sample value 0, in every codec. */
+    private static final int SILENCE = 128;
     private final Layer[] layers;
     private final int classes;
     private final float[][] outputWeights;
@@ -73,7 +75,7 @@ public final class SampleStream {
         float[] row = new float[classes];
         for (int t = 0; t < n; t++) {
             advance(in.getInt(t) & 0xFF);
-            softmax(1, row);
+            softmax(1, 0, row);
             out.put(row);
         }
     }
@@ -90,15 +92,16 @@ public final class SampleStream {
      * Draws {@code n} samples, each from the distribution that the one before led to, and hears them.
      *
      * @param topP keeps the most probable classes that together reach this probability (Holtzman et al., 2020)
+     * @param tilt is added to the logits for each class of distance from silence: louder above 0, quieter below
      */
-    public void generate(Tensor indices, int n, double temperature, double topP) {
+    public void generate(Tensor indices, int n, double temperature, double topP, double tilt) {
         if (!started) {
             throw new IllegalStateException("nothing heard yet: prime the stream with at least one sample");
         }
         DataBuffer out = indices.array().data();
         float[] p = new float[classes];
         for (int t = 0; t < n; t++) {
-            softmax(temperature, p);
+            softmax(temperature, tilt, p);
             if (Float.isNaN(p[0])) {
                 throw new IllegalStateException("the network's output is not a number");
             }
@@ -158,9 +161,9 @@ public final class SampleStream {
         started = true;
     }
 
-    private void softmax(double temperature, float[] p) {
+    private void softmax(double temperature, double tilt, float[] p) {
         for (int i = 0; i < p.length; i++) {
-            p[i] = (float) (logits[i] / temperature);
+            p[i] = (float) ((logits[i] + tilt * Math.abs(i - SILENCE)) / temperature);
         }
         float scale = 1 / SoftmaxCrossEntropy.exponentials(p, SoftmaxCrossEntropy.max(p, classes), exponent, classes);
         for (int i = 0; i < p.length; i++) {

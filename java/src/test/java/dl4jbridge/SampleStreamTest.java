@@ -73,7 +73,7 @@ class SampleStreamTest {
 
     private static int[] generate(SampleStream stream, int n, double temperature, double topP) {
         Tensor drawn = Tensor.zeros("UBYTE", "c", new long[] {n});
-        stream.generate(drawn, n, temperature, topP);
+        stream.generate(drawn, n, temperature, topP, 0);
         return drawn.array().toIntVector();
     }
 
@@ -241,7 +241,7 @@ class SampleStreamTest {
             stream.reset();
             stream.seed(seeds.applyAsLong(i));
             stream.listen(heard, prime.length);
-            stream.generate(drawn, 1, temperature, topP);
+            stream.generate(drawn, 1, temperature, topP, 0);
             counts[drawn.array().getInt(0)]++;
         }
         double chiSquare = 0;

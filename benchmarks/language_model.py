@@ -1,0 +1,150 @@
+"""Over 99 % accuracy on 60 s of audio: which audio can a language model predict so well, and does that hold elsewhere?
+
+Usage: python benchmarks/language_model.py [--quick] [--json] [--steps N] [--kind NAME]
+
+Accuracy is the share of samples whose likeliest class is exactly the next one, of 256 mu-law classes. Each kind of
+audio is 60 s at 11,025 Hz; the network is that of `train --task language-model` (2 x 200, windows of 1000). It is
+judged on the training part (the first 80 %, which is what the claim was about) and on the held-out last tenth.
+`counted` is the accuracy of the best guess from the last sample alone, counted on that same audio; `memorised` is one
+second of the speech, over and over. Ratios are the training accuracy over the 99 % claimed: 1 and above reach it.
+With DL4J_BRIDGE_AUDIO naming a folder with speech_8k.wav, real speech is a kind as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rounds
+from rounds import Result
+
+from dl4j_bridge import audio, jvm, metrics, pairs, synthesis, training
+from dl4j_bridge.config import TrainSettings, preset
+from dl4j_bridge.network import Network
+from dl4j_bridge.pairs import Windows
+from dl4j_bridge.tasks.language_model import LanguageModelTask
+
+Floats = npt.NDArray[np.floating]
+Indices = npt.NDArray[np.uint8]
+
+RATE, SECONDS = 11025, 60
+STEPS, QUICK_STEPS = 3000, 120
+CLAIM = 0.99
+# Judged stretches of a part, their samples, and how many are heard before.
+STRETCHES, SIZE, WARM_UP = 16, 1000, 200
+COLUMNS = {
+    "kind": "audio",
+    "order_0_bits": "order-0 bits",
+    "order_1_bits": "order-1 bits",
+    "commonest": "commonest class",
+    "counted": "counted",
+    "bits": "bits, held out",
+    "training": "training accuracy",
+    "held_out": "held-out accuracy",
+}
+
+
+def main() -> None:
+    parser = rounds.options(__doc__)
+    parser.add_argument("--steps", type=int, help="updates of 32 x 50 samples for each kind")
+    parser.add_argument("--kind", choices=KINDS, help="only this one")
+    asked = parser.parse_args()
+    steps = asked.steps or (QUICK_STEPS if asked.quick else STEPS)
+    settings = preset("default", has_target=False, task="language-model")
+    task = LanguageModelTask.choose(settings.data, source_is_8_bit=False, has_target=False)
+    assert isinstance(task, LanguageModelTask)
+    result = Result()
+    jvm.start(settings.threads)
+    for kind in [asked.kind] if asked.kind else KINDS:
+        sound = KINDS[kind]()
+        if sound is None:
+            result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO names no folder with {SPEECH}")
+            continue
+        figures = learn(task, task.encoder().push(sound), settings, steps)
+        result.rows.append({"kind": kind} | figures)
+        result.ratios[f"{kind}/claim"] = figures["training"] / CLAIM
+        rounds.stderr.print(f"{kind}: {figures['training']:.2%} in training, {figures['held_out']:.2%} held out")
+    rounds.show(f"{steps} steps on {SECONDS} s", result, COLUMNS, asked.json)
+
+
+def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, steps: int) -> dict[str, float]:
+    """Train a network on the first 80 % and judge it there and on the last tenth."""
+    x, y = task.input_and_target(classes, None)
+    parts = {name: slice(*where) for name, where in pairs.split(y.size).items()}
+    here = parts["train"]
+    windows = Windows([(x[here], y[here])], settings.run.length, settings.run.batch, settings.network.seed)
+    network = Network.create(settings.network, task.interface)
+    for number in range(steps):
+        training.step(network, windows, settings, number)
+    learnt, held_out = (judge(network, x, y, parts[name]) for name in ("train", "test"))
+    return {
+        "order_0_bits": metrics.entropy_bits(classes),
+        "order_1_bits": metrics.order_1_entropy_bits(classes),
+        "commonest": float(np.bincount(y).max() / y.size),
+        "counted": counted(x, y),
+        "bits": held_out[1],
+        "training": learnt[0],
+        "held_out": held_out[0],
+    }
+
+
+def judge(network: Network, x: Indices, y: Indices, part: slice) -> tuple[float, float]:
+    """Accuracy and bits per sample on stretches spread evenly over a part."""
+    first = max(part.start, WARM_UP)
+    starts = np.linspace(first, part.stop - SIZE, STRETCHES).astype(int)
+    said = network.side_by_side(np.stack([x[start - WARM_UP : start + SIZE] for start in starts]))[:, WARM_UP:]
+    wanted = np.stack([y[start : start + SIZE] for start in starts])
+    bits = metrics.bits_per_sample(said.reshape(-1, said.shape[2]), wanted.ravel())
+    return float(np.mean(said.argmax(axis=2) == wanted)), bits
+
+
+def counted(x: Indices, y: Indices) -> float:
+    """Accuracy of the commonest successor of each class, on the audio that it was counted on."""
+    pairs_of = np.bincount(x.astype(np.int64) * 256 + y, minlength=65536).reshape(256, 256)
+    return float(pairs_of.max(axis=1).sum() / y.size)
+
+
+def _sine() -> Floats:
+    return 0.5 * np.sin(2 * np.pi * 441 * np.arange(RATE * SECONDS) / RATE)
+
+
+def _noise() -> Floats:
+    return np.random.default_rng(1).uniform(-0.5, 0.5, RATE * SECONDS)
+
+
+def _mostly_silent() -> Floats:
+    """One second of ten; between them exact zeros, as an editor writes them."""
+    sound = synthesis.speech_like(SECONDS)
+    sound[np.arange(sound.size) // RATE % 10 != 0] = 0
+    return sound
+
+
+def _memorised() -> Floats:
+    return np.tile(synthesis.speech_like(2)[RATE:], SECONDS)
+
+
+SPEECH = "speech_8k.wav"
+
+
+def _speech() -> Floats | None:
+    path = Path(os.environ.get("DL4J_BRIDGE_AUDIO", "")) / SPEECH
+    return audio.open_recording(path).read(RATE, 0, RATE * SECONDS) if path.exists() else None
+
+
+KINDS: dict[str, Callable[[], Any]] = {
+    "sine": _sine,
+    "plucked strings": lambda: synthesis.plucked_strings(SECONDS),
+    "noise": _noise,
+    "speech-like": lambda: synthesis.speech_like(SECONDS),
+    "speech-like, 90 % silence": _mostly_silent,
+    "memorised": _memorised,
+    "speech": _speech,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -98,6 +98,8 @@ class Options(TypedDict, total=False):
     frame: int
     loss: str
     skip: bool
+    input_noise: float
+    scheduled_sampling: float
 
 
 class Limits(TypedDict, total=False):

@@ -98,6 +98,13 @@ class FrameSettings:
         },
     )
     skip: bool = field(default=False, metadata={"help": "Learn what the effect adds to its input."})
+    input_noise: float = field(
+        default=0.0,
+        metadata={"help": "Without a target: deviation of noise on the input in training; 1 is full range."},
+    )
+    scheduled_sampling: float = field(
+        default=0.0, metadata={"help": "Without a target: share of inputs that become the network's own predictions."}
+    )
 
 
 @dataclass(frozen=True)
@@ -338,6 +345,8 @@ def _check_frames(settings: TrainSettings) -> None:
     frames = settings.frames
     _check("frame", frames.frame, f"1 to {LONGEST_FRAME}", lambda v: 1 <= v <= LONGEST_FRAME)
     _check_choice("loss", frames.loss, LOSSES)
+    _check("input_noise", frames.input_noise, "0 or more", lambda v: v >= 0)
+    _check("scheduled_sampling", frames.scheduled_sampling, "0 to 1", lambda v: 0 <= v <= 1)
     if frames.loss == "esr" and frames.frame > 1:
         raise InputError("--loss", f"esr with --frame {frames.frame}", "wanted --frame 1: it filters samples")
     if frames.loss == "esr" and settings.network.layer == "stock":

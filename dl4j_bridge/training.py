@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import __version__, baselines, generation, jars, jvm, modelfile, pairs, tasks
+from dl4j_bridge import __version__, baselines, exposure, generation, jars, jvm, modelfile, pairs, tasks
 from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.network import Network, SampleStream
@@ -398,6 +398,7 @@ def step(
     # ND4J takes a seed of 0 for the clock.
     seed = (settings.network.seed + number) % 2**63 or 1
     x, y = x[:, here], y[:, here]
+    x = exposure.of_segment(network, settings, x, number, segment == 0)
     weights = weigh(y)
     if weights:
         network.weigh_squared_error(*weights)

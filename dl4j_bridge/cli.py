@@ -571,15 +571,21 @@ def _print_drift(drift: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title="free-running output over time", box=box.SIMPLE_HEAD, padding=0)
-    for heading in ("from", "level (dB)", "entropy (bits)", "spectrum off by (dB)"):
+    has_entropy = "entropy_bits" in drift["recording"]
+    for heading in ("from", "level (dB)", *["entropy (bits)"] * has_entropy, "spectrum off by (dB)"):
         table.add_column(heading, justify="right")
     for name, facts in (
         ("recording", drift["recording"]),
         *((f"{facts['seconds']:.1f} s", facts) for facts in drift["parts"]),
     ):
         level = "silent" if facts["level_db"] is None else f"{facts['level_db']:.1f}"
-        table.add_row(name, level, f"{facts['entropy_bits']:.2f}", f"{facts['spectrum_db']:.1f}")
+        entropy = [f"{facts['entropy_bits']:.2f}"] if has_entropy else []
+        table.add_row(name, level, *entropy, f"{facts['spectrum_db']:.1f}")
     Console().print(table)
+    if "until" in drift:
+        from dl4j_bridge import comparing_next_frame
+
+        print(f"free-running output {comparing_next_frame.in_words(drift)}")
 
 
 def _print_findings(result: dict[str, Any]) -> None:

@@ -11,7 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, baselines, drift, files, generation, jvm, metrics, modelfile, pairs, training
+from dl4j_bridge import (
+    audio,
+    baselines,
+    comparing_next_frame,
+    drift,
+    files,
+    generation,
+    jvm,
+    metrics,
+    modelfile,
+    pairs,
+    training,
+)
 from dl4j_bridge.baselines import Baseline, Markov, Prediction
 from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm, import_torch
 from dl4j_bridge.codec import DeEmphasis
@@ -65,6 +77,8 @@ def compare(
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
+    if (about["task"], about["predicts"], target) == ("frames", "next", None):
+        return comparing_next_frame.compare(model, source, settings, report, out)
     if about["task"] != "samples":
         raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples")
     if (about["predicts"] == "next") != (target is None):

@@ -247,7 +247,7 @@ _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
     ("samples", True): {},
     ("samples", False): NEXT_SAMPLE,
     ("frames", True): {"layers": 1, "hidden": 40, "tbptt": 500, "length": 2000, "loss": "esr", "learning_rate": 0.005},
-    ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
+    ("frames", False): {"layers": 3, "hidden": 128, "frame": 200, "length": 50, "batch": 16, "learning_rate": 0.003},
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -47,7 +47,7 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
         *listening.sections(folder, heard, part),
     ]
     if "drift" in result:
-        sections.append(("Free-running output over time", _drift(result["drift"])))
+        sections.append(("Free-running output over time", over_time(result["drift"])))
     if result["notes"]:
         sections.append(("Notes", "".join(page.paragraph(note) for note in result["notes"])))
     shown = {"settings": about["settings"], "versions": about["versions"]}
@@ -72,7 +72,8 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _drift(drift: dict[str, Any]) -> str:
+def over_time(drift: dict[str, Any]) -> str:
+    """Give the table of what `drift.measure` followed."""
     rows = [{"from": "recording", **drift["recording"]}]
     rows += [{"from": f"{part['seconds']:.1f} s"} | part for part in drift["parts"]]
     return page.table([{k: v for k, v in row.items() if k != "seconds"} for row in rows])

@@ -36,7 +36,13 @@ Vectors = npt.NDArray[np.float32]
 
 # Of the drift: the riff that is learnt, how long the network then goes on by itself, and its size.
 RIFF_SECONDS, QUICK_FOLLOWED, FOLLOWED = 60.0, 20.0, 120.0
-SMALL: dict[str, Any] = {"frame": 200, "hidden": 128, "patience": 1000, "input_noise": 0.0, "validate_every": 100}
+SMALL: dict[str, Any] = {
+    "frame": 200,
+    "hidden": 128,
+    "patience": 1000,
+    "scheduled_sampling": 0.0,
+    "validate_every": 100,
+}
 QUICK_STEPS, STEPS = 150, 600
 NONE = "none"
 MENDS: dict[str, dict[str, Any]] = {
@@ -49,7 +55,7 @@ MENDS: dict[str, dict[str, Any]] = {
 }
 QUICK_MENDS = (NONE, "input noise 0.1", "scheduled sampling 0.5")
 # Of the sizes: frame, hidden, batch and steps. Few frames make few windows.
-SIZES = [(200, 64, 16, 600), (200, 128, 16, 600), (200, 200, 16, 600), (16000, 64, 4, 60), (16000, 128, 4, 60)]
+SIZES = [(16000, 64, 4, 40), (200, 64, 16, 400), (200, 128, 16, 400), (200, 200, 16, 400)]
 QUICK_SIZES = [(200, 64, 16, 100), (16000, 32, 4, 6)]
 # Of the activations, in PyTorch.
 FRAME = 200
@@ -125,7 +131,7 @@ def sizes(asked: argparse.Namespace, result: Result) -> None:
             known: set[int] = set()
             for frame, hidden, batch, steps in QUICK_SIZES if asked.quick else SIZES:
                 options = SMALL | {"frame": frame, "hidden": hidden, "batch": batch, "steps": steps}
-                options |= {"validate_every": max(steps // 3, 1), "input_noise": 0.1}
+                options |= {"validate_every": steps // 2}
                 rows, found, _ = _trained(path, options, QUICK_FOLLOWED if asked.quick else FOLLOWED)
                 what = {"part": "sizes", "of": f"{name}, frames of {frame}"}
                 for row in rows if frame not in known else rows[:1]:

@@ -453,7 +453,10 @@ def info(
     help="A task end to end on recordings that the package makes: train, compare, process or generate, report.",
 )
 def demo(
-    task: Annotated[str, typer.Option("--task", help=f"What to show: {', '.join(config.TASKS)}.")] = "samples",
+    task: Annotated[
+        str,
+        typer.Option("--task", help=f"What to show: {', '.join(config.TASKS)}, next-frame (frames without a target)."),
+    ] = "samples",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write.", show_default="runs/demo-1, -2, ...")
     ] = None,
@@ -467,7 +470,7 @@ def demo(
     from dl4j_bridge.progress import stderr, training_progress
     from dl4j_bridge.runfolder import RunFolder
 
-    config.check_task(task)
+    config.check_choice("task", task, demos.NAMES)
     if minutes is None and steps is None:
         minutes = config.DEMO_MINUTES
     limits = {"minutes": minutes, "steps": steps}

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import lfilter
 
 from dl4j_bridge import (
     audio,
@@ -267,22 +268,20 @@ def test_compare_judges_all_rows_on_the_same_held_out_frames(trained, riff, tmp_
     assert "free-running" in page
 
 
-def test_linear_prediction_is_the_least_squares_one():
-    x = synthesis.plucked_strings(8, RATE)
-    predictor = comparing_next_frame.LinearPrediction(x, 20)
-    order, ends = predictor.ORDER, np.arange(6000, 50_000, 7)
-    heard = np.stack([x[end - order : end] for end in ends]) - x.mean()
-    wanted = np.stack([x[end : end + 20] for end in ends]) - x.mean()
-    gram = heard.T @ heard
-    fitted = np.linalg.solve(gram + 1e-4 * np.trace(gram) / order * np.eye(order), heard.T @ wanted)
-    known = x[: 50_000 // 20 * 20]
-    said = predictor.predict(known, 300)
-    starts = known.size + 20 * np.arange(-299, 1)
-    truth = np.stack([x[s : s + 20] for s in starts])
-    independent = np.stack([x[s - order : s] for s in starts]) - x.mean()
-    error, least = (np.mean((v - truth) ** 2) for v in (said, independent @ fitted + x.mean()))
-    assert error == pytest.approx(least, rel=0.15)
-    assert error < 0.2 * x.var()
+def test_linear_prediction_knows_an_autoregressive_process():
+    """Its best prediction is known: the recursion itself, without what is new."""
+    feedback = [1.6, -0.8]
+    x = 0.2 + 0.1 * lfilter([1], [1, *(-a for a in feedback)], np.random.default_rng(1).normal(0, 1, 200_000))
+    learnt, heard = x[:160_000], x[160_000:199_980]
+    said = comparing_next_frame.LinearPrediction(learnt, 20).predict(heard, 1000)
+    assert said.shape == (1000, 20)
+    mean, expected = learnt.mean(), []
+    for end in heard.size - 20 * np.arange(1000)[::-1]:
+        known = list(heard[end - 2 : end] - mean)
+        for _ in range(20):
+            known.append(feedback[0] * known[-1] + feedback[1] * known[-2])
+        expected.append(known[2:])
+    assert np.mean((said - mean - expected) ** 2) < 0.02 * np.mean(np.square(expected))
 
 
 def test_the_time_until_drift_is_when_the_sound_left_for_good():

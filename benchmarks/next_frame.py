@@ -59,7 +59,7 @@ SIZES = [(16000, 64, 4, 40), (200, 64, 16, 400), (200, 128, 16, 400), (200, 200,
 QUICK_SIZES = [(200, 64, 16, 100), (16000, 32, 4, 6)]
 # Of the activations, in PyTorch.
 FRAME = 200
-QUICK_UPDATES, UPDATES = 80, 300
+QUICK_UPDATES, UPDATES = 60, 150
 
 
 def main() -> None:

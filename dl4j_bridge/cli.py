@@ -470,7 +470,7 @@ def demo(
     from dl4j_bridge.progress import stderr, training_progress
     from dl4j_bridge.runfolder import RunFolder
 
-    config.check_choice("task", task, demos.NAMES)
+    config.check_task(task, demos.NAMES)
     if minutes is None and steps is None:
         minutes = config.DEMO_MINUTES
     limits = {"minutes": minutes, "steps": steps}

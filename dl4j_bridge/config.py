@@ -310,15 +310,15 @@ def validate(settings: TrainSettings) -> None:
     _check("dropout", network.dropout, "0 up to (not including) 1", lambda v: 0 <= v < 1)
     _check("pre_emphasis", data.pre_emphasis, "0 up to (not including) 1", lambda v: 0 <= v < 1)
     _check("seed", network.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
-    check_choice("codec", data.codec, CODECS)
-    check_choice("layer", network.layer, LAYERS)
-    check_choice("gradient_state", network.gradient_state, GRADIENT_STATES)
+    _check_choice("codec", data.codec, CODECS)
+    _check_choice("layer", network.layer, LAYERS)
+    _check_choice("gradient_state", network.gradient_state, GRADIENT_STATES)
     if network.layer == "stock" and network.gradient_state == "carried":
         raise InputError("--gradient-state", "carried with --layer stock", "wanted --layer fused: stock cannot do it")
-    check_choice("updater", network.updater, UPDATERS)
-    check_choice("init", network.init, INITS)
+    _check_choice("updater", network.updater, UPDATERS)
+    _check_choice("init", network.init, INITS)
     check_task(network.task)
-    check_choice("backend", run.backend, BACKENDS)
+    _check_choice("backend", run.backend, BACKENDS)
     parse_align(data.align)
     _check_options_of_other_tasks(settings)
     _check_frames(settings)
@@ -336,15 +336,15 @@ def _check_options_of_other_tasks(settings: TrainSettings) -> None:
                 raise InputError(option(f.name), f"with --task {settings.network.task}", f"wanted --task {task}")
 
 
-def check_task(task: str) -> None:
-    """Refuse a name that is no task's."""
-    check_choice("task", task, TASKS)
+def check_task(task: str, names: tuple[str, ...] = TASKS) -> None:
+    """Refuse a name that is no task's, or none of `names`."""
+    _check_choice("task", task, names)
 
 
 def _check_frames(settings: TrainSettings) -> None:
     frames = settings.frames
     _check("frame", frames.frame, f"1 to {LONGEST_FRAME}", lambda v: 1 <= v <= LONGEST_FRAME)
-    check_choice("loss", frames.loss, LOSSES)
+    _check_choice("loss", frames.loss, LOSSES)
     _check("input_noise", frames.input_noise, "0 or more", lambda v: v >= 0)
     _check("scheduled_sampling", frames.scheduled_sampling, "0 to 1", lambda v: 0 <= v <= 1)
     if frames.loss == "esr" and frames.frame > 1:
@@ -354,7 +354,7 @@ def _check_frames(settings: TrainSettings) -> None:
 
 
 def validate_process(settings: ProcessSettings) -> None:
-    check_choice("decode", settings.decode, DECODES)
+    _check_choice("decode", settings.decode, DECODES)
     _check("chunk", settings.chunk, "1 or more", lambda v: v >= 1)
     _check("seed", settings.seed, "0 or more", lambda v: v >= 0)
 
@@ -391,7 +391,6 @@ def _check(name: str, value: float | None, wanted: str, holds: Any) -> None:
         raise InputError(option(name), str(value), f"wanted {wanted}")
 
 
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse a value that is none of the choices of the option `name`."""
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InputError(option(name), value, f"wanted one of {', '.join(choices)}")

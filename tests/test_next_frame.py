@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,10 +209,10 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
 def test_frames_of_any_size_are_trained_compared_and_generated(riff, tmp_path, frame):
     sizes = ["--frame", frame, "--hidden", 8, "--length", 5, "--tbptt", 5, "--batch", 2, "--steps", 4]
     run_ok("train", "--input", riff, "--out", tmp_path / "run", "--task", "frames", *sizes)
-    result = run_ok("compare", "--model", tmp_path / "run", "--input", riff, "--drift-seconds", 0.5, "--json").json
+    result = run_ok("compare", "--model", tmp_path / "run", "--input", riff, "--drift-seconds", 0.05, "--json").json
     assert [row["name"] for row in result["rows"]] == ["model", "copy", "mean", "linear"]
-    run_ok("generate", "--model", tmp_path / "run", "--output", tmp_path / "y.wav", "--seconds", 1)
-    assert soundfile.info(tmp_path / "y.wav").frames == RATE
+    run_ok("generate", "--model", tmp_path / "run", "--output", tmp_path / "y.wav", "--seconds", 0.05)
+    assert soundfile.info(tmp_path / "y.wav").frames == RATE // 20
 
 
 def test_a_recording_too_short_for_the_frames_says_what_fits_and_that_fits(riff, tmp_path):
@@ -339,9 +338,8 @@ def test_relu_in_the_layers_explodes_where_tanh_does_not(benchmarks):
     import next_frame
 
     x = next_frame.scaled_frames()
-    tanh, relu = (activations.updates(activations.Cell(layer), x[:-1], x[1:], 30) for layer in ("tanh", "relu"))
+    cells = (activations.Cell(layer, learning_rate=0.01) for layer in ("tanh", "relu"))
+    tanh, relu = (activations.updates(cell, x[:-1], x[1:], 5) for cell in cells)
     assert max(u.gradient for u in tanh) < 100
-    assert max(u.gradient for u in relu) > 1e6
-    assert max(u.loss for u in relu) > 1e3 * max(u.loss for u in tanh)
-    clipped = replace(activations.Cell("relu"), seed=2)
-    assert max(u.gradient for u in activations.updates(clipped, x[:-1], x[1:], 30)) > 1e6
+    assert not max(u.gradient for u in relu) < 1e6
+    assert not max(u.loss for u in relu) < 1e6 * max(u.loss for u in tanh)

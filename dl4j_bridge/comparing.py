@@ -77,13 +77,13 @@ def compare(
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
-    if (about["task"], about["predicts"], target) == ("frames", "next", None):
-        return comparing_next_frame.compare(model, source, settings, report, out)
-    if about["task"] != "samples":
-        raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples")
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
+    if (about["task"], about["predicts"]) == ("frames", "next"):
+        return comparing_next_frame.compare(model, source, settings, report, out)
+    if about["task"] != "samples":
+        raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples")
     trained = _pair_of_training(about, source, target)
     _check_settings(settings, source, trained is not None)
     if out:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +170,12 @@ def compare(
 
 def followed(task: FramesTask, own: Floats, learnt: Floats, rate: int) -> dict[str, Any]:
     """Follow free-running sound; `learnt` is the sound of the training part."""
-    frames, recording = (task.scale.shrink(s[: s.size // task.frame * task.frame]) for s in (own, learnt))
-    shape = (-1, task.frame)
-    measured = drift.measure(task, frames.reshape(shape), recording.reshape(shape), rate) if frames.size else {}
-    return measured | {"until": drift.until(own, learnt, rate), "seconds": own.size / rate}
+    samples = replace(task, frame=1)
+    frames, recording = (task.scale.shrink(sound).reshape(-1, 1) for sound in (own, learnt))
+    return drift.measure(samples, frames, recording, rate) | {
+        "until": drift.until(own, learnt, rate),
+        "seconds": own.size / rate,
+    }
 
 
 def _check(settings: CompareSettings, out: Path | None) -> None:

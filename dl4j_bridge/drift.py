@@ -70,8 +70,9 @@ def measure(task: SamplesTask | FramesTask, generated: Signal, recording: Signal
 def until(generated: Sound, recording: Sound, rate: int) -> int | None:
     """Find when free-running output left the recording for good: the time until drift.
 
-    A second of sound is unlike the recording if its level, or the log-spectral distance from the recording's mean power
-    spectrum, is outside the range that seconds of the recording have, `MARGIN_DB` apart. The output has drifted at the
+    A second of sound is unlike the recording if its level, its spectral flatness (that of noise is 0 dB), or the
+    log-spectral distance from the recording's mean power spectrum is outside the range that seconds of the recording
+    have, `MARGIN_DB` apart. The output has drifted at the
     first of `LASTING` such seconds in a row.
 
     Parameters
@@ -100,17 +101,19 @@ def unlikeness(seconds: list[Sound], recording: Sound, rate: int) -> list[bool]:
     """Say of each second of sound whether it is unlike all seconds of the recording; see `until`."""
     usual = _spread(recording, min(rate, recording.size), SECONDS)
     mean = np.mean([_spectrum(stretch, rate) for stretch in usual], axis=0)
-    features = np.array([_level_and_distance(stretch, rate, mean) for stretch in usual])
+    features = np.array([_features(stretch, rate, mean) for stretch in usual])
     low, high = features.min(axis=0) - MARGIN_DB, features.max(axis=0) + MARGIN_DB
     # No second is too near the mean.
     low[1] = 0
-    found = [np.array(_level_and_distance(second, rate, mean)) for second in seconds]
+    found = [np.array(_features(second, rate, mean)) for second in seconds]
     return [bool(np.any((f < low) | (f > high) | ~np.isfinite(f))) for f in found]
 
 
-def _level_and_distance(sound: Sound, rate: int, mean: Floats) -> tuple[float, float]:
+def _features(sound: Sound, rate: int, mean: Floats) -> tuple[float, float, float]:
     power = float(np.mean(sound.astype(np.float64) ** 2))
-    return 10 * math.log10(power + FLOOR), _distance(sound, rate, mean)
+    spectrum = _spectrum(sound, rate)
+    flatness = 10 * (np.mean(np.log10(spectrum)) - np.log10(np.mean(spectrum)))
+    return 10 * math.log10(power + FLOOR), _distance(sound, rate, mean), float(flatness)
 
 
 def _facts(task: SamplesTask | FramesTask, signal: Signal, rate: int, mean: Floats) -> dict[str, float | None]:

@@ -104,6 +104,8 @@ class Options(TypedDict, total=False):
     hop: int
     mask: bool
     warm_up: int
+    input_noise: float
+    scheduled_sampling: float
 
 
 class Limits(TypedDict, total=False):

@@ -460,7 +460,10 @@ def info(
     help="A task end to end on recordings that the package makes: train, compare, process or generate, report.",
 )
 def demo(
-    task: Annotated[str, typer.Option("--task", help=f"What to show: {', '.join(config.TASKS)}.")] = "samples",
+    task: Annotated[
+        str,
+        typer.Option("--task", help=f"What to show: {', '.join(config.TASKS)}, next-frame (frames without a target)."),
+    ] = "samples",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write.", show_default="runs/demo-1, -2, ...")
     ] = None,
@@ -474,7 +477,7 @@ def demo(
     from dl4j_bridge.progress import stderr, training_progress
     from dl4j_bridge.runfolder import RunFolder
 
-    config.check_task(task)
+    config.check_task(task, demos.NAMES)
     if minutes is None and steps is None:
         minutes = config.DEMO_MINUTES
     limits = {"minutes": minutes, "steps": steps}
@@ -578,18 +581,24 @@ def _print_drift(drift: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title="free-running output over time", box=box.SIMPLE_HEAD, padding=0)
-    for heading in ("from", "level (dB)", "entropy (bits)", "spectrum off by (dB)"):
+    has_entropy = "entropy_bits" in drift["recording"]
+    for heading in ("from", "level (dB)", *["entropy (bits)"] * has_entropy, "spectrum off by (dB)"):
         table.add_column(heading, justify="right")
     for name, facts in (
         ("recording", drift["recording"]),
         *((f"{facts['seconds']:.1f} s", facts) for facts in drift["parts"]),
     ):
         level = "silent" if facts["level_db"] is None else f"{facts['level_db']:.1f}"
-        table.add_row(name, level, f"{facts['entropy_bits']:.2f}", f"{facts['spectrum_db']:.1f}")
+        entropy = [f"{facts['entropy_bits']:.2f}"] if has_entropy else []
+        table.add_row(name, level, *entropy, f"{facts['spectrum_db']:.1f}")
     Console().print(table)
-    if drift["track"]:
+    if drift.get("track"):
         shares = ", ".join(f"{name.split('_')[0]} {share:.0%}" for name, share in drift["outside"].items())
         print(f"seconds beyond all of the recording's: {shares}")
+    if "until" in drift:
+        from dl4j_bridge import comparing_next_frame
+
+        print(f"free-running output {comparing_next_frame.in_words(drift)}")
 
 
 def _print_findings(result: dict[str, Any]) -> None:

@@ -11,12 +11,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, baselines, drift, files, generation, jvm, metrics, modelfile, pairs, training
+from dl4j_bridge import (
+    audio,
+    baselines,
+    comparing_next_frame,
+    drift,
+    files,
+    generation,
+    jvm,
+    metrics,
+    modelfile,
+    pairs,
+    training,
+)
 from dl4j_bridge.baselines import Baseline, Markov, Prediction
 from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm, import_torch
 from dl4j_bridge.codec import DeEmphasis
 from dl4j_bridge.config import (
-    CLASS_TASKS,
     CompareSettings,
     DataSettings,
     GenerateSettings,
@@ -76,11 +87,11 @@ def compare(
         from dl4j_bridge import comparing_frames
 
         return comparing_frames.compare(model, source, target, settings, report, out)
-    if about["task"] not in (*CLASS_TASKS, "spectrogram"):
-        raise InputError(model, f"a model of --task {about['task']}", "wanted one of 8-bit samples or spectrograms")
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
+    if (about["task"], about["predicts"]) == ("frames", "next"):
+        return comparing_next_frame.compare(model, source, settings, report, out)
     trained = pair_of_training(about, source, target)
     check_settings(settings, source, trained is not None)
     if out:

@@ -113,6 +113,13 @@ class FrameSettings:
             "help": "With --loss esr: time steps of a window whose error does not count, as the state is still empty."
         },
     )
+    input_noise: float = field(
+        default=0.0,
+        metadata={"help": "Without a target: deviation of noise on the input in training; 1 is full range."},
+    )
+    scheduled_sampling: float = field(
+        default=0.0, metadata={"help": "Without a target: share of inputs that become the network's own predictions."}
+    )
 
 
 @dataclass(frozen=True)
@@ -318,7 +325,7 @@ _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
         "learning_rate": 0.002,
         "warm_up": 200,
     },
-    ("frames", False): {"layers": 3, "frame": 200, "length": 50, "learning_rate": 0.001},
+    ("frames", False): {"layers": 3, "hidden": 128, "frame": 200, "length": 50, "batch": 16, "learning_rate": 0.003},
     ("spectrogram", True): {
         "layers": 3,
         "hidden": 128,
@@ -423,9 +430,9 @@ def _check_options_of_other_tasks(settings: TrainSettings) -> None:
                 raise InputError(option(f.name), f"with --task {settings.network.task}", f"wanted --task {task}")
 
 
-def check_task(task: str) -> None:
-    """Refuse a name that is no task's."""
-    _check_choice("task", task, TASKS)
+def check_task(task: str, names: tuple[str, ...] = TASKS) -> None:
+    """Refuse a name that is no task's, or none of `names`."""
+    _check_choice("task", task, names)
 
 
 def _check_frames(settings: TrainSettings) -> None:
@@ -433,6 +440,8 @@ def _check_frames(settings: TrainSettings) -> None:
     _check("frame", frames.frame, f"1 to {LONGEST_FRAME}", lambda v: 1 <= v <= LONGEST_FRAME)
     _check("warm_up", frames.warm_up, "0 or more", lambda v: v >= 0)
     _check_choice("loss", frames.loss, LOSSES)
+    _check("input_noise", frames.input_noise, "0 or more", lambda v: v >= 0)
+    _check("scheduled_sampling", frames.scheduled_sampling, "0 to 1", lambda v: 0 <= v <= 1)
     if frames.loss == "esr" and frames.frame > 1:
         raise InputError("--loss", f"esr with --frame {frames.frame}", "wanted --frame 1: it filters samples")
     if frames.loss == "esr" and settings.network.layer == "stock":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Network:
         self.interface = interface
         self._features: OneHot | Dense | None = None
         self._labels: OneHot | Dense | None = None
+        self._ahead: _BatchStream | None = None
 
     @classmethod
     def create(cls, settings: NetworkSettings, interface: Interface) -> Network:
@@ -163,6 +165,28 @@ class Network:
             tensor.write(value.ravel(order="F"))
             self._java.restoreState(key, tensor.java)
 
+    def ahead(self, batch: int, empty: bool) -> Callable[[Signals], npt.NDArray[np.float32]]:
+        """Predict from where training stands, which knows nothing of it.
+
+        Parameters
+        ----------
+        batch
+            Recordings side by side, as training has them.
+        empty
+            True begins with an empty state, False with the one that the last `step` left.
+
+        Returns
+        -------
+        callable
+            Takes the next time step of each recording, shape (batch, width), and gives the output there,
+            shape (batch, outputs). What an earlier call of `ahead` gave must not be used any more.
+        """
+        if self._ahead is None or self._ahead.count != batch:
+            self._ahead = _BatchStream(self, batch, 1)
+        stream = self._ahead
+        stream.go_on(empty)
+        return lambda x: stream.run(x[:, None])[:, 0]
+
     def side_by_side(self, recordings: Signals) -> npt.NDArray[np.float32]:
         """Run many recordings of one length through the present parameters at once, each from an empty state.
 
@@ -195,8 +219,15 @@ class _BatchStream:
         self._output = NativeArray.zeros((count, network.interface.outputs, steps))
         self._steps = steps
         self._skip = network.interface.skip
+        self._training = network._java
+        self.count = count
         with jvm.java_errors("network"):
             self._java = network._java.batchStream()
+
+    def go_on(self, empty: bool) -> None:
+        """Take the state that training carries, or an empty one."""
+        with jvm.java_errors("network"):
+            self._java.goOnFrom(self._training, empty)
 
     def run(self, recordings: Signals) -> npt.NDArray[np.float32]:
         """Hear what comes next of each; shapes as in `Network.side_by_side`."""

@@ -129,10 +129,13 @@ def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
     # Predicting the next sample, the last one has no target.
     wanted = (max(-(-window * 10 // 8), 10) + (pair.target is None)) * hop
     if pair.length < wanted:
+        instead = f"a shorter --length than {window}"
+        if hop > 1:
+            fits = split(pair.length // hop - (pair.target is None))["train"][1]
+            # A validation and a test part take a frame each.
+            instead = f"--length {fits} --tbptt {fits}" if fits > 1 else f"a smaller --frame than {hop}"
         raise InputError(
-            pair.input.path,
-            f"{pair.length} samples at {pair.rate} Hz",
-            f"wanted {wanted} or more, or a shorter --length than {window}",
+            pair.input.path, f"{pair.length} samples at {pair.rate} Hz", f"wanted {wanted} or more, or {instead}"
         )
 
 

@@ -39,6 +39,21 @@ def plucked_strings(seconds: float, rate: int = CLASSIC_RATE, seed: int = 1) -> 
     return np.asarray(0.9 * sound / np.abs(sound).max())
 
 
+def riff(seconds: float, rate: int = CLASSIC_RATE, seed: int = 3) -> Floats:
+    """Two seconds of plucked strings again and again, each time at another level, in a little noise.
+
+    Returns
+    -------
+    ndarray of float64, shape (round(seconds * rate),)
+        Peak below 1.
+    """
+    rng = np.random.default_rng(seed)
+    phrase = plucked_strings(2, rate, seed)
+    count = round(seconds * rate)
+    sound = np.concatenate([phrase * rng.uniform(0.7, 1.0) for _ in range(-(-count // phrase.size))])[:count]
+    return np.asarray(sound + rng.normal(0, 0.005, count))
+
+
 def speech_like(seconds: float, rate: int = CLASSIC_RATE, seed: int = 1) -> Floats:
     """Syllables with pauses: a buzz and a hiss through moving resonances.
 

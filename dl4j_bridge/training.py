@@ -23,6 +23,7 @@ from dl4j_bridge import (
     audio,
     augmentation,
     baselines,
+    exposure,
     generation,
     jars,
     jvm,
@@ -470,6 +471,7 @@ def step(
     # ND4J takes a seed of 0 for the clock.
     seed = (settings.network.seed + number) % 2**63 or 1
     x, y = x[:, here], y[:, here]
+    x = exposure.of_segment(network, settings, x, number, segment == 0)
     weights = weigh(y)
     if weights:
         # At most half a segment: something must be learnt from it.

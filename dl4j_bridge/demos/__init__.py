@@ -17,6 +17,9 @@ Say = Callable[[str], None]
 Report = Callable[["training.Progress"], None]
 
 _MODULES = {task: task.replace("-", "_") for task in TASKS}
+# Of --task frames without a target.
+_MODULES["next-frame"] = "next_frame"
+NAMES = tuple(_MODULES)
 
 
 def run(task: str, folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def run(task: str, folder: Path, limits: dict[str, Any], say: Say, report: Repor
     Parameters
     ----------
     task
-        Its name; ``dl4j_bridge.demos`` has a module of that name.
+        One of `NAMES`; ``dl4j_bridge.demos`` has a module for each.
     folder
         A folder that exists; all files go below it.
     limits

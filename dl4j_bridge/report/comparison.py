@@ -49,7 +49,7 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
         *listening.sections(folder, heard, part),
     ]
     if "drift" in result:
-        sections.append(("Free-running output over time", _drift(folder, result["drift"])))
+        sections.append(("Free-running output over time", over_time(folder, result["drift"])))
     if result["notes"]:
         sections.append(("Notes", "".join(page.paragraph(note) for note in result["notes"])))
     shown = {"settings": about["settings"], "versions": about["versions"]}
@@ -78,11 +78,12 @@ def _whole(value: float | None) -> str | None:
     return None if value is None else f"{value:,.0f}"
 
 
-def _drift(folder: Path, drift: dict[str, Any]) -> str:
+def over_time(folder: Path, drift: dict[str, Any]) -> str:
+    """Table and picture of what `drift.measure` followed."""
     rows = [{"from": "recording", **drift["recording"]}]
     rows += [{"from": f"{part['seconds']:.1f} s"} | part for part in drift["parts"]]
     table = page.table([{k: v for k, v in row.items() if k != "seconds"} for row in rows])
-    if len(drift["track"]) < 2:
+    if len(drift.get("track", ())) < 2:
         return table
     path = folder / "drift.png"
     plots.drift(path, drift)

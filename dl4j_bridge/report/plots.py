@@ -190,6 +190,15 @@ def drift(path: Path, drift: dict[str, Any]) -> None:
     save(path, drawn)
 
 
+def ratios(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Signal-to-noise ratio of the model and of what it is compared with."""
+    drawn, axes = figure(1 + 0.35 * len(rows))
+    _bars(axes, [(row["name"], row["snr_db"]) for row in rows], "%.1f")
+    axes.set_xlabel("signal-to-noise ratio (dB), longer is better")
+    axes.invert_yaxis()
+    save(path, drawn)
+
+
 def _bars(axes: Axes, values: list[tuple[str, float | None]], form: str) -> None:
     """Horizontal bars, the first in a colour of its own; none where there is no value."""
     heights = [np.nan if value is None else value for _, value in values]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dl4j_bridge import metrics
 from dl4j_bridge.audio import Recording
-from dl4j_bridge.config import TrainSettings
+from dl4j_bridge.config import TrainSettings, option
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.pairs import Pair, split
 from dl4j_bridge.tasks.interface import Interface, Metrics, Stretch
@@ -78,6 +78,9 @@ class FramesTask:
         """Make the task that the settings and these recordings ask for."""
         frames = settings.frames
         predicts = "next" if pairs[0].target is None else "target"
+        for name in ("input_noise", "scheduled_sampling") if predicts == "target" else ():
+            if getattr(frames, name):
+                raise InputError(option(name), "with a target", "wanted none: it is for what feeds on its own output")
         scale = Scale() if predicts == "target" else _scale(pairs)
         return cls(frames.frame, predicts, scale, frames.loss == "esr", frames.skip)
 

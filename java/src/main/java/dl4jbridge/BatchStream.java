@@ -14,6 +14,14 @@ public final class BatchStream {
         this.net = FusedLayers.sharing(net, net.getLayerWiseConfigurations().clone());
     }
 
+    /** Goes on from the state that training carries, or from an empty one; training's own is left as it is. */
+    public void goOnFrom(Network training, boolean empty) {
+        net.rnnClearPreviousState();
+        if (!empty) {
+            training.state().forEach((key, value) -> Network.putState(net, key, value));
+        }
+    }
+
     /** Reads {@code steps} of [batch, inputs, time] and writes as many of the outputs, likewise laid. */
     public void run(Tensor features, Tensor outputs, int steps) {
         outputs.firstSteps(steps).assign(net.rnnTimeStep(features.firstSteps(steps)));

@@ -156,6 +156,10 @@ public final class Network {
 
     /** Puts one array of {@link #state()} back. */
     public void restoreState(String key, Tensor value) {
+        putState(net, key, value);
+    }
+
+    static void putState(MultiLayerNetwork net, String key, Tensor value) {
         int slash = key.indexOf('/');
         Layer layer = net.getLayer(Integer.parseInt(key.substring(0, slash)));
         RecurrentLayer recurrent = (RecurrentLayer) layer;

@@ -1,0 +1,245 @@
+"""Next-frame regression: what made it saturate, explode and drift into noise, and what helps.
+
+Usage: python benchmarks/next_frame.py [--quick] [--json] [--audio DIR] [--plots DIR] [--seeds N] [--only PART ...]
+
+``tanh``: an output of tanh against a linear one, on targets scaled to their range and beyond. ``relu``: layers with
+ReLU against tanh, without clipping. Both are in PyTorch, and their MSE is a share of the variance. ``sizes``: frames of
+16,000 and of 200 samples and networks of several sizes, against what does without a network, and the time until drift.
+``drift``: the time until drift (see `drift.until`) without a mend and with each. Recordings: the package's riff, and
+for ``sizes`` speech (speech_8k.wav of --audio or $DL4J_BRIDGE_AUDIO).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import activations
+import numpy as np
+import numpy.typing as npt
+import rounds
+from activations import Cell, Update
+from rounds import Result
+from sides import Missing
+
+from dl4j_bridge import audio, comparing_next_frame, jvm, synthesis, training
+from dl4j_bridge.config import CompareSettings, preset
+from dl4j_bridge.report import canvas
+from dl4j_bridge.runfolder import RunFolder
+
+Row = dict[str, Any]
+Vectors = npt.NDArray[np.float32]
+
+# Of the drift: the riff that is learnt, how long the network then goes on by itself, and its size.
+RIFF_SECONDS, QUICK_FOLLOWED, FOLLOWED = 60.0, 20.0, 120.0
+SMALL: dict[str, Any] = {
+    "frame": 200,
+    "hidden": 128,
+    "patience": 1000,
+    "scheduled_sampling": 0.0,
+    "validate_every": 100,
+}
+QUICK_STEPS, STEPS = 150, 600
+NONE = "none"
+MENDS: dict[str, dict[str, Any]] = {
+    NONE: {},
+    "input noise 0.03": {"input_noise": 0.03},
+    "input noise 0.1": {"input_noise": 0.1},
+    "scheduled sampling 0.25": {"scheduled_sampling": 0.25},
+    "scheduled sampling 0.5": {"scheduled_sampling": 0.5},
+    "dropout 0.2": {"dropout": 0.2},
+}
+QUICK_MENDS = (NONE, "input noise 0.1", "scheduled sampling 0.5")
+# Of the sizes: frame, hidden, batch and steps. Few frames make few windows.
+SIZES = [(16000, 64, 4, 40), (200, 64, 16, 400), (200, 128, 16, 400), (200, 200, 16, 400)]
+QUICK_SIZES = [(200, 64, 16, 100), (16000, 32, 4, 6)]
+# Of the activations, in PyTorch.
+FRAME = 200
+QUICK_UPDATES, UPDATES = 60, 150
+
+
+def main() -> None:
+    asked = _options()
+    result = Result()
+    rounds.note_a_busy_machine(result.notes)
+    jvm.start()
+    parts = {"tanh": tanh, "relu": relu, "sizes": sizes, "drift": drifts}
+    for name, part in parts.items():
+        if not asked.only or name in asked.only:
+            try:
+                part(asked, result)
+            except Missing as e:
+                result.notes.append(f"{name} is left out: {e}")
+    columns = {"part": "part", "what": "what", "of": "of", "seed": "seed", "mse": "MSE", "snr_db": "SNR dB"}
+    columns |= {"drift": "drift after s", "followed": "followed s", "gradient": "largest gradient", "lost": "lost"}
+    rounds.show("next-frame regression", result, columns, asked.json)
+
+
+def tanh(asked: argparse.Namespace, result: Result) -> None:
+    """Train both outputs on targets of two scales: ``(x - mean) / (max - min)``, and eight times that."""
+    for scale in (1, 8):
+        x = np.float32(scale) * scaled_frames()
+        beyond, slope = out_of_reach(x)
+        for output in ("linear", "tanh"):
+            cell = Cell(output=output, layers=1, updater="Adam", learning_rate=0.01)
+            made = activations.updates(cell, x[:-1], x[1:], QUICK_UPDATES if asked.quick else UPDATES)
+            row: Row = {"part": "tanh", "what": f"{output} output", "of": f"values up to {np.abs(x).max():.2g}"}
+            row |= {"mse": _last(made) / float(x.var()), "gradient": max(u.gradient for u in made)}
+            result.rows.append(row | {"lost": f"{beyond:.1%} out of reach, slope {slope:.2f}"})
+
+
+def out_of_reach(x: Vectors) -> tuple[float, float]:
+    """Share of values that no tanh gives, and the mean slope of a tanh where it gives these values, or the nearest."""
+    return float(np.mean(np.abs(x) >= 1)), float(np.mean(1 - np.minimum(np.abs(x), 1) ** 2))
+
+
+def relu(asked: argparse.Namespace, result: Result) -> None:
+    """Train three layers with each activation, unclipped, with the optimiser of DL4J's example."""
+    curves: dict[str, list[Update]] = {}
+    x = scaled_frames()
+    for layer in ("tanh", "relu"):
+        made = activations.updates(Cell(layer), x[:-1], x[1:], QUICK_UPDATES if asked.quick else UPDATES)
+        curves[layer] = made
+        worst = max(u.gradient for u in made if np.isfinite(u.gradient))
+        row: Row = {"part": "relu", "what": f"{layer} in the layers", "of": f"{len(made)} updates", "gradient": worst}
+        typical = statistics.median(u.gradient for u in made)
+        result.rows.append(row | {"mse": _last(made) / float(x.var()), "lost": f"median gradient {typical:.2g}"})
+    result.ratios["relu/tanh largest gradient"] = result.rows[-1]["gradient"] / result.rows[-2]["gradient"]
+    if asked.plots:
+        _plot_relu(asked.plots, curves)
+
+
+def _last(made: list[Update]) -> float:
+    """Error of the last tenth of the updates."""
+    return statistics.median(u.loss for u in made[-max(len(made) // 10, 1) :])
+
+
+def sizes(asked: argparse.Namespace, result: Result) -> None:
+    """Train frames and networks of several sizes; each is judged as `compare` does."""
+    with tempfile.TemporaryDirectory() as folder:
+        recordings = {"riff": _riff(Path(folder), 240.0)}
+        speech = asked.audio and asked.audio / "speech_8k.wav"
+        if speech and speech.exists():
+            recordings["speech"] = speech
+        else:
+            result.notes.append("no speech_8k.wav in --audio: sizes on the riff alone")
+        for name, path in recordings.items():
+            known: set[int] = set()
+            for frame, hidden, batch, steps in QUICK_SIZES if asked.quick else SIZES:
+                options = SMALL | {"frame": frame, "hidden": hidden, "batch": batch, "steps": steps}
+                options |= {"validate_every": steps // 2}
+                rows, found, _ = _trained(path, options, QUICK_FOLLOWED if asked.quick else FOLLOWED)
+                what = {"part": "sizes", "of": f"{name}, frames of {frame}"}
+                for row in rows if frame not in known else rows[:1]:
+                    is_model = row["name"] == "model"
+                    drift = {"drift": found["until"], "followed": found["seconds"]} if is_model else {}
+                    named = f"3 x {hidden}" if is_model else row["name"]
+                    result.rows.append(what | {"what": named, "mse": row["mse"], "snr_db": row["snr_db"]} | drift)
+                known.add(frame)
+                rounds.stderr.print(f"{name}: {frame}, 3 x {hidden}: {rows[0]['mse']:.3g}, drift {found['until']}")
+
+
+def drifts(asked: argparse.Namespace, result: Result) -> None:
+    """Train on the riff without a mend and with each, and follow what each network then says by itself."""
+    lasted: dict[str, list[float]] = {}
+    curves: dict[str, list[dict[str, str]]] = {}
+    seconds = QUICK_FOLLOWED if asked.quick else FOLLOWED
+    with tempfile.TemporaryDirectory() as folder:
+        path = _riff(Path(folder), RIFF_SECONDS)
+        for seed in range(1, (1 if asked.quick else asked.seeds) + 1):
+            for name in QUICK_MENDS if asked.quick else MENDS:
+                options = SMALL | MENDS[name] | {"seed": seed, "steps": QUICK_STEPS if asked.quick else STEPS}
+                rows, found, log = _trained(path, options, seconds)
+                curves.setdefault(name, log)
+                stayed = seconds if found["until"] is None else float(found["until"])
+                lasted.setdefault(name, []).append(stayed)
+                row = {"part": "drift", "what": name, "of": "riff, frames of 200", "seed": seed, "mse": rows[0]["mse"]}
+                row |= {"snr_db": rows[0]["snr_db"], "drift": found["until"], "followed": seconds}
+                result.rows.append(row)
+                rounds.stderr.print(f"{name}, seed {seed}: MSE {rows[0]['mse']:.3g}, drift {found['until']}")
+    for name, stayed_for in lasted.items():
+        if name != NONE:
+            # A network that never was with the recording counts as one that was for a second.
+            result.ratios[f"{name}/{NONE}"] = _typical(stayed_for) / _typical(lasted[NONE])
+    if asked.plots:
+        _plot_drift(asked.plots, curves, lasted, seconds)
+
+
+def _typical(stayed: list[float]) -> float:
+    return max(statistics.median(stayed), 1.0)
+
+
+def _trained(path: Path, options: dict[str, Any], seconds: float) -> tuple[list[Row], Row, list[dict[str, str]]]:
+    """Rows of `compare`, its drift, and the log of the training."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        settings = preset("default", has_target=False, task="frames").with_options(options)
+        training.train(training.new_run([path], [], out, settings))
+        compared = comparing_next_frame.compare(out, path, CompareSettings(drift_seconds=seconds))
+        return compared["rows"], compared["drift"], RunFolder(out).read_log()
+
+
+def _riff(folder: Path, seconds: float) -> Path:
+    path = folder / "riff.wav"
+    audio.write(path, [synthesis.riff(seconds)], synthesis.CLASSIC_RATE, "PCM_16")
+    return path
+
+
+def scaled_frames() -> Vectors:
+    """The riff as ``(x - mean) / (max - min)``."""
+    x = synthesis.riff(20.0)
+    x = (x - x.mean()) / (x.max() - x.min())
+    return np.asarray(x[: x.size // FRAME * FRAME].reshape(-1, FRAME), np.float32)
+
+
+def _plot_relu(folder: Path, curves: dict[str, list[Update]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn, axes = canvas.figure()
+    for (name, made), colour in zip(curves.items(), (canvas.BLUE, canvas.ORANGE), strict=True):
+        axes.plot([u.gradient for u in made], color=colour, label=f"{name} in the layers")
+    axes.set_yscale("log")
+    axes.set_xlabel("update")
+    axes.set_ylabel("L2 norm of the gradient")
+    canvas.legend(axes)
+    canvas.save(folder / "next-frame-relu.png", drawn)
+
+
+def _plot_drift(
+    folder: Path, curves: dict[str, list[dict[str, str]]], lasted: dict[str, list[float]], seconds: float
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn, axes = canvas.figure()
+    for number, (name, stayed) in enumerate(lasted.items()):
+        axes.plot(stayed, [number] * len(stayed), "o", color=canvas.ORANGE if name == NONE else canvas.BLUE)
+    axes.set_yticks(range(len(lasted)), list(lasted))
+    axes.set_xlim(-seconds / 50, seconds * 1.02)
+    axes.set_xlabel(f"seconds until drift; {seconds:.0f} is: not within that time")
+    axes.invert_yaxis()
+    canvas.save(folder / "next-frame-drift.png", drawn)
+    drawn, axes = canvas.figure()
+    for name, log in curves.items():
+        judged = [(int(row["step"]), float(row["valid_mse"])) for row in log if row["valid_mse"]]
+        axes.plot(*zip(*judged, strict=True), label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("step (one update)")
+    axes.set_ylabel("validation MSE, the recording heard")
+    canvas.legend(axes)
+    canvas.save(folder / "next-frame-curves.png", drawn)
+
+
+def _options() -> argparse.Namespace:
+    parser = rounds.options(__doc__)
+    folder = os.environ.get("DL4J_BRIDGE_AUDIO")
+    parser.add_argument("--audio", type=Path, default=Path(folder) if folder else None, metavar="DIR")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write next-frame-*.png there")
+    parser.add_argument("--seeds", type=int, default=3, help="of the drift")
+    parser.add_argument("--only", nargs="+", choices=("tanh", "relu", "sizes", "drift"), metavar="PART")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

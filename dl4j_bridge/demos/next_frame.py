@@ -1,0 +1,61 @@
+"""A riff, learnt frame by frame, that the network then goes on playing by itself: without a mend and with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge import audio, comparing_next_frame, synthesis, tables, training
+from dl4j_bridge.config import CompareSettings, preset
+from dl4j_bridge.demos import Report, Say
+from dl4j_bridge.report import page, plots
+from dl4j_bridge.report import run as run_report
+
+SECONDS, FOLLOWED = 60.0, 30.0
+WITHOUT: dict[str, Any] = {"scheduled_sampling": 0.0}
+MENDED: dict[str, Any] = {"scheduled_sampling": 0.25}
+
+
+def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
+    """Make a recording, train without the mend and with it, compare, and draw; as `demos.run` has it."""
+    riff = folder / "riff.wav"
+    audio.write(riff, [synthesis.riff(SECONDS)], synthesis.CLASSIC_RATE, "PCM_16")
+    say(f"made {riff} (two seconds of plucked strings again and again)")
+    # A share of the time is for the network without the mend, which is quicker.
+    shares = {"without": 0.35, "run": 0.65}
+    compared: dict[str, dict[str, Any]] = {}
+    for name, options in (("without", WITHOUT), ("run", MENDED)):
+        spent = dict(limits)
+        if spent.get("minutes"):
+            spent["minutes"] *= shares[name]
+        say(f"training with scheduled sampling of {options['scheduled_sampling']:g}")
+        settings = preset("default", has_target=False, task="frames").with_options(options | spent)
+        job = training.new_run([riff], [], folder / name, settings)
+        result = training.train(job, report)
+        run_report.write(job)
+        if result["stopped_because"] == "interrupted":
+            return result
+        compare = CompareSettings(drift_seconds=FOLLOWED, wavs=folder / f"{name}-wavs")
+        compared[name] = comparing_next_frame.compare(folder / name, riff, compare)
+        say(f"free-running output {comparing_next_frame.in_words(compared[name]['drift'])}")
+    _write_report(folder, compared)
+    last = compared["run"]
+    return result | {
+        "rows": last["rows"],
+        "drift": {name: found["drift"]["until"] for name, found in compared.items()},
+        "title": tables.judged(last["samples"], last["part"]),
+        "output": str(folder / "run-wavs" / "free-running.wav"),
+        "report": str(folder / "report.html"),
+    }
+
+
+def _write_report(folder: Path, compared: dict[str, dict[str, Any]]) -> None:
+    sections = [("The recording", page.sound(folder / "run-wavs" / "target.wav", "the held-out part"))]
+    for name, title in (("without", "Without a mend"), ("run", "With scheduled sampling")):
+        bars = folder / f"{name}.png"
+        plots.ratios(bars, compared[name]["rows"])
+        heard = page.sound(folder / f"{name}-wavs" / "free-running.wav", "the network by itself")
+        said = page.paragraph(f"By itself it {comparing_next_frame.in_words(compared[name]['drift'])}.")
+        learnt = page.picture(folder / name / "loss.png", "squared error over steps")
+        sections.append((title, heard + said + page.cards([page.picture(bars, "signal-to-noise ratios"), learnt])))
+    page.write(folder / "report.html", "The next frame", sections)

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from dl4j_bridge import (
     audio,
     baselines,
+    comparing_frames,
     comparing_next_frame,
+    comparing_spectrogram,
     drift,
     files,
     generation,
@@ -83,23 +85,19 @@ def compare(
     """
     zip_path = modelfile.resolve(model)
     about = modelfile.read_about(zip_path)
-    if (about["task"], about["predicts"]) == ("frames", "target"):
-        from dl4j_bridge import comparing_frames
-
-        return comparing_frames.compare(model, source, target, settings, report, out)
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
     if (about["task"], about["predicts"]) == ("frames", "next"):
         return comparing_next_frame.compare(model, source, settings, report, out)
-    trained = pair_of_training(about, source, target)
-    check_settings(settings, source, trained is not None)
+    trained = _pair_of_training(about, source, target)
+    _check_settings(settings, source, trained is not None)
     if out:
         files.check_folder(out)
     pair = _pair(about, source, target, trained)
+    if about["task"] == "frames":
+        return comparing_frames.compare(zip_path, about, pair, trained, settings, report, out)
     if about["task"] == "spectrogram":
-        from dl4j_bridge import comparing_spectrogram
-
         return comparing_spectrogram.compare(zip_path, about, pair, trained, settings, report, out)
     part = _part(about, pair, trained)
     jvm.start()
@@ -178,7 +176,7 @@ def _part(about: dict[str, Any], pair: Pair, trained: dict[str, Any] | None) -> 
     return _Part(task, pair, about["rate"], x, y, 0, y.size, slice(None))
 
 
-def pair_of_training(about: dict[str, Any], source: Path, target: Path | None) -> dict[str, Any] | None:
+def _pair_of_training(about: dict[str, Any], source: Path, target: Path | None) -> dict[str, Any] | None:
     """What the model file says of these recordings, if it was trained with them."""
     hashes = (audio.sha256(source), audio.sha256(target) if target else None)
     for stored in about["pairs"]:
@@ -187,7 +185,7 @@ def pair_of_training(about: dict[str, Any], source: Path, target: Path | None) -
     return None
 
 
-def check_settings(settings: CompareSettings, source: Path, is_of_training: bool) -> None:
+def _check_settings(settings: CompareSettings, source: Path, is_of_training: bool) -> None:
     """Refuse what `compare` cannot do or could not write, before anything is computed."""
     validate_compare(settings)
     if settings.wavs:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, comparing, files, jvm, metrics, modelfile, pairs, training
+from dl4j_bridge import audio, jvm, metrics, modelfile, training
 from dl4j_bridge.baselines import numbers
 from dl4j_bridge.baselines.gaussian import GaussianBaseline
 from dl4j_bridge.baselines.pytorch_regression import PytorchRegression
 from dl4j_bridge.codec import LINEAR, MULAW
-from dl4j_bridge.config import CompareSettings, DataSettings, TrainSettings
+from dl4j_bridge.config import CompareSettings, TrainSettings
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Pair
@@ -31,14 +31,28 @@ BLOCK = 1 << 14
 
 
 def compare(
-    model: Path,
-    source: Path,
-    target: Path | None,
+    zip_path: Path,
+    about: dict[str, Any],
+    pair: Pair,
+    trained: dict[str, Any] | None,
     settings: CompareSettings,
     report: Callable[[int, int], None],
     out: Path | None,
 ) -> dict[str, Any]:
-    """Do what `comparing.compare` does, which see, for a model that gives numbers.
+    """Do what `comparing.compare` does, for a model that gives numbers.
+
+    Parameters
+    ----------
+    zip_path
+        The model.
+    about
+        What it says of itself.
+    pair
+        The recordings, opened with its rate and delay.
+    trained
+        What `about` says of these recordings, if the model was trained with them.
+    settings, report, out
+        As for `comparing.compare`; all is checked.
 
     Returns
     -------
@@ -47,15 +61,7 @@ def compare(
         rows ``8-bit-mulaw`` and ``8-bit-linear`` are the target itself in 8 bits: no network of 8-bit samples can be
         better. They have no parameters and no speed.
     """
-    zip_path = modelfile.resolve(model)
-    about = modelfile.read_about(zip_path)
-    if target is None:
-        raise InputError(model, "a model of an effect", "wanted a --target: it turns an input into a target")
-    trained = comparing.pair_of_training(about, source, target)
-    comparing.check_settings(settings, source, trained is not None)
-    if out:
-        files.check_folder(out)
-    part = _part(about, source, target, trained)
+    part = _part(about, pair, trained)
     jvm.start()
     loaded = modelfile.load(zip_path)
     judge = _Judge(part, settings.wavs, report)
@@ -93,7 +99,7 @@ def compare(
 
         where = slice(part.start, part.end)
         heard_there = excerpt.of_frames(loaded.network, part.task, part.x, part.y, where, part.rate)
-        comparison.write(out, f"Comparison on {source.name}", result, heard_there, about)
+        comparison.write(out, f"Comparison on {pair.input.path.name}", result, heard_there, about)
     return result
 
 
@@ -110,16 +116,11 @@ class _Part:
     end: int
 
 
-def _part(about: dict[str, Any], source: Path, target: Path, trained: dict[str, Any] | None) -> _Part:
+def _part(about: dict[str, Any], pair: Pair, trained: dict[str, Any] | None) -> _Part:
     task = FramesTask.from_dict(about)
-    channel = about["settings"]["data"]["channel"]
-    for path in (source, target):
-        channel = audio.channel_if_there(path, channel)
-    delay = (trained or about["pairs"][0])["delay"]
-    pair = pairs.open_pair(source, target, DataSettings(about["rate"], channel, align=str(delay)))
     x, y = task.signals(pair)
     if not len(y):
-        raise InputError(source, f"{pair.length} samples", f"wanted {task.frame} or more: one frame")
+        raise InputError(pair.input.path, f"{pair.length} samples", f"wanted {task.frame} or more: one frame")
     start, end = trained["split"]["test"] if trained else (0, len(y) * task.hop)
     return _Part(task, pair, about["rate"], x, y, start // task.hop, end // task.hop)
 

@@ -42,8 +42,9 @@ from dl4j_bridge.config import (
     TrainSettings,
     validate_generate,
 )
+from dl4j_bridge.console import stderr
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.progress import announce, checks_progress, samples_progress, stderr, training_progress
+from dl4j_bridge.progress import announce, checks_progress, samples_progress, training_progress
 from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.samples import SamplesTask
 

@@ -120,7 +120,7 @@ NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
 
 
 def _talk(verbose: bool | None) -> bool | None:
-    """Set how much is said, for `progress` and `jvm`, which are not imported yet."""
+    """Set how much is said, for `console` and `jvm`, which are not imported yet."""
     if verbose is not None:
         import logging
 
@@ -237,7 +237,7 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
     from rich.markup import escape
 
     from dl4j_bridge import tables
-    from dl4j_bridge.progress import stderr
+    from dl4j_bridge.console import stderr
 
     folder = shlex.quote(result["run"])
     if result["stopped_because"] == "interrupted":
@@ -474,7 +474,8 @@ def demo(
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import demos
-    from dl4j_bridge.progress import stderr, training_progress
+    from dl4j_bridge.console import stderr
+    from dl4j_bridge.progress import training_progress
     from dl4j_bridge.runfolder import RunFolder
 
     config.check_task(task, demos.NAMES)
@@ -554,7 +555,7 @@ def _given(kind: Any, **options: Any) -> Any:
 
 
 def _print_notes(result: dict[str, Any]) -> None:
-    from dl4j_bridge.progress import stderr
+    from dl4j_bridge.console import stderr
 
     for note in result["notes"]:
         stderr.print(f"note: {note}", soft_wrap=True, markup=False)
@@ -605,7 +606,7 @@ def _print_findings(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from dl4j_bridge.progress import stderr
+    from dl4j_bridge.console import stderr
 
     console = Console()
     for finding in result["findings"]:

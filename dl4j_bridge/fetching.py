@@ -131,7 +131,7 @@ def _mirror_of_maven() -> str | None:
 def _progress(size: int, count: int) -> Iterator[Show]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from dl4j_bridge.progress import stderr
+    from dl4j_bridge.console import stderr
 
     stderr.print(
         f"fetching {count} jars of DL4J, {size / 1e6:.0f} MB, once, from {mirror()}", soft_wrap=True, markup=False

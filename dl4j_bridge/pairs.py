@@ -133,7 +133,7 @@ def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
         if hop > 1:
             fits = split(pair.length // hop - (pair.target is None))["train"][1]
             # A validation and a test part take a frame each.
-            instead = f"--length {fits} --tbptt {fits}" if fits > 1 else f"a smaller --frame than {hop}"
+            instead = f"--length {fits} --tbptt {fits}" if fits > 1 else f"shorter time steps than {hop} samples"
         raise InputError(
             pair.input.path, f"{pair.length} samples at {pair.rate} Hz", f"wanted {wanted} or more, or {instead}"
         )

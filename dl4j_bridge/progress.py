@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dl4j_bridge import tables, training
-
-# Silent where only errors are wanted, as with --quiet.
-stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j_bridge").isEnabledFor(logging.WARNING))
+from dl4j_bridge.console import stderr
 
 # Seconds between two lines where stderr is no terminal.
 LINE_EVERY = 10.0

@@ -83,7 +83,7 @@ def test_what_a_run_writes(trained):
     assert [row["step"] for row in rows if row["valid_esr"]] == ["20", "40", "60"]
     assert float(rows[-1]["valid_esr"]) < 0.95 * float(rows[19]["valid_esr"])
     stored = json.loads((trained / "run.json").read_text())
-    assert stored["settings"]["frames"] == {"frame": 1, "loss": "esr", "skip": True, "warm_up": 200}
+    assert stored["settings"]["frames"].items() >= {"frame": 1, "loss": "esr", "skip": True, "warm_up": 200}.items()
     assert stored["pairs"][0]["delay"] == DELAY
     page = (trained / "report.html").read_text()
     assert "ESR" in page
@@ -269,7 +269,7 @@ def test_bad_input_gets_one_line(trained, pair, tmp_path):
         (["train", *files, "--frame", 2], "--frame: with --task samples; wanted --task frames"),
         (["train", "--task", "frames", *files, "--frame", 2], "wanted --frame 1: it filters samples"),
         (["train", "--task", "frames", *files, "--frame", 0], "--frame: 0; wanted 1 to"),
-        (["train", "--task", "frames", *files, "--frame", 5000, "--loss", "mse"], "or a shorter --length than 2000"),
+        (["train", "--task", "frames", *files, "--frame", 5000, "--loss", "mse"], "or --length 6 --tbptt 6"),
         (["train", "--task", "frames", *files, "--preset", "posted"], "wanted --task samples"),
         (["generate", "--model", trained, "--output", tmp_path / "y.wav"], "use it with: dl4j-bridge process"),
         (["compare", "--model", trained, "--input", pair[0]], "wanted a --target"),

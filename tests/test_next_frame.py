@@ -223,7 +223,7 @@ def test_a_recording_too_short_for_the_frames_says_what_fits_and_that_fits(riff,
     assert said.startswith("--length ")
     run_ok(*train, *said.split(), "--hidden", 4, "--batch", 1)
     refused = run(*train[:-4], "--frame", 40_000, "--out", tmp_path / "other", "--steps", 1)
-    assert "a smaller --frame than 40000" in refused.error
+    assert "shorter time steps than 40000 samples" in refused.error
     assert not (tmp_path / "other").exists()
 
 

@@ -36,10 +36,12 @@ def write(folder: Path, title: str, result: dict[str, Any], heard: Excerpt, abou
     part = "the held-out test part" if result["part"] == "test" else "the recordings"
     caption = "The model against baselines that were fitted on the same training part."
     if "bits" in result["rows"][0]:
+        shows = "bits per sample and signal-to-noise ratios"
         caption += " No bar: no distribution, or exact."
     else:
+        shows = "signal-to-noise ratios"
         caption += " 8-bit: the target itself in 8 bits, which no network of 8-bit samples can better."
-    picture = page.picture(bars, "signal-to-noise ratios of all rows", caption)
+    picture = page.picture(bars, shows, caption)
     table = page.table([_row(row) for row in result["rows"]])
     sections = [
         (

@@ -80,8 +80,13 @@ def _curves(run: Run) -> str:
 
 def _curves_of_squares(run: Run, log: list[dict[str, str]]) -> str:
     path = run.folder.path / "loss.png"
-    plots.squared_error(path, log, run.task.learnt[0], run.task.loss)
-    return page.cards([page.picture(path, "squared error over steps", "Loss of training and validation.")])
+    # The squares of training are weighed by the segment's power, as ESR is.
+    weighed = isinstance(run.task, FramesTask) and run.task.weighed
+    plots.squared_error(path, log, run.task.learnt[0], "esr" if weighed else run.task.loss)
+    caption = "Loss of training" + (
+        ", and ESR of the validation without pre-emphasis." if weighed else " and validation."
+    )
+    return page.cards([page.picture(path, "squared error over steps", caption)])
 
 
 def _baselines(run: Run) -> dict[str, float]:

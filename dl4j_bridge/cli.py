@@ -496,9 +496,7 @@ def demo(
     else:
         _print_rows(result["rows"], result["title"])
         print(f"listen: {result['output']}\nlook:   {result['report']}")
-        stderr.print(
-            "next:\n  dl4j-bridge train --input YOUR_DRY.wav --target YOUR_WET.wav --out runs/mine", soft_wrap=True
-        )
+        stderr.print(f"next:\n  dl4j-bridge train {demos.YOURS[task]} --out runs/mine", soft_wrap=True)
     _print_json(as_json, result)
     if interrupted:
         raise typer.Exit(130)

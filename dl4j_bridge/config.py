@@ -322,8 +322,12 @@ _OF_TASK: dict[tuple[str, bool], dict[str, Any]] = {
         "tbptt": 500,
         "length": 2000,
         "loss": "esr",
-        "learning_rate": 0.002,
+        "learning_rate": 0.005,
         "warm_up": 200,
+        # Steps are short, and so are 8,000 samples at 44.1 kHz: a quiet passage would stop the training.
+        "validate_every": 250,
+        "validation_samples": 44100,
+        "patience": 12,
     },
     ("frames", False): {"layers": 3, "hidden": 128, "frame": 200, "length": 50, "batch": 16, "learning_rate": 0.003},
     ("spectrogram", True): {

@@ -20,6 +20,14 @@ _MODULES = {task: task.replace("-", "_") for task in TASKS}
 # Of --task frames without a target.
 _MODULES["next-frame"] = "next_frame"
 NAMES = tuple(_MODULES)
+# What to type with one's own recordings.
+YOURS = {
+    "samples": "--input YOUR_DRY.wav --target YOUR_WET.wav",
+    "language-model": "--task language-model --input YOUR_FOLDER",
+    "frames": "--task frames --input YOUR_DRY.wav --target YOUR_WET.wav",
+    "next-frame": "--task frames --input YOUR.wav",
+    "spectrogram": "--task spectrogram --mask --input YOUR_MIXTURE.wav --target YOUR_STEM.wav",
+}
 
 
 def run(task: str, folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:

@@ -90,6 +90,8 @@ def compare(
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
     if (about["task"], about["predicts"]) == ("frames", "next"):
         return comparing_next_frame.compare(model, source, settings, report, out)
+    if settings.pytorch and about["task"] == "spectrogram":
+        raise InputError("--pytorch", "with a model of --task spectrogram", "wanted one of 8-bit samples")
     trained = _pair_of_training(about, source, target)
     _check_settings(settings, source, trained is not None)
     if out:

@@ -60,8 +60,6 @@ def compare(
         ``sdr_db`` allows the stem a filter of 512 taps. ``border_jump`` is how far the spectrum jumps at the borders of
         windows, as a multiple of its usual jump.
     """
-    if settings.pytorch:
-        raise InputError("--pytorch", "with a model of --task spectrogram", "wanted one of 8-bit samples")
     task = tasks.from_dict(about)
     assert isinstance(task, SpectrogramTask)
     part = _part(task, about["settings"]["network"]["tbptt"], pair, trained)
@@ -261,11 +259,12 @@ def _judged(part: _Part, name: str, separate: Separate) -> tuple[dict[str, Any],
 
 def _ratios(stem: Sound, sound: Sound) -> tuple[float | None, float | None]:
     """SI-SDR and SDR in dB; None where silence leaves no ratio."""
-    import fast_bss_eval
+    # The package's own choice between NumPy and PyTorch fails where there is no PyTorch (0.1.4).
+    from fast_bss_eval import numpy as bss_eval
 
     if not np.any(stem) or not np.any(sound):
         return None, None
     both = np.asarray(stem, np.float64)[None], np.asarray(sound, np.float64)[None]
-    found = (float(fast_bss_eval.si_sdr(*both)[0]), float(fast_bss_eval.sdr(*both)[0]))
+    found = (float(bss_eval.si_sdr(*both)[0]), float(bss_eval.sdr(*both)[0]))
     si_sdr, sdr = (value if math.isfinite(value) else None for value in found)
     return si_sdr, sdr

@@ -9,7 +9,6 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import fast_bss_eval
 import numpy as np
 import pytest
 import scipy.signal
@@ -257,7 +256,8 @@ def test_a_comparison_has_every_row_and_its_figures_are_those_of_the_wavs(traine
     np.testing.assert_allclose(stem, x[begin : end - 192], atol=1 / 2**15)
     for name in ("mixture", "oracle-ratio"):
         sound, _ = soundfile.read(tmp_path / "wavs" / f"{name}.wav")
-        wanted = float(fast_bss_eval.si_sdr(stem[None], sound[None])[0])
+        scaled = np.dot(stem, sound) / np.dot(stem, stem) * stem
+        wanted = 10 * np.log10(np.sum(scaled**2) / np.sum((sound - scaled) ** 2))
         assert rows[name]["si_sdr_db"] == pytest.approx(wanted, abs=0.05)
     assert done.json["samples"] == stem.size
     page = (tmp_path / "page" / "report.html").read_text()

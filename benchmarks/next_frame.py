@@ -26,7 +26,7 @@ from activations import Cell, Update
 from rounds import Result
 from sides import Missing
 
-from dl4j_bridge import audio, comparing_next_frame, jvm, synthesis, training
+from dl4j_bridge import audio, comparing, jvm, synthesis, training
 from dl4j_bridge.config import CompareSettings, preset
 from dl4j_bridge.report import canvas
 from dl4j_bridge.runfolder import RunFolder
@@ -179,7 +179,7 @@ def _trained(path: Path, options: dict[str, Any], seconds: float) -> tuple[list[
         out = Path(folder) / "run"
         settings = preset("default", has_target=False, task="frames").with_options(options)
         training.train(training.new_run([path], [], out, settings))
-        compared = comparing_next_frame.compare(out, path, CompareSettings(drift_seconds=seconds))
+        compared = comparing.compare(out, path, None, CompareSettings(drift_seconds=seconds))
         return compared["rows"], compared["drift"], RunFolder(out).read_log()
 
 

@@ -29,13 +29,7 @@ from dl4j_bridge import (
 from dl4j_bridge.baselines import Baseline, Markov, Prediction
 from dl4j_bridge.baselines.pytorch_lstm import PytorchLstm, import_torch
 from dl4j_bridge.codec import DeEmphasis
-from dl4j_bridge.config import (
-    CompareSettings,
-    DataSettings,
-    GenerateSettings,
-    TrainSettings,
-    validate_compare,
-)
+from dl4j_bridge.config import CompareSettings, DataSettings, GenerateSettings, TrainSettings, validate_compare
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import SampleStream
 from dl4j_bridge.pairs import Pair
@@ -88,15 +82,17 @@ def compare(
     if (about["predicts"] == "next") != (target is None):
         wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
-    if (about["task"], about["predicts"]) == ("frames", "next"):
-        return comparing_next_frame.compare(model, source, settings, report, out)
-    if settings.pytorch and about["task"] == "spectrogram":
-        raise InputError("--pytorch", "with a model of --task spectrogram", "wanted one of 8-bit samples")
+    next_frame = (about["task"], about["predicts"]) == ("frames", "next")
+    if settings.pytorch and (next_frame or about["task"] == "spectrogram"):
+        of = "frames" if next_frame else "--task spectrogram"
+        raise InputError("--pytorch", f"with a model of {of}", "wanted one of 8-bit samples")
     trained = _pair_of_training(about, source, target)
     _check_settings(settings, source, trained is not None)
     if out:
         files.check_folder(out)
     pair = _pair(about, source, target, trained)
+    if next_frame:
+        return comparing_next_frame.compare(zip_path, about, pair, settings, report, out)
     if about["task"] == "frames":
         return comparing_frames.compare(zip_path, about, pair, trained, settings, report, out)
     if about["task"] == "spectrogram":
@@ -121,9 +117,7 @@ def compare(
         "part": "test" if trained else "all",
         "samples": part.end - part.start,
         "notes": list(part.pair.notes),
-        "wavs": settings.wavs and str(settings.wavs),
-        "plot": settings.plot and str(settings.plot),
-        "report": out and str(out / "report.html"),
+        **settings.written(out),
     }
     if target is None and settings.drift_seconds:
         result["drift"] = _drift(stream, part, settings.drift_seconds, about)
@@ -206,8 +200,7 @@ def _check_settings(settings: CompareSettings, source: Path, is_of_training: boo
 def fitted_when_trained(task: SamplesTask, stored: modelfile.Arrays) -> Iterator[tuple[str, Baseline]]:
     """Baselines of a model file, with the names of their rows."""
     for kind in baselines.ALL:
-        prefix = f"{kind.name}/"
-        kept = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        kept = baselines.kept(stored, kind.name)
         if not kept and kind is not baselines.Copy:
             continue  # the model was trained before there was this baseline
         rows: dict[str, Baseline] = {kind.name: kind(task.codec)}
@@ -236,8 +229,8 @@ def _of_baseline(baseline: Baseline, part: _Part) -> Iterator[Prediction]:
 
 def _trained_twin(about: dict[str, Any], part: _Part, steps: int) -> PytorchLstm:
     settings = TrainSettings.from_dict(about["settings"])
-    made = about.get("training", about.get("run_state", {})).get("step") or steps
-    twin = PytorchLstm(part.task.codec, settings.network, settings.run, min(steps, made))
+    steps = min(steps, modelfile.steps_made(about) or steps)
+    twin = PytorchLstm(part.task.codec, settings.network, settings.run, steps)
     twin.fit([(part.x[part.learnt], part.y[part.learnt])])
     return twin
 

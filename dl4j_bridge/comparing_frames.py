@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, jvm, metrics, modelfile, training
+from dl4j_bridge import audio, baselines, jvm, metrics, modelfile, training
 from dl4j_bridge.baselines import numbers
 from dl4j_bridge.baselines.gaussian import GaussianBaseline
 from dl4j_bridge.baselines.pytorch_regression import PytorchRegression
@@ -86,9 +86,7 @@ def compare(
         "part": "test" if trained else "all",
         "samples": end - begin,
         "notes": list(part.pair.notes),
-        "wavs": settings.wavs and str(settings.wavs),
-        "plot": settings.plot and str(settings.plot),
-        "report": out and str(out / "report.html"),
+        **settings.written(out),
     }
     if settings.plot:
         from dl4j_bridge.report import plots
@@ -129,8 +127,7 @@ def _fitted(stored: modelfile.Arrays) -> list[GaussianBaseline]:
     """Baselines of the model file; those that an older version did not fit are left out."""
     found = []
     for baseline in numbers.unfitted():
-        prefix = f"{baseline.name}/"
-        kept = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        kept = baselines.kept(stored, baseline.name)
         if kept:
             baseline.restore(kept)
             found.append(baseline)
@@ -150,8 +147,7 @@ def _of_network(network: Network, part: _Part, progress: Callable[[int], None]) 
 
 def _trained_twin(about: dict[str, Any], part: _Part, steps: int) -> PytorchRegression:
     settings = TrainSettings.from_dict(about["settings"])
-    made = about.get("training", about.get("run_state", {})).get("step") or steps
-    twin = PytorchRegression(part.task, settings, min(steps, made))
+    twin = PytorchRegression(part.task, settings, min(steps, modelfile.steps_made(about) or steps))
     signals = part.x, part.y
     twin.fit(training.part(signals, "train"), training.part(signals, "valid"))
     return twin

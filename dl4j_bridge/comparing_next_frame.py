@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import audio, drift, files, generation, jvm, modelfile, pairs, training
-from dl4j_bridge.config import CompareSettings, DataSettings, validate_compare
+from dl4j_bridge import audio, drift, generation, jvm, modelfile, training
+from dl4j_bridge.config import CompareSettings
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask, Vectors
 
 Floats = npt.NDArray[np.float64]
@@ -77,26 +78,28 @@ class LinearPrediction:
 
 
 def compare(
-    model: Path,
-    source: Path,
+    zip_path: Path,
+    about: dict[str, Any],
+    pair: Pair,
     settings: CompareSettings,
-    report: Callable[[int, int], None] = lambda done, total: None,
-    out: Path | None = None,
+    report: Callable[[int, int], None],
+    out: Path | None,
 ) -> dict[str, Any]:
     """Judge a model of next frames on the held-out part of a recording, and let it feed on its own output.
 
     Parameters
     ----------
-    model
-        Run folder or model zip.
-    source
-        A recording; what is no network learns from its training part, whether or not the model did.
-    settings
-        What to do beside the table.
+    zip_path
+        The model.
+    about
+        What it says of itself.
+    pair
+        A recording, opened with its rate. What is no network learns from its training part, whether or not the model
+        did.
+    settings, out
+        As for `comparing.compare`; all is checked.
     report
         Called with the rows done and all rows.
-    out
-        Folder of ``report.html``, there or to be made; no report if not given.
 
     Returns
     -------
@@ -105,18 +108,13 @@ def compare(
         ``wavs``, ``plot`` and ``report`` as `comparing.compare` has them, and ``drift``: what `drift.measure` gives,
         ``until`` (`drift.until`: in seconds, None if it stayed) and ``seconds`` (how long it was followed).
     """
-    zip_path = modelfile.resolve(model)
-    about = modelfile.read_about(zip_path)
-    _check(settings, out)
     task, rate = FramesTask.from_dict(about), about["rate"]
-    channel = audio.channel_if_there(source, about["settings"]["data"]["channel"])
-    pair = pairs.open_pair(source, None, DataSettings(rate, channel))
     x, y = task.signals(pair)
     where = training.part_of(len(y), "test")
     learnt = task.to_samples(training.part((x, y), "train")[0])
     if where.stop == where.start or not learnt.size:
         wanted = f"wanted {20 * task.frame} or more: frames of {task.frame} for every part"
-        raise InputError(source, f"{pair.length} samples at {rate} Hz", wanted)
+        raise InputError(pair.input.path, f"{pair.length} samples at {rate} Hz", wanted)
     jvm.start()
     loaded = modelfile.load(zip_path)
     begin = max(where.start - training.WARM_UP, 0)
@@ -147,9 +145,7 @@ def compare(
         "part": "test",
         "samples": sounds["target"].size,
         "notes": list(pair.notes),
-        "wavs": settings.wavs and str(settings.wavs),
-        "plot": settings.plot and str(settings.plot),
-        "report": out and str(out / "report.html"),
+        **settings.written(out),
     }
     if settings.drift_seconds:
         own = list(generation.feed_back(loaded, x[begin : where.start], settings.drift_seconds))
@@ -164,7 +160,7 @@ def compare(
 
         plots.ratios(settings.plot, rows)
     if out:
-        _write_report(out, f"Comparison on {source.name}", result, sounds, rate)
+        _write_report(out, f"Comparison on {pair.input.path.name}", result, sounds, rate)
     return result
 
 
@@ -176,19 +172,6 @@ def followed(task: FramesTask, own: Floats, learnt: Floats, rate: int) -> dict[s
         "until": drift.until(own, learnt, rate),
         "seconds": own.size / rate,
     }
-
-
-def _check(settings: CompareSettings, out: Path | None) -> None:
-    validate_compare(settings)
-    if settings.pytorch:
-        raise InputError("--pytorch", "with a model of frames", "wanted one of 8-bit samples")
-    if settings.plot:
-        if settings.plot.suffix != ".png":
-            raise InputError(settings.plot, f"ending {settings.plot.suffix or 'missing'}", "wanted .png")
-        files.check_writable(settings.plot)
-    for folder in (settings.wavs, out):
-        if folder:
-            files.check_folder(folder)
 
 
 def _write_report(folder: Path, title: str, result: dict[str, Any], sounds: dict[str, Floats], rate: int) -> None:

@@ -81,9 +81,7 @@ def compare(
         "part": "test" if trained else "all",
         "samples": part.size,
         "notes": list(pair.notes),
-        "wavs": settings.wavs and str(settings.wavs),
-        "plot": settings.plot and str(settings.plot),
-        "report": out and str(out / "report.html"),
+        **settings.written(out),
     }
     if settings.wavs:
         settings.wavs.mkdir(exist_ok=True)

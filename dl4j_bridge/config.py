@@ -297,6 +297,11 @@ class CompareSettings:
         default=5.0, metadata={"help": "Audio to draw from a next-sample model to see whether it drifts; 0 for none."}
     )
 
+    def written(self, out: Path | None) -> dict[str, str | None]:
+        """Name what a comparison writes: ``wavs``, ``plot`` and, in `out`, ``report``; None for what it does not."""
+        files = {"wavs": self.wavs, "plot": self.plot, "report": out and out / "report.html"}
+        return {name: None if file is None else str(file) for name, file in files.items()}
+
 
 # What DL4J's character example (GravesLSTMCharModellingExample) says, read with today's DL4J.
 _POSTED = {

@@ -47,6 +47,11 @@ def snr_db(error_to_signal: float | None) -> float | None:
     return -10 * math.log10(error_to_signal) if error_to_signal else None
 
 
+def bits_of_error(before: float, now: float) -> float:
+    """How many bits a mean squared error has fallen by: one for half its root."""
+    return 0.5 * math.log2(max(before, 1e-30) / max(now, 1e-30))
+
+
 def entropy_bits(indices: npt.NDArray[np.uint8]) -> float:
     """Order-0 entropy of a stretch of classes, in bits per sample."""
     p = np.bincount(indices, minlength=256) / indices.size

@@ -123,6 +123,11 @@ def read_about(path: Path) -> dict[str, Any]:
         return _read_about(path, z)
 
 
+def steps_made(about: dict[str, Any]) -> int | None:
+    """Give the steps behind a best or a last network; None where the file does not say."""
+    return about.get("training", about.get("run_state", {})).get("step") or None
+
+
 def load(path: Path) -> Model:
     """Check a zip and load all of it; the JVM must be running."""
     with _checked(path) as z:

@@ -68,7 +68,7 @@ def process(
     loaded = modelfile.load(zip_path)
     rate = about["rate"]
     length = recording.length_at(rate)
-    processed = _processed(loaded, recording.blocks(rate, min(settings.chunk, audio.BLOCK)), length, settings, report)
+    processed = _processed(loaded, recording.blocks(rate, settings.chunk), length, settings, report)
     began = time.perf_counter()
     blocks = audio.resampled(processed, rate, recording.rate, recording.frames)
     count = audio.write(output, blocks, recording.rate, subtype)

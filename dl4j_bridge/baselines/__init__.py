@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dl4j_bridge.baselines.base import Baseline, Prediction, Stretch
+from dl4j_bridge.baselines.base import Baseline, Prediction, Stretch, kept
 from dl4j_bridge.baselines.constant import Constant
 from dl4j_bridge.baselines.copy import Copy
 from dl4j_bridge.baselines.fir import Fir
@@ -27,4 +27,5 @@ __all__ = [
     "Prediction",
     "Stretch",
     "WienerHammerstein",
+    "kept",
 ]

@@ -48,6 +48,12 @@ def blocks(stretches: list[Stretch], memory: int = 0) -> Iterator[tuple[Indices,
             yield x[max(start - memory, 0) : end], y[start:end]
 
 
+def kept(stored: Arrays, name: str) -> Arrays:
+    """Give what a model file keeps of the baseline `name`, as `Baseline.restore` takes it; empty if it has none."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): array for key, array in stored.items() if key.startswith(prefix)}
+
+
 class Baseline(ABC):
     """Fitted once, then applied to any stretch.
 

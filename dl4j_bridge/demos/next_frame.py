@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing_next_frame, synthesis, tables, training
+from dl4j_bridge import audio, comparing, comparing_next_frame, synthesis, tables, training
 from dl4j_bridge.config import CompareSettings, preset
 from dl4j_bridge.demos import Report, Say
 from dl4j_bridge.report import page, plots
@@ -36,7 +36,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
         if result["stopped_because"] == "interrupted":
             return result
         compare = CompareSettings(drift_seconds=FOLLOWED, wavs=folder / f"{name}-wavs")
-        compared[name] = comparing_next_frame.compare(folder / name, riff, compare)
+        compared[name] = comparing.compare(folder / name, riff, None, compare)
         say(f"free-running output {comparing_next_frame.in_words(compared[name]['drift'])}")
     _write_report(folder, compared)
     last = compared["run"]

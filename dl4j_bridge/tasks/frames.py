@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -173,7 +172,7 @@ class FramesTask:
 
     def bits_gained(self, before: float, now: float) -> float:
         """How many bits a value's error has lost: one for half the error."""
-        return 0.5 * math.log2(max(before, 1e-30) / max(now, 1e-30))
+        return metrics.bits_of_error(before, now)
 
 
 def _scale(pairs: list[Pair]) -> Scale:

@@ -2,6 +2,7 @@ package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import java.util.function.Function;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -193,12 +194,14 @@ final class Recurrence {
         int n = size * inputs;
         float[] columns = turning[gate].atLeast(n).from;
         Memory.get(weights.input.view(), (long) gate * n, columns, n);
-        Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
         float[] bias = new float[size];
         Memory.get(weights.bias.view(), (long) gate * size, bias, size);
-        for (int k = 0; k < inputs; k++) {
-            addRow(bias, 0, inputRows, (k * GATES + gate) * size, size);
+        for (int j = 0; j < size; j++) {
+            for (int i = j * inputs; i < (j + 1) * inputs; i++) {
+                columns[i] += bias[j];
+            }
         }
+        Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
     }
 
     /** The output of the last step, [batch, size]. */
@@ -281,38 +284,37 @@ final class Recurrence {
     /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */
     private void sumClasses(int gate, Weights gradients, Scratch[] scratch) {
         int n = inputs * size;
-        float[] sums = scratch[0].classSums[gate];
-        for (int p = 1; p < parts.length; p++) {
-            PointwiseMath.add(scratch[p].classSums[gate], sums, n);
+        float[] sums = turning[gate].atLeast(n).from;
+        float[] columns = turning[gate].to;
+        float[] bias = new float[size];
+        for (int k = 0; k < inputs; k++) {
+            float[] sum = scratch[0].classSums[gate][k];
+            for (int p = 1; p < parts.length; p++) {
+                PointwiseMath.add(scratch[p].classSums[gate][k], sum, size);
+            }
+            PointwiseMath.add(sum, bias, size);
+            System.arraycopy(sum, 0, sums, k * size, size);
         }
-        float[] columns = turning[gate].atLeast(n).to;
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
         Memory.put(gradients.input.view(), (long) gate * n, columns, n);
-    }
-
-    private static void addRow(float[] from, int at, float[] to, int toAt, int n) {
-        for (int i = 0; i < n; i++) {
-            to[toAt + i] += from[at + i];
-        }
+        Memory.put(gradients.bias.view(), (long) gate * size, bias, size);
     }
 
     private void biasAndPeepholeGradients(Weights gradients) {
-        float[] bias = new float[GATES * size];
-        float[][] peepholes = new float[3][size];
+        for (int g = 0; classes == null && g < GATES; g++) {
+            putUnits(g, part -> part.biasSum, gradients.bias, 0);
+        }
+        for (int k = 0; k < 3; k++) {
+            putUnits(k, part -> part.peepholeSum, gradients.recurrent, (long) GATES * size * size);
+        }
+    }
+
+    private void putUnits(int vector, Function<Part, float[][]> sums, Memory gradient, long at) {
+        float[] units = new float[size];
         for (Part part : parts) {
-            for (int g = 0; g < GATES; g++) {
-                part.addUnits(part.biasSum[g], bias, g * size);
-            }
-            for (int k = 0; k < 3; k++) {
-                part.addUnits(part.peepholeSum[k], peepholes[k], 0);
-            }
+            part.addUnits(sums.apply(part)[vector], units);
         }
-        gradients.bias.view().put(bias);
-        FloatBuffer view = gradients.recurrent.view();
-        view.position(GATES * size * size);
-        for (float[] peephole : peepholes) {
-            view.put(peephole);
-        }
+        Memory.put(gradient.view(), at + (long) vector * size, units, size);
     }
 
     /** Working memory of one part. */
@@ -322,7 +324,7 @@ final class Recurrence {
         Memory oneStep; // [row of the part, unit]
         Memory recurrentSum; // of the weights' gradient, as it lies in DL4J
         Memory inputSum; // likewise
-        final float[][] classSums = new float[GATES][0]; // [gate][class, unit]: the input weights' for one-hot input
+        final float[][][] classSums = new float[GATES][0][]; // [gate][class][unit]: the input weights' for one-hot input
 
         void hold(Part part, int inputs) {
             gates = Memory.atLeast(gates, (long) GATES * part.chunk * part.length);
@@ -340,12 +342,14 @@ final class Recurrence {
             return inputSum;
         }
 
-        void clearClassSums(int n) {
+        void clearClassSums(int classes, int size) {
             for (int g = 0; g < GATES; g++) {
-                if (classSums[g].length < n) {
-                    classSums[g] = new float[n];
+                if (classSums[g].length != classes || classSums[g][0].length != size) {
+                    classSums[g] = new float[classes][size];
                 } else {
-                    Arrays.fill(classSums[g], 0, n, 0);
+                    for (float[] sum : classSums[g]) {
+                        Arrays.fill(sum, 0);
+                    }
                 }
             }
         }
@@ -360,6 +364,8 @@ final class Recurrence {
         final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
         final float[][] cell; // [1 + step]: likewise
         final float[][][] gate; // [gate][step]: activations
+        final float[] came; // through the input weights, one gate and step
+        final float[] row; // one, alone: HotSpot makes vector instructions only of loops that begin at both arrays' start
         final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
         final float[] h;
@@ -379,6 +385,8 @@ final class Recurrence {
             hidden = Memory.allocate((steps + 1L) * length);
             cell = new float[steps + 1][length];
             gate = new float[GATES][steps][length];
+            came = new float[length];
+            row = new float[size];
             cellTanh = new float[length];
             delta = new float[GATES][length];
             h = new float[length];
@@ -506,14 +514,13 @@ final class Recurrence {
         }
 
         private void addInput(int g, int t) {
-            float[] z = gate[g][t];
-            if (classes == null) {
-                PointwiseMath.add(bias[g], z, length);
-                return;
+            if (classes != null) {
+                for (int b = 0; b < rows; b++) {
+                    System.arraycopy(
+                            inputRows, (classes[t * batch + from + b] * GATES + g) * size, came, b * size, size);
+                }
             }
-            for (int b = 0; b < rows; b++) {
-                addRow(inputRows, (classes[t * batch + from + b] * GATES + g) * size, z, b * size, size);
-            }
+            PointwiseMath.add(classes == null ? bias[g] : came, gate[g][t], length);
         }
 
         private void maskRows(float[] values, int t) {
@@ -571,7 +578,7 @@ final class Recurrence {
                 Arrays.fill(sum, 0);
             }
             if (classes != null) {
-                scratch.clearClassSums(inputs * size);
+                scratch.clearClassSums(inputs, size);
             }
         }
 
@@ -635,11 +642,13 @@ final class Recurrence {
         private void sumGradients(int t, Scratch scratch) {
             float[] before = cell[t];
             for (int g = 0; g < GATES; g++) {
-                PointwiseMath.add(delta[g], biasSum[g], length);
-                if (classes != null) {
-                    for (int b = 0; b < rows; b++) {
-                        addRow(delta[g], b * size, scratch.classSums[g], classes[t * batch + from + b] * size, size);
-                    }
+                if (classes == null) {
+                    PointwiseMath.add(delta[g], biasSum[g], length);
+                    continue;
+                }
+                for (int b = 0; b < rows; b++) {
+                    System.arraycopy(delta[g], b * size, row, 0, size);
+                    PointwiseMath.add(row, scratch.classSums[g][classes[t * batch + from + b]], size);
                 }
             }
             PointwiseMath.addProduct(delta[1], before, peepholeSum[0], length);
@@ -647,9 +656,10 @@ final class Recurrence {
             PointwiseMath.addProduct(delta[3], before, peepholeSum[2], length);
         }
 
-        void addUnits(float[] sums, float[] units, int at) {
+        void addUnits(float[] sums, float[] units) {
             for (int b = 0; b < rows; b++) {
-                addRow(sums, b * size, units, at, size);
+                System.arraycopy(sums, b * size, row, 0, size);
+                PointwiseMath.add(row, units, size);
             }
         }
     }

@@ -9,9 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, generation, jvm, modelfile, pairs
-from dl4j_bridge.config import CLASS_TASKS, ProcessSettings, TrainSettings, option, validate_process
-from dl4j_bridge.diagnostics import data, handover, learning, network, output
+from dl4j_bridge import audio, comparing, generation, jvm, modelfile, pairs, tasks
+from dl4j_bridge.config import (
+    CLASS_TASKS,
+    CompareSettings,
+    ProcessSettings,
+    TrainSettings,
+    option,
+    preset,
+    validate_process,
+)
+from dl4j_bridge.diagnostics import data, handover, learning, network, output, vectors
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.errors import InputError
@@ -150,7 +158,9 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     settings = case.settings
     suite.run(data.checks(case))
     if settings.network.task not in CLASS_TASKS:
-        # What follows is made for classes.
+        if not suite.found(NO_PAIR):
+            _examine_vectors(case, request, about, suite)
+        # The page plays the pair alone.
         return None
     x, y = case.indices
     if pairs.split(x.size)["train"][1] < settings.run.length:
@@ -184,6 +194,32 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     if not suite.found(NO_PAIR):
         suite.run(_model_checks(case, request, about, model.network))
     return model
+
+
+def _examine_vectors(case: Case, request: Request, about: dict[str, Any] | None, suite: _Suite) -> None:
+    """Run the checks of a network between vectors, of frames or spectra."""
+    settings = case.settings
+    pair = pairs.open_pair(case.input, case.target, replace(settings.data, rate=case.rate))
+    task = tasks.from_dict(about) if about else tasks.choose(settings, [pair])
+    signals = task.signals(pair)
+    if pairs.split(len(signals[0]))["train"][1] < settings.run.length:
+        # Not one window: what is too short was said.
+        return
+    jvm.start(settings.threads)
+    if about is None:
+        fused = learning.as_fused(settings)
+        suite.run(network.checks_of_vectors(fused.network, task.interface, *signals))
+        suite.run(vectors.checks(fused, task, signals, learning.QUICK if request.quick else learning.FULL))
+        return
+    assert request.model is not None
+    zip_path = modelfile.resolve(request.model)
+    model = modelfile.load(zip_path).network
+    suite.run(network.checks_of_vectors(settings.network, task.interface, *signals, model))
+
+    def compare() -> list[dict[str, Any]]:
+        return list(comparing.compare(zip_path, case.input, case.target, CompareSettings(drift_seconds=0))["rows"])
+
+    suite.run(vectors.checks_of_model(model, signals, compare))
 
 
 def _model_checks(case: Case, request: Request, about: dict[str, Any], model: Any) -> Iterator[Check]:
@@ -230,7 +266,7 @@ def _settings(request: Request, about: dict[str, Any] | None) -> TrainSettings:
         wanted = "no --target: it predicts the next sample" if request.target else "a --target"
         raise InputError(request.model or "--model", "a model of another kind than the call", f"wanted {wanted}")
     stored = TrainSettings.from_dict(about["settings"])
-    return replace(stored, data=replace(stored.data, rate=about["rate"], codec=about["codec"]))
+    return replace(stored, data=replace(stored.data, rate=about["rate"], codec=about.get("codec", stored.data.codec)))
 
 
 def _check(request: Request) -> None:
@@ -251,16 +287,18 @@ def _next(request: Request, findings: list[Finding]) -> str:
         return "mend the first finding, then run this again"
     if request.source is None:
         return "train on these batches"
+    if request.model:
+        to_do = "process --input X.wav" if request.target else "generate"
+        return f"dl4j-bridge {to_do} --model {shlex.quote(str(request.model))} --output Y.wav"
     parts = ["dl4j-bridge train --input", shlex.quote(str(request.source))]
     if request.target:
         parts += ["--target", shlex.quote(str(request.target))]
-    if request.model is None:
-        parts += _options(request.settings)
-    return " ".join(parts)
+    return " ".join(parts + _options(request.settings, bool(request.target)))
 
 
-def _options(settings: TrainSettings) -> list[str]:
-    """What differs from the defaults, as a person would type it."""
-    usual = TrainSettings().as_options()
+def _options(settings: TrainSettings, has_target: bool) -> list[str]:
+    """What differs from the task's defaults, as a person would type it."""
+    task = settings.network.task
+    usual = preset("default", has_target=has_target, task=task).as_options() | {"task": TrainSettings().network.task}
     changed = {name: value for name, value in settings.as_options().items() if value != usual[name]}
     return [word for name, value in changed.items() for word in (option(name), shlex.quote(str(value)))]

@@ -65,9 +65,11 @@ def test_what_keeps_the_identity_from_being_learnt_is_named_first(recording, pla
 
 
 def test_both_faults_of_a_setting_are_named():
-    x = classes("strings")
+    x = classes("speech-like")
     posted = settings(updater="rmsprop", learning_rate=0.5, clip=0.0, init="xavier")
-    assert codes(learning.identity(posted, (x, x), EFFORT)) == ["weak-input-scale", "learning-rate-too-high"]
+    # At the rate that mends it, the one-hot start took 76 to 118 steps with five seeds, and XAVIER 171 to 362.
+    effort = learning.Effort(100_000, 140, 140)
+    assert codes(learning.identity(posted, (x, x), effort)) == ["weak-input-scale", "learning-rate-too-high"]
 
 
 def test_a_loss_that_falls_too_slowly_for_the_trial_is_a_warning():

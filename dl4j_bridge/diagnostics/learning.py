@@ -17,7 +17,7 @@ from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Out
 from dl4j_bridge.diagnostics.network import INPUT_SCALE_FIX
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Windows
-from dl4j_bridge.tasks.interface import Interface, Stretch
+from dl4j_bridge.tasks.interface import Interface, Stretch, Task
 
 Indices = npt.NDArray[np.uint8]
 
@@ -70,8 +70,8 @@ class Trial:
 
     Attributes
     ----------
-    bits, accuracy
-        Of each step, before its update.
+    losses, accuracy
+        Of each step, before its update, as `Network.step` gives them: bits per sample of classes.
     update
         Size of the parameters' first updates against the parameters, as L2 norms: the mean over five steps.
     network
@@ -80,18 +80,18 @@ class Trial:
 
     settings: TrainSettings
     network: Network
-    bits: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     update: float = 0.0
 
     @property
     def finite(self) -> bool:
-        return math.isfinite(self.bits[-1])
+        return math.isfinite(self.losses[-1])
 
     @property
     def level(self) -> float:
-        """Bits at the end; NaN counts as such."""
-        return float(np.mean(self.bits[-LAST:]))
+        """Loss at the end; NaN counts as such."""
+        return float(np.mean(self.losses[-LAST:]))
 
     @property
     def exact(self) -> float:
@@ -99,15 +99,18 @@ class Trial:
         return float(np.mean(self.accuracy[-LAST:]))
 
     def figures(self) -> dict[str, Any]:
-        """What a report shows; a loss that is not finite is left out, since JSON has none."""
+        """What a report shows of classes; a loss that is not finite is left out, since JSON has none."""
+        level = {"bits": round(self.level, 3) if self.finite else None, "accuracy": round(self.exact, 4)}
+        return self.conditions() | level
+
+    def conditions(self) -> dict[str, Any]:
+        """What it was trained with."""
         return {
             "init": self.settings.network.init,
             "updater": self.settings.network.updater,
             "learning_rate": self.settings.network.learning_rate,
-            "steps": len(self.bits),
-            "bits": round(self.level, 3) if self.finite else None,
-            "accuracy": round(self.exact, 4),
-            "update_ratio": self.update,
+            "steps": len(self.losses),
+            "update_ratio": self.update if math.isfinite(self.update) else None,
         }
 
 
@@ -146,7 +149,7 @@ def identity(settings: TrainSettings, stretch: Stretch, effort: Effort) -> Outco
     first = train_briefly(settings, stretch, effort.steps(settings), learnt_identity(stretch[1]))
     figures: dict[str, Any] = {"trials": [first.figures()], "curve": _curve(first), "floors": floors(stretch[1])}
     if learnt_identity(stretch[1])(first):
-        return Outcome([], figures | {"steps_to_learn": len(first.bits)})
+        return Outcome([], figures | {"steps_to_learn": len(first.losses)})
     found, trials = _causes(first, stretch, effort)
     figures["trials"] += [trial.figures() for trial in trials]
     return Outcome(found, figures)
@@ -160,7 +163,7 @@ def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort
     steps = effort.steps(settings)
 
     def look_halfway(trial: Trial) -> bool:
-        if len(trial.bits) == steps // 2:
+        if len(trial.losses) == steps // 2:
             halfway.append(bits_on(trial.network, valid))
         return False
 
@@ -186,7 +189,13 @@ def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort
     return Outcome(overfit(here, there, table_bits(codec, signals)) if worse else [], figures)
 
 
-def train_briefly(settings: TrainSettings, stretch: Stretch, steps: int, enough: Callable[[Trial], bool]) -> Trial:
+def train_briefly(
+    settings: TrainSettings,
+    stretch: Stretch,
+    steps: int,
+    enough: Callable[[Trial], bool],
+    task: Task | None = None,
+) -> Trial:
     """Train a fresh network until it is good `enough`, the loss is not finite, or `steps` are done.
 
     Parameters
@@ -194,25 +203,29 @@ def train_briefly(settings: TrainSettings, stretch: Stretch, steps: int, enough:
     settings
         Of network and windows.
     stretch
-        Input and target, uint8 of equal length.
+        Input and target: uint8 of equal length, or what the task has.
     steps
         Updates at most.
     enough
         Asked after every step.
+    task
+        Whose network it is and how its loss is weighed; without one, classes.
     """
-    length = min(settings.run.length, stretch[0].size)
+    length = min(settings.run.length, len(stretch[0]))
     run = replace(settings.run, length=length)
     network_settings = replace(settings.network, tbptt=min(settings.network.tbptt, length))
     settings = replace(settings, run=run, network=network_settings)
     windows = Windows([stretch], length, run.batch, settings.network.seed)
-    trial = Trial(settings, Network.create(settings.network, Interface.of_classes(CLASSES)))
+    interface = task.interface if task else Interface.of_classes(CLASSES)
+    trial = Trial(settings, Network.create(settings.network, interface))
+    weigh = task.weigh if task else lambda target: None
     before = trial.network.parameters()
     ratios = []
     for number in range(steps):
-        bits, accuracy, _ = training.step(trial.network, windows, settings, number)
-        trial.bits.append(bits)
+        loss, accuracy, _ = training.step(trial.network, windows, settings, number, weigh)
+        trial.losses.append(loss)
         trial.accuracy.append(accuracy)
-        if not math.isfinite(bits):
+        if not math.isfinite(loss):
             break
         if number < 5:
             after = trial.network.parameters()
@@ -278,7 +291,7 @@ def _causes(first: Trial, stretch: Stretch, effort: Effort) -> tuple[list[Findin
     base = with_changes(init="one-hot") if weak else first
     if weak and learnt(base):
         return [_weak_input_scale(first, base)], trials
-    mended = _other_rate(base, with_changes, learnt)
+    mended = other_rate(base, with_changes, learnt)
     found = [] if first.finite else [_non_finite(first)]
     if mended is None:
         return found or [_stuck(first, floors(stretch[1]))], trials
@@ -287,10 +300,10 @@ def _causes(first: Trial, stretch: Stretch, effort: Effort) -> tuple[list[Findin
         only_rate = with_changes(learning_rate=mended.settings.network.learning_rate)
         if not learnt(only_rate):
             found.append(_weak_input_scale(only_rate, mended))
-    return [*found, _learning_rate(base, mended)], trials
+    return [*found, wrong_rate(base, mended, Trial.figures)], trials
 
 
-def _other_rate(base: Trial, with_changes: Callable[..., Trial], learnt: Callable[[Trial], bool]) -> Trial | None:
+def other_rate(base: Trial, with_changes: Callable[..., Trial], learnt: Callable[[Trial], bool]) -> Trial | None:
     """The first learning rate that learns, looking first to the side where the updates' size points."""
     rate = base.settings.network.learning_rate
     init = base.settings.network.init
@@ -310,15 +323,16 @@ def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
     )
 
 
-def _learning_rate(base: Trial, mended: Trial) -> Finding:
+def wrong_rate(base: Trial, mended: Trial, figures: Callable[[Trial], dict[str, Any]]) -> Finding:
+    """Say that another learning rate was all it took."""
     rate, better = base.settings.network.learning_rate, mended.settings.network.learning_rate
     code = "learning-rate-too-high" if better < rate else "learning-rate-too-low"
-    evidence = {"with": base.figures(), f"at_{better:g}": mended.figures()}
+    evidence = {"with": figures(base), f"at_{better:g}": figures(mended)}
     return Finding(code, FAULT, f"--learning-rate {better:g} (found {rate:g})", evidence)
 
 
 def _non_finite(trial: Trial) -> Finding:
-    evidence = trial.figures() | {"first_not_finite_step": len(trial.bits)}
+    evidence = trial.figures() | {"first_not_finite_step": len(trial.losses)}
     return Finding("non-finite", FAULT, "--clip 1 and a lower --learning-rate", evidence)
 
 
@@ -361,11 +375,11 @@ def _bits_of(baseline: baselines.Baseline, judged_on: Stretch) -> float:
 
 def _curve(trial: Trial) -> dict[str, list[float]]:
     """Up to 200 points of bits and accuracy over steps."""
-    every = max(len(trial.bits) // 200, 1)
-    at = range(0, len(trial.bits), every)
-    finite = [k for k in at if math.isfinite(trial.bits[k])]
+    every = max(len(trial.losses) // 200, 1)
+    at = range(0, len(trial.losses), every)
+    finite = [k for k in at if math.isfinite(trial.losses[k])]
     return {
         "step": [k + 1 for k in finite],
-        "bits": [trial.bits[k] for k in finite],
+        "bits": [trial.losses[k] for k in finite],
         "accuracy": [trial.accuracy[k] for k in finite],
     }

@@ -15,7 +15,7 @@ from dl4j_bridge.codec import CLASSES
 from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.network import Network
-from dl4j_bridge.tasks.interface import Interface
+from dl4j_bridge.tasks.interface import Interface, Signal
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -55,10 +55,23 @@ def checks(settings: NetworkSettings, x: Indices, y: Indices, model: Network | N
     ]
 
 
-def segments(indices: Indices) -> Indices:
-    """`BATCH` stretches of `STEPS` samples from all over a recording; shape (batch, steps)."""
-    steps = min(STEPS, indices.size)
-    return np.stack([indices[at : at + steps] for at in np.linspace(0, indices.size - steps, BATCH).astype(int)])
+def checks_of_vectors(
+    settings: NetworkSettings, interface: Interface, x: Signal, y: Signal, model: Network | None = None
+) -> list[Check]:
+    """Parity and gradients of a network between vectors; as `checks`, with x and y float32 of shape (n, width)."""
+    x, y = segments(x), segments(y)
+    return [
+        Check(
+            "parity with NumPy", lambda: parity_of_vectors(model or Network.create(settings, interface), settings, x)
+        ),
+        Check("gradients", lambda: gradients_of_vectors(settings, interface, x, y)),
+    ]
+
+
+def segments(signal: Signal) -> Signal:
+    """`BATCH` stretches of `STEPS` time steps from all over a recording; shape (batch, steps) and that of a value."""
+    steps = min(STEPS, len(signal))
+    return np.stack([signal[at : at + steps] for at in np.linspace(0, len(signal) - steps, BATCH).astype(int)])
 
 
 def parity(java: Callable[[Indices], npt.NDArray[np.float32]], reference: graves_lstm.Network, x: Indices) -> Outcome:
@@ -66,7 +79,17 @@ def parity(java: Callable[[Indices], npt.NDArray[np.float32]], reference: graves
     record = graves_lstm.forward(
         reference, graves_lstm.one_hot(x, CLASSES), graves_lstm.zero_states(reference, batch=len(x))
     )
-    difference = float(np.abs(java(x) - record.probabilities.transpose(0, 2, 1)).max())
+    return _same(java(x), record.probabilities.transpose(0, 2, 1))
+
+
+def parity_of_vectors(network: Network, settings: NetworkSettings, x: Signal) -> Outcome:
+    """Compare the vectors that Java gives with NumPy's, at the same parameters."""
+    reference = _unpack_vectors(settings, network.interface, network.parameters())
+    return _same(network.side_by_side(x), _outputs(reference, network.interface, x))
+
+
+def _same(java: npt.NDArray[np.float32], numpy: Floats) -> Outcome:
+    difference = float(np.abs(java - numpy).max())
     figures = {"largest_difference": difference, "allowed": SAME_PROBABILITY}
     # Not `>`: a NaN is no parity either.
     if difference <= SAME_PROBABILITY:
@@ -77,8 +100,7 @@ def parity(java: Callable[[Indices], npt.NDArray[np.float32]], reference: graves
 
 def gradients(settings: NetworkSettings, x: Indices, y: Indices) -> Outcome:
     """Compare Java's gradient, taken from a plain SGD step at rate 1, with the slope of NumPy's loss by blocks."""
-    plain = replace(settings, updater="sgd", learning_rate=1.0, clip=0.0, l2=0.0, weight_decay=0.0, dropout=0.0)
-    network = Network.create(plain, Interface.of_classes(CLASSES))
+    network = Network.create(_plain(settings, 1.0), Interface.of_classes(CLASSES))
     before = network.parameters().astype(np.float64)
     network.step(x, y, x.shape[1], True, 1)
     return compare_gradients(settings, before, before - network.parameters(), x, y)
@@ -101,8 +123,43 @@ def compare_gradients(settings: NetworkSettings, at: Floats, gradient: Floats, x
         network = _unpack(settings, flat)
         return graves_lstm.loss(network, one_hot, y, graves_lstm.zero_states(network, batch=len(x)))
 
+    return _slopes(graves_lstm.layout(CLASSES, settings.hidden, settings.layers, CLASSES), loss, at, gradient)
+
+
+def gradients_of_vectors(settings: NetworkSettings, interface: Interface, x: Signal, y: Signal) -> Outcome:
+    """As `gradients`, of the mean squared error of vectors."""
+    # Mean squares have small gradients: at a rate of 1 they would drown in the rounding of the parameters.
+    rate = 1000.0
+    network = Network.create(_plain(settings, rate), interface)
+    before = network.parameters().astype(np.float64)
+    network.step(x, y, x.shape[1], True, 1)
+
+    def loss(flat: Floats) -> float:
+        found = _outputs(_unpack_vectors(settings, interface, flat), interface, x)
+        return float(np.sum((found - y) ** 2) / y[0, 0].size / len(y))
+
+    places = graves_lstm.layout(interface.inputs, settings.hidden, settings.layers, interface.outputs)
+    return _slopes(places, loss, before, (before - network.parameters()) / rate)
+
+
+def _plain(settings: NetworkSettings, rate: float) -> NetworkSettings:
+    """Parameters minus rate times gradient, and nothing else."""
+    return replace(settings, updater="sgd", learning_rate=rate, clip=0.0, l2=0.0, weight_decay=0.0, dropout=0.0)
+
+
+def _outputs(reference: graves_lstm.Network, interface: Interface, x: Signal) -> Floats:
+    """What NumPy gives for vectors; shape (batch, steps, outputs)."""
+    states = graves_lstm.zero_states(reference, batch=len(x))
+    found = graves_lstm.forward(reference, x.astype(np.float64).transpose(0, 2, 1), states).logits.transpose(0, 2, 1)
+    if interface.output == "sigmoid":
+        found = (1 + np.tanh(found / 2)) / 2
+    return found + x if interface.skip else found
+
+
+def _slopes(
+    places: dict[str, tuple[slice, tuple[int, ...]]], loss: Callable[[Floats], float], at: Floats, gradient: Floats
+) -> Outcome:
     figures: dict[str, Any] = {}
-    places = graves_lstm.layout(CLASSES, settings.hidden, settings.layers, CLASSES)
     for name, (where, _) in places.items():
         length = float(np.linalg.norm(gradient[where]))
         along = np.zeros_like(at)
@@ -156,4 +213,8 @@ def _reference(settings: NetworkSettings, network: Network) -> graves_lstm.Netwo
 
 
 def _unpack(settings: NetworkSettings, flat: npt.ArrayLike) -> graves_lstm.Network:
-    return graves_lstm.unpack(flat, CLASSES, settings.hidden, settings.layers, CLASSES)
+    return _unpack_vectors(settings, Interface.of_classes(CLASSES), flat)
+
+
+def _unpack_vectors(settings: NetworkSettings, interface: Interface, flat: npt.ArrayLike) -> graves_lstm.Network:
+    return graves_lstm.unpack(flat, interface.inputs, settings.hidden, settings.layers, interface.outputs)

@@ -46,7 +46,6 @@ from dl4j_bridge.console import stderr
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.progress import announce, checks_progress, samples_progress, training_progress
 from dl4j_bridge.runfolder import RunFolder
-from dl4j_bridge.tasks.samples import SamplesTask
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -396,16 +395,14 @@ class Run:
         generation.check_generator(self.path, self.about)
         settings = GenerateSettings(temperature, top_p, seed, steer)
         validate_generate(settings, seconds)
-        task = SamplesTask.from_dict(self.about)
-        heard = np.array([task.silence], np.uint8)
+        heard = None
         if prime is not None:
             sound, own = self._heard("prime", prime, None)
             length = audio.length_at(sound.size, own, self.rate)
-            blocks = list(audio.resampled([sound], own, self.rate, length))
-            heard = task.encoder().push(np.concatenate(blocks))
+            heard = np.concatenate(list(audio.resampled([sound], own, self.rate, length)))
         with _if_wanted(progress, lambda: samples_progress("generate")) as report:
-            drawn = generation.draw(self._model, heard, seconds, settings, report)
-            return np.concatenate(list(drawn), dtype=np.float32)
+            blocks = generation.new_audio(self._model, heard, "prime", seconds, settings, report)
+            return np.concatenate(list(blocks), dtype=np.float32)
 
     def compare(
         self,

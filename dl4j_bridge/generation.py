@@ -63,15 +63,9 @@ def generate(
     audio.check_output(output, subtype)
     recording = audio.open_recording(prime) if prime else None
     notes = list(recording.notes) if recording else []
-    if isinstance(task, FramesTask):
-        primer = task.primer(recording, rate)
-        jvm.start()
-        blocks = feed_back(modelfile.load(zip_path), primer, seconds, report)
-    else:
-        assert isinstance(task, SamplesTask)
-        heard = task.encode(recording, rate) if recording else np.array([task.silence], np.uint8)
-        jvm.start()
-        blocks = draw(modelfile.load(zip_path), heard, seconds, settings, report)
+    heard = recording.read(rate, 0, recording.length_at(rate)) if recording else None
+    jvm.start()
+    blocks = new_audio(modelfile.load(zip_path), heard, str(prime), seconds, settings, report)
     began = time.perf_counter()
     count = audio.write(output, blocks, rate, subtype)
     elapsed = time.perf_counter() - began
@@ -91,6 +85,44 @@ def check_generator(model: Path, about: dict[str, Any]) -> None:
     """Refuse a model that does not predict the next sample."""
     if about["predicts"] != "next":
         raise InputError(model, "turns an input into a target", "use it with: dl4j-bridge process")
+
+
+def new_audio(
+    model: modelfile.Model,
+    heard: npt.NDArray[np.floating] | None,
+    name: str,
+    seconds: float,
+    settings: GenerateSettings,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[npt.NDArray[np.floating]]:
+    """Blocks of new audio at a model's rate, ``seconds`` long in all.
+
+    Parameters
+    ----------
+    model
+        Loaded; the JVM is running.
+    heard : ndarray of float, shape (n,), or None
+        What it hears first, at its rate; None is silence.
+    name
+        Of `heard`, for its error.
+    seconds, settings, report
+        As for `generate`.
+
+    Raises
+    ------
+    InputError
+        `heard` is shorter than a frame.
+    """
+    task = tasks.from_dict(model.about)
+    if isinstance(task, FramesTask):
+        sound = np.zeros(task.frame) if heard is None else heard
+        if sound.size < task.frame:
+            found = f"{sound.size} samples at {model.about['rate']} Hz"
+            raise InputError(name, found, f"wanted {task.frame} or more: one frame")
+        return feed_back(model, task.to_frames(sound), seconds, report)
+    assert isinstance(task, SamplesTask)
+    classes = np.array([task.silence], np.uint8) if heard is None else task.encoder().push(heard)
+    return draw(model, classes, seconds, settings, report)
 
 
 def draw(

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
+import dl4j_bridge
 from dl4j_bridge import (
     audio,
     comparing_next_frame,
@@ -24,6 +25,7 @@ from dl4j_bridge import (
     tasks,
 )
 from dl4j_bridge.config import NetworkSettings
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import Network
 from dl4j_bridge.tasks.interface import Interface
 from tests.conftest import run, run_ok
@@ -225,6 +227,18 @@ def test_a_recording_too_short_for_the_frames_says_what_fits_and_that_fits(riff,
     refused = run(*train[:-4], "--frame", 40_000, "--out", tmp_path / "other", "--steps", 1)
     assert "shorter time steps than 40000 samples" in refused.error
     assert not (tmp_path / "other").exists()
+
+
+def test_python_generates_what_the_command_does(trained, riff, tmp_path):
+    loaded = dl4j_bridge.load(trained)
+    for name, options in {"silence": [], "primed": ["--prime", riff]}.items():
+        out = tmp_path / f"{name}.wav"
+        run_ok("generate", "--model", trained, "--output", out, "--seconds", 0.5, *options)
+        drawn = loaded.generate(0.5, prime=riff if options else None, progress=False)
+        assert drawn.shape == (round(0.5 * loaded.rate),)
+        assert np.abs(np.clip(drawn, -1, 1) - soundfile.read(out)[0]).max() <= 1 / 2**15
+    with pytest.raises(InputError, match="one frame"):
+        loaded.generate(0.5, prime=np.zeros(10), progress=False)
 
 
 def test_what_cannot_be_is_refused_in_a_line(trained, riff, tmp_path):

@@ -118,26 +118,11 @@ class FramesTask:
         return source, self._frames(pair.target, pair.rate, pair.target_start, pair.length)
 
     def _frames(self, recording: Recording, rate: int, start: int, length: int) -> Vectors:
-        """Whole frames; what is left over at the end belongs to none."""
-        samples = recording.read(rate, start, length // self.frame * self.frame)
-        return self.scale.shrink(samples).reshape(-1, self.frame)
+        return self.to_frames(recording.read(rate, start, length))
 
-    def primer(self, recording: Recording | None, rate: int) -> Vectors:
-        """Frames to hear before generation: all whole ones of a recording, or a silent one.
-
-        Raises
-        ------
-        InputError
-            The recording is shorter than a frame.
-        """
-        if recording is None:
-            return self.scale.shrink(np.zeros((1, self.frame)))
-        length = recording.length_at(rate)
-        if length < self.frame:
-            raise InputError(
-                recording.path, f"{length} samples at {rate} Hz", f"wanted {self.frame} or more: one frame"
-            )
-        return self._frames(recording, rate, 0, length)
+    def to_frames(self, samples: npt.NDArray[np.floating]) -> Vectors:
+        """Whole frames of float samples, shape (n, frame); what is left over at the end belongs to none."""
+        return self.scale.shrink(samples[: samples.size // self.frame * self.frame]).reshape(-1, self.frame)
 
     def to_samples(self, frames: Vectors) -> npt.NDArray[np.float64]:
         """Float samples of a stretch of frames; shape (n * frame,)."""

@@ -1,6 +1,6 @@
 """Over 99 % accuracy on 60 s of audio: which audio can a language model predict so well, and does that hold elsewhere?
 
-Usage: python benchmarks/language_model.py [--quick] [--json] [--steps N] [--kind NAME]
+Usage: python benchmarks/language_model.py [--quick] [--json] [--steps N] [--kind NAME] [--draw]
 
 Accuracy is the share of samples whose likeliest class is exactly the next one, of 256 mu-law classes. Each kind of
 audio is 60 s at 11,025 Hz; the network is that of `train --task language-model` (2 x 200, windows of 1000). It is
@@ -8,11 +8,18 @@ judged on the training part (the first 80 %, which is what the claim was about) 
 `counted` is the accuracy of the best guess from the last sample alone, counted on that same audio; `memorised` is one
 second of the speech, over and over. Ratios are the training accuracy over the 99 % claimed: 1 and above reach it.
 With DL4J_BRIDGE_AUDIO naming a folder with speech_8k.wav, real speech is a kind as well.
+
+With --draw the command's own training is followed by 60 s of new audio with each of three seeds, steered and not. Of
+each, the share of seconds is given whose level, entropy or spectrum lies beyond all seconds of the recording
+(`drift.measure`), and the share that is quieter than all of them, or less predictable. Ratios are the share of seconds
+that stay, steered to not.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,11 +29,12 @@ import numpy.typing as npt
 import rounds
 from rounds import Result
 
-from dl4j_bridge import audio, jvm, metrics, pairs, synthesis, training
-from dl4j_bridge.config import TrainSettings, preset
+from dl4j_bridge import audio, drift, generation, jvm, metrics, modelfile, pairs, synthesis, training
+from dl4j_bridge.config import GenerateSettings, TrainSettings, preset
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Windows
 from dl4j_bridge.tasks.language_model import LanguageModelTask
+from dl4j_bridge.tasks.samples import SamplesTask
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.uint8]
@@ -46,14 +54,30 @@ COLUMNS = {
     "training": "training accuracy",
     "held_out": "held-out accuracy",
 }
+DRAWN, SEEDS = ("plucked strings", "speech-like", "speech"), (1, 2, 3)
+DRAW_COLUMNS = {
+    "kind": "audio",
+    "steered": "steered",
+    "seed": "seed",
+    "level_db": "level beyond",
+    "entropy_bits": "entropy beyond",
+    "spectrum_db": "spectrum beyond",
+    "any": "any beyond",
+    "silent": "quieter than all",
+    "noise": "less predictable than all",
+}
 
 
 def main() -> None:
     parser = rounds.options(__doc__)
     parser.add_argument("--steps", type=int, help="updates of 32 x 50 samples for each kind")
     parser.add_argument("--kind", choices=KINDS, help="only this one")
+    parser.add_argument("--draw", action="store_true", help="look at what trained networks draw")
     asked = parser.parse_args()
     steps = asked.steps or (QUICK_STEPS if asked.quick else STEPS)
+    if asked.draw:
+        draw(asked, steps)
+        return
     settings = preset("default", has_target=False, task="language-model")
     task = LanguageModelTask.choose(settings.data, source_is_8_bit=False, has_target=False)
     assert isinstance(task, LanguageModelTask)
@@ -69,6 +93,54 @@ def main() -> None:
         result.ratios[f"{kind}/claim"] = figures["training"] / CLAIM
         rounds.stderr.print(f"{kind}: {figures['training']:.2%} in training, {figures['held_out']:.2%} held out")
     rounds.show(f"{steps} steps on {SECONDS} s", result, COLUMNS, asked.json)
+
+
+def draw(asked: argparse.Namespace, steps: int) -> None:
+    """Train as the command does, and look at 60 s of what each network draws."""
+    result = Result()
+    seeds, seconds = ((1,), 10) if asked.quick else (SEEDS, SECONDS)
+    for kind in [asked.kind] if asked.kind else DRAWN:
+        sound = KINDS[kind]()
+        if sound is None:
+            result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO names no folder with {SPEECH}")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path, out = Path(folder) / "recording.wav", Path(folder) / "run"
+            audio.write(path, [sound], RATE, "PCM_16")
+            settings = preset("default", has_target=False, task="language-model").with_options({"steps": steps})
+            training.train(training.new_run([path], [], out, settings))
+            model = modelfile.load(modelfile.resolve(out))
+            task = LanguageModelTask.from_dict(model.about)
+            recording = task.encode(audio.open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
+            rows: list[dict[str, Any]] = [
+                {"kind": kind, "steered": steered, "seed": seed}
+                | _drawn(model, task, recording, seed, steered, seconds)
+                for steered in (False, True)
+                for seed in seeds
+            ]
+        result.rows += rows
+        stay = {way: np.mean([1 - row["any"] for row in rows if row["steered"] == way]) for way in (False, True)}
+        result.ratios[f"{kind}, steered/not"] = float(stay[True] / max(stay[False], 1 / SECONDS))
+    rounds.show(f"{seconds} s drawn after {steps} steps, shares of seconds", result, DRAW_COLUMNS, asked.json)
+
+
+def _drawn(
+    model: modelfile.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
+) -> dict[str, Any]:
+    stream = model.network.stream()
+    stream.seed(seed)
+    stream.listen(np.array([task.silence], np.uint8))
+    settings = GenerateSettings(seed=seed, steer=steered)
+    own = np.concatenate(list(generation.draw_classes(stream, model.about, seconds * RATE, settings)))
+    found = drift.measure(task, own, recording, RATE)
+    (quietest, _), (_, least_predictable) = found["range"]["level_db"], found["range"]["entropy_bits"]
+    levels = [drift.SILENT_DB if second["level_db"] is None else second["level_db"] for second in found["track"]]
+    entropies = [second["entropy_bits"] for second in found["track"]]
+    return {
+        **found["outside"],
+        "silent": float(np.mean(np.array(levels) < quietest)),
+        "noise": float(np.mean(np.array(entropies) > least_predictable)),
+    }
 
 
 def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, steps: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Next-frame regression: what made it saturate, explode and drift into noise, and what helps.
 
-Usage: python benchmarks/next_frame.py [--quick] [--json] [--audio DIR] [--plots DIR] [--seeds N] [--only PART ...]
+Usage: python benchmarks/next_frame.py [--quick] [--json] [--audio DIR] [--plots DIR] [--seeds N] [--steps N]
+           [--only PART ...]
 
 ``tanh``: an output of tanh against a linear one, on targets scaled to their range and beyond. ``relu``: layers with
 ReLU against tanh, without clipping. Both are in PyTorch, and their MSE is a share of the variance. ``sizes``: frames of
@@ -148,11 +149,12 @@ def drifts(asked: argparse.Namespace, result: Result) -> None:
     lasted: dict[str, list[float]] = {}
     curves: dict[str, list[dict[str, str]]] = {}
     seconds = QUICK_FOLLOWED if asked.quick else FOLLOWED
+    steps = asked.steps or (QUICK_STEPS if asked.quick else STEPS)
     with tempfile.TemporaryDirectory() as folder:
         path = _riff(Path(folder), RIFF_SECONDS)
         for seed in range(1, (1 if asked.quick else asked.seeds) + 1):
             for name in QUICK_MENDS if asked.quick else MENDS:
-                options = SMALL | MENDS[name] | {"seed": seed, "steps": QUICK_STEPS if asked.quick else STEPS}
+                options = SMALL | MENDS[name] | {"seed": seed, "steps": steps}
                 rows, found, log = _trained(path, options, seconds)
                 curves.setdefault(name, log)
                 stayed = seconds if found["until"] is None else float(found["until"])
@@ -237,6 +239,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--audio", type=Path, default=Path(folder) if folder else None, metavar="DIR")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write next-frame-*.png there")
     parser.add_argument("--seeds", type=int, default=3, help="of the drift")
+    parser.add_argument("--steps", type=int, help="of the drift's trainings")
     parser.add_argument("--only", nargs="+", choices=("tanh", "relu", "sizes", "drift"), metavar="PART")
     return parser.parse_args()
 

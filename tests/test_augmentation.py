@@ -237,6 +237,7 @@ def test_frames_are_copied_as_frames(tmp_path, java):
     assert len({len(heard) for heard, _ in run.augmented}) == 2
 
 
+@pytest.mark.slow
 def test_resumed_is_bit_equal_to_uninterrupted(recordings, tmp_path):
     """The second session makes the same copies again; and config.toml begins the same run."""
     args = ["--input", recordings[0], "--target", recordings[1], "--augment", "polarity,noise,shift", *SMALL]

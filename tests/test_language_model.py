@@ -58,6 +58,7 @@ def test_every_next_sample_training_takes_a_folder_and_the_command_and_python_al
     assert stored["rate"] == 22050
 
 
+@pytest.mark.slow
 def test_a_run_on_a_folder_is_resumed_and_notices_a_changed_recording(voices, tmp_path):
     folder, out = tmp_path / "mine", tmp_path / "run"
     folder.mkdir()

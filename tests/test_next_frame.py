@@ -150,6 +150,7 @@ def test_the_share_of_own_predictions_grows_to_what_was_asked(network):
     assert share(10 * exposure.RAMP_STEPS) == pytest.approx(0.5, abs=0.04)
 
 
+@pytest.mark.slow
 def test_the_mends_change_training_the_same_way_each_time_and_can_be_resumed(riff, tmp_path):
     mends = ["--input-noise", 0.05, "--scheduled-sampling", 1.0, "--dropout", 0.1]
 

@@ -96,6 +96,7 @@ def test_a_copy_comes_sooner_after_it(recordings, tmp_path, java):
     assert bits[0] < 0.8 * bits[1]
 
 
+@pytest.mark.slow
 def test_stopped_in_the_middle_it_begins_again_and_ends_the_same(recordings, tmp_path):
     args = ["--input", recordings[0], "--target", recordings[1], "--steps", 5, *SMALL]
     args += ["--pretrain", "autoencoder", "--pretrain-steps", 400, "--pretrain-delay", 1]

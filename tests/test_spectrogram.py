@@ -284,6 +284,7 @@ def test_a_comparison_of_less_than_a_window_is_refused(trained, tmp_path, length
         comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_where_one_in_one_go_does(pair, trained, tmp_path):
     out = tmp_path / "run"
     run_ok("train", "--input", pair[0], "--target", pair[1], "--out", out, "--steps", 30, *SMALL)

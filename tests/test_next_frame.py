@@ -318,6 +318,21 @@ def test_the_time_until_drift_is_when_the_sound_left_for_good():
     assert left(7, 16, np.full_like(own, np.nan)) == 7
 
 
+def test_a_linear_output_reaches_what_a_bounded_one_cannot(java):
+    """The author's saturated output: targets four times as large as what a tanh or a sigmoid can say."""
+    x = np.random.default_rng(0).uniform(-1, 1, (8, 20, 3)).astype(np.float32)
+    settings = NetworkSettings(task="frames", layers=1, hidden=16, tbptt=20, learning_rate=0.02, seed=1).resolved()
+
+    def left(output):
+        network = Network.create(settings, Interface.of_vectors(3, 3, output))
+        for number in range(200):
+            loss, _ = network.step(x, 4 * x, 20, True, number + 1)
+        return loss / np.mean(16 * x**2)
+
+    assert left("linear") < 0.1
+    assert left("sigmoid") > 0.6
+
+
 @pytest.fixture
 def benchmarks(monkeypatch):
     pytest.importorskip("torch")

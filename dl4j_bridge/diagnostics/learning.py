@@ -375,11 +375,13 @@ def _bits_of(baseline: baselines.Baseline, judged_on: Stretch) -> float:
 
 def _curve(trial: Trial) -> dict[str, list[float]]:
     """Up to 200 points of bits and accuracy over steps."""
+    curve = loss_curve(trial)
+    at = [int(step) - 1 for step in curve["step"]]
+    return {"step": curve["step"], "bits": curve["loss"], "accuracy": [trial.accuracy[k] for k in at]}
+
+
+def loss_curve(trial: Trial) -> dict[str, list[float]]:
+    """Up to 200 points of the loss over steps, those that are finite."""
     every = max(len(trial.losses) // 200, 1)
-    at = range(0, len(trial.losses), every)
-    finite = [k for k in at if math.isfinite(trial.losses[k])]
-    return {
-        "step": [k + 1 for k in finite],
-        "bits": [trial.losses[k] for k in finite],
-        "accuracy": [trial.accuracy[k] for k in finite],
-    }
+    at = [k for k in range(0, len(trial.losses), every) if math.isfinite(trial.losses[k])]
+    return {"step": [k + 1 for k in at], "loss": [trial.losses[k] for k in at]}

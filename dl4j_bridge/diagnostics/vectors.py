@@ -70,7 +70,7 @@ def identity(settings: TrainSettings, task: Task, stretch: Stretch, effort: Effo
         return len(trial.losses) % LOOK_EVERY == 0 and learnt(trial)
 
     first = with_rate(settings.network.learning_rate)
-    figures: dict[str, Any] = {"trials": [_figures(first, stretch)]}
+    figures: dict[str, Any] = {"trials": [_figures(first, stretch)], "curve": learning.loss_curve(first)}
     if learnt(first):
         return Outcome([], figures)
     trials: list[Trial] = []
@@ -99,7 +99,11 @@ def pair(settings: TrainSettings, task: Task, signals: Stretch, effort: Effort) 
         return False
 
     trial = learning.train_briefly(settings, stretch, steps, look_halfway, task)
-    figures: dict[str, Any] = {"trials": [_figures(trial, stretch)], "copy": _share_of_copy(stretch)}
+    figures: dict[str, Any] = {
+        "trials": [_figures(trial, stretch)],
+        "curve": learning.loss_curve(trial),
+        "copy": _share_of_copy(stretch),
+    }
     if not trial.finite:
         return Outcome([_non_finite(trial, stretch)], figures)
     here, there = error_share(trial.network, stretch), error_share(trial.network, valid)

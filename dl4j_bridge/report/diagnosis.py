@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge import generation, training
+from dl4j_bridge.config import CLASS_TASKS
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.modelfile import Model
@@ -48,15 +49,8 @@ def write(
     curves = _curves(folder, figures)
     if curves:
         sections.append(("Learning", page.cards(curves)))
-    x, y = case.indices
-    counts: dict[str, npt.NDArray[np.integer]] = {"input": np.bincount(x, minlength=256)}
-    if case.target:
-        counts["target"] = np.bincount(y, minlength=256)
-    plots.histogram(folder / "histogram.png", counts)
-    classes = page.picture(
-        folder / "histogram.png", "how often each of the 256 classes comes", "In all that was looked at."
-    )
-    sections.append(("Classes", page.cards([classes])))
+    if case.settings.network.task in CLASS_TASKS:
+        sections.append(("Classes", page.cards([_classes(folder, case)])))
     of_what = "" if case.is_whole else " of the stretches that were looked at"
     sections += listening.sections(folder, _excerpt(case, model), f"the held-out test part{of_what}")
     sections.append(("Measured", "".join(page.folded(name, measured) for name, measured in _measured(figures))))
@@ -67,13 +61,24 @@ def write(
     return path
 
 
+def _classes(folder: Path, case: Case) -> str:
+    x, y = case.indices
+    counts: dict[str, npt.NDArray[np.integer]] = {"input": np.bincount(x, minlength=256)}
+    if case.target:
+        counts["target"] = np.bincount(y, minlength=256)
+    plots.histogram(folder / "histogram.png", counts)
+    return page.picture(
+        folder / "histogram.png", "how often each of the 256 classes comes", "In all that was looked at."
+    )
+
+
 def _curves(folder: Path, figures: dict[str, dict[str, Any]]) -> list[str]:
     pictures = []
-    for name in ("identity", "pair", "next sample"):
+    for name in ("identity", "pair", "next sample", "next frame"):
         if "curve" in figures.get(name, {}):
             path = folder / f"{name.replace(' ', '-')}.png"
-            plots.trial(path, figures[name]["curve"], figures[name]["floors"])
-            pictures.append(page.picture(path, f"bits per sample of the {name} over steps", f"A short trial: {name}."))
+            plots.trial(path, figures[name]["curve"], figures[name].get("floors", {}))
+            pictures.append(page.picture(path, f"loss of the {name} over steps", f"A short trial: {name}."))
     return pictures
 
 

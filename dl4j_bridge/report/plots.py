@@ -80,23 +80,24 @@ def squared_error(path: Path, log: list[dict[str, str]], training: str, validati
 
 
 def trial(path: Path, curve: dict[str, list[float]], floors: dict[str, float]) -> None:
-    """Bits of a short trial over steps, with the levels at which a loss stands still.
+    """Loss of a short trial over steps, with the levels at which it stands still.
 
     Parameters
     ----------
     path
         The PNG to write.
     curve
-        ``step`` and ``bits``.
+        ``step``, and ``bits`` of classes or ``loss`` of vectors.
     floors
         Bits per sample by name.
     """
     drawn, axes = figure()
     for (name, bits), colour in zip(floors.items(), (GREY, GREEN, ORANGE), strict=False):
         axes.axhline(bits, color=colour, linestyle="--", label=f"{name.replace('_', ' ')} ({bits:.2f} bits)")
-    axes.plot(curve["step"], curve["bits"], color=BLUE, label="training")
+    has_bits = "bits" in curve
+    axes.plot(curve["step"], curve["bits" if has_bits else "loss"], color=BLUE, label="training")
     axes.set_xlabel("step (one update)")
-    axes.set_ylabel("bits per sample")
+    axes.set_ylabel("bits per sample" if has_bits else "loss")
     axes.set_ylim(bottom=0)
     legend(axes)
     save(path, drawn)

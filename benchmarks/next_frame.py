@@ -1,7 +1,7 @@
 """Next-frame regression: what made it saturate, explode and drift into noise, and what helps.
 
 Usage: python benchmarks/next_frame.py [--quick] [--json] [--audio DIR] [--plots DIR] [--seeds N] [--steps N]
-           [--only PART ...]
+           [--mends MEND ...] [--only PART ...]
 
 ``tanh``: an output of tanh against a linear one, on targets scaled to their range and beyond. ``relu``: layers with
 ReLU against tanh, without clipping. Both are in PyTorch, and their MSE is a share of the variance. ``sizes``: frames of
@@ -52,6 +52,7 @@ MENDS: dict[str, dict[str, Any]] = {
     "input noise 0.1": {"input_noise": 0.1},
     "scheduled sampling 0.25": {"scheduled_sampling": 0.25},
     "scheduled sampling 0.5": {"scheduled_sampling": 0.5},
+    "scheduled sampling 1": {"scheduled_sampling": 1.0},
     "dropout 0.2": {"dropout": 0.2},
 }
 QUICK_MENDS = (NONE, "input noise 0.1", "scheduled sampling 0.5")
@@ -153,7 +154,7 @@ def drifts(asked: argparse.Namespace, result: Result) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = _riff(Path(folder), RIFF_SECONDS)
         for seed in range(1, (1 if asked.quick else asked.seeds) + 1):
-            for name in QUICK_MENDS if asked.quick else MENDS:
+            for name in asked.mends or (QUICK_MENDS if asked.quick else MENDS):
                 options = SMALL | MENDS[name] | {"seed": seed, "steps": steps}
                 rows, found, log = _trained(path, options, seconds)
                 curves.setdefault(name, log)
@@ -164,7 +165,7 @@ def drifts(asked: argparse.Namespace, result: Result) -> None:
                 result.rows.append(row)
                 rounds.stderr.print(f"{name}, seed {seed}: MSE {rows[0]['mse']:.3g}, drift {found['until']}")
     for name, stayed_for in lasted.items():
-        if name != NONE:
+        if name != NONE and NONE in lasted:
             # A network that never was with the recording counts as one that was for a second.
             result.ratios[f"{name}/{NONE}"] = _typical(stayed_for) / _typical(lasted[NONE])
     if asked.plots:
@@ -240,6 +241,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write next-frame-*.png there")
     parser.add_argument("--seeds", type=int, default=3, help="of the drift")
     parser.add_argument("--steps", type=int, help="of the drift's trainings")
+    parser.add_argument("--mends", nargs="+", choices=MENDS, metavar="MEND", help="of the drift, only these")
     parser.add_argument("--only", nargs="+", choices=("tanh", "relu", "sizes", "drift"), metavar="PART")
     return parser.parse_args()
 

@@ -14,6 +14,7 @@ from scipy.signal import lfilter
 import dl4j_bridge
 from dl4j_bridge import (
     audio,
+    comparing,
     comparing_next_frame,
     config,
     drift,
@@ -23,8 +24,9 @@ from dl4j_bridge import (
     pairs,
     synthesis,
     tasks,
+    training,
 )
-from dl4j_bridge.config import NetworkSettings
+from dl4j_bridge.config import CompareSettings, NetworkSettings
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.network import Network
 from dl4j_bridge.tasks.interface import Interface
@@ -331,6 +333,22 @@ def test_a_linear_output_reaches_what_a_bounded_one_cannot(java):
 
     assert left("linear") < 0.1
     assert left("sigmoid") > 0.6
+
+
+@pytest.mark.slow
+def test_with_input_noise_a_network_stays_and_without_it_drifts(tmp_path, java):
+    """The author's drift: networks that know the recording equally well, each fed with its own frames for 30 s."""
+    path = write(tmp_path / "riff.wav", synthesis.riff(60), synthesis.CLASSIC_RATE)
+
+    def drift_with(noise):
+        options = of_options(input_noise=noise, steps=2000, validate_every=500, seed=1)
+        training.train(training.new_run([path], [], tmp_path / f"run-{noise}", options))
+        compared = comparing.compare(tmp_path / f"run-{noise}", path, None, CompareSettings(drift_seconds=30))
+        assert compared["rows"][0]["mse"] < 0.0002
+        return compared["drift"]["until"]
+
+    assert drift_with(0.0) <= 5
+    assert drift_with(0.1) is None
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 
 from dl4j_bridge import metrics, training
 from dl4j_bridge.config import TrainSettings
-from dl4j_bridge.diagnostics import learning
+from dl4j_bridge.diagnostics import learning, output
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Outcome
 from dl4j_bridge.diagnostics.learning import Effort, Trial
 from dl4j_bridge.network import Network
@@ -22,10 +22,12 @@ from dl4j_bridge.tasks.interface import Signal, Stretch, Task
 LEARNT, NOTHING, COPIED = 0.75, 0.9, 0.5
 # Steps between two looks at the error: a look costs about as much as a step.
 LOOK_EVERY = 20
-# Samples, spectra' values included, that an error is taken on, and the most stretches of a recording.
+# Values that an error is taken on, and from how many stretches of a recording.
 MOST_VALUES, STRETCHES = 400_000, 8
-# Oracles are told the answer.
-ORACLE = "oracle"
+# Names of the trial on what was asked, by what the task predicts.
+PAIR = {"target": "pair", "next": "next frame"}
+# Rows of a comparison that no baseline could be: they are told the target.
+TOLD = ("oracle", "8-bit")
 # A network is worse than a baseline if so many dB are between them.
 WORSE_DB = 1.0
 
@@ -50,9 +52,6 @@ def checks(settings: TrainSettings, task: Task, signals: Stretch, effort: Effort
         Check("identity", lambda: identity(settings, task, training.part((x, x), "train"), effort)),
         Check(PAIR[task.predicts], lambda: pair(settings, task, signals, effort)),
     ]
-
-
-PAIR = {"target": "pair", "next": "next frame"}
 
 
 def identity(settings: TrainSettings, task: Task, stretch: Stretch, effort: Effort) -> Outcome:
@@ -149,7 +148,7 @@ def against_baselines(rows: list[dict[str, Any]]) -> Outcome:
         Of `comparing.compare`; ``snr_db`` of frames or ``si_sdr_db`` of spectra counts.
     """
     key = "snr_db" if "snr_db" in rows[0] else "si_sdr_db"
-    known = {row["name"]: row[key] for row in rows if row[key] is not None and not row["name"].startswith(ORACLE)}
+    known = {row["name"]: row[key] for row in rows if row[key] is not None and not row["name"].startswith(TOLD)}
     model = known.pop("model", None)
     # The same network without its state is no baseline.
     known.pop("stateless", None)
@@ -157,13 +156,10 @@ def against_baselines(rows: list[dict[str, Any]]) -> Outcome:
     if model is None or not known:
         return Outcome([], figures)
     best = max(known, key=lambda name: float(known[name]))
-    if model >= known[best] - WORSE_DB or model >= metrics.snr_db(POOR_ESR):
+    if model >= known[best] - WORSE_DB or model >= metrics.snr_db(output.POOR):
         return Outcome([], figures)
     fix = f"train for longer; until then {best} is the better model of this pair"
     return Outcome([Finding("noisier-than-baseline", FAULT, fix, figures)], figures)
-
-
-POOR_ESR = 0.01
 
 
 def memory(network: Network, stretch: Stretch, chunk: int = 1000, head: int = 50) -> Outcome:

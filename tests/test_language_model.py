@@ -11,8 +11,9 @@ import pytest
 import soundfile
 
 import dl4j_bridge
-from dl4j_bridge import audio, metrics, pairs, steering, synthesis
+from dl4j_bridge import audio, metrics, modelfile, pairs, steering, synthesis
 from dl4j_bridge.config import preset
+from dl4j_bridge.report import excerpt
 from dl4j_bridge.tasks import choose
 from dl4j_bridge.tasks.language_model import LanguageModelTask
 from tests.conftest import SMALL, run, run_ok
@@ -176,6 +177,17 @@ def test_steering_is_of_language_models_and_can_be_left_out(model, next_run, tmp
     assert drawn(model) == drawn(model)
     assert drawn(model) != drawn(model, "--no-steer")
     assert drawn(next_run) == drawn(next_run, "--no-steer")
+
+
+def test_the_report_plays_what_generate_draws(model, java):
+    loaded = modelfile.load(modelfile.resolve(model))
+    task = LanguageModelTask.from_dict(loaded.about)
+    x = np.arange(2000, dtype=np.uint8)
+    found = excerpt.of_network(loaded.network, task, x, x, slice(0, x.size), RATE, loaded.about)
+    drawn = dl4j_bridge.load(model).generate(0.2, progress=False)
+    count = min(drawn.size, found.sounds["drawn"].size)
+    assert count > 500
+    assert np.allclose(found.sounds["drawn"][:count], drawn[:count], atol=1e-6)
 
 
 @pytest.mark.slow

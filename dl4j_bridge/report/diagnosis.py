@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import generation, training
+from dl4j_bridge import training
 from dl4j_bridge.config import CLASS_TASKS
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Finding
@@ -97,8 +97,7 @@ def _excerpt(case: Case, model: Model | None) -> excerpt.Excerpt:
     part = training.part_of(y.size, "test")
     if model is None:
         return excerpt.of_pair(case.task, x, y, part, case.rate)
-    task, temperature = SamplesTask.from_dict(model.about), generation.temperature_of(model.about)
-    return excerpt.of_network(model.network, task, x, y, part, case.rate, temperature)
+    return excerpt.of_network(model.network, SamplesTask.from_dict(model.about), x, y, part, case.rate, model.about)
 
 
 def _verdict(findings: list[Finding]) -> str:

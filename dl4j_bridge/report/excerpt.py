@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge import generation, training
+from dl4j_bridge.config import GenerateSettings
 from dl4j_bridge.network import Network
 from dl4j_bridge.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask, Vectors
@@ -90,7 +92,7 @@ def of_pair(task: SamplesTask, x: Indices, y: Indices, part: slice, rate: int) -
 
 
 def of_network(
-    network: Network, task: SamplesTask, x: Indices, y: Indices, part: slice, rate: int, temperature: float = 1.0
+    network: Network, task: SamplesTask, x: Indices, y: Indices, part: slice, rate: int, about: dict[str, Any]
 ) -> Excerpt:
     """Run a network through the loudest seconds of `part`; a slow one through fewer.
 
@@ -106,8 +108,8 @@ def of_network(
         Where to look.
     rate
         In Hz.
-    temperature
-        Of the new audio that a network draws that predicts the next sample.
+    about
+        What the model file says, or will say: a network that predicts the next sample also draws as `generate` does.
     """
     size = min(round(SECONDS * rate), max(int(MOST_WORK / network.parameter_count), 1))
     if task.predicts == "next":
@@ -117,7 +119,10 @@ def of_network(
     stream = network.stream()
     found = cut(task, x, y, where, rate, training.run_through(stream, x, where.start, where.stop))
     if task.predicts == "next" and found.size:
-        drawn = generation.own_audio(stream, found.size, temperature)
+        stream.reset()
+        stream.seed(GenerateSettings.seed)
+        stream.listen(np.array([task.silence], np.uint8))
+        drawn = np.concatenate(list(generation.draw_classes(stream, about, found.size, GenerateSettings())))
         found.classes["drawn"], found.sounds["drawn"] = drawn, task.to_samples(drawn)
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge import comparing, generation, metrics, tables, training
+from dl4j_bridge import comparing, metrics, tables, training
 from dl4j_bridge.report import excerpt, listening, page, plots
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.samples import SamplesTask
@@ -111,7 +111,7 @@ def _excerpt(run: Run) -> excerpt.Excerpt:
     x, y = run.signals[0]
     rate, part = run.about["rate"], part_of(len(y), "test")
     if isinstance(run.task, SamplesTask):
-        return excerpt.of_network(network, run.task, x, y, part, rate, generation.temperature_of(about))
+        return excerpt.of_network(network, run.task, x, y, part, rate, about)
     if isinstance(run.task, SpectrogramTask):
         return excerpt.of_spectrogram(network, run.task, run.pairs[0], x, y, part)
     assert isinstance(run.task, FramesTask)

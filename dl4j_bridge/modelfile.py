@@ -201,6 +201,9 @@ def _read_about(path: Path, z: zipfile.ZipFile) -> dict[str, Any]:
         about = json.loads(z.read(ABOUT))
         checks = _ABOUT_CHECKS | _TASK_CHECKS.get(about["task"], {})
         wrong = [name for name, holds in checks.items() if not holds(about[name])]
+        # What is further apart than half a window is not heard in full.
+        if about["task"] == "spectrogram" and about["hop"] > about["window"] // 2:
+            wrong.append("hop")
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(path, f"{ABOUT} does not describe a model", "wanted model.zip of a run folder") from None
     if wrong:

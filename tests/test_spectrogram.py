@@ -359,7 +359,13 @@ def test_a_pytorch_twin_is_refused(trained, pair):
 def test_a_model_file_that_says_nonsense_is_refused(trained, tmp_path: Path):
     with zipfile.ZipFile(trained / "model.zip") as z:
         about = json.loads(z.read(modelfile.ABOUT))
-        for name, value in (("window", 767), ("hop", 0), ("scale", 0), ("scale", float("inf"))):
+        for name, value in (
+            ("window", 767),
+            ("hop", 0),
+            ("hop", about["window"] // 2 + 1),
+            ("scale", 0),
+            ("scale", float("inf")),
+        ):
             bad = tmp_path / "bad.zip"
             with zipfile.ZipFile(bad, "w") as w:
                 for entry in z.namelist():

@@ -110,12 +110,16 @@ def diagnose(request: Request, out: Path | None = None, report: Report = lambda 
     if request.source:
         about = modelfile.read_about(modelfile.resolve(request.model)) if request.model else None
         case = Case(request.source, request.target, _settings(request, about))
-        folder = RunFolder(out or RunFolder.fresh_name(Path(f"diagnose-{request.source.stem}")))
-        folder.check_free()
+        if out:
+            RunFolder(out).check_free()
         model = _examine(case, request, about, suite)
         from dl4j_bridge.report import diagnosis
 
-        folder.create()
+        if out:
+            folder = RunFolder(out)
+            folder.create()
+        else:
+            folder = RunFolder.fresh(Path(f"diagnose-{request.source.stem}"))
         page = diagnosis.write(folder.path, case, suite.findings, suite.figures, suite.checks, model)
     findings = [finding.as_dict() for finding in suite.findings]
     return {
@@ -200,11 +204,12 @@ def _examine_vectors(case: Case, request: Request, about: dict[str, Any] | None,
     """Run the checks of a network between vectors, of frames or spectra."""
     settings = case.settings
     pair = pairs.open_pair(case.input, case.target, replace(settings.data, rate=case.rate))
-    task = tasks.from_dict(about) if about else tasks.choose(settings, [pair])
-    signals = task.signals(pair)
-    if pairs.split(len(signals[0]))["train"][1] < settings.run.length:
+    time_steps = pair.length // settings.hop - (pair.target is None)
+    if pairs.split(time_steps)["train"][1] < settings.run.length:
         # Not one window: what is too short was said.
         return
+    task = tasks.from_dict(about) if about else tasks.choose(settings, [pair])
+    signals = task.signals(pair)
     jvm.start(settings.threads)
     if about is None:
         fused = learning.as_fused(settings)

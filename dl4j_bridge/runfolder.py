@@ -46,6 +46,26 @@ class RunFolder:
             number += 1
         return path
 
+    @classmethod
+    def fresh(cls, source: Path) -> RunFolder:
+        """Make a folder below ``runs/`` that was not there, and take it: two processes at once get two.
+
+        Raises
+        ------
+        InputError
+            It cannot be made.
+        """
+        folder = cls(cls.fresh_name(source))
+        try:
+            RUNS.mkdir(exist_ok=True)
+            folder.path.mkdir()
+        except FileExistsError:
+            return cls.fresh(source)
+        except OSError as e:
+            raise _not_made(folder.path, e) from e
+        folder.acquire()
+        return folder
+
     def check_free(self) -> None:
         """Refuse a folder that holds a run already, or that cannot be made.
 
@@ -79,9 +99,7 @@ class RunFolder:
                 RUNS.mkdir(exist_ok=True)
             self.path.mkdir(exist_ok=True)
         except OSError as e:
-            raise InputError(
-                self.path, f"cannot be made ({e.strerror})", "wanted a folder that you may write to"
-            ) from e
+            raise _not_made(self.path, e) from e
         self.acquire()
         self.check_free()
 
@@ -172,3 +190,7 @@ class Log:
             self._file.flush()
         except OSError as e:
             raise BridgeError(self._file.name, f"not written ({e.strerror})", "free some space, then --resume") from e
+
+
+def _not_made(path: Path, e: OSError) -> InputError:
+    return InputError(path, f"cannot be made ({e.strerror})", "wanted a folder that you may write to")

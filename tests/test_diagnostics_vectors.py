@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dl4j_bridge import audio, config, diagnosing, synthesis, training
+from dl4j_bridge import audio, config, diagnosing, pairs, synthesis, training
 from dl4j_bridge.diagnostics import learning, network, vectors
 from dl4j_bridge.network import Network
 from dl4j_bridge.tasks.frames import FramesTask, Scale
@@ -156,6 +158,39 @@ def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, op
     of_model = diagnosing.diagnose(request, tmp_path / "of-model")
     assert {"train and validation", "baselines", "memory"} <= {check["name"] for check in of_model["checks"]}
     assert (tmp_path / "of-model" / "report.html").exists()
+
+
+def test_frames_too_large_for_the_recording_are_named(mixture, tmp_path):
+    result = run(
+        "diagnose", "--json", "--out", tmp_path / "out", "--task", "frames", "--frame", 2000, "--input", mixture[0]
+    )
+    assert result.status == 1
+    assert [finding["code"] for finding in result.json["findings"]] == ["too-little-data"]
+    # What it wants is enough.
+    seconds = int(result.json["findings"][0]["fix"].split()[1])
+    source = audio.open_recording(mixture[0]).read(RATE)
+    audio.write(tmp_path / "long.wav", [np.resize(source, seconds * RATE)], RATE, "PCM_16")
+    pair = pairs.open_pair(tmp_path / "long.wav", None, config.DataSettings())
+    pairs.check_long_enough(pair, 50, 2000)
+
+
+def test_two_at_once_get_two_reports(mixture, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "dl4j_bridge",
+        "diagnose",
+        "--quick",
+        "--task",
+        "frames",
+        "--frame",
+        "2000",
+        "--input",
+    ]
+    both = [subprocess.Popen([*command, str(mixture[0])], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate()[1].decode() for process in both]
+    assert [process.returncode for process in both] == [1, 1], said
+    assert len(list((tmp_path / "runs").glob("*/report.html"))) == 2
 
 
 def test_the_next_command_spells_what_differs_from_the_tasks_defaults(mixture, tmp_path):

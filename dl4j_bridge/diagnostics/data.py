@@ -231,10 +231,14 @@ def offset(case: Case) -> Outcome:
 
 def amount(case: Case) -> Outcome:
     """Is there enough for a network of this size?"""
+    settings = case.settings
     first, last = pairs.split(case.length)["train"]
-    samples, numbers = last - first, parameters(case.settings.network, CLASSES)
+    width = {"frames": settings.frames.frame, "spectrogram": settings.spectrogram.window // 2 + 1}
+    samples, numbers = last - first, parameters(settings.network, width.get(settings.network.task, CLASSES))
     figures = {"training_samples": samples, "parameters": numbers}
-    wanted = max(numbers // PARAMETERS_PER_SAMPLE, case.settings.run.length)
+    # Without a target the last frame of a window has one more behind it.
+    window = (settings.run.length + (case.target is None and settings.hop > 1)) * settings.hop
+    wanted = max(numbers // PARAMETERS_PER_SAMPLE, window)
     if samples >= wanted:
         return Outcome(figures=dict(figures))
     seconds = math.ceil(wanted / 0.8 / case.rate)

@@ -483,9 +483,9 @@ def demo(
         minutes = config.DEMO_MINUTES
     limits = {"minutes": minutes, "steps": steps}
     config.TrainSettings().with_options(limits)
-    folder = RunFolder(out or RunFolder.fresh_name(Path("demo" if task == "samples" else f"demo-{task}")))
-    folder.check_free()
-    folder.create()
+    if out:
+        RunFolder(out).check_free()
+    folder = RunFolder.made(out, Path("demo" if task == "samples" else f"demo-{task}"))
     with training_progress() as report:
         result = demos.run(
             task, folder.path, limits, lambda text: stderr.print(text, soft_wrap=True, markup=False), report

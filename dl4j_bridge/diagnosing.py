@@ -115,11 +115,7 @@ def diagnose(request: Request, out: Path | None = None, report: Report = lambda 
         model = _examine(case, request, about, suite)
         from dl4j_bridge.report import diagnosis
 
-        if out:
-            folder = RunFolder(out)
-            folder.create()
-        else:
-            folder = RunFolder.fresh(Path(f"diagnose-{request.source.stem}"))
+        folder = RunFolder.made(out, Path(f"diagnose-{request.source.stem}"))
         page = diagnosis.write(folder.path, case, suite.findings, suite.figures, suite.checks, model)
     findings = [finding.as_dict() for finding in suite.findings]
     return {

@@ -47,7 +47,16 @@ class RunFolder:
         return path
 
     @classmethod
-    def fresh(cls, source: Path) -> RunFolder:
+    def made(cls, asked: Path | None, source: Path) -> RunFolder:
+        """Make and take the folder that was asked for, or one below ``runs/`` named after `source`."""
+        if asked is None:
+            return cls._fresh(source)
+        folder = cls(asked)
+        folder.create()
+        return folder
+
+    @classmethod
+    def _fresh(cls, source: Path) -> RunFolder:
         """Make a folder below ``runs/`` that was not there, and take it: two processes at once get two.
 
         Raises
@@ -60,7 +69,7 @@ class RunFolder:
             RUNS.mkdir(exist_ok=True)
             folder.path.mkdir()
         except FileExistsError:
-            return cls.fresh(source)
+            return cls._fresh(source)
         except OSError as e:
             raise _not_made(folder.path, e) from e
         folder.acquire()

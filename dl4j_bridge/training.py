@@ -153,8 +153,9 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     # The model file says what was used, whatever "auto" may mean one day.
     settings = replace(settings, network=settings.network.resolved())
     augmentation.check(settings.small_data)
-    folder = RunFolder(out or RunFolder.fresh_name(inputs[0]))
-    folder.check_free()
+    named_after = inputs[0]
+    if out:
+        RunFolder(out).check_free()
     if not targets:
         inputs = audio.recordings_of(inputs)
     opened = _open_pairs(inputs, targets, settings)
@@ -173,7 +174,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
         "settings": settings.as_dict(),
         "versions": versions(),
     }
-    folder.create()
+    folder = RunFolder.made(out, named_after)
     folder.write_run(about | {"status": "running"})
     folder.write_config(_options_of(settings, inputs, targets))
     state = RunState(learning_rate=settings.network.learning_rate)

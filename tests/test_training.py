@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import zipfile
 from pathlib import Path
@@ -221,8 +222,13 @@ def test_two_at_once_in_one_folder(recordings, tmp_path):
 
 
 def test_two_runs_without_a_name_get_two_folders(recordings, tmp_path):
-    for number in (1, 2):
-        run_ok("train", "--input", recordings[0], "--steps", 2, *SMALL, cwd=tmp_path)
+    words = ["train", "--input", recordings[0], "--steps", 2, *SMALL]
+    command = [sys.executable, "-m", "dl4j_bridge", *map(str, words)]
+    at_once = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate()[1].decode() for process in at_once]
+    assert [process.returncode for process in at_once] == [0, 0], said
+    run_ok(*words, cwd=tmp_path)
+    for number in (1, 2, 3):
         assert (tmp_path / "runs" / f"dry-{number}" / "model.zip").exists()
 
 

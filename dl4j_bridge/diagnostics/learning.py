@@ -177,7 +177,7 @@ def pair(settings: TrainSettings, codec: Codec, signals: Stretch, effort: Effort
         "baselines": simple,
     }
     if not trial.finite:
-        return Outcome([_non_finite(trial)], figures)
+        return Outcome([non_finite(trial, Trial.figures)], figures)
     marginal, best = simple["constant"], min(simple.values())
     stuck = marginal - trial.level < SHARE_OF_BASELINE * (marginal - best)
     if marginal - best > WORTH_LEARNING and stuck:
@@ -272,8 +272,10 @@ def overfit(train_bits: float, valid_bits: float, table: dict[str, float]) -> li
     if excess <= OVERFIT_BITS:
         return []
     evidence = {"train_bits": train_bits, "valid_bits": valid_bits, "lookup_table": table, "excess_bits": excess}
-    fix = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
-    return [Finding("overfit", FAULT, fix, evidence)]
+    return [Finding("overfit", FAULT, OVERFIT_FIX, evidence)]
+
+
+OVERFIT_FIX = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
 
 
 def _causes(first: Trial, stretch: Stretch, effort: Effort) -> tuple[list[Finding], list[Trial]]:
@@ -292,7 +294,7 @@ def _causes(first: Trial, stretch: Stretch, effort: Effort) -> tuple[list[Findin
     if weak and learnt(base):
         return [_weak_input_scale(first, base)], trials
     mended = other_rate(base, with_changes, learnt)
-    found = [] if first.finite else [_non_finite(first)]
+    found = [] if first.finite else [non_finite(first, Trial.figures)]
     if mended is None:
         return found or [_stuck(first, floors(stretch[1]))], trials
     if weak:
@@ -331,8 +333,9 @@ def wrong_rate(base: Trial, mended: Trial, figures: Callable[[Trial], dict[str, 
     return Finding(code, FAULT, f"--learning-rate {better:g} (found {rate:g})", evidence)
 
 
-def _non_finite(trial: Trial) -> Finding:
-    evidence = trial.figures() | {"first_not_finite_step": len(trial.losses)}
+def non_finite(trial: Trial, figures: Callable[[Trial], dict[str, Any]]) -> Finding:
+    """Say that the loss was lost, and when."""
+    evidence = figures(trial) | {"first_not_finite_step": len(trial.losses)}
     return Finding("non-finite", FAULT, "--clip 1 and a lower --learning-rate", evidence)
 
 

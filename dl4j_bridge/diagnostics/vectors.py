@@ -68,8 +68,11 @@ def identity(settings: TrainSettings, task: Task, stretch: Stretch, effort: Effo
     def look(trial: Trial) -> bool:
         return len(trial.losses) % LOOK_EVERY == 0 and learnt(trial)
 
+    def shown(trial: Trial) -> dict[str, Any]:
+        return _figures(trial, stretch)
+
     first = with_rate(settings.network.learning_rate)
-    figures: dict[str, Any] = {"trials": [_figures(first, stretch)], "curve": learning.loss_curve(first)}
+    figures: dict[str, Any] = {"trials": [shown(first)], "curve": learning.loss_curve(first)}
     if learnt(first):
         return Outcome([], figures)
     trials: list[Trial] = []
@@ -79,11 +82,11 @@ def identity(settings: TrainSettings, task: Task, stretch: Stretch, effort: Effo
         return trials[-1]
 
     mended = learning.other_rate(first, with_changes, learnt)
-    figures["trials"] += [_figures(trial, stretch) for trial in trials]
-    found = [] if first.finite else [_non_finite(first, stretch)]
+    figures["trials"] += [shown(trial) for trial in trials]
+    found = [] if first.finite else [learning.non_finite(first, shown)]
     if mended is None:
         return Outcome(found or [_stuck(first, stretch)], figures)
-    return Outcome([*found, learning.wrong_rate(first, mended, lambda trial: _figures(trial, stretch))], figures)
+    return Outcome([*found, learning.wrong_rate(first, mended, shown)], figures)
 
 
 def pair(settings: TrainSettings, task: Task, signals: Stretch, effort: Effort) -> Outcome:
@@ -104,7 +107,7 @@ def pair(settings: TrainSettings, task: Task, signals: Stretch, effort: Effort) 
         "copy": _share_of_copy(stretch),
     }
     if not trial.finite:
-        return Outcome([_non_finite(trial, stretch)], figures)
+        return Outcome([learning.non_finite(trial, lambda lost: _figures(lost, stretch))], figures)
     here, there = error_share(trial.network, stretch), error_share(trial.network, valid)
     figures |= {"train_share": here, "valid_share_halfway": halfway[0], "valid_share": there}
     if here > NOTHING and figures["copy"] < COPIED:
@@ -209,13 +212,7 @@ def _overfit(here: float, there: float, signals: Stretch) -> list[Finding]:
     if excess <= learning.OVERFIT_BITS:
         return []
     evidence = {"train_share": here, "valid_share": there, "excess_bits": excess}
-    fix = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
-    return [Finding("overfit", FAULT, fix, evidence)]
-
-
-def _non_finite(trial: Trial, stretch: Stretch) -> Finding:
-    evidence = _figures(trial, stretch) | {"first_not_finite_step": len(trial.losses)}
-    return Finding("non-finite", FAULT, "--clip 1 and a lower --learning-rate", evidence)
+    return [Finding("overfit", FAULT, learning.OVERFIT_FIX, evidence)]
 
 
 def _stuck(trial: Trial, stretch: Stretch) -> Finding:

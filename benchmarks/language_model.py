@@ -127,11 +127,8 @@ def draw(asked: argparse.Namespace, steps: int) -> None:
 def _drawn(
     model: modelfile.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
 ) -> dict[str, Any]:
-    stream = model.network.stream()
-    stream.seed(seed)
-    stream.listen(np.array([task.silence], np.uint8))
     settings = GenerateSettings(seed=seed, steer=steered)
-    own = np.concatenate(list(generation.draw_classes(stream, model.about, seconds * RATE, settings)))
+    own = generation.from_silence(model.network.stream(), model.about, seconds * RATE, settings)
     found = drift.measure(task, own, recording, RATE)
     (quietest, _), (_, least_predictable) = found["range"]["level_db"], found["range"]["entropy_bits"]
     levels = [drift.SILENT_DB if second["level_db"] is None else second["level_db"] for second in found["track"]]

@@ -169,6 +169,16 @@ def draw_classes(
         yield block
 
 
+def from_silence(
+    stream: SampleStream, about: dict[str, Any], count: int, settings: GenerateSettings
+) -> npt.NDArray[np.uint8]:
+    """Draw `count` classes as `generate` does where nothing is heard first; the stream is reset."""
+    stream.reset()
+    stream.seed(settings.seed)
+    stream.listen(np.array([SamplesTask.from_dict(about).silence], np.uint8))
+    return np.concatenate(list(draw_classes(stream, about, count, settings)))
+
+
 def feed_back(
     model: modelfile.Model,
     primer: npt.NDArray[np.float32],

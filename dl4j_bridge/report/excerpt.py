@@ -119,10 +119,7 @@ def of_network(
     stream = network.stream()
     found = cut(task, x, y, where, rate, training.run_through(stream, x, where.start, where.stop))
     if task.predicts == "next" and found.size:
-        stream.reset()
-        stream.seed(GenerateSettings.seed)
-        stream.listen(np.array([task.silence], np.uint8))
-        drawn = np.concatenate(list(generation.draw_classes(stream, about, found.size, GenerateSettings())))
+        drawn = generation.from_silence(stream, about, found.size, GenerateSettings())
         found.classes["drawn"], found.sounds["drawn"] = drawn, task.to_samples(drawn)
     return found
 

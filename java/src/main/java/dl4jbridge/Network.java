@@ -4,6 +4,7 @@ import dl4jbridge.fused.AdamStep;
 import dl4jbridge.fused.FusedGravesLSTMLayer;
 import dl4jbridge.fused.FusedLayers;
 import dl4jbridge.fused.FusedRnnOutputLayer;
+import dl4jbridge.fused.FusedStack;
 import java.io.File;
 import java.io.IOException;
 import java.util.HashMap;
@@ -32,6 +33,8 @@ public final class Network {
     private final Solver solver;
     /** In the solver's place where fused layers train with Adam, else null. */
     private AdamStep adam;
+    /** In the network's place where there are fused layers and nothing else and the same holds, else null. */
+    private FusedStack stack;
 
     @SuppressWarnings("try")
     private Network(MultiLayerNetwork net) {
@@ -47,6 +50,7 @@ public final class Network {
     private void shareUpdater() {
         solver.getOptimizer().setUpdater(net.getUpdater());
         adam = net.getLayer(0) instanceof FusedGravesLSTMLayer ? AdamStep.of(net) : null;
+        stack = adam == null ? null : FusedStack.of(net);
     }
 
     public static Network create(String settings) {
@@ -87,37 +91,51 @@ public final class Network {
         if (steps < 1) {
             throw new IllegalArgumentException("a segment of " + steps + " steps");
         }
-        Nd4j.getRandom().setSeed(seed);
         if (first) {
             net.rnnClearPreviousState();
         }
+        INDArray x = features.firstSteps(steps);
         INDArray y = labels.firstSteps(steps);
+        if (stack != null && hasOnlyOurListener() && stack.computeGradient(x, y)) {
+            update(x);
+            return new double[] {stack.loss() / steps, stack.accuracy()};
+        }
+        stepThroughDl4j(x, y, seed);
+        return new double[] {monitor.loss() / steps, monitor.accuracy()};
+    }
+
+    /** Others would see nothing of a step that does not go through DL4J. */
+    private boolean hasOnlyOurListener() {
+        return net.getListeners().size() == 1;
+    }
+
+    private void stepThroughDl4j(INDArray x, INDArray y, long seed) {
+        Nd4j.getRandom().setSeed(seed);
         monitor.expect(y);
-        net.setInput(features.firstSteps(steps));
+        net.setInput(x);
         net.setLabels(y);
         withoutInputGradient(true);
         try {
-            optimize();
+            if (adam == null) {
+                solver.optimize(LayerWorkspaceMgr.noWorkspaces());
+            } else {
+                net.computeGradientAndScore();
+                update(x);
+            }
         } finally {
             withoutInputGradient(false);
         }
         net.updateRnnStateWithTBPTTState();
-        return new double[] {monitor.loss() / steps, monitor.accuracy()};
+    }
+
+    private void update(INDArray x) {
+        adam.update((int) x.size(0), net.getIterationCount());
+        BaseOptimizer.incrementIterationCount(net, 1);
     }
 
     /** See FusedRnnOutputLayer: how squared errors are weighted in the steps to come. Stock layers cannot do it. */
     public void weighSquaredError(double square, double preEmphasis, double offset, int from) {
         ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset, from);
-    }
-
-    private void optimize() {
-        if (adam == null) {
-            solver.optimize(LayerWorkspaceMgr.noWorkspaces());
-            return;
-        }
-        net.computeGradientAndScore();
-        adam.update((int) net.getInput().size(0), net.getIterationCount());
-        BaseOptimizer.incrementIterationCount(net, 1);
     }
 
     /** The solver throws the first layer's input gradient away. */

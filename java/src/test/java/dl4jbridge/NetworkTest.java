@@ -23,8 +23,11 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
+import org.deeplearning4j.nn.api.Model;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.optimize.api.BaseTrainingListener;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -75,6 +78,32 @@ class NetworkTest {
         }
         assertEquals(6, network.dl4j().getIterationCount());
         assertFalse(Arrays.equals(drawn, parameters(network)), "nothing was learnt");
+    }
+
+    /** With a listener beside our own a step goes through DL4J layer by layer, without one through all layers at once. */
+    @ParameterizedTest
+    @ValueSource(strings = {"adam", "sgd"})
+    void aListenerChangesNothingAndSeesEveryStep(String updater) {
+        Object[] settings = {"layer", "fused", "gradient_state", "carried", "clip", 0.5, "updater", updater};
+        Network alone = network(settings);
+        Network listenedTo = network(settings);
+        AtomicInteger seen = new AtomicInteger();
+        listenedTo.dl4j().addListeners(new BaseTrainingListener() {
+            @Override
+            public void onBackwardPass(Model model) {
+                seen.incrementAndGet();
+            }
+        });
+        for (int window = 0; window < 3; window++) {
+            Recording recording = new Recording(window, WINDOW);
+            for (int from = 0; from < WINDOW; from += TBPTT) {
+                double[] expected = feeder.step(listenedTo, recording, from, 0);
+                assertArrayEquals(expected, feeder.step(alone, recording, from, 0), 1e-6, "loss and accuracy");
+            }
+            assertArrayEquals(parameters(listenedTo), parameters(alone), 1e-6f, "after window " + window);
+        }
+        assertEquals(9, seen.get());
+        assertEquals(9, alone.dl4j().getIterationCount());
     }
 
     @Test

@@ -53,6 +53,40 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         inputGradientUnused = unused;
     }
 
+    /** What a {@link FusedStack} needs of this layer; its state is that of tBPTT. */
+    Recurrence recurrence() {
+        return recurrence;
+    }
+
+    Recurrence.Weights weights() {
+        return new Recurrence.Weights(getParam(W), getParam(RW), getParam(B));
+    }
+
+    Recurrence.Weights gradients() {
+        return new Recurrence.Weights(gradientViews.get(W), gradientViews.get(RW), gradientViews.get(B));
+    }
+
+    boolean carriesGradientState() {
+        return fusedConf().getGradientState() == GradientState.CARRIED;
+    }
+
+    int size() {
+        return (int) fusedConf().getNOut();
+    }
+
+    INDArray hidden() {
+        return stateMap.get(STATE_KEY_PREV_ACTIVATION);
+    }
+
+    INDArray cell() {
+        return stateMap.get(STATE_KEY_PREV_MEMCELL);
+    }
+
+    /** Takes the state that the recurrence ended with for the next segment's. */
+    void goOn() {
+        rnnSetPreviousState(lastState());
+    }
+
     @Override
     public INDArray activate(INDArray input, boolean training, LayerWorkspaceMgr workspaces) {
         setInput(input, workspaces);
@@ -67,8 +101,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     @Override
     public INDArray rnnTimeStep(INDArray input, LayerWorkspaceMgr workspaces) {
         setInput(input, workspaces);
-        INDArray output = forward(
-                stateMap.get(STATE_KEY_PREV_ACTIVATION), stateMap.get(STATE_KEY_PREV_MEMCELL), false, workspaces);
+        INDArray output = forward(hidden(), cell(), false, workspaces);
         stateMap.putAll(lastState());
         return output;
     }
@@ -77,8 +110,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     public INDArray rnnActivateUsingStoredState(
             INDArray input, boolean training, boolean storeLastForTBPTT, LayerWorkspaceMgr workspaces) {
         setInput(input, workspaces);
-        INDArray output = forward(
-                stateMap.get(STATE_KEY_PREV_ACTIVATION), stateMap.get(STATE_KEY_PREV_MEMCELL), training, workspaces);
+        INDArray output = forward(hidden(), cell(), training, workspaces);
         if (storeLastForTBPTT) {
             tBpttStateMap.putAll(lastState());
         }
@@ -97,7 +129,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         assertInputSet(false);
         check(input, h0);
         INDArray rows = workspaces.createUninitialized(ArrayType.ACTIVATIONS, dataType,
-                new long[] {input.size(2), input.size(0), fusedConf().getNOut()}, 'c');
+                new long[] {input.size(2), input.size(0), size()}, 'c');
         compute(h0, c0, training, workspaces, rows);
         if (training) {
             recordedInput = input;
@@ -119,10 +151,10 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
             input = workspaces.leverageTo(ArrayType.INPUT, input.castTo(dataType).detach());
         }
         recurrence.forward(input, maskArray, h0, c0, weights(training, workspaces),
-                (int) fusedConf().getNOut(), outputs);
+                size(), outputs);
     }
 
-    private void check(INDArray input, INDArray h0) {
+    void check(INDArray input, INDArray h0) {
         if (input.rank() != 3 || input.length() == 0) {
             throw new IllegalStateException("wanted an input of [batch, size, time], found "
                     + java.util.Arrays.toString(input.shape()) + " " + layerId());
@@ -147,7 +179,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaces) {
         assertInputSet(true);
-        boolean carried = fusedConf().getGradientState() == GradientState.CARRIED;
+        boolean carried = carriesGradientState();
         boolean recorded = recordedInput != null && recordedInput == input && recordedMask == maskArray;
         if (!recorded || (!carried && firstHidden != null)) {
             compute(carried ? firstHidden : null, carried ? firstCell : null, true, workspaces, null);
@@ -155,9 +187,7 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         recordedInput = null;
         INDArray inputRows = inputGradientUnused && getIndex() == 0 ? null : workspaces.createUninitialized(
                 ArrayType.ACTIVATION_GRAD, dataType, new long[] {input.size(2), input.size(0), input.size(1)}, 'c');
-        Recurrence.Weights gradients =
-                new Recurrence.Weights(gradientViews.get(W), gradientViews.get(RW), gradientViews.get(B));
-        recurrence.backward(epsilon, weights(true, workspaces), gradients, inputRows, carried);
+        recurrence.backward(epsilon, weights(true, workspaces), gradients(), inputRows, carried);
         weightNoiseParams.clear();
         Gradient gradient = new DefaultGradient();
         for (String key : new String[] {W, RW, B}) {
@@ -193,8 +223,8 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
 
     private void changeState() {
         recordedInput = null;
-        firstHidden = stateMap.get(STATE_KEY_PREV_ACTIVATION);
-        firstCell = stateMap.get(STATE_KEY_PREV_MEMCELL);
+        firstHidden = hidden();
+        firstCell = cell();
     }
 
     @Override

@@ -40,6 +40,19 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
         ((SquaredError) loss).weigh(new SquaredError.Weights(square, preEmphasis, offset, from));
     }
 
+    /** What a {@link FusedStack} needs of this layer. */
+    OutputLoss loss() {
+        return loss;
+    }
+
+    OutputLoss.Weights weights() {
+        return new OutputLoss.Weights(getParam(W), getParam(B));
+    }
+
+    OutputLoss.Weights gradients() {
+        return new OutputLoss.Weights(gradientViews.get(W), gradientViews.get(B));
+    }
+
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaces) {
         assertInputSet(true);
@@ -51,8 +64,8 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
         INDArray x = droppedOut(input.castTo(dataType), workspaces);
         INDArray inputRows = workspaces.createUninitialized(
                 ArrayType.ACTIVATION_GRAD, dataType, new long[] {x.size(2), x.size(0), x.size(1)}, 'c');
-        loss.backward(x, getParamWithNoise(W, true, workspaces), getParamWithNoise(B, true, workspaces),
-                gradientViews.get(W), gradientViews.get(B), inputRows);
+        loss.backward(x, new OutputLoss.Weights(getParamWithNoise(W, true, workspaces),
+                getParamWithNoise(B, true, workspaces)), gradients(), inputRows);
         if (layerConf().getIDropout() == null) {
             scoredInput = input;
             scoredLabels = labels;

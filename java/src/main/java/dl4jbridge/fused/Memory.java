@@ -15,6 +15,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 final class Memory {
     private static final int CHUNK = 2048;
+    private static final int LINE = 64;
 
     private final Object owner;
     private final long address;
@@ -28,11 +29,11 @@ final class Memory {
         this.buffer = new Window(address, length).asBuffer();
     }
 
-    /** Zeroed memory that is freed with this object. */
+    /** Zeroed memory that is freed with this object. It begins with a cache line, so that no vector lies across two. */
     static Memory allocate(long length) {
-        FloatPointer pointer = new FloatPointer(Math.max(1, length));
-        Pointer.memset(pointer, 0, Math.max(1, length) * Float.BYTES);
-        return new Memory(pointer, pointer.address(), length);
+        FloatPointer pointer = new FloatPointer(length + LINE / Float.BYTES);
+        Pointer.memset(pointer, 0, pointer.capacity() * Float.BYTES);
+        return new Memory(pointer, (pointer.address() + LINE - 1) / LINE * LINE, length);
     }
 
     /** {@code held} if it is large enough, else new memory. Its content is not kept. */

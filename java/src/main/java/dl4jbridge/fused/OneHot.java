@@ -9,6 +9,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 /** Finds which class is 1 at each time step of a one-hot tensor, by one look at each of its elements. */
 final class OneHot {
     private static final int CHUNK = 2048;
+    private static final int TOGETHER = 8;
     private int[] index = new int[0];
 
     /**
@@ -47,15 +48,20 @@ final class OneHot {
         long from = (long) first * step;
         long count = (long) (last - first) * step;
         LongBuffer pairs = memory.pairs(from, count);
-        long[] chunk = new long[Math.min(CHUNK, pairs.capacity())];
-        for (int at = 0; at < pairs.capacity(); at += chunk.length) {
-            int n = Math.min(chunk.length, pairs.capacity() - at);
+        long[] chunk = new long[CHUNK];
+        for (int at = 0; at < pairs.capacity(); at += CHUNK) {
+            int n = Math.min(CHUNK, pairs.capacity() - at);
             pairs.get(chunk, 0, n);
-            for (int i = 0; i < n; i++) {
-                if (chunk[i] != 0) {
-                    long element = from + 2L * (at + i);
-                    if (!set(element, memory.get(element), batch, classes)
-                            || !set(element + 1, memory.get(element + 1), batch, classes)) {
+            Arrays.fill(chunk, n, chunk.length, 0);
+            for (int i = 0; i < n; i += TOGETHER) {
+                if ((chunk[i] | chunk[i + 1] | chunk[i + 2] | chunk[i + 3]
+                        | chunk[i + 4] | chunk[i + 5] | chunk[i + 6] | chunk[i + 7]) == 0) {
+                    continue;
+                }
+                for (int k = i; k < i + TOGETHER; k++) {
+                    long element = from + 2L * (at + k);
+                    if (chunk[k] != 0 && (!set(element, memory.get(element), batch, classes)
+                            || !set(element + 1, memory.get(element + 1), batch, classes))) {
                         return false;
                     }
                 }

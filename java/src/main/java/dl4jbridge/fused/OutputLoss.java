@@ -4,20 +4,48 @@ import java.nio.FloatBuffer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * An output layer's loss and all gradients of it, a stretch of time after the other: one product to what the
- * activation gets, the loss and its gradient there, and one product back.
+ * An output layer's loss and all gradients of it: one product to what the activation gets, the loss and its gradient
+ * there, and one product back. The batch is cut into parts, as in {@link Recurrence}, and a part goes through time a
+ * chunk of steps after the other.
  */
 abstract class OutputLoss {
-    private Memory errors;
+    /** Fewer weights than this are not worth the calls of a chunk, and more do not stay in the second-level cache. */
+    private static final int CHUNKS_FROM = 10_000;
+    private static final int CHUNKS_TO = 150_000;
+
+    private int batch;
+    private int size;
+    private int steps;
+    private int outputs;
+    private Part[] parts = new Part[0];
+    private Memory weightRows; // [input, output]
+    private final Transposition.Scratch turning = new Transposition.Scratch();
     private Memory inputScratch;
+    private float[] bias;
     private double loss;
     private double accuracy = Double.NaN;
+
+    /** DL4J's parameters (or gradients) of an output layer: W [size, outputs] in 'f' order, b [1, outputs]. */
+    static final class Weights {
+        final Memory weight;
+        final Memory bias;
+
+        Weights(INDArray weight, INDArray bias) {
+            this.weight = Memory.of(weight);
+            this.bias = Memory.of(bias);
+        }
+
+        void keep() {
+            weight.keep();
+            bias.keep();
+        }
+    }
 
     /** Takes the labels of the next backward pass; false if they are none that this loss is made for. */
     abstract boolean read(INDArray labels);
 
-    /** What one thread does, or the only one where the samples of a recording hang together. */
-    abstract Stretch stretch(float[] bias);
+    /** What tells the loss of a part's time steps. */
+    abstract Criterion criterion(int batch, int from, int to, int outputs);
 
     /** True if the loss at a time step depends on other steps. */
     boolean looksAround() {
@@ -38,76 +66,130 @@ abstract class OutputLoss {
      * @param x              [batch, size, steps]
      * @param inputGradient  'c' array [steps, batch, size] to fill
      */
-    final void backward(INDArray x, INDArray weight, INDArray bias, INDArray weightGradient, INDArray biasGradient,
-            INDArray inputGradient) {
-        int batch = (int) x.size(0);
-        int size = (int) x.size(1);
-        int steps = (int) x.size(2);
-        int outputs = (int) bias.length();
-        int samples = steps * batch;
-        errors = Memory.atLeast(errors, (long) samples * outputs);
+    final void backward(INDArray x, Weights weights, Weights gradients, INDArray inputGradient) {
         inputScratch = Sequence.scratch(x, inputScratch);
-        Memory rows = Sequence.rows(x, inputScratch);
-        Memory w = Memory.of(weight); // 'f' [size, outputs]: [outputs, size] row after row
+        Memory input = Sequence.rows(x, inputScratch);
         Memory inputErrors = Memory.of(inputGradient);
-        float[] b = bias.reshape(-1).toFloatVector();
-        int threads = looksAround() ? 1 : Math.min(steps, Workers.threads());
-        Stretch[] stretches = new Stretch[threads];
-        Workers.run(threads, p -> {
-            int first = Workers.border(steps, p, threads) * batch;
-            int count = Workers.border(steps, p + 1, threads) * batch - first;
-            long z = errors.at((long) first * outputs, (long) count * outputs);
-            long in = rows.at((long) first * size, (long) count * size);
-            Gemm.product(false, true, count, outputs, size, in, size, w.at(0, (long) outputs * size), size, 0f, z, outputs);
-            stretches[p] = stretch(b);
-            stretches[p].differentiate(errors.view(), batch, first, count);
-            Gemm.product(false, false, count, size, outputs, z, outputs, w.at(0, (long) outputs * size), size, 0f,
-                    inputErrors.at((long) first * size, (long) count * size), size);
-        });
-        Memory weightErrors = Memory.of(weightGradient);
-        int parts = Math.min(outputs, Workers.threads());
-        Workers.run(parts, p -> {
-            int first = Workers.border(outputs, p, parts);
-            int count = Workers.border(outputs, p + 1, parts) - first;
-            Gemm.product(true, false, count, size, samples,
-                    errors.at(first, (long) samples * outputs - first), outputs, rows.at(0, (long) samples * size), size,
-                    0f, weightErrors.at((long) first * size, (long) count * size), size);
-        });
-        sum(stretches, samples, biasGradient);
-        rows.keep();
-        w.keep();
+        begin((int) x.size(0), (int) x.size(1), (int) x.size(2), weights);
+        layOut(weights);
+        Workers.run(parts.length, p -> backwardPart(
+                p, parts[p].of(input), weights, gradients, parts[p].of(inputErrors)));
+        sumParts(gradients);
+        input.keep();
         inputErrors.keep();
-        weightErrors.keep();
+        weights.keep();
+        gradients.keep();
     }
 
-    private void sum(Stretch[] stretches, int samples, INDArray biasGradient) {
-        float[] biasSum = new float[(int) biasGradient.length()];
+    /** Makes ready for a backward pass; then {@link #layOut}, and {@link #backwardPart} for each part. */
+    final void begin(int batch, int size, int steps, Weights weights) {
+        int threads = Math.min(Workers.threads(), batch);
+        outputs = (int) weights.bias.length();
+        if (batch != this.batch || size != this.size || steps != this.steps || threads != parts.length) {
+            this.batch = batch;
+            this.size = size;
+            this.steps = steps;
+            parts = new Part[threads];
+            for (int p = 0; p < threads; p++) {
+                parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
+            }
+            weightRows = Memory.atLeast(weightRows, (long) size * outputs);
+        }
+        bias = new float[outputs];
+        Memory.get(weights.bias.view(), 0, bias, outputs);
+    }
+
+    /** The weights as the forward product reads them. */
+    final void layOut(Weights weights) {
+        Transposition.transpose(
+                weights.weight.view(), 0, outputs, size, weightRows.view(), turning.atLeast(outputs * size));
+    }
+
+    /** A part's share; {@link #sumParts} makes the gradients whole. */
+    final void backwardPart(int part, Rows input, Weights weights, Weights gradients, Rows inputErrors) {
+        parts[part].backward(input, weights.weight, gradients.weight, inputErrors);
+    }
+
+    /** Adds up what the parts found out. */
+    final void sumParts(Weights gradients) {
+        float[] biasSum = new float[outputs];
         loss = 0;
         double hits = 0;
-        for (Stretch stretch : stretches) {
-            loss += stretch.loss;
-            hits += stretch.hits;
-            PointwiseMath.add(stretch.biasSum, biasSum, biasSum.length);
+        for (Part part : parts) {
+            loss += part.criterion.loss;
+            hits += part.criterion.hits;
+            PointwiseMath.add(part.criterion.biasSum, biasSum, outputs);
+            if (part.from > 0) {
+                gradients.weight.add(part.weightSum, 0, (long) outputs * size);
+            }
         }
-        accuracy = hits / samples;
-        Memory to = Memory.of(biasGradient);
-        to.view().put(biasSum);
-        to.keep();
+        accuracy = hits / ((double) steps * batch);
+        Memory.put(gradients.bias.view(), 0, biasSum, outputs);
     }
 
-    /** What one thread adds up. */
-    abstract static class Stretch {
-        final float[] bias;
+    /** A stretch of the batch, worked through by one thread. */
+    private final class Part {
+        final int from;
+        final int to;
+        final int rows;
+        Criterion criterion;
+        Memory errors; // [step of a chunk, row, output]: first what the activation gets
+        Memory input; // [step of a chunk, row, size], or its gradient
+        Memory weightSum;
+
+        Part(int from, int to) {
+            this.from = from;
+            this.to = to;
+            rows = to - from;
+        }
+
+        Rows of(Memory sequence) {
+            return Rows.of(sequence, batch, size, from, to);
+        }
+
+        void backward(Rows x, Memory weights, Memory gradients, Rows inputErrors) {
+            int chunk = chunk();
+            errors = Memory.atLeast(errors, (long) chunk * rows * outputs);
+            input = Memory.atLeast(input, (long) chunk * rows * size);
+            long n = (long) size * outputs;
+            weightSum = from == 0 ? gradients : Memory.atLeast(weightSum, n);
+            criterion = criterion(batch, from, to, outputs);
+            for (int first = 0; first < steps; first += chunk) {
+                int count = Math.min(chunk, steps - first);
+                int samples = count * rows;
+                long z = errors.at(0, (long) samples * outputs);
+                long in = x.gathered(first, count, input);
+                Gemm.fewRows(samples, outputs, size, in, size, weightRows.at(0, n), 0f, z);
+                criterion.differentiate(errors.view(), bias, first, count);
+                Gemm.overRows(outputs, size, samples, z, in, first == 0 ? 0f : 1f, weightSum.at(0, n));
+                Gemm.fewRows(samples, size, outputs, z, outputs, weights.at(0, n), 0f,
+                        inputErrors.packed(first, count, input));
+                inputErrors.spread(first, count, input);
+            }
+        }
+
+        private int chunk() {
+            int weights = size * outputs;
+            boolean inChunks = Gemm.multipliesUnpacked && weights >= CHUNKS_FROM && weights <= CHUNKS_TO && !looksAround();
+            return inChunks ? Math.max(1, Math.min(steps, Gemm.CUBE / rows)) : steps;
+        }
+    }
+
+    /** What one part adds up. */
+    abstract static class Criterion {
         final float[] biasSum;
         double loss;
         double hits;
 
-        Stretch(float[] bias) {
-            this.bias = bias;
-            this.biasSum = new float[bias.length];
+        Criterion(int outputs) {
+            this.biasSum = new float[outputs];
         }
 
-        /** Replaces what the activation gets, still without the bias, by the gradient of the loss there. */
-        abstract void differentiate(FloatBuffer errors, int batch, int first, int count);
+        /**
+         * Replaces what the activation gets, still without the bias, by the gradient of the loss there.
+         *
+         * @param errors [count, rows of the part, outputs]
+         */
+        abstract void differentiate(FloatBuffer errors, float[] bias, int first, int count);
     }
 }

@@ -17,7 +17,8 @@ import org.nd4j.linalg.factory.Nd4j;
  * <p>Gates, as in DL4J's weights: block input, forget, output, input. Peepholes: forget, output, input.
  */
 final class Recurrence {
-    private static final int GATES = 4;
+    static final int GATES = 4;
+    private static final int PEEPHOLES = 3;
     /** With fewer rows than this, laying the weights out anew costs more than it saves. */
     private static final int FEW_ROWS = 64;
     /**
@@ -37,6 +38,7 @@ final class Recurrence {
     private int size;
     private Part[] parts = new Part[0];
 
+    private boolean manyRows;
     private Memory recurrentRows; // [gate, from unit, to unit]
     private Memory inputColumns; // [gate, input, unit]
     private Memory inputScratch;
@@ -44,7 +46,6 @@ final class Recurrence {
     private final Transposition.Scratch[] turning = new Transposition.Scratch[GATES];
     private float[] inputRows = new float[0]; // [class, gate, unit] with the bias: rows to gather
     private int[] classes; // of the input, null if it is not one-hot
-    private Memory denseInput; // [step, batch, input] of the last forward, null if its input is one-hot
     private float[] mask; // [step, batch] or null
 
     Recurrence(PointwiseMath math) {
@@ -86,28 +87,72 @@ final class Recurrence {
      * @param outputs 'c' array [steps, batch, size] to fill, or null
      */
     void forward(INDArray x, INDArray mask, INDArray h0, INDArray c0, Weights weights, int size, INDArray outputs) {
-        shape((int) x.size(0), (int) x.size(1), (int) x.size(2), size);
+        begin(x, h0, c0, size);
         this.mask = mask == null ? null : floats(mask.castTo(x.dataType()).dup('f'));
-        boolean manyRows = batch * steps >= FEW_ROWS;
-        classes = manyRows ? oneHot.read(x) : null;
-        denseInput = null;
-        if (classes == null) {
-            inputScratch = Sequence.scratch(x, inputScratch);
-            denseInput = Sequence.rows(x, inputScratch);
-        }
-        begin(h0, c0);
         if (manyRows) {
-            layOut(weights);
+            Workers.run(GATES, g -> layOut(weights, g));
         }
         Memory to = outputs == null ? null : Memory.of(outputs);
-        Scratch[] scratch = scratch();
-        Workers.run(parts.length, p -> parts[p].forward(weights, manyRows, to, scratch[p]));
+        Scratch[] scratch = scratch(parts.length);
+        Workers.run(parts.length, p -> forwardPart(p, weights, to == null ? null : parts[p].of(to, size), scratch[p]));
         weights.keep();
-        if (denseInput != null) {
-            denseInput.keep();
-        }
+        keepInput();
         if (to != null) {
             to.keep();
+        }
+    }
+
+    /** Takes in what a forward pass starts from; then {@link #layOut} for each gate, then {@link #forwardPart}. */
+    void begin(INDArray x, INDArray h0, INDArray c0, int size) {
+        shape((int) x.size(0), (int) x.size(1), (int) x.size(2), size);
+        classes = manyRows ? oneHot.read(x) : null;
+        Memory dense = null;
+        if (classes == null) {
+            inputScratch = Sequence.scratch(x, inputScratch);
+            dense = Sequence.rows(x, inputScratch);
+        }
+        for (Part part : parts) {
+            part.input = dense == null ? null : part.of(dense, inputs);
+        }
+        begin(h0, c0);
+    }
+
+    /** The same with the outputs of a layer below, part for part, as input; they need not be there yet. */
+    void begin(Recurrence below, INDArray h0, INDArray c0, int size) {
+        shape(below.batch, below.size, below.steps, size);
+        classes = null;
+        for (int p = 0; p < parts.length; p++) {
+            parts[p].input = below.outputs(p);
+        }
+        begin(h0, c0);
+    }
+
+    /** What a part's forward pass leaves: its own outputs, [steps, rows, size]. */
+    Rows outputs(int part) {
+        Part p = parts[part];
+        return Rows.packed(p.hidden, p.length, p.rows, size);
+    }
+
+    /** Where the gradient of {@link #outputs} may be put, likewise laid. */
+    Rows outputErrors(int part) {
+        Part p = parts[part];
+        p.errors = Memory.atLeast(p.errors, (long) steps * p.length);
+        return Rows.packed(p.errors, 0, p.rows, size);
+    }
+
+    int parts() {
+        return parts.length;
+    }
+
+    int batch() {
+        return batch;
+    }
+
+    void keepInput() {
+        for (Part part : parts) {
+            if (part.input != null) {
+                part.input.memory.keep();
+            }
         }
     }
 
@@ -121,6 +166,7 @@ final class Recurrence {
         this.inputs = inputs;
         this.steps = steps;
         this.size = size;
+        manyRows = batch * steps >= FEW_ROWS;
         recurrentRows = Memory.atLeast(recurrentRows, (long) GATES * size * size);
         parts = new Part[threads];
         for (int p = 0; p < threads; p++) {
@@ -128,11 +174,12 @@ final class Recurrence {
         }
     }
 
-    private Scratch[] scratch() {
+    /** Of the calling thread, for its helpers to use: two networks in training have each their own. */
+    static Scratch[] scratch(int parts) {
         Scratch[] held = SCRATCH.get();
-        if (held.length < parts.length) {
+        if (held.length < parts) {
             int before = held.length;
-            held = Arrays.copyOf(held, parts.length);
+            held = Arrays.copyOf(held, parts);
             for (int p = before; p < held.length; p++) {
                 held[p] = new Scratch();
             }
@@ -142,6 +189,12 @@ final class Recurrence {
     }
 
     private void begin(INDArray h0, INDArray c0) {
+        mask = null;
+        if (classes == null) {
+            inputColumns = Memory.atLeast(inputColumns, (long) GATES * inputs * size);
+        } else if (inputRows.length < inputs * GATES * size) {
+            inputRows = new float[inputs * GATES * size];
+        }
         float[] units = rows(h0);
         float[] cells = rows(c0);
         for (Part part : parts) {
@@ -167,21 +220,17 @@ final class Recurrence {
         return floats(isRows && Memory.isDense(state) ? state : state.dup('c'));
     }
 
-    /** The weights as the time loop reads them: each row one stretch. */
-    private void layOut(Weights weights) {
-        if (classes == null) {
-            inputColumns = Memory.atLeast(inputColumns, (long) GATES * inputs * size);
-        } else if (inputRows.length < inputs * GATES * size) {
-            inputRows = new float[inputs * GATES * size];
+    /** A gate's weights as the time loop reads them: each row one stretch. */
+    void layOut(Weights weights, int gate) {
+        if (!manyRows) {
+            return;
         }
-        Workers.run(GATES, g -> {
-            layOut(weights.recurrent, g, size, recurrentRows);
-            if (classes == null) {
-                layOut(weights.input, g, inputs, inputColumns);
-            } else {
-                layOutInputRows(weights, g);
-            }
-        });
+        layOut(weights.recurrent, gate, size, recurrentRows);
+        if (classes == null) {
+            layOut(weights.input, gate, inputs, inputColumns);
+        } else {
+            layOutInputRows(weights, gate);
+        }
     }
 
     private void layOut(Memory weights, int gate, int columns, Memory to) {
@@ -245,52 +294,62 @@ final class Recurrence {
         epsilonScratch = Sequence.scratch(epsilon, epsilonScratch);
         Memory errors = Sequence.rows(epsilon, epsilonScratch);
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
-        Scratch[] scratch = scratch();
+        Scratch[] scratch = scratch(parts.length);
         Workers.run(parts.length, p -> {
-            // The first part adds up where the sum is wanted.
-            Memory recurrentSum = p == 0 ? gradients.recurrent : scratch[p].recurrentSum(size);
-            Memory inputSum = p == 0 || classes != null ? gradients.input : scratch[p].inputSum(size, inputs);
-            parts[p].backward(errors, weights, recurrentSum, inputSum, inputErrors, exactMask, scratch[p]);
+            Part part = parts[p];
+            Rows into = inputErrors == null ? null : part.of(inputErrors, inputs);
+            part.backward(part.of(errors, size), weights, gradients, into, exactMask, scratch[p]);
         });
-        sumParts(gradients, scratch);
+        Workers.run(GATES, g -> sumParts(g, gradients));
         errors.keep();
         weights.keep();
         gradients.keep();
-        if (denseInput != null) {
-            denseInput.keep();
-        }
+        keepInput();
         if (inputErrors != null) {
             inputErrors.keep();
         }
     }
 
-    private void sumParts(Weights gradients, Scratch[] scratch) {
-        Workers.run(GATES, g -> {
-            if (classes != null) {
-                sumClasses(g, gradients, scratch);
+    /** A part's forward pass; its outputs go to {@link #outputs}, and to {@code copy} if there is one. */
+    void forwardPart(int part, Weights weights, Rows copy, Scratch scratch) {
+        parts[part].forward(weights, copy, scratch);
+    }
+
+    /** A part's share of the gradients; {@link #sumParts} for each gate makes them whole. */
+    void backwardPart(int part, Rows errors, Weights weights, Weights gradients, Rows inputErrors, Scratch scratch) {
+        parts[part].backward(errors, weights, gradients, inputErrors, true, scratch);
+    }
+
+    /** Adds up what the parts found out about a gate. */
+    void sumParts(int gate, Weights gradients) {
+        long n = (long) size * size;
+        long m = (long) size * inputs;
+        for (int p = 1; p < parts.length; p++) {
+            gradients.recurrent.add(parts[p].recurrentSum, gate * n, n);
+            if (classes == null) {
+                gradients.input.add(parts[p].inputSum, gate * m, m);
             }
-            for (int p = 1; p < parts.length; p++) {
-                long n = (long) size * size;
-                gradients.recurrent.add(scratch[p].recurrentSum, g * n, n);
-                if (classes == null) {
-                    n = (long) size * inputs;
-                    gradients.input.add(scratch[p].inputSum, g * n, n);
-                }
-            }
-        });
-        biasAndPeepholeGradients(gradients);
+        }
+        if (classes != null) {
+            sumClasses(gate, gradients);
+        } else {
+            putUnits(gate, part -> part.biasSum, gradients.bias, 0);
+        }
+        if (gate < PEEPHOLES) {
+            putUnits(gate, part -> part.peepholeSum, gradients.recurrent, GATES * n);
+        }
     }
 
     /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */
-    private void sumClasses(int gate, Weights gradients, Scratch[] scratch) {
+    private void sumClasses(int gate, Weights gradients) {
         int n = inputs * size;
         float[] sums = turning[gate].atLeast(n).from;
         float[] columns = turning[gate].to;
         float[] bias = new float[size];
         for (int k = 0; k < inputs; k++) {
-            float[] sum = scratch[0].classSums[gate][k];
+            float[] sum = parts[0].classSums[gate][k];
             for (int p = 1; p < parts.length; p++) {
-                PointwiseMath.add(scratch[p].classSums[gate][k], sum, size);
+                PointwiseMath.add(parts[p].classSums[gate][k], sum, size);
             }
             PointwiseMath.add(sum, bias, size);
             System.arraycopy(sum, 0, sums, k * size, size);
@@ -298,15 +357,6 @@ final class Recurrence {
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
         Memory.put(gradients.input.view(), (long) gate * n, columns, n);
         Memory.put(gradients.bias.view(), (long) gate * size, bias, size);
-    }
-
-    private void biasAndPeepholeGradients(Weights gradients) {
-        for (int g = 0; classes == null && g < GATES; g++) {
-            putUnits(g, part -> part.biasSum, gradients.bias, 0);
-        }
-        for (int k = 0; k < 3; k++) {
-            putUnits(k, part -> part.peepholeSum, gradients.recurrent, (long) GATES * size * size);
-        }
     }
 
     private void putUnits(int vector, Function<Part, float[][]> sums, Memory gradient, long at) {
@@ -317,54 +367,34 @@ final class Recurrence {
         Memory.put(gradient.view(), at + (long) vector * size, units, size);
     }
 
-    /** Working memory of one part. */
-    private static final class Scratch {
-        Memory gates; // [gate, step of a chunk, row of the part, unit]: pre-activations, or their gradients
-        Memory input; // [step of a chunk, row of the part, input], or its gradients
-        Memory oneStep; // [row of the part, unit]
-        Memory recurrentSum; // of the weights' gradient, as it lies in DL4J
-        Memory inputSum; // likewise
-        final float[][][] classSums = new float[GATES][0][]; // [gate][class][unit]: the input weights' for one-hot input
+    /** Working memory of one part, for one layer after the other. */
+    static final class Scratch {
+        private Memory gates; // [gate, step of a chunk, row of the part, unit]: pre-activations, or their gradients
+        private Memory input; // [step of a chunk, row of the part, input], or its gradients
+        private Memory oneStep; // [row of the part, unit]
 
-        void hold(Part part, int inputs) {
+        private void hold(Part part, int inputs) {
             gates = Memory.atLeast(gates, (long) GATES * part.chunk * part.length);
             input = Memory.atLeast(input, (long) part.chunk * part.rows * inputs);
             oneStep = Memory.atLeast(oneStep, part.length);
-        }
-
-        Memory recurrentSum(int size) {
-            recurrentSum = Memory.atLeast(recurrentSum, (long) GATES * size * size);
-            return recurrentSum;
-        }
-
-        Memory inputSum(int size, int inputs) {
-            inputSum = Memory.atLeast(inputSum, (long) GATES * size * inputs);
-            return inputSum;
-        }
-
-        void clearClassSums(int classes, int size) {
-            for (int g = 0; g < GATES; g++) {
-                if (classSums[g].length != classes || classSums[g][0].length != size) {
-                    classSums[g] = new float[classes][size];
-                } else {
-                    for (float[] sum : classSums[g]) {
-                        Arrays.fill(sum, 0);
-                    }
-                }
-            }
         }
     }
 
     /** A stretch of the batch, walked through time by one thread. */
     private final class Part {
         final int from;
+        final int to;
         final int rows;
         final int length; // of a step
         final int chunk; // steps
         final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
+        Rows input; // null if it is one-hot
+        Memory errors; // see outputErrors
+        Memory recurrentSum; // of the weights' gradient, as it lies in DL4J; the first part's is DL4J's own
+        Memory inputSum; // likewise
+        float[][][] classSums = new float[GATES][0][]; // [gate][class][unit]: the input weights' for one-hot input
         final float[][] cell; // [1 + step]: likewise
         final float[][][] gate; // [gate][step]: activations
-        final float[] came; // through the input weights, one gate and step
         final float[] row; // one, alone: HotSpot makes vector instructions only of loops that begin at both arrays' start
         final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
@@ -378,6 +408,7 @@ final class Recurrence {
 
         Part(int from, int to) {
             this.from = from;
+            this.to = to;
             rows = to - from;
             length = rows * size;
             boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
@@ -385,7 +416,6 @@ final class Recurrence {
             hidden = Memory.allocate((steps + 1L) * length);
             cell = new float[steps + 1][length];
             gate = new float[GATES][steps][length];
-            came = new float[length];
             row = new float[size];
             cellTanh = new float[length];
             delta = new float[GATES][length];
@@ -398,9 +428,9 @@ final class Recurrence {
             peepholeSum = new float[3][length];
         }
 
-        /** Where the part's rows of a step begin in an array of [steps, batch, width]. */
-        private long offset(int step, int width) {
-            return ((long) step * batch + from) * width;
+        /** The part's share of an array of [steps, batch, width]. */
+        private Rows of(Memory sequence, int width) {
+            return Rows.of(sequence, batch, width, from, to);
         }
 
         /** Where a step of a chunk begins in a gate's part of the scratch. */
@@ -412,26 +442,31 @@ final class Recurrence {
             return scratch.gates.at(gateOffset(gate, step), (long) count * length);
         }
 
-        void forward(Weights weights, boolean laidOut, Memory outputs, Scratch scratch) {
+        void forward(Weights weights, Rows outputs, Scratch scratch) {
             scratch.hold(this, inputs);
             FloatBuffer gateView = scratch.gates.view();
             FloatBuffer hiddenView = hidden.view();
-            FloatBuffer outputView = outputs == null ? null : outputs.view();
+            FloatBuffer outputView = outputs == null ? null : outputs.memory.view();
             repeatVectors(weights);
             for (int t = 0; t < steps; t++) {
                 int inChunk = classes != null ? 0 : t % chunk;
                 if (classes == null && inChunk == 0) {
-                    multiplyInput(t, Math.min(chunk, steps - t), weights, laidOut, scratch);
+                    multiplyInput(t, Math.min(chunk, steps - t), weights, scratch);
                 }
-                multiplyRecurrent(t, inChunk, weights, laidOut, scratch);
+                if (classes != null) {
+                    gatherInputRows(t, gateView);
+                }
+                multiplyRecurrent(t, inChunk, weights, scratch);
                 for (int g = 0; g < GATES; g++) {
                     Memory.get(gateView, gateOffset(g, inChunk), gate[g][t], length);
-                    addInput(g, t);
+                    if (classes == null) {
+                        PointwiseMath.add(bias[g], gate[g][t], length);
+                    }
                 }
                 activate(t);
                 Memory.put(hiddenView, (t + 1L) * length, h, length);
                 if (outputView != null) {
-                    Memory.put(outputView, offset(t, size), h, length);
+                    Memory.put(outputView, outputs.at(t), h, length);
                 }
             }
         }
@@ -471,24 +506,13 @@ final class Recurrence {
             }
         }
 
-        /** The part's rows of a chunk of the dense input, one after the other. */
-        private long gatherInput(int first, int count, Scratch scratch) {
-            int n = rows * inputs;
-            FloatBuffer from = denseInput.view();
-            FloatBuffer to = scratch.input.view();
-            for (int t = 0; t < count; t++) {
-                Memory.copy(from, offset(first + t, inputs), to, (long) t * n, n);
-            }
-            return scratch.input.at(0, (long) count * n);
-        }
-
         /** The dense input's share of all gates in a chunk. */
-        private void multiplyInput(int first, int count, Weights weights, boolean laidOut, Scratch scratch) {
-            long x = gatherInput(first, count, scratch);
+        private void multiplyInput(int first, int count, Weights weights, Scratch scratch) {
+            long x = input.gathered(first, count, scratch.input);
             long n = (long) size * inputs;
             for (int g = 0; g < GATES; g++) {
                 long z = gateAddress(scratch, g, 0, count);
-                if (laidOut) {
+                if (manyRows) {
                     Gemm.fewRows(count * rows, size, inputs, x, inputs, inputColumns.at(g * n, n), 0f, z);
                 } else {
                     Gemm.product(false, true, count * rows, size, inputs, x, inputs, weights.input.at(g * n, n), inputs,
@@ -497,30 +521,29 @@ final class Recurrence {
             }
         }
 
-        /** Onto the dense input's share of the gates; that of one-hot input is added later. */
-        private void multiplyRecurrent(int t, int inChunk, Weights weights, boolean laidOut, Scratch scratch) {
-            long before = hidden.at((long) t * length, length);
-            long n = (long) size * size;
-            float beta = classes != null ? 0f : 1f;
+        /** The one-hot input's share of all gates in a step: rows of the weights, with the bias. */
+        private void gatherInputRows(int t, FloatBuffer gateView) {
             for (int g = 0; g < GATES; g++) {
-                long z = gateAddress(scratch, g, inChunk, 1);
-                if (laidOut) {
-                    Gemm.fewRows(rows, size, size, before, size, recurrentRows.at(g * n, n), beta, z);
-                } else {
-                    Gemm.product(false, true, rows, size, size, before, size, weights.recurrent.at(g * n, n), size,
-                            beta, z, size);
+                gateView.position((int) gateOffset(g, 0));
+                for (int b = 0; b < rows; b++) {
+                    gateView.put(inputRows, (classes[t * batch + from + b] * GATES + g) * size, size);
                 }
             }
         }
 
-        private void addInput(int g, int t) {
-            if (classes != null) {
-                for (int b = 0; b < rows; b++) {
-                    System.arraycopy(
-                            inputRows, (classes[t * batch + from + b] * GATES + g) * size, came, b * size, size);
+        /** Onto the input's share of the gates. */
+        private void multiplyRecurrent(int t, int inChunk, Weights weights, Scratch scratch) {
+            long before = hidden.at((long) t * length, length);
+            long n = (long) size * size;
+            for (int g = 0; g < GATES; g++) {
+                long z = gateAddress(scratch, g, inChunk, 1);
+                if (manyRows) {
+                    Gemm.fewRows(rows, size, size, before, size, recurrentRows.at(g * n, n), 1f, z);
+                } else {
+                    Gemm.product(false, true, rows, size, size, before, size, weights.recurrent.at(g * n, n), size,
+                            1f, z, size);
                 }
             }
-            PointwiseMath.add(classes == null ? bias[g] : came, gate[g][t], length);
         }
 
         private void maskRows(float[] values, int t) {
@@ -532,62 +555,74 @@ final class Recurrence {
             }
         }
 
-        void backward(Memory errors, Weights weights, Memory recurrentSum, Memory inputSum, Memory inputErrors,
-                boolean exactMask, Scratch scratch) {
+        void backward(Rows errors, Weights weights, Weights gradients, Rows inputErrors, boolean exactMask,
+                Scratch scratch) {
             scratch.hold(this, inputs);
-            clearSums(scratch);
-            FloatBuffer errorView = errors.view();
+            clearSums(gradients);
+            FloatBuffer errorView = errors.memory.view();
             FloatBuffer gateView = scratch.gates.view();
             FloatBuffer oneStepView = scratch.oneStep.view();
             for (int first = (steps - 1) / chunk * chunk; first >= 0; first -= chunk) {
                 int count = Math.min(chunk, steps - first);
                 for (int t = first + count - 1; t >= first; t--) {
-                    Memory.get(errorView, offset(t, size), error, length);
+                    Memory.get(errorView, errors.at(t), error, length);
                     if (t < steps - 1) {
                         Memory.get(oneStepView, 0, h, length);
                         PointwiseMath.add(h, error, length);
                     }
                     gateDeltas(t, exactMask);
-                    sumGradients(t, scratch);
+                    sumGradients(t);
                     for (int g = 0; g < GATES; g++) {
                         Memory.put(gateView, gateOffset(g, t - first), delta[g], length);
                     }
                     if (t > 0) {
-                        multiplyBack(t - first, 1, weights.recurrent, size, scratch, scratch.oneStep);
+                        multiplyBack(t - first, 1, weights.recurrent, size, scratch, scratch.oneStep.at(0, length));
                     }
                 }
                 float beta = first + count == steps ? 0f : 1f;
-                multiplyOverTime(count, hidden.at((long) first * length, (long) count * length), size, beta,
-                        recurrentSum, scratch);
+                multiplyOverTime(
+                        count, hidden.at((long) first * length, (long) count * length), size, beta, recurrentSum, scratch);
                 if (classes == null) {
-                    multiplyOverTime(count, gatherInput(first, count, scratch), inputs, beta, inputSum, scratch);
+                    multiplyOverTime(
+                            count, input.gathered(first, count, scratch.input), inputs, beta, inputSum, scratch);
                 }
                 if (inputErrors != null) {
-                    multiplyBack(0, count, weights.input, inputs, scratch, scratch.input);
-                    scatterInputErrors(first, count, scratch, inputErrors);
+                    multiplyBack(0, count, weights.input, inputs, scratch,
+                            inputErrors.packed(first, count, scratch.input));
+                    inputErrors.spread(first, count, scratch.input);
                 }
             }
         }
 
-        private void clearSums(Scratch scratch) {
+        private void clearSums(Weights gradients) {
             Arrays.fill(dCell, 0);
-            for (float[] sum : biasSum) {
-                Arrays.fill(sum, 0);
+            clear(biasSum);
+            clear(peepholeSum);
+            boolean isFirst = from == 0;
+            recurrentSum = isFirst ? gradients.recurrent : Memory.atLeast(recurrentSum, (long) GATES * size * size);
+            if (classes == null) {
+                inputSum = isFirst ? gradients.input : Memory.atLeast(inputSum, (long) GATES * size * inputs);
+            } else if (classSums[0].length == 0) {
+                classSums = new float[GATES][inputs][size];
+            } else {
+                for (float[][] sums : classSums) {
+                    clear(sums);
+                }
             }
-            for (float[] sum : peepholeSum) {
+        }
+
+        private void clear(float[][] sums) {
+            for (float[] sum : sums) {
                 Arrays.fill(sum, 0);
-            }
-            if (classes != null) {
-                scratch.clearClassSums(inputs, size);
             }
         }
 
         /** The deltas of some steps of a chunk through weights, which lie right for that in DL4J's order. */
-        private void multiplyBack(int step, int count, Memory weights, int width, Scratch scratch, Memory into) {
+        private void multiplyBack(int step, int count, Memory weights, int width, Scratch scratch, long into) {
             long n = (long) size * width;
             for (int g = 0; g < GATES; g++) {
                 Gemm.fewRows(count * rows, width, size, gateAddress(scratch, g, step, count), size,
-                        weights.at(g * n, n), g == 0 ? 0f : 1f, into.at(0, (long) count * rows * width));
+                        weights.at(g * n, n), g == 0 ? 0f : 1f, into);
             }
         }
 
@@ -596,15 +631,6 @@ final class Recurrence {
             long n = (long) size * width;
             for (int g = 0; g < GATES; g++) {
                 Gemm.overRows(size, width, count * rows, gateAddress(scratch, g, 0, count), came, beta, sum.at(g * n, n));
-            }
-        }
-
-        private void scatterInputErrors(int first, int count, Scratch scratch, Memory inputErrors) {
-            int n = rows * inputs;
-            FloatBuffer from = scratch.input.view();
-            FloatBuffer to = inputErrors.view();
-            for (int t = 0; t < count; t++) {
-                Memory.copy(from, (long) t * n, to, offset(first + t, inputs), n);
             }
         }
 
@@ -639,7 +665,7 @@ final class Recurrence {
             PointwiseMath.cellBackward(dCell, forget, delta[1], peephole[0], delta[3], peephole[2], length);
         }
 
-        private void sumGradients(int t, Scratch scratch) {
+        private void sumGradients(int t) {
             float[] before = cell[t];
             for (int g = 0; g < GATES; g++) {
                 if (classes == null) {
@@ -648,7 +674,7 @@ final class Recurrence {
                 }
                 for (int b = 0; b < rows; b++) {
                     System.arraycopy(delta[g], b * size, row, 0, size);
-                    PointwiseMath.add(row, scratch.classSums[g][classes[t * batch + from + b]], size);
+                    PointwiseMath.add(row, classSums[g][classes[t * batch + from + b]], size);
                 }
             }
             PointwiseMath.addProduct(delta[1], before, peepholeSum[0], length);
@@ -657,6 +683,7 @@ final class Recurrence {
         }
 
         void addUnits(float[] sums, float[] units) {
+            float[] row = new float[size];
             for (int b = 0; b < rows; b++) {
                 System.arraycopy(sums, b * size, row, 0, size);
                 PointwiseMath.add(row, units, size);

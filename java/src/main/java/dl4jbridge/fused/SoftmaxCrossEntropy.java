@@ -30,30 +30,34 @@ public final class SoftmaxCrossEntropy extends OutputLoss {
     }
 
     @Override
-    Stretch stretch(float[] bias) {
-        return new Deltas(bias, classes);
+    Criterion criterion(int batch, int from, int to, int outputs) {
+        return new Deltas(batch, from, to, outputs);
     }
 
-    private static final class Deltas extends Stretch {
+    private final class Deltas extends Criterion {
+        final int batch;
+        final int from;
+        final int rows;
         final float[] row;
         final float[] exponent;
-        final int[] classes;
 
-        Deltas(float[] bias, int[] classes) {
-            super(bias);
-            this.classes = classes;
-            row = new float[bias.length];
-            exponent = new float[bias.length];
+        Deltas(int batch, int from, int to, int outputs) {
+            super(outputs);
+            this.batch = batch;
+            this.from = from;
+            rows = to - from;
+            row = new float[outputs];
+            exponent = new float[outputs];
         }
 
         @Override
-        void differentiate(FloatBuffer logits, int batch, int first, int count) {
+        void differentiate(FloatBuffer logits, float[] bias, int first, int count) {
             int n = row.length;
-            for (int sample = first; sample < first + count; sample++) {
+            for (int sample = 0; sample < count * rows; sample++) {
                 Memory.get(logits, (long) sample * n, row, n);
                 PointwiseMath.add(bias, row, n);
                 float max = max(row, n);
-                int wanted = classes[sample];
+                int wanted = classes[(first + sample / rows) * batch + from + sample % rows];
                 float logit = row[wanted];
                 float total = exponentials(row, max, exponent, n);
                 if (logit == max) {

@@ -64,45 +64,51 @@ final class SquaredError extends OutputLoss {
     }
 
     @Override
-    Stretch stretch(float[] bias) {
-        return new Deltas(bias);
+    Criterion criterion(int batch, int from, int to, int outputs) {
+        return new Deltas(Rows.of(labels, batch, outputs, from, to), outputs);
     }
 
-    private final class Deltas extends Stretch {
-        Deltas(float[] bias) {
-            super(bias);
+    private final class Deltas extends Criterion {
+        final Rows wanted;
+        final double square;
+
+        Deltas(Rows wanted, int outputs) {
+            super(outputs);
+            this.wanted = wanted;
+            square = Double.isNaN(weights.square) ? 1.0 / outputs : weights.square;
             hits = Double.NaN; // there are no classes
         }
 
         @Override
-        void differentiate(FloatBuffer errors, int batch, int first, int count) {
-            int n = bias.length;
-            int rows = looksAround() ? count : Math.min(count, Math.max(1, CHUNK / n));
-            float[] tiledBias = new float[rows * n];
+        void differentiate(FloatBuffer errors, float[] bias, int first, int count) {
+            int together = looksAround() ? count : Math.min(count, Math.max(1, CHUNK / wanted.length));
+            float[] tiledBias = new float[together * wanted.length];
             for (int i = 0; i < tiledBias.length; i++) {
-                tiledBias[i] = bias[i % n];
+                tiledBias[i] = bias[i % bias.length];
             }
-            FloatBuffer wanted = labels.view();
-            float[] z = new float[rows * n];
-            float[] y = new float[rows * n];
-            float[] sum = new float[rows * n];
-            double square = Double.isNaN(weights.square) ? 1.0 / n : weights.square;
-            for (int row = first; row < first + count; row += rows) {
-                int size = Math.min(rows, first + count - row) * n;
-                Memory.get(errors, (long) row * n, z, size);
-                Memory.get(wanted, (long) row * n, y, size);
-                PointwiseMath.add(tiledBias, z, size);
-                if (looksAround()) {
-                    loss += around(z, y, size, batch * n, square);
-                } else {
-                    loss += square * (sigmoid ? throughSigmoid(z, y, (float) square, size)
-                            : linear(z, y, (float) square, size));
+            FloatBuffer labels = wanted.memory.view();
+            float[] z = new float[tiledBias.length];
+            float[] y = new float[tiledBias.length];
+            float[] sum = new float[tiledBias.length];
+            for (int t = 0; t < count; t += together) {
+                int n = Math.min(together, count - t) * wanted.length;
+                Memory.get(errors, (long) t * wanted.length, z, n);
+                for (int i = 0; i < n; i += wanted.length) {
+                    labels.position((int) wanted.at(first + t + i / wanted.length));
+                    labels.get(y, i, wanted.length);
                 }
-                PointwiseMath.add(z, sum, size);
-                Memory.put(errors, (long) row * n, z, size);
+                PointwiseMath.add(tiledBias, z, n);
+                if (looksAround()) {
+                    loss += around(z, y, n, wanted.length, square);
+                } else {
+                    loss += square * (sigmoid ? throughSigmoid(z, y, (float) square, n)
+                            : linear(z, y, (float) square, n));
+                }
+                PointwiseMath.add(z, sum, n);
+                Memory.put(errors, (long) t * wanted.length, z, n);
             }
             for (int i = 0; i < sum.length; i++) {
-                biasSum[i % n] += sum[i];
+                biasSum[i % bias.length] += sum[i];
             }
         }
 

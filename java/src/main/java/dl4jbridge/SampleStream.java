@@ -2,7 +2,7 @@ package dl4jbridge;
 
 import dl4jbridge.fused.FusedGravesLSTM;
 import dl4jbridge.fused.PointwiseMath;
-import dl4jbridge.fused.SoftmaxCrossEntropy;
+import dl4jbridge.fused.Softmax;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.deeplearning4j.nn.conf.layers.GravesLSTM;
@@ -28,7 +28,7 @@ public final class SampleStream {
     private final float[][] outputWeights;
     private final float[] outputBias;
     private final float[] logits;
-    private final float[] exponent;
+    private final Softmax softmax;
     private final long[] ranks;
     private SplittableRandom random = new SplittableRandom(0);
     private boolean started;
@@ -50,7 +50,7 @@ public final class SampleStream {
         outputWeights = rows(output.getParam("W"));
         outputBias = vector(output.getParam("b"));
         logits = new float[classes];
-        exponent = new float[classes];
+        softmax = new Softmax(classes, 1);
         ranks = new long[classes];
     }
 
@@ -165,10 +165,7 @@ public final class SampleStream {
         for (int i = 0; i < p.length; i++) {
             p[i] = (float) ((logits[i] + tilt * Math.abs(i - SILENCE)) / temperature);
         }
-        float scale = 1 / SoftmaxCrossEntropy.exponentials(p, SoftmaxCrossEntropy.max(p, classes), exponent, classes);
-        for (int i = 0; i < p.length; i++) {
-            p[i] *= scale;
-        }
+        softmax.replace(p, 1);
     }
 
     /** z += x W; four rows a pass, so that z is read and written a quarter as often. */

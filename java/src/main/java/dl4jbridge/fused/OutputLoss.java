@@ -1,6 +1,7 @@
 package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -44,7 +45,7 @@ abstract class OutputLoss {
     /** Takes the labels of the next backward pass; false if they are none that this loss is made for. */
     abstract boolean read(INDArray labels);
 
-    /** What tells the loss of a part's time steps. */
+    /** What tells the loss of a part's time steps, for many backward passes. */
     abstract Criterion criterion(int batch, int from, int to, int outputs);
 
     /** True if the loss at a time step depends on other steps. */
@@ -132,7 +133,7 @@ abstract class OutputLoss {
         final int from;
         final int to;
         final int rows;
-        Criterion criterion;
+        final Criterion criterion;
         Memory errors; // [step of a chunk, row, output]: first what the activation gets
         Memory input; // [step of a chunk, row, size], or its gradient
         Memory weightSum;
@@ -141,6 +142,7 @@ abstract class OutputLoss {
             this.from = from;
             this.to = to;
             rows = to - from;
+            criterion = criterion(batch, from, to, outputs);
         }
 
         Rows of(Memory sequence) {
@@ -153,7 +155,7 @@ abstract class OutputLoss {
             input = Memory.atLeast(input, (long) chunk * rows * size);
             long n = (long) size * outputs;
             weightSum = from == 0 ? gradients : Memory.atLeast(weightSum, n);
-            criterion = criterion(batch, from, to, outputs);
+            criterion.begin();
             for (int first = 0; first < steps; first += chunk) {
                 int count = Math.min(chunk, steps - first);
                 int samples = count * rows;
@@ -183,6 +185,13 @@ abstract class OutputLoss {
 
         Criterion(int outputs) {
             this.biasSum = new float[outputs];
+        }
+
+        /** Forgets the last backward pass. */
+        void begin() {
+            Arrays.fill(biasSum, 0);
+            loss = 0;
+            hits = 0;
         }
 
         /**

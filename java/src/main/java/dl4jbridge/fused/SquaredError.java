@@ -65,18 +65,29 @@ final class SquaredError extends OutputLoss {
 
     @Override
     Criterion criterion(int batch, int from, int to, int outputs) {
-        return new Deltas(Rows.of(labels, batch, outputs, from, to), outputs);
+        return new Deltas(batch, from, to, outputs);
     }
 
     private final class Deltas extends Criterion {
-        final Rows wanted;
-        final double square;
+        private final int batch;
+        private final int from;
+        private final int to;
+        private Rows wanted;
+        private double square;
 
-        Deltas(Rows wanted, int outputs) {
+        Deltas(int batch, int from, int to, int outputs) {
             super(outputs);
-            this.wanted = wanted;
-            square = Double.isNaN(weights.square) ? 1.0 / outputs : weights.square;
+            this.batch = batch;
+            this.from = from;
+            this.to = to;
+        }
+
+        @Override
+        void begin() {
+            super.begin();
             hits = Double.NaN; // there are no classes
+            wanted = Rows.of(labels, batch, biasSum.length, from, to);
+            square = Double.isNaN(weights.square) ? 1.0 / biasSum.length : weights.square;
         }
 
         @Override

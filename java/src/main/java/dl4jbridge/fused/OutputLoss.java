@@ -179,11 +179,17 @@ abstract class OutputLoss {
 
     /** What one part adds up. */
     abstract static class Criterion {
+        final int batch;
+        final int from;
+        final int to;
         final float[] biasSum;
         double loss;
         double hits;
 
-        Criterion(int outputs) {
+        Criterion(int batch, int from, int to, int outputs) {
+            this.batch = batch;
+            this.from = from;
+            this.to = to;
             this.biasSum = new float[outputs];
         }
 

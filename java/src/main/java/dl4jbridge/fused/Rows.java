@@ -5,28 +5,26 @@ import java.nio.FloatBuffer;
 /** What one part of the batch has of a sequence: some rows of vectors, one block of memory a time step. */
 final class Rows {
     final Memory memory;
-    final int width;
     /** Floats of a time step. */
     final int length;
     private final long first;
     private final long stride;
 
-    private Rows(Memory memory, int width, int count, long first, long stride) {
+    private Rows(Memory memory, int length, long first, long stride) {
         this.memory = memory;
-        this.width = width;
-        this.length = count * width;
+        this.length = length;
         this.first = first;
         this.stride = stride;
     }
 
     /** Rows {@code from} to {@code to} of a sequence of [steps, batch, width]. */
     static Rows of(Memory sequence, int batch, int width, int from, int to) {
-        return new Rows(sequence, width, to - from, (long) from * width, (long) batch * width);
+        return new Rows(sequence, (to - from) * width, (long) from * width, (long) batch * width);
     }
 
     /** Memory of [steps, count, width], from {@code first} on: nobody else's rows lie between. */
     static Rows packed(Memory memory, long first, int count, int width) {
-        return new Rows(memory, width, count, first, (long) count * width);
+        return new Rows(memory, count * width, first, (long) count * width);
     }
 
     /** Where a time step begins. */

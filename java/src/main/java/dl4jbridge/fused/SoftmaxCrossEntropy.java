@@ -30,8 +30,6 @@ final class SoftmaxCrossEntropy extends OutputLoss {
     }
 
     private final class Deltas extends Criterion {
-        private final int batch;
-        private final int from;
         private final int rows;
         private final int outputs;
         private final int together; // samples
@@ -43,9 +41,7 @@ final class SoftmaxCrossEntropy extends OutputLoss {
         private final float[] logits; // of the wanted classes
 
         Deltas(int batch, int from, int to, int outputs) {
-            super(outputs);
-            this.batch = batch;
-            this.from = from;
+            super(batch, from, to, outputs);
             this.outputs = outputs;
             rows = to - from;
             together = Math.max(1, TOGETHER / outputs);

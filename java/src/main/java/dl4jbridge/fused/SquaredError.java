@@ -69,17 +69,11 @@ final class SquaredError extends OutputLoss {
     }
 
     private final class Deltas extends Criterion {
-        private final int batch;
-        private final int from;
-        private final int to;
         private Rows wanted;
         private double square;
 
         Deltas(int batch, int from, int to, int outputs) {
-            super(outputs);
-            this.batch = batch;
-            this.from = from;
-            this.to = to;
+            super(batch, from, to, outputs);
         }
 
         @Override

@@ -372,7 +372,7 @@ class Run:
         prime : path or ndarray of float, shape (n,)
             A recording to hear first; an array has the network's rate.
         steer
-            Keep a language model's audio as loud and as unpredictable as its recordings.
+            Keep the audio as loud and as unpredictable as the recordings, unless a temperature is given.
         progress
             False shows none; otherwise it is shown on a terminal.
 

@@ -277,7 +277,7 @@ class GenerateSettings:
     seed: int = field(default=12345, metadata={"help": "Same seed, same bytes."})
     steer: bool = field(
         default=True,
-        metadata={"help": "Keep a language model's audio as loud and as unpredictable as its recordings."},
+        metadata={"help": "Without --temperature: keep the audio as loud and as unpredictable as the recordings."},
     )
 
 

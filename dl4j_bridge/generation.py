@@ -154,9 +154,10 @@ def draw(
 def draw_classes(
     stream: SampleStream, about: dict[str, Any], total: int, settings: GenerateSettings
 ) -> Iterator[npt.NDArray[np.uint8]]:
-    """Draw `total` classes in blocks from a stream that has heard something; a language model is steered."""
+    """Draw `total` classes from a stream that has heard something; without a given temperature it is steered."""
     temperature = settings.temperature or temperature_of(about)
-    wanted = about.get("sampling", {}).get("usual") if settings.steer else None
+    steer = settings.steer and settings.temperature is None
+    wanted = about.get("sampling", {}).get("usual") if steer else None
     if wanted is None:
         for start in range(0, total, SampleStream.BLOCK):
             yield stream.generate(min(SampleStream.BLOCK, total - start), temperature, settings.top_p)

@@ -2,7 +2,8 @@
 
 Fed with its own samples, a network settles where it is too calm or too loud, and one temperature mends that for one of
 the two only. So what was drawn last is measured while more is drawn: its level against the recordings' shifts the next
-distribution towards louder or quieter classes, its order-1 entropy sets the temperature.
+distribution towards louder or quieter classes, its order-1 entropy sets the temperature. How hot a network has to be
+drawn differs from training to training, so an entropy that stays wrong moves the temperature on (PI control).
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ Indices = npt.NDArray[np.uint8]
 SECONDS, BLOCK = 1.0, 512
 # Stretches of the recordings that say what is usual.
 STRETCHES = 60
-# Logits per class and dB off, and the most of it; share of the temperature's logarithm per bit off, and the most of it.
+# Logits per class and dB off, and the most of it; share of the temperature's logarithm per bit off, per bit off for a
+# second, and the most of it.
 TILT_PER_DB, MOST_TILT = 0.004, 0.1
-HEAT_PER_BIT, MOST_HEAT = 0.5, 0.7
+HEAT_PER_BIT, HEAT_PER_BIT_SECOND, MOST_HEAT = 0.5, 0.2, 0.7
 SILENT_DB = -90.0
 
 
@@ -71,23 +73,26 @@ class Steering:
     """
 
     def __init__(self, task: SamplesTask, rate: int, wanted: dict[str, float], temperature: float) -> None:
-        self._task, self._wanted, self._temperature = task, wanted, temperature
+        self._task, self._rate, self._wanted, self._temperature = task, rate, wanted, temperature
         self._size = max(round(SECONDS * rate), 2)
         self._last: Indices = np.zeros(0, np.uint8)
+        self._tilt = self._heat = self._lasting_heat = 0.0
 
     def hear(self, block: Indices) -> None:
         """Take note of what was drawn."""
         self._last = np.concatenate([self._last, block])[-self._size :]
+        # Of fewer samples the entropy cannot be told.
+        if self._last.size < self._size:
+            return
+        level, bits = _measure(self._task, self._last)
+        self._tilt = _limited(TILT_PER_DB * (self._wanted["level_db"] - level), MOST_TILT)
+        missing, seconds = self._wanted["order_1_bits"] - bits, block.size / self._rate
+        self._lasting_heat = _limited(self._lasting_heat + HEAT_PER_BIT_SECOND * seconds * missing, MOST_HEAT)
+        self._heat = _limited(HEAT_PER_BIT * missing + self._lasting_heat, MOST_HEAT)
 
     def next(self) -> tuple[float, float]:
         """Temperature and tilt, as `SampleStream.generate` takes them."""
-        # Of fewer samples the entropy cannot be told.
-        if self._last.size < self._size:
-            return self._temperature, 0.0
-        level, bits = _measure(self._task, self._last)
-        tilt = _limited(TILT_PER_DB * (self._wanted["level_db"] - level), MOST_TILT)
-        heat = _limited(HEAT_PER_BIT * (self._wanted["order_1_bits"] - bits), MOST_HEAT)
-        return self._temperature * math.exp(heat), tilt
+        return self._temperature * math.exp(self._heat), self._tilt
 
 
 def _measure(task: SamplesTask, indices: Indices) -> tuple[float, float]:

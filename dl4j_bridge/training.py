@@ -42,7 +42,6 @@ from dl4j_bridge.pairs import Pair, Windows
 from dl4j_bridge.runfolder import RunFolder
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Metrics, Signal, Stretch, Task
-from dl4j_bridge.tasks.language_model import LanguageModelTask
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 from dl4j_bridge.tasks.spectrogram import SpectrogramTask
 
@@ -594,10 +593,9 @@ def _finish_best(run: Run, fitted: modelfile.Arrays) -> modelfile.Model:
     best = modelfile.load(run.folder.model)
     if isinstance(run.task, SamplesTask) and run.task.predicts == "next":
         heard = [part(signals, "train")[0] for signals in run.signals]
-        found: dict[str, Any] = dict(generation.find_temperature(best.network.stream(), heard))
-        if isinstance(run.task, LanguageModelTask):
-            found["usual"] = steering.usual(run.task, heard, run.about["rate"])
-        about = best.about | {"sampling": found}
+        found = generation.find_temperature(best.network.stream(), heard)
+        usual = steering.usual(run.task, heard, run.about["rate"])
+        about = best.about | {"sampling": found | {"usual": usual}}
         best = modelfile.Model(best.network, about, fitted)
         modelfile.save(run.folder.model, best, with_updater=False)
     return best

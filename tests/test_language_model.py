@@ -155,10 +155,11 @@ def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_a
     classes = task.encoder().push(synthesis.speech_like(1))
     level, bits = 10 * np.log10(np.mean(task.to_samples(classes) ** 2)), metrics.order_1_entropy_bits(classes)
 
-    def after(level_db, order_1_bits):
+    def after(level_db, order_1_bits, seconds=1):
         steered = steering.Steering(task, RATE, {"level_db": level_db, "order_1_bits": order_1_bits}, 0.9)
         assert steered.next() == (0.9, 0.0)
-        steered.hear(classes)
+        for _ in range(seconds):
+            steered.hear(classes)
         return steered.next()
 
     assert after(level, bits) == pytest.approx((0.9, 0.0))
@@ -166,17 +167,21 @@ def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_a
     assert after(level - 10, bits)[1] == pytest.approx(-10 * steering.TILT_PER_DB)
     assert after(level, bits - 1)[0] < 0.9 < after(level, bits + 1)[0]
     assert after(level + 1000, bits)[1] == steering.MOST_TILT
+    # What one temperature does not mend asks for more of it, up to a limit.
+    assert after(level, bits - 0.5, 1)[0] > after(level, bits - 0.5, 2)[0] > after(level, bits - 0.5, 3)[0]
+    assert after(level, bits - 1, 100)[0] == pytest.approx(0.9 * np.exp(-steering.MOST_HEAT))
 
 
-def test_steering_is_of_language_models_and_can_be_left_out(model, next_run, tmp_path):
+def test_steering_can_be_left_out_and_leaves_a_given_temperature_alone(model, next_run, tmp_path):
     def drawn(of, *args):
         out = tmp_path / f"{len(list(tmp_path.iterdir()))}.wav"
         run_ok("generate", "--model", of, "--output", out, "--seconds", 2, *args)
         return out.read_bytes()
 
-    assert drawn(model) == drawn(model)
-    assert drawn(model) != drawn(model, "--no-steer")
-    assert drawn(next_run) == drawn(next_run, "--no-steer")
+    for of in (model, next_run):
+        temperature = ("--temperature", run_ok("info", of, "--json").json["sampling"]["temperature"])
+        assert drawn(of) == drawn(of)
+        assert drawn(of) != drawn(of, "--no-steer") == drawn(of, *temperature) == drawn(of, *temperature, "--no-steer")
 
 
 def test_the_report_plays_what_generate_draws(model, java):

@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,8 +187,11 @@ def run(cell: Cell, folder: Path | None, threads: int | None = None, judged: boo
         ``steps, seconds`` to the goal (None: not within the limit), ``trained`` steps in all, ``accuracy`` of the last
         ones on what they trained on, ``held_out`` accuracy, ``curve`` of accuracy, and ``copies`` of the held-out part.
     """
-    training, held_out = _parts(cell, folder)
-    step, listen = (_twin if cell.twin else _ours)(cell, threads or cell.settings.threads)
+    # On either side the recording is read while the library starts.
+    with ThreadPoolExecutor(1) as reader:
+        parts = reader.submit(_parts, cell, folder)
+        step, listen = (_twin if cell.twin else _ours)(cell, threads or cell.settings.threads)
+        training, held_out = parts.result()
     draw = _draws(cell, training)
     tbptt, length = cell.settings.network.tbptt, cell.settings.run.length
     segments = -(-length // tbptt)

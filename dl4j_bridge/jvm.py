@@ -129,6 +129,7 @@ def start(
     for path in own_class_path:
         if path not in _own_class_path:
             raise BridgeError("JVM", f"already started without {path}", "start another Python process for other jars")
+    java_class("dl4jbridge.StartUp").adoptThread()
     java_class("dl4jbridge.fused.Workers").setThreads(threads)
 
 

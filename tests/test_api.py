@@ -128,6 +128,27 @@ def test_processing_an_array_is_processing_its_file(effect, recordings, tmp_path
     np.testing.assert_array_equal(effect.process(x), y)
 
 
+@pytest.mark.parametrize("started_by", ["the main thread", "the thread"])
+def test_all_of_it_may_happen_in_a_thread(effect, started_by, recordings, tmp_path):
+    """As in a window that stays alive while it computes: Java knows no class loader in a thread that Python made."""
+    script = (
+        "import sys, threading, dl4j_bridge\n"
+        "from dl4j_bridge import jvm\n"
+        "def work():\n"
+        "    sound = dl4j_bridge.load(sys.argv[1]).process(sys.argv[2])\n"
+        "    assert sound.size\n"
+        "    print('done')\n"
+        f"{'jvm.start()' if started_by == 'the main thread' else ''}\n"
+        "thread = threading.Thread(target=work)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, effect.path, recordings[0]], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
 def test_processing_keeps_length_and_rate(effect):
     x = 0.5 * np.sin(np.arange(44100) / 20)
     y = effect.process(x, rate=44100)

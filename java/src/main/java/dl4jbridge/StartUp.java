@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.Loader;
 
-/** What makes the next start quicker: the classes that a start needs, and where its native libraries are. */
+/** What a start needs, and what makes the next one quicker: its classes, and where its native libraries are. */
 public final class StartUp {
     private static final int CLASSES = 256;
     private static final int STEPS = 4;
@@ -44,6 +44,11 @@ public final class StartUp {
         again.stream().run(indices, probabilities, STEPS);
         again.batchStream().run(samples, Tensor.zeros("FLOAT", "f", new long[] {2, CLASSES, STEPS}), STEPS);
         writeLibraries(Path.of(arguments[1]));
+    }
+
+    /** Gives the calling thread our class loader: ND4J looks for its backend by it, and threads of Python have none. */
+    public static void adoptThread() {
+        Thread.currentThread().setContextClassLoader(StartUp.class.getClassLoader());
     }
 
     private static void writeLibraries(Path file) throws IOException {

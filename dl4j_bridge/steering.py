@@ -22,10 +22,12 @@ Indices = npt.NDArray[np.uint8]
 SECONDS, BLOCK = 1.0, 512
 # Stretches of the recordings that say what is usual.
 STRETCHES = 60
-# Logits per class and dB off, and the most of it; share of the temperature's logarithm per bit off, per bit off for a
-# second, and the most of it.
+# Logits per class and dB off, and the most of it.
 TILT_PER_DB, MOST_TILT = 0.004, 0.1
+# Share of the temperature's logarithm per bit off, per bit off for a second, and the most of it. So many bits off are
+# let be for however long: seconds of a recording differ as well, and colder audio has another spectrum.
 HEAT_PER_BIT, HEAT_PER_BIT_SECOND, MOST_HEAT = 0.5, 0.2, 0.7
+LET_BE_BITS = 0.3
 SILENT_DB = -90.0
 
 
@@ -87,7 +89,8 @@ class Steering:
         level, bits = _measure(self._task, self._last)
         self._tilt = _limited(TILT_PER_DB * (self._wanted["level_db"] - level), MOST_TILT)
         missing, seconds = self._wanted["order_1_bits"] - bits, block.size / self._rate
-        self._lasting_heat = _limited(self._lasting_heat + HEAT_PER_BIT_SECOND * seconds * missing, MOST_HEAT)
+        too_much = missing - _limited(missing, LET_BE_BITS)
+        self._lasting_heat = _limited(self._lasting_heat + HEAT_PER_BIT_SECOND * seconds * too_much, MOST_HEAT)
         self._heat = _limited(HEAT_PER_BIT * missing + self._lasting_heat, MOST_HEAT)
 
     def next(self) -> tuple[float, float]:

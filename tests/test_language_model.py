@@ -169,6 +169,8 @@ def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_a
     assert after(level + 1000, bits)[1] == steering.MOST_TILT
     # What one temperature does not mend asks for more of it, up to a limit.
     assert after(level, bits - 0.5, 1)[0] > after(level, bits - 0.5, 2)[0] > after(level, bits - 0.5, 3)[0]
+    little = steering.LET_BE_BITS - 0.1
+    assert after(level, bits - little, 1)[0] == after(level, bits - little, 100)[0]
     assert after(level, bits - 1, 100)[0] == pytest.approx(0.9 * np.exp(-steering.MOST_HEAT))
 
 

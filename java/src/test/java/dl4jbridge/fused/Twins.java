@@ -128,6 +128,15 @@ final class Twins {
         return net;
     }
 
+    /** The same network, computed by stock layers in double precision. */
+    static MultiLayerNetwork inDoublePrecision(MultiLayerConfiguration configuration) {
+        MultiLayerConfiguration precise = configuration.clone();
+        precise.setDataType(DataType.DOUBLE);
+        MultiLayerNetwork net = new MultiLayerNetwork(precise);
+        net.init(network(configuration).params().castTo(DataType.DOUBLE), false);
+        return net;
+    }
+
     static INDArray gaussian(long seed, long... shape) {
         INDArray a = Nd4j.create(DataType.FLOAT, shape, 'f');
         Random random = new Random(seed);

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -204,12 +205,21 @@ def _read_about(path: Path, z: zipfile.ZipFile) -> dict[str, Any]:
         # What is further apart than half a window is not heard in full.
         if about["task"] == "spectrogram" and about["hop"] > about["window"] // 2:
             wrong.append("hop")
+        if not _is_sampling(about.get("sampling", {"temperature": 1})):
+            wrong.append("sampling")
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(path, f"{ABOUT} does not describe a model", "wanted model.zip of a run folder") from None
     if wrong:
         found = f"{ABOUT} says {wrong[0]} {str(about[wrong[0]])[:40]}"
         raise InputError(path, found, f"dl4j_bridge {__version__} cannot use that: wanted a model that it trained")
     return dict(about)
+
+
+def _is_sampling(found: dict[str, Any]) -> bool:
+    """True for what the end of training finds out about drawing; models that draw nothing have none."""
+    usual = found.get("usual", {"level_db": 0, "order_1_bits": 0})
+    finite = all(math.isfinite(usual[name]) for name in ("level_db", "order_1_bits"))
+    return finite and 0 < found["temperature"] < math.inf
 
 
 def _pack(arrays: Arrays) -> bytes:

@@ -77,13 +77,15 @@ def test_incomplete_zips(effect_run, tmp_path, change, words):
         ("rate", "x"),
         ("predicts", "past"),
         ("pre_emphasis", 2),
+        ("sampling", {"temperature": -1}),
+        ("sampling", {"temperature": 1, "usual": {"level_db": float("nan"), "order_1_bits": 3}}),
     ],
 )
 def test_models_that_this_version_cannot_use(effect_run, tmp_path, name, value):
     def change(entry, content):
         return json.dumps(json.loads(content) | {name: value}).encode() if entry == "dl4j_bridge.json" else content
 
-    assert f"says {name} {value}" in refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
+    assert f"says {name} {value}"[:40] in refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
 
 
 @pytest.mark.parametrize("name", ["pairs", "settings", "predicts"])

@@ -156,8 +156,7 @@ def draw_classes(
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Draw `total` classes from a stream that has heard something; without a given temperature it is steered."""
     temperature = settings.temperature or temperature_of(about)
-    steer = settings.steer and settings.temperature is None
-    wanted = about.get("sampling", {}).get("usual") if steer else None
+    wanted = about.get("sampling", {}).get("usual") if settings.steer and settings.temperature is None else None
     if wanted is None:
         for start in range(0, total, SampleStream.BLOCK):
             yield stream.generate(min(SampleStream.BLOCK, total - start), temperature, settings.top_p)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -205,7 +204,7 @@ def _read_about(path: Path, z: zipfile.ZipFile) -> dict[str, Any]:
         # What is further apart than half a window is not heard in full.
         if about["task"] == "spectrogram" and about["hop"] > about["window"] // 2:
             wrong.append("hop")
-        if not _is_sampling(about.get("sampling", {"temperature": 1})):
+        if "sampling" in about and not _is_sampling(about["sampling"]):
             wrong.append("sampling")
     except (ValueError, TypeError, KeyError, AttributeError):
         raise InputError(path, f"{ABOUT} does not describe a model", "wanted model.zip of a run folder") from None
@@ -217,9 +216,10 @@ def _read_about(path: Path, z: zipfile.ZipFile) -> dict[str, Any]:
 
 def _is_sampling(found: dict[str, Any]) -> bool:
     """True for what the end of training finds out about drawing; models that draw nothing have none."""
-    usual = found.get("usual", {"level_db": 0, "order_1_bits": 0})
-    finite = all(math.isfinite(usual[name]) for name in ("level_db", "order_1_bits"))
-    return finite and 0 < found["temperature"] < math.inf
+    usual = found.get("usual")
+    if usual is not None and not all(abs(usual[name]) < float("inf") for name in ("level_db", "order_1_bits")):
+        return False
+    return bool(0 < found["temperature"] < float("inf"))
 
 
 def _pack(arrays: Arrays) -> bytes:

@@ -128,8 +128,8 @@ def test_processing_an_array_is_processing_its_file(effect, recordings, tmp_path
     np.testing.assert_array_equal(effect.process(x), y)
 
 
-@pytest.mark.parametrize("started_by", ["the main thread", "the thread"])
-def test_all_of_it_may_happen_in_a_thread(effect, started_by, recordings, tmp_path):
+@pytest.mark.parametrize("before", ["jvm.start()", ""], ids=["Java runs already", "Java does not run"])
+def test_all_of_it_may_happen_in_a_thread(effect, before, recordings):
     """As in a window that stays alive while it computes: Java knows no class loader in a thread that Python made."""
     script = (
         "import sys, threading, dl4j_bridge\n"
@@ -138,7 +138,7 @@ def test_all_of_it_may_happen_in_a_thread(effect, started_by, recordings, tmp_pa
         "    sound = dl4j_bridge.load(sys.argv[1]).process(sys.argv[2])\n"
         "    assert sound.size\n"
         "    print('done')\n"
-        f"{'jvm.start()' if started_by == 'the main thread' else ''}\n"
+        f"{before}\n"
         "thread = threading.Thread(target=work)\n"
         "thread.start()\n"
         "thread.join()\n"

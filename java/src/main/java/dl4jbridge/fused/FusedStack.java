@@ -120,11 +120,11 @@ public final class FusedStack {
                 recurrences[i].forwardPart(part, weights[i], null, scratch);
             }
             Rows errors = recurrences[top].outputErrors(part);
-            loss.backwardPart(part, recurrences[top].outputs(part), outputWeights, outputGradients, errors);
+            loss.backwardPart(part, recurrences[top].outputs(part), errors);
             left.set(part, layers.length);
             for (int i = top; i >= 0; i--) {
                 Rows below = i == 0 ? null : recurrences[i - 1].outputErrors(part);
-                recurrences[i].backwardPart(part, errors, weights[i], gradients[i], below, scratch);
+                recurrences[i].backwardPart(part, errors, weights[i], below, scratch);
                 left.set(part, i);
                 errors = below;
             }

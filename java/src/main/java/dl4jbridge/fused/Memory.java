@@ -95,6 +95,24 @@ final class Memory {
         view.put(values, 0, n);
     }
 
+    /** Rows of {@code size} floats, {@code pitch} apart in a view from {@code at} on, to an array from {@code to} on. */
+    static void getRows(FloatBuffer view, long at, int pitch, float[] into, int to, int rows, int size) {
+        int together = pitch == size ? rows : 1;
+        for (int i = 0; i < rows; i += together) {
+            view.position((int) at + i * pitch);
+            view.get(into, to + i * size, together * size);
+        }
+    }
+
+    /** The front of an array to rows of {@code size} floats, {@code pitch} apart in a view from {@code at} on. */
+    static void putRows(FloatBuffer view, long at, int pitch, float[] values, int rows, int size) {
+        int together = pitch == size ? rows : 1;
+        for (int i = 0; i < rows; i += together) {
+            view.position((int) at + i * pitch);
+            view.put(values, i * size, together * size);
+        }
+    }
+
     /** {@code n} floats of one view to a place of another. */
     static void copy(FloatBuffer from, long at, FloatBuffer to, long toAt, int n) {
         from.clear();
@@ -104,18 +122,29 @@ final class Memory {
         to.put(from);
     }
 
-    /** Adds {@code count} floats of other memory from {@code offset} on to those at the same place here. */
-    void add(Memory other, long offset, long count) {
-        float[] terms = new float[(int) Math.min(count, CHUNK)];
-        float[] sums = new float[terms.length];
-        FloatBuffer to = view();
-        FloatBuffer from = other.view();
-        for (long at = offset; at < offset + count; at += terms.length) {
-            int n = (int) Math.min(terms.length, offset + count - at);
-            get(from, at, terms, n);
-            get(to, at, sums, n);
-            PointwiseMath.add(terms, sums, n);
-            put(to, at, sums, n);
+    /**
+     * The sum of matrices of the same shape, whose rows lie {@code pitch} apart.
+     *
+     * @param first  of the rows that are added up
+     * @param into   matrix without gaps
+     */
+    static void sumRows(Memory[] terms, int pitch, int first, int rows, int size, Memory into) {
+        int together = Math.max(1, CHUNK / pitch);
+        float[] term = new float[together * pitch];
+        float[] sum = new float[term.length];
+        float[] packed = new float[together * size];
+        FloatBuffer to = into.view();
+        for (int row = first; row < first + rows; row += together) {
+            int n = Math.min(together, first + rows - row);
+            get(terms[0].view(), (long) row * pitch, sum, n * pitch);
+            for (int i = 1; i < terms.length; i++) {
+                get(terms[i].view(), (long) row * pitch, term, n * pitch);
+                PointwiseMath.add(term, sum, n * pitch);
+            }
+            for (int i = 0; i < n; i++) {
+                System.arraycopy(sum, i * pitch, packed, i * size, size);
+            }
+            put(to, (long) row * size, packed, n * size);
         }
     }
 

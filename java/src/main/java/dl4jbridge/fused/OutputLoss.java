@@ -18,8 +18,11 @@ abstract class OutputLoss {
     private int size;
     private int steps;
     private int outputs;
+    private int inputPitch; // from sample to sample, in memory that products read and write
+    private int outputPitch;
     private Part[] parts = new Part[0];
-    private Memory weightRows; // [input, output]
+    private Memory weightRows; // [input, output], as the forward product reads them
+    private Memory weightColumns; // [output, input], as the product back does
     private final Transposition.Scratch turning = new Transposition.Scratch();
     private Memory inputScratch;
     private float[] bias;
@@ -73,8 +76,7 @@ abstract class OutputLoss {
         Memory inputErrors = Memory.of(inputGradient);
         begin((int) x.size(0), (int) x.size(1), (int) x.size(2), weights);
         layOut(weights);
-        Workers.run(parts.length, p -> backwardPart(
-                p, parts[p].of(input), weights, gradients, parts[p].of(inputErrors)));
+        Workers.run(parts.length, p -> backwardPart(p, parts[p].of(input), parts[p].of(inputErrors)));
         sumParts(gradients);
         input.keep();
         inputErrors.keep();
@@ -90,25 +92,31 @@ abstract class OutputLoss {
             this.batch = batch;
             this.size = size;
             this.steps = steps;
+            inputPitch = Gemm.columns(size);
+            outputPitch = Gemm.columns(outputs);
             parts = new Part[threads];
             for (int p = 0; p < threads; p++) {
                 parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
             }
-            weightRows = Memory.atLeast(weightRows, (long) size * outputs);
+            weightRows = Memory.atLeast(weightRows, (long) size * Gemm.pitch(outputPitch));
+            weightColumns = Memory.atLeast(weightColumns, (long) outputs * Gemm.pitch(inputPitch));
         }
         bias = new float[outputs];
         Memory.get(weights.bias.view(), 0, bias, outputs);
     }
 
-    /** The weights as the forward product reads them. */
+    /** The weights as the products read them. */
     final void layOut(Weights weights) {
-        Transposition.transpose(
-                weights.weight.view(), 0, outputs, size, weightRows.view(), turning.atLeast(outputs * size));
+        Transposition.Scratch scratch = turning.atLeast(outputs * size);
+        Memory.get(weights.weight.view(), 0, scratch.from, outputs * size);
+        Memory.putRows(weightColumns.view(), 0, Gemm.pitch(inputPitch), scratch.from, outputs, size);
+        Transposition.transpose(scratch.from, outputs, size, scratch.to, 0, outputs);
+        Memory.putRows(weightRows.view(), 0, Gemm.pitch(outputPitch), scratch.to, size, outputs);
     }
 
     /** A part's share; {@link #sumParts} makes the gradients whole. */
-    final void backwardPart(int part, Rows input, Weights weights, Weights gradients, Rows inputErrors) {
-        parts[part].backward(input, weights.weight, gradients.weight, inputErrors);
+    final void backwardPart(int part, Rows input, Rows inputErrors) {
+        parts[part].backward(input, inputErrors);
     }
 
     /** Adds up what the parts found out. */
@@ -120,10 +128,9 @@ abstract class OutputLoss {
             loss += part.criterion.loss;
             hits += part.criterion.hits;
             PointwiseMath.add(part.criterion.biasSum, biasSum, outputs);
-            if (part.from > 0) {
-                gradients.weight.add(part.weightSum, 0, (long) outputs * size);
-            }
         }
+        Memory[] sums = Arrays.stream(parts).map(part -> part.weightSum).toArray(Memory[]::new);
+        Memory.sumRows(sums, inputPitch, 0, outputs, size, gradients.weight);
         accuracy = hits / ((double) steps * batch);
         Memory.put(gradients.bias.view(), 0, biasSum, outputs);
     }
@@ -134,9 +141,9 @@ abstract class OutputLoss {
         final int to;
         final int rows;
         final Criterion criterion;
-        Memory errors; // [step of a chunk, row, output]: first what the activation gets
-        Memory input; // [step of a chunk, row, size], or its gradient
-        Memory weightSum;
+        Memory errors; // [step of a chunk, row, outputPitch]: first what the activation gets
+        Memory input; // [step of a chunk, row, inputPitch], or its gradient
+        Memory weightSum; // [output, inputPitch]
 
         Part(int from, int to) {
             this.from = from;
@@ -149,24 +156,29 @@ abstract class OutputLoss {
             return Rows.of(sequence, batch, size, from, to);
         }
 
-        void backward(Rows x, Memory weights, Memory gradients, Rows inputErrors) {
+        void backward(Rows x, Rows inputErrors) {
             int chunk = chunk();
-            errors = Memory.atLeast(errors, (long) chunk * rows * outputs);
-            input = Memory.atLeast(input, (long) chunk * rows * size);
-            long n = (long) size * outputs;
-            weightSum = from == 0 ? gradients : Memory.atLeast(weightSum, n);
+            errors = Memory.atLeast(errors, (long) chunk * rows * outputPitch);
+            input = Memory.atLeast(input, (long) chunk * rows * inputPitch);
+            weightSum = Memory.atLeast(weightSum, (long) outputs * inputPitch);
+            int rowsPitch = Gemm.pitch(outputPitch);
+            int columnsPitch = Gemm.pitch(inputPitch);
+            long forth = weightRows.at(0, (long) size * rowsPitch);
+            long back = weightColumns.at(0, (long) outputs * columnsPitch);
+            long sum = weightSum.at(0, (long) outputs * inputPitch);
             criterion.begin();
             for (int first = 0; first < steps; first += chunk) {
                 int count = Math.min(chunk, steps - first);
                 int samples = count * rows;
-                long z = errors.at(0, (long) samples * outputs);
-                long in = x.gathered(first, count, input);
-                Gemm.fewRows(samples, outputs, size, in, size, weightRows.at(0, n), 0f, z);
-                criterion.differentiate(errors.view(), bias, first, count);
-                Gemm.overRows(outputs, size, samples, z, in, first == 0 ? 0f : 1f, weightSum.at(0, n));
-                Gemm.fewRows(samples, size, outputs, z, outputs, weights.at(0, n), 0f,
-                        inputErrors.packed(first, count, input));
-                inputErrors.spread(first, count, input);
+                long z = errors.at(0, (long) samples * outputPitch);
+                long in = x.gathered(first, count, inputPitch, input);
+                Gemm.fewRows(samples, outputPitch, size, in, inputPitch, forth, rowsPitch, 0f, z, outputPitch);
+                criterion.differentiate(errors.view(), outputPitch, bias, first, count);
+                Gemm.overRows(outputs, inputPitch, samples, z, outputPitch, in, inputPitch,
+                        first == 0 ? 0f : 1f, sum, inputPitch);
+                Gemm.fewRows(samples, inputPitch, outputs, z, outputPitch, back, columnsPitch, 0f,
+                        inputErrors.packed(first, count, inputPitch, input), inputPitch);
+                inputErrors.spread(first, count, inputPitch, input);
             }
         }
 
@@ -203,8 +215,8 @@ abstract class OutputLoss {
         /**
          * Replaces what the activation gets, still without the bias, by the gradient of the loss there.
          *
-         * @param errors [count, rows of the part, outputs]
+         * @param errors [count, rows of the part, outputs], samples {@code pitch} apart
          */
-        abstract void differentiate(FloatBuffer errors, float[] bias, int first, int count);
+        abstract void differentiate(FloatBuffer errors, int pitch, float[] bias, int first, int count);
     }
 }

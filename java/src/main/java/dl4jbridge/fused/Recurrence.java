@@ -39,12 +39,15 @@ final class Recurrence {
     private Part[] parts = new Part[0];
 
     private boolean manyRows;
-    private Memory recurrentRows; // [gate, from unit, to unit]
-    private Memory inputColumns; // [gate, input, unit]
+    private int unitPitch; // from row to row, in memory that products read and write: of units,
+    private int inputPitch; // of inputs,
+    private int gatePitch; // and of all gates, one beside the other
+    private final Layout recurrentLayout = new Layout();
+    private final Layout inputLayout = new Layout();
     private Memory inputScratch;
     private Memory epsilonScratch;
     private final Transposition.Scratch[] turning = new Transposition.Scratch[GATES];
-    private float[] inputRows = new float[0]; // [class, gate, unit] with the bias: rows to gather
+    private float[] inputRows = new float[0]; // [class, gate and unit] with the bias: rows to gather
     private int[] classes; // of the input, null if it is not one-hot
     private float[] mask; // [step, batch] or null
 
@@ -130,14 +133,14 @@ final class Recurrence {
     /** What a part's forward pass leaves: its own outputs, [steps, rows, size]. */
     Rows outputs(int part) {
         Part p = parts[part];
-        return Rows.packed(p.hidden, p.length, p.rows, size);
+        return Rows.packed(p.hidden, (long) p.rows * unitPitch, p.rows, size, unitPitch);
     }
 
     /** Where the gradient of {@link #outputs} may be put, likewise laid. */
     Rows outputErrors(int part) {
         Part p = parts[part];
-        p.errors = Memory.atLeast(p.errors, (long) steps * p.length);
-        return Rows.packed(p.errors, 0, p.rows, size);
+        p.errors = Memory.atLeast(p.errors, (long) steps * p.rows * unitPitch);
+        return Rows.packed(p.errors, 0, p.rows, size, unitPitch);
     }
 
     int parts() {
@@ -151,7 +154,7 @@ final class Recurrence {
     void keepInput() {
         for (Part part : parts) {
             if (part.input != null) {
-                part.input.memory.keep();
+                part.input.keep();
             }
         }
     }
@@ -167,7 +170,9 @@ final class Recurrence {
         this.steps = steps;
         this.size = size;
         manyRows = batch * steps >= FEW_ROWS;
-        recurrentRows = Memory.atLeast(recurrentRows, (long) GATES * size * size);
+        unitPitch = manyRows ? Gemm.columns(size) : size;
+        inputPitch = manyRows ? Gemm.columns(inputs) : inputs;
+        gatePitch = manyRows ? Gemm.columns(GATES * size) : GATES * size;
         parts = new Part[threads];
         for (int p = 0; p < threads; p++) {
             parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
@@ -190,15 +195,19 @@ final class Recurrence {
 
     private void begin(INDArray h0, INDArray c0) {
         mask = null;
-        if (classes == null) {
-            inputColumns = Memory.atLeast(inputColumns, (long) GATES * inputs * size);
-        } else if (inputRows.length < inputs * GATES * size) {
-            inputRows = new float[inputs * GATES * size];
+        if (manyRows) {
+            recurrentLayout.hold(size, unitPitch);
+        }
+        if (manyRows && classes == null) {
+            inputLayout.hold(inputs, inputPitch);
+        } else if (classes != null && inputRows.length < inputs * gatePitch) {
+            inputRows = new float[inputs * gatePitch];
         }
         float[] units = rows(h0);
         float[] cells = rows(c0);
         for (Part part : parts) {
-            part.hidden.view().put(units, part.from * size, part.length);
+            System.arraycopy(units, part.from * size, part.h, 0, part.length);
+            Memory.putRows(part.hidden.view(), 0, unitPitch, part.h, part.rows, size);
             System.arraycopy(cells, part.from * size, part.cell[0], 0, part.length);
         }
     }
@@ -225,18 +234,50 @@ final class Recurrence {
         if (!manyRows) {
             return;
         }
-        layOut(weights.recurrent, gate, size, recurrentRows);
+        recurrentLayout.put(weights.recurrent, gate);
         if (classes == null) {
-            layOut(weights.input, gate, inputs, inputColumns);
+            inputLayout.put(weights.input, gate);
         } else {
             layOutInputRows(weights, gate);
         }
     }
 
-    private void layOut(Memory weights, int gate, int columns, Memory to) {
-        int n = size * columns;
-        Transposition.transpose(
-                weights.view(), gate * n, size, columns, to.view(), turning[gate].atLeast(n));
+    /** The weights of one kind as the products read them, with columns that fill vectors. */
+    private final class Layout {
+        private int inputs;
+        private int forthPitch;
+        private int backPitch;
+        private Memory forth; // [input, gate and unit]
+        private Memory back; // [gate and unit, input]
+
+        void hold(int inputs, int inputPitch) {
+            this.inputs = inputs;
+            forthPitch = Gemm.pitch(gatePitch);
+            backPitch = Gemm.pitch(inputPitch);
+            forth = Memory.atLeast(forth, (long) inputs * forthPitch);
+            back = Memory.atLeast(back, (long) GATES * size * backPitch);
+        }
+
+        void put(Memory weights, int gate) {
+            int n = size * inputs;
+            Transposition.Scratch scratch = turning[gate].atLeast(n);
+            Memory.get(weights.view(), (long) gate * n, scratch.from, n);
+            Memory.putRows(back.view(), (long) gate * size * backPitch, backPitch, scratch.from, size, inputs);
+            Transposition.transpose(scratch.from, size, inputs, scratch.to, 0, size);
+            Memory.putRows(forth.view(), (long) gate * size, forthPitch, scratch.to, inputs, size);
+        }
+
+        /** z = beta z + all gates of some rows of inputs. */
+        void multiply(int rows, long x, int pitch, float beta, long z) {
+            Gemm.fewRows(rows, gatePitch, inputs, x, pitch, forth.at(0, (long) inputs * forthPitch), forthPitch,
+                    beta, z, gatePitch);
+        }
+
+        /** errors = beta errors + a gate's deltas back to the inputs. */
+        void multiplyBack(int rows, int gate, long deltas, float beta, long errors, int pitch) {
+            long n = (long) size * backPitch;
+            Gemm.fewRows(rows, pitch, size, deltas, size, back.at(gate * n, n), backPitch, beta, errors, pitch);
+        }
     }
 
     private void layOutInputRows(Weights weights, int gate) {
@@ -250,7 +291,7 @@ final class Recurrence {
                 columns[i] += bias[j];
             }
         }
-        Transposition.transpose(columns, size, inputs, inputRows, gate * size, GATES * size);
+        Transposition.transpose(columns, size, inputs, inputRows, gate * size, gatePitch);
     }
 
     /** The output of the last step, [batch, size]. */
@@ -258,8 +299,10 @@ final class Recurrence {
         INDArray last = state();
         Memory to = Memory.of(last);
         FloatBuffer view = to.view();
-        for (Part part : parts) {
-            Memory.copy(part.hidden.view(), (long) steps * part.length, view, (long) part.from * size, part.length);
+        for (int p = 0; p < parts.length; p++) {
+            Part part = parts[p];
+            outputs(p).get(steps - 1, part.h);
+            Memory.put(view, (long) part.from * size, part.h, part.length);
         }
         to.keep();
         return last;
@@ -298,7 +341,7 @@ final class Recurrence {
         Workers.run(parts.length, p -> {
             Part part = parts[p];
             Rows into = inputErrors == null ? null : part.of(inputErrors, inputs);
-            part.backward(part.of(errors, size), weights, gradients, into, exactMask, scratch[p]);
+            part.backward(part.of(errors, size), weights, into, exactMask, scratch[p]);
         });
         Workers.run(GATES, g -> sumParts(g, gradients));
         errors.keep();
@@ -316,28 +359,27 @@ final class Recurrence {
     }
 
     /** A part's share of the gradients; {@link #sumParts} for each gate makes them whole. */
-    void backwardPart(int part, Rows errors, Weights weights, Weights gradients, Rows inputErrors, Scratch scratch) {
-        parts[part].backward(errors, weights, gradients, inputErrors, true, scratch);
+    void backwardPart(int part, Rows errors, Weights weights, Rows inputErrors, Scratch scratch) {
+        parts[part].backward(errors, weights, inputErrors, true, scratch);
     }
 
     /** Adds up what the parts found out about a gate. */
     void sumParts(int gate, Weights gradients) {
-        long n = (long) size * size;
-        long m = (long) size * inputs;
-        for (int p = 1; p < parts.length; p++) {
-            gradients.recurrent.add(parts[p].recurrentSum, gate * n, n);
-            if (classes == null) {
-                gradients.input.add(parts[p].inputSum, gate * m, m);
-            }
-        }
+        sumMatrices(gate, part -> part.recurrentSum, unitPitch, size, gradients.recurrent);
         if (classes != null) {
             sumClasses(gate, gradients);
         } else {
+            sumMatrices(gate, part -> part.inputSum, inputPitch, inputs, gradients.input);
             putUnits(gate, part -> part.biasSum, gradients.bias, 0);
         }
         if (gate < PEEPHOLES) {
-            putUnits(gate, part -> part.peepholeSum, gradients.recurrent, GATES * n);
+            putUnits(gate, part -> part.peepholeSum, gradients.recurrent, (long) GATES * size * size);
         }
+    }
+
+    private void sumMatrices(int gate, Function<Part, Memory> sums, int pitch, int columns, Memory gradient) {
+        Memory[] terms = Arrays.stream(parts).map(sums).toArray(Memory[]::new);
+        Memory.sumRows(terms, pitch, gate * size, size, columns, gradient);
     }
 
     /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */
@@ -369,14 +411,17 @@ final class Recurrence {
 
     /** Working memory of one part, for one layer after the other. */
     static final class Scratch {
-        private Memory gates; // [gate, step of a chunk, row of the part, unit]: pre-activations, or their gradients
+        private Memory gates; // [step of a chunk, row of the part, gate and unit]: what goes into the activations
+        private Memory deltas; // [gate, step of a chunk, row of the part, unit]: the gradients there
         private Memory input; // [step of a chunk, row of the part, input], or its gradients
         private Memory oneStep; // [row of the part, unit]
 
-        private void hold(Part part, int inputs) {
-            gates = Memory.atLeast(gates, (long) GATES * part.chunk * part.length);
-            input = Memory.atLeast(input, (long) part.chunk * part.rows * inputs);
-            oneStep = Memory.atLeast(oneStep, part.length);
+        private void hold(Part part, int unitPitch, int inputPitch, int gatePitch) {
+            long rows = (long) part.chunk * part.rows;
+            gates = Memory.atLeast(gates, rows * gatePitch);
+            deltas = Memory.atLeast(deltas, (long) GATES * part.chunk * part.length);
+            input = Memory.atLeast(input, rows * inputPitch);
+            oneStep = Memory.atLeast(oneStep, (long) part.rows * unitPitch);
         }
     }
 
@@ -390,8 +435,8 @@ final class Recurrence {
         final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
         Rows input; // null if it is one-hot
         Memory errors; // see outputErrors
-        Memory recurrentSum; // of the weights' gradient, as it lies in DL4J; the first part's is DL4J's own
-        Memory inputSum; // likewise
+        Memory recurrentSum; // [gate and unit, unitPitch]: the weights' gradient
+        Memory inputSum; // [gate and unit, inputPitch]
         float[][][] classSums = new float[GATES][0][]; // [gate][class][unit]: the input weights' for one-hot input
         final float[][] cell; // [1 + step]: likewise
         final float[][][] gate; // [gate][step]: activations
@@ -413,7 +458,7 @@ final class Recurrence {
             length = rows * size;
             boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
             chunk = inChunks ? Math.max(1, Math.min(steps, Gemm.CUBE / rows)) : steps;
-            hidden = Memory.allocate((steps + 1L) * length);
+            hidden = Memory.allocate((steps + 1L) * rows * unitPitch);
             cell = new float[steps + 1][length];
             gate = new float[GATES][steps][length];
             row = new float[size];
@@ -433,20 +478,33 @@ final class Recurrence {
             return Rows.of(sequence, batch, width, from, to);
         }
 
-        /** Where a step of a chunk begins in a gate's part of the scratch. */
-        private long gateOffset(int gate, int step) {
+        /** Where a step of a chunk begins among the gates. */
+        private long gateOffset(int step) {
+            return (long) step * rows * gatePitch;
+        }
+
+        private long gateAddress(Scratch scratch, int step, int count) {
+            return scratch.gates.at(gateOffset(step), gateOffset(count));
+        }
+
+        private long deltaOffset(int gate, int step) {
             return ((long) gate * chunk + step) * length;
         }
 
-        private long gateAddress(Scratch scratch, int gate, int step, int count) {
-            return scratch.gates.at(gateOffset(gate, step), (long) count * length);
+        private long deltaAddress(Scratch scratch, int gate, int step, int count) {
+            return scratch.deltas.at(deltaOffset(gate, step), (long) count * length);
         }
 
-        void forward(Weights weights, Rows outputs, Scratch scratch) {
-            scratch.hold(this, inputs);
+        /** Address of the part's outputs from those before a step on. */
+        private long hiddenAddress(int step, int count) {
+            long n = (long) rows * unitPitch;
+            return hidden.at(step * n, count * n);
+        }
+
+        void forward(Weights weights, Rows copy, Scratch scratch) {
+            scratch.hold(this, unitPitch, inputPitch, gatePitch);
             FloatBuffer gateView = scratch.gates.view();
-            FloatBuffer hiddenView = hidden.view();
-            FloatBuffer outputView = outputs == null ? null : outputs.memory.view();
+            Rows outputs = Rows.packed(hidden, (long) rows * unitPitch, rows, size, unitPitch);
             repeatVectors(weights);
             for (int t = 0; t < steps; t++) {
                 int inChunk = classes != null ? 0 : t % chunk;
@@ -458,15 +516,15 @@ final class Recurrence {
                 }
                 multiplyRecurrent(t, inChunk, weights, scratch);
                 for (int g = 0; g < GATES; g++) {
-                    Memory.get(gateView, gateOffset(g, inChunk), gate[g][t], length);
+                    Memory.getRows(gateView, gateOffset(inChunk) + g * size, gatePitch, gate[g][t], 0, rows, size);
                     if (classes == null) {
                         PointwiseMath.add(bias[g], gate[g][t], length);
                     }
                 }
                 activate(t);
-                Memory.put(hiddenView, (t + 1L) * length, h, length);
-                if (outputView != null) {
-                    Memory.put(outputView, outputs.at(t), h, length);
+                outputs.put(t, h);
+                if (copy != null) {
+                    copy.put(t, h);
                 }
             }
         }
@@ -508,42 +566,38 @@ final class Recurrence {
 
         /** The dense input's share of all gates in a chunk. */
         private void multiplyInput(int first, int count, Weights weights, Scratch scratch) {
-            long x = input.gathered(first, count, scratch.input);
-            long n = (long) size * inputs;
-            for (int g = 0; g < GATES; g++) {
-                long z = gateAddress(scratch, g, 0, count);
-                if (manyRows) {
-                    Gemm.fewRows(count * rows, size, inputs, x, inputs, inputColumns.at(g * n, n), 0f, z);
-                } else {
-                    Gemm.product(false, true, count * rows, size, inputs, x, inputs, weights.input.at(g * n, n), inputs,
-                            0f, z, size);
-                }
+            long x = input.gathered(first, count, inputPitch, scratch.input);
+            long z = gateAddress(scratch, 0, count);
+            if (manyRows) {
+                inputLayout.multiply(count * rows, x, inputPitch, 0f, z);
+            } else {
+                multiplyFewRows(count * rows, x, inputs, weights.input, 0f, z);
             }
         }
 
         /** The one-hot input's share of all gates in a step: rows of the weights, with the bias. */
         private void gatherInputRows(int t, FloatBuffer gateView) {
-            for (int g = 0; g < GATES; g++) {
-                gateView.position((int) gateOffset(g, 0));
-                for (int b = 0; b < rows; b++) {
-                    gateView.put(inputRows, (classes[t * batch + from + b] * GATES + g) * size, size);
-                }
+            gateView.position(0);
+            for (int b = 0; b < rows; b++) {
+                gateView.put(inputRows, classes[t * batch + from + b] * gatePitch, gatePitch);
             }
         }
 
         /** Onto the input's share of the gates. */
         private void multiplyRecurrent(int t, int inChunk, Weights weights, Scratch scratch) {
-            long before = hidden.at((long) t * length, length);
-            long n = (long) size * size;
-            for (int g = 0; g < GATES; g++) {
-                long z = gateAddress(scratch, g, inChunk, 1);
-                if (manyRows) {
-                    Gemm.fewRows(rows, size, size, before, size, recurrentRows.at(g * n, n), 1f, z);
-                } else {
-                    Gemm.product(false, true, rows, size, size, before, size, weights.recurrent.at(g * n, n), size,
-                            1f, z, size);
-                }
+            long before = hiddenAddress(t, 1);
+            long z = gateAddress(scratch, inChunk, 1);
+            if (manyRows) {
+                recurrentLayout.multiply(rows, before, unitPitch, 1f, z);
+            } else {
+                multiplyFewRows(rows, before, size, weights.recurrent, 1f, z);
             }
+        }
+
+        /** With the weights as DL4J has them, and so without gaps between rows of inputs. */
+        private void multiplyFewRows(int rows, long x, int inputs, Memory weights, float beta, long z) {
+            int n = GATES * size;
+            Gemm.product(false, true, rows, n, inputs, x, inputs, weights.at(0, (long) n * inputs), inputs, beta, z, n);
         }
 
         private void maskRows(float[] values, int t) {
@@ -555,53 +609,50 @@ final class Recurrence {
             }
         }
 
-        void backward(Rows errors, Weights weights, Weights gradients, Rows inputErrors, boolean exactMask,
-                Scratch scratch) {
-            scratch.hold(this, inputs);
-            clearSums(gradients);
-            FloatBuffer errorView = errors.memory.view();
-            FloatBuffer gateView = scratch.gates.view();
-            FloatBuffer oneStepView = scratch.oneStep.view();
+        void backward(Rows errors, Weights weights, Rows inputErrors, boolean exactMask, Scratch scratch) {
+            scratch.hold(this, unitPitch, inputPitch, gatePitch);
+            clearSums();
+            FloatBuffer deltaView = scratch.deltas.view();
+            Rows later = Rows.packed(scratch.oneStep, 0, rows, size, unitPitch);
+            long laterAddress = scratch.oneStep.at(0, (long) rows * unitPitch);
             for (int first = (steps - 1) / chunk * chunk; first >= 0; first -= chunk) {
                 int count = Math.min(chunk, steps - first);
                 for (int t = first + count - 1; t >= first; t--) {
-                    Memory.get(errorView, errors.at(t), error, length);
+                    errors.get(t, error);
                     if (t < steps - 1) {
-                        Memory.get(oneStepView, 0, h, length);
+                        later.get(0, h);
                         PointwiseMath.add(h, error, length);
                     }
                     gateDeltas(t, exactMask);
                     sumGradients(t);
                     for (int g = 0; g < GATES; g++) {
-                        Memory.put(gateView, gateOffset(g, t - first), delta[g], length);
+                        Memory.put(deltaView, deltaOffset(g, t - first), delta[g], length);
                     }
                     if (t > 0) {
-                        multiplyBack(t - first, 1, weights.recurrent, size, scratch, scratch.oneStep.at(0, length));
+                        multiplyBack(t - first, 1, recurrentLayout, weights.recurrent, unitPitch, scratch, laterAddress);
                     }
                 }
                 float beta = first + count == steps ? 0f : 1f;
-                multiplyOverTime(
-                        count, hidden.at((long) first * length, (long) count * length), size, beta, recurrentSum, scratch);
+                multiplyOverTime(count, hiddenAddress(first, count), unitPitch, beta, recurrentSum, scratch);
                 if (classes == null) {
-                    multiplyOverTime(
-                            count, input.gathered(first, count, scratch.input), inputs, beta, inputSum, scratch);
+                    multiplyOverTime(count, input.gathered(first, count, inputPitch, scratch.input), inputPitch, beta,
+                            inputSum, scratch);
                 }
                 if (inputErrors != null) {
-                    multiplyBack(0, count, weights.input, inputs, scratch,
-                            inputErrors.packed(first, count, scratch.input));
-                    inputErrors.spread(first, count, scratch.input);
+                    multiplyBack(0, count, inputLayout, weights.input, inputPitch, scratch,
+                            inputErrors.packed(first, count, inputPitch, scratch.input));
+                    inputErrors.spread(first, count, inputPitch, scratch.input);
                 }
             }
         }
 
-        private void clearSums(Weights gradients) {
+        private void clearSums() {
             Arrays.fill(dCell, 0);
             clear(biasSum);
             clear(peepholeSum);
-            boolean isFirst = from == 0;
-            recurrentSum = isFirst ? gradients.recurrent : Memory.atLeast(recurrentSum, (long) GATES * size * size);
+            recurrentSum = Memory.atLeast(recurrentSum, (long) GATES * size * unitPitch);
             if (classes == null) {
-                inputSum = isFirst ? gradients.input : Memory.atLeast(inputSum, (long) GATES * size * inputs);
+                inputSum = Memory.atLeast(inputSum, (long) GATES * size * inputPitch);
             } else if (classSums[0].length == 0) {
                 classSums = new float[GATES][inputs][size];
             } else {
@@ -617,20 +668,28 @@ final class Recurrence {
             }
         }
 
-        /** The deltas of some steps of a chunk through weights, which lie right for that in DL4J's order. */
-        private void multiplyBack(int step, int count, Memory weights, int width, Scratch scratch, long into) {
-            long n = (long) size * width;
+        /** The deltas of some steps of a chunk through weights. */
+        private void multiplyBack(int step, int count, Layout layout, Memory weights, int pitch, Scratch scratch,
+                long into) {
+            long n = (long) size * pitch;
             for (int g = 0; g < GATES; g++) {
-                Gemm.fewRows(count * rows, width, size, gateAddress(scratch, g, step, count), size,
-                        weights.at(g * n, n), g == 0 ? 0f : 1f, into);
+                long deltas = deltaAddress(scratch, g, step, count);
+                float beta = g == 0 ? 0f : 1f;
+                if (manyRows) {
+                    layout.multiplyBack(count * rows, g, deltas, beta, into, pitch);
+                } else {
+                    Gemm.product(false, false, count * rows, pitch, size, deltas, size, weights.at(g * n, n), pitch,
+                            beta, into, pitch);
+                }
             }
         }
 
         /** The deltas of a chunk times what came in, over batch and time. */
-        private void multiplyOverTime(int count, long came, int width, float beta, Memory sum, Scratch scratch) {
-            long n = (long) size * width;
+        private void multiplyOverTime(int count, long came, int pitch, float beta, Memory sum, Scratch scratch) {
+            long n = (long) size * pitch;
             for (int g = 0; g < GATES; g++) {
-                Gemm.overRows(size, width, count * rows, gateAddress(scratch, g, 0, count), came, beta, sum.at(g * n, n));
+                Gemm.overRows(size, pitch, count * rows, deltaAddress(scratch, g, 0, count), size, came, pitch,
+                        beta, sum.at(g * n, n), pitch);
             }
         }
 

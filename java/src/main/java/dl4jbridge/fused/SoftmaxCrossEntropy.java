@@ -54,7 +54,7 @@ final class SoftmaxCrossEntropy extends OutputLoss {
         }
 
         @Override
-        void differentiate(FloatBuffer errors, float[] bias, int first, int count) {
+        void differentiate(FloatBuffer errors, int pitch, float[] bias, int first, int count) {
             Arrays.fill(sums, 0);
             for (int i = 0; i < together; i++) {
                 System.arraycopy(bias, 0, biases, i * outputs, outputs);
@@ -62,9 +62,9 @@ final class SoftmaxCrossEntropy extends OutputLoss {
             int samples = count * rows;
             for (int sample = 0; sample < samples; sample += together) {
                 int n = Math.min(together, samples - sample);
-                Memory.get(errors, (long) sample * outputs, x, n * outputs);
+                Memory.getRows(errors, (long) sample * pitch, pitch, x, 0, n, outputs);
                 differentiate(first, sample, n);
-                Memory.put(errors, (long) sample * outputs, x, n * outputs);
+                Memory.putRows(errors, (long) sample * pitch, pitch, x, n, outputs);
             }
             for (int i = 0; i < together; i++) {
                 System.arraycopy(sums, i * outputs, row, 0, outputs);

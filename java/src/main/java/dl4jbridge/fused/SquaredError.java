@@ -69,48 +69,53 @@ final class SquaredError extends OutputLoss {
     }
 
     private final class Deltas extends Criterion {
+        private final int rows;
+        private final int outputs;
+        private final int length; // of a step
         private Rows wanted;
         private double square;
 
         Deltas(int batch, int from, int to, int outputs) {
             super(batch, from, to, outputs);
+            this.outputs = outputs;
+            rows = to - from;
+            length = rows * outputs;
         }
 
         @Override
         void begin() {
             super.begin();
             hits = Double.NaN; // there are no classes
-            wanted = Rows.of(labels, batch, biasSum.length, from, to);
-            square = Double.isNaN(weights.square) ? 1.0 / biasSum.length : weights.square;
+            wanted = Rows.of(labels, batch, outputs, from, to);
+            square = Double.isNaN(weights.square) ? 1.0 / outputs : weights.square;
         }
 
         @Override
-        void differentiate(FloatBuffer errors, float[] bias, int first, int count) {
-            int together = looksAround() ? count : Math.min(count, Math.max(1, CHUNK / wanted.length));
-            float[] tiledBias = new float[together * wanted.length];
+        void differentiate(FloatBuffer errors, int pitch, float[] bias, int first, int count) {
+            int together = looksAround() ? count : Math.min(count, Math.max(1, CHUNK / length));
+            float[] tiledBias = new float[together * length];
             for (int i = 0; i < tiledBias.length; i++) {
                 tiledBias[i] = bias[i % bias.length];
             }
-            FloatBuffer labels = wanted.memory.view();
             float[] z = new float[tiledBias.length];
             float[] y = new float[tiledBias.length];
             float[] sum = new float[tiledBias.length];
             for (int t = 0; t < count; t += together) {
-                int n = Math.min(together, count - t) * wanted.length;
-                Memory.get(errors, (long) t * wanted.length, z, n);
-                for (int i = 0; i < n; i += wanted.length) {
-                    labels.position((int) wanted.at(first + t + i / wanted.length));
-                    labels.get(y, i, wanted.length);
+                int n = Math.min(together, count - t) * length;
+                int samples = n / outputs;
+                Memory.getRows(errors, (long) t * rows * pitch, pitch, z, 0, samples, outputs);
+                for (int i = 0; i < n / length; i++) {
+                    wanted.get(first + t + i, y, i * length);
                 }
                 PointwiseMath.add(tiledBias, z, n);
                 if (looksAround()) {
-                    loss += around(z, y, n, wanted.length, square);
+                    loss += around(z, y, n, length, square);
                 } else {
                     loss += square * (sigmoid ? throughSigmoid(z, y, (float) square, n)
                             : linear(z, y, (float) square, n));
                 }
                 PointwiseMath.add(z, sum, n);
-                Memory.put(errors, (long) t * wanted.length, z, n);
+                Memory.putRows(errors, (long) t * rows * pitch, pitch, z, samples, outputs);
             }
             for (int i = 0; i < sum.length; i++) {
                 biasSum[i % bias.length] += sum[i];

@@ -143,7 +143,8 @@ class GemmTest {
     }
 
     private static void fewRows(Matrix a, Matrix b, float beta, Matrix c) {
-        Gemm.fewRows(a.rows, b.columns, a.columns, a.address(), a.stride, b.address(), beta, c.address());
+        Gemm.fewRows(a.rows, b.columns, a.columns, a.address(), a.stride, b.address(), b.stride, beta,
+                c.address(), c.stride);
     }
 
     private static final boolean MULTIPLIES_UNPACKED = Gemm.multipliesUnpacked;
@@ -161,8 +162,8 @@ class GemmTest {
         forEachShape((m, n, k) -> {
             String what = m + " x " + n + " x " + k;
             Matrix a = new Matrix(m, k, gap).fill(random);
-            Matrix b = new Matrix(k, n, 0).fill(random);
-            Matrix c = new Matrix(m, n, 0).fill(() -> Float.NaN);
+            Matrix b = new Matrix(k, n, gap).fill(random);
+            Matrix c = new Matrix(m, n, gap).fill(() -> Float.NaN);
             double[][] expected = product(a.values(), b.values());
             fewRows(a, b, 0f, c);
             assertProduct(expected, 0, c, what + " over NaN");
@@ -173,21 +174,21 @@ class GemmTest {
     }
 
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void overRowsIsTheProductWithTheFirstTransposed(boolean unpacked) {
+    @CsvSource({"0, true", "3, true", "3, false"})
+    void overRowsIsTheProductWithTheFirstTransposed(int gap, boolean unpacked) {
         Gemm.multipliesUnpacked = unpacked;
         Random random = new Random(4);
         forEachShape((m, n, k) -> {
             String what = m + " x " + n + " x " + k;
             Matrix a = new Matrix(m, k, 0).fill(random);
-            Matrix b = new Matrix(k, n, 0).fill(random);
-            Matrix c = new Matrix(m, n, 0).fill(() -> Float.NaN);
+            Matrix b = new Matrix(k, n, gap).fill(random);
+            Matrix c = new Matrix(m, n, gap).fill(() -> Float.NaN);
             double[][] expected = product(a.values(), b.values());
-            Matrix turned = a.transposed(0);
-            Gemm.overRows(m, n, k, turned.address(), b.address(), 0f, c.address());
+            Matrix turned = a.transposed(gap);
+            Gemm.overRows(m, n, k, turned.address(), turned.stride, b.address(), b.stride, 0f, c.address(), c.stride);
             assertProduct(expected, 0, c, what + " over NaN");
             c.fill(() -> 3f);
-            Gemm.overRows(m, n, k, turned.address(), b.address(), 1f, c.address());
+            Gemm.overRows(m, n, k, turned.address(), turned.stride, b.address(), b.stride, 1f, c.address(), c.stride);
             assertProduct(expected, 3, c, what + " added");
             turned.assertMarks(what);
         });

@@ -17,7 +17,9 @@ final class Gemm {
     /** 64 columns of so many rows of B stay in the first-level cache while all rows of A pass by. */
     private static final int DEPTH = 112;
     /** Rows of A and B that a product with A transposed takes at a time. */
-    static final int CUBE = 100;
+    private static final int CUBE = 100;
+    /** Rows of time and batch whose data stay in the second-level cache. */
+    static final int CHUNK_ROWS = 200;
     private static final int[] ROWS = {64, 32, 16};
     private static final int VECTORS = 64;
     private static final int VECTOR = 16;
@@ -78,7 +80,7 @@ final class Gemm {
      * need not pack as long as k is so small that A and B stay in the second-level cache.
      */
     static void overRows(int m, int n, int k, long a, int lda, long b, int ldb, float beta, long c, int ldc) {
-        if (!multipliesUnpacked || k > 2 * CUBE) {
+        if (!multipliesUnpacked || k > CHUNK_ROWS) {
             product(true, false, m, n, k, a, lda, b, ldb, beta, c, ldc);
             return;
         }

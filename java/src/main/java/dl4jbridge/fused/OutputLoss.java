@@ -185,7 +185,7 @@ abstract class OutputLoss {
         private int chunk() {
             int weights = size * outputs;
             boolean inChunks = Gemm.multipliesUnpacked && weights >= CHUNKS_FROM && weights <= CHUNKS_TO && !looksAround();
-            return inChunks ? Math.max(1, Math.min(steps, Gemm.CUBE / rows)) : steps;
+            return inChunks ? Math.max(1, Math.min(steps, Gemm.CHUNK_ROWS / rows)) : steps;
         }
     }
 

@@ -337,6 +337,10 @@ final class Recurrence {
         epsilonScratch = Sequence.scratch(epsilon, epsilonScratch);
         Memory errors = Sequence.rows(epsilon, epsilonScratch);
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
+        if (classes != null && inputGradient != null) {
+            inputLayout.hold(inputs, inputPitch);
+            Workers.run(GATES, g -> inputLayout.put(weights.input, g));
+        }
         Scratch[] scratch = scratch(parts.length);
         Workers.run(parts.length, p -> {
             Part part = parts[p];
@@ -457,7 +461,7 @@ final class Recurrence {
             rows = to - from;
             length = rows * size;
             boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
-            chunk = inChunks ? Math.max(1, Math.min(steps, Gemm.CUBE / rows)) : steps;
+            chunk = inChunks ? Math.max(1, Math.min(steps, Gemm.CHUNK_ROWS / rows)) : steps;
             hidden = Memory.allocate((steps + 1L) * rows * unitPitch);
             cell = new float[steps + 1][length];
             gate = new float[GATES][steps][length];

@@ -16,10 +16,8 @@ final class Gemm {
     static boolean multipliesUnpacked = "SkylakeX".equalsIgnoreCase(System.getenv("OPENBLAS_CORETYPE"));
     /** 64 columns of so many rows of B stay in the first-level cache while all rows of A pass by. */
     private static final int DEPTH = 112;
-    /** Rows of A and B that a product with A transposed takes at a time. */
-    private static final int CUBE = 100;
-    /** Rows of time and batch whose data stay in the second-level cache. */
-    static final int CHUNK_ROWS = 200;
+    /** Rows of time and batch whose data stay in the second-level cache, beside the weights and their gradients. */
+    private static final int CHUNK_ROWS = 210;
     private static final int[] ROWS = {64, 32, 16};
     private static final int VECTORS = 64;
     private static final int VECTOR = 16;
@@ -38,9 +36,14 @@ final class Gemm {
 
     private Gemm() {}
 
+    /** Into how many chunks to cut time, so that the data of one, with so many rows a step, stay in the cache. */
+    static int chunks(int steps, int rows) {
+        return Math.min(steps, (steps * rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
+    }
+
     /**
      * How many columns to give B and C for so many that count. OpenBLAS computes one to eight left over a vector of 16
-     * in a way of its own, which takes as long as some 40 whole ones.
+     * in a way of its own, which takes as long as 25 to 40 columns do.
      */
     static int columns(int n) {
         return multipliesUnpacked ? (n + VECTOR - 1) / VECTOR * VECTOR : n;
@@ -84,7 +87,7 @@ final class Gemm {
             product(true, false, m, n, k, a, lda, b, ldb, beta, c, ldc);
             return;
         }
-        int depth = equalParts(k, CUBE);
+        int depth = equalParts(k, DEPTH);
         int columns = Math.min(n, 4 * VECTORS);
         int rows = (int) (UNPACKED / ((long) columns * depth)) / TILE * TILE;
         inBlocks(true, rows, columns, depth, m, n, k, a, lda, b, ldb, beta, c, ldc);

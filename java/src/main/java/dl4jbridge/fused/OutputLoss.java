@@ -157,9 +157,10 @@ abstract class OutputLoss {
         }
 
         void backward(Rows x, Rows inputErrors) {
-            int chunk = chunk();
-            errors = Memory.atLeast(errors, (long) chunk * rows * outputPitch);
-            input = Memory.atLeast(input, (long) chunk * rows * inputPitch);
+            int chunks = chunks();
+            long most = (long) (steps + chunks - 1) / chunks * rows;
+            errors = Memory.atLeast(errors, most * outputPitch);
+            input = Memory.atLeast(input, most * inputPitch);
             weightSum = Memory.atLeast(weightSum, (long) outputs * inputPitch);
             int rowsPitch = Gemm.pitch(outputPitch);
             int columnsPitch = Gemm.pitch(inputPitch);
@@ -167,8 +168,9 @@ abstract class OutputLoss {
             long back = weightColumns.at(0, (long) outputs * columnsPitch);
             long sum = weightSum.at(0, (long) outputs * inputPitch);
             criterion.begin();
-            for (int first = 0; first < steps; first += chunk) {
-                int count = Math.min(chunk, steps - first);
+            for (int chunk = 0; chunk < chunks; chunk++) {
+                int first = Workers.border(steps, chunk, chunks);
+                int count = Workers.border(steps, chunk + 1, chunks) - first;
                 int samples = count * rows;
                 long z = errors.at(0, (long) samples * outputPitch);
                 long in = x.gathered(first, count, inputPitch, input);
@@ -182,10 +184,10 @@ abstract class OutputLoss {
             }
         }
 
-        private int chunk() {
+        private int chunks() {
             int weights = size * outputs;
             boolean inChunks = Gemm.multipliesUnpacked && weights >= CHUNKS_FROM && weights <= CHUNKS_TO && !looksAround();
-            return inChunks ? Math.max(1, Math.min(steps, Gemm.CHUNK_ROWS / rows)) : steps;
+            return inChunks ? Gemm.chunks(steps, rows) : 1;
         }
     }
 

@@ -417,14 +417,17 @@ final class Recurrence {
     static final class Scratch {
         private Memory gates; // [step of a chunk, row of the part, gate and unit]: what goes into the activations
         private Memory deltas; // [gate, step of a chunk, row of the part, unit]: the gradients there
-        private Memory input; // [step of a chunk, row of the part, input], or its gradients
+        private Memory input; // [step of a chunk, row of the part, input]
+        private Memory inputErrors; // the gradients there
         private Memory oneStep; // [row of the part, unit]
 
         private void hold(Part part, int unitPitch, int inputPitch, int gatePitch) {
-            long rows = (long) part.chunk * part.rows;
+            int steps = part.stepsOfChunk();
+            long rows = (long) steps * part.rows;
             gates = Memory.atLeast(gates, rows * gatePitch);
-            deltas = Memory.atLeast(deltas, (long) GATES * part.chunk * part.length);
+            deltas = Memory.atLeast(deltas, (long) GATES * steps * part.length);
             input = Memory.atLeast(input, rows * inputPitch);
+            inputErrors = Memory.atLeast(inputErrors, rows * inputPitch);
             oneStep = Memory.atLeast(oneStep, (long) part.rows * unitPitch);
         }
     }
@@ -435,7 +438,8 @@ final class Recurrence {
         final int to;
         final int rows;
         final int length; // of a step
-        final int chunk; // steps
+        final int chunks; // of the backward pass
+        final int forwardChunks;
         final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
         Rows input; // null if it is one-hot
         Memory errors; // see outputErrors
@@ -461,7 +465,9 @@ final class Recurrence {
             rows = to - from;
             length = rows * size;
             boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
-            chunk = inChunks ? Math.max(1, Math.min(steps, Gemm.CHUNK_ROWS / rows)) : steps;
+            chunks = inChunks ? Gemm.chunks(steps, rows) : 1;
+            // What a chunk of the forward pass writes is wide, and it has one product only.
+            forwardChunks = inChunks ? Gemm.chunks(steps, 2 * rows) : 1;
             hidden = Memory.allocate((steps + 1L) * rows * unitPitch);
             cell = new float[steps + 1][length];
             gate = new float[GATES][steps][length];
@@ -482,6 +488,11 @@ final class Recurrence {
             return Rows.of(sequence, batch, width, from, to);
         }
 
+        /** At most: chunks differ by one step. */
+        private int stepsOfChunk() {
+            return (steps + chunks - 1) / chunks;
+        }
+
         /** Where a step of a chunk begins among the gates. */
         private long gateOffset(int step) {
             return (long) step * rows * gatePitch;
@@ -492,7 +503,7 @@ final class Recurrence {
         }
 
         private long deltaOffset(int gate, int step) {
-            return ((long) gate * chunk + step) * length;
+            return ((long) gate * stepsOfChunk() + step) * length;
         }
 
         private long deltaAddress(Scratch scratch, int gate, int step, int count) {
@@ -510,14 +521,18 @@ final class Recurrence {
             FloatBuffer gateView = scratch.gates.view();
             Rows outputs = Rows.packed(hidden, (long) rows * unitPitch, rows, size, unitPitch);
             repeatVectors(weights);
+            int first = 0; // of a chunk
+            int chunk = 0;
             for (int t = 0; t < steps; t++) {
-                int inChunk = classes != null ? 0 : t % chunk;
-                if (classes == null && inChunk == 0) {
-                    multiplyInput(t, Math.min(chunk, steps - t), weights, scratch);
-                }
                 if (classes != null) {
+                    first = t;
                     gatherInputRows(t, gateView);
+                } else if (t == Workers.border(steps, chunk, forwardChunks)) {
+                    first = t;
+                    chunk++;
+                    multiplyInput(t, Workers.border(steps, chunk, forwardChunks) - t, weights, scratch);
                 }
+                int inChunk = t - first;
                 multiplyRecurrent(t, inChunk, weights, scratch);
                 for (int g = 0; g < GATES; g++) {
                     Memory.getRows(gateView, gateOffset(inChunk) + g * size, gatePitch, gate[g][t], 0, rows, size);
@@ -619,8 +634,9 @@ final class Recurrence {
             FloatBuffer deltaView = scratch.deltas.view();
             Rows later = Rows.packed(scratch.oneStep, 0, rows, size, unitPitch);
             long laterAddress = scratch.oneStep.at(0, (long) rows * unitPitch);
-            for (int first = (steps - 1) / chunk * chunk; first >= 0; first -= chunk) {
-                int count = Math.min(chunk, steps - first);
+            for (int chunk = chunks - 1; chunk >= 0; chunk--) {
+                int first = Workers.border(steps, chunk, chunks);
+                int count = Workers.border(steps, chunk + 1, chunks) - first;
                 for (int t = first + count - 1; t >= first; t--) {
                     errors.get(t, error);
                     if (t < steps - 1) {
@@ -632,21 +648,39 @@ final class Recurrence {
                     for (int g = 0; g < GATES; g++) {
                         Memory.put(deltaView, deltaOffset(g, t - first), delta[g], length);
                     }
-                    if (t > 0) {
-                        multiplyBack(t - first, 1, recurrentLayout, weights.recurrent, unitPitch, scratch, laterAddress);
+                    for (int g = 0; g < GATES && t > 0; g++) {
+                        multiplyBack(g, rows, deltaAddress(scratch, g, t - first, 1), recurrentLayout, weights.recurrent,
+                                laterAddress, unitPitch);
                     }
                 }
-                float beta = first + count == steps ? 0f : 1f;
-                multiplyOverTime(count, hiddenAddress(first, count), unitPitch, beta, recurrentSum, scratch);
+                multiplyOverTime(first, count, chunk == chunks - 1 ? 0f : 1f, weights, inputErrors, scratch);
+            }
+        }
+
+        /** What the deltas of a chunk add to the weights' gradients, and what they pass back to the inputs. */
+        private void multiplyOverTime(int first, int count, float beta, Weights weights, Rows inputErrors,
+                Scratch scratch) {
+            int samples = count * rows;
+            long before = hiddenAddress(first, count);
+            long came = classes == null ? input.gathered(first, count, inputPitch, scratch.input) : 0;
+            long n = (long) size * unitPitch;
+            long m = (long) size * inputPitch;
+            // Gate by gate, so that its deltas are read again while they are near.
+            for (int g = 0; g < GATES; g++) {
+                long deltas = deltaAddress(scratch, g, 0, count);
+                Gemm.overRows(size, unitPitch, samples, deltas, size, before, unitPitch, beta,
+                        recurrentSum.at(g * n, n), unitPitch);
                 if (classes == null) {
-                    multiplyOverTime(count, input.gathered(first, count, inputPitch, scratch.input), inputPitch, beta,
-                            inputSum, scratch);
+                    Gemm.overRows(size, inputPitch, samples, deltas, size, came, inputPitch, beta,
+                            inputSum.at(g * m, m), inputPitch);
                 }
                 if (inputErrors != null) {
-                    multiplyBack(0, count, inputLayout, weights.input, inputPitch, scratch,
-                            inputErrors.packed(first, count, inputPitch, scratch.input));
-                    inputErrors.spread(first, count, inputPitch, scratch.input);
+                    multiplyBack(g, samples, deltas, inputLayout, weights.input,
+                            inputErrors.packed(first, count, inputPitch, scratch.inputErrors), inputPitch);
                 }
+            }
+            if (inputErrors != null) {
+                inputErrors.spread(first, count, inputPitch, scratch.inputErrors);
             }
         }
 
@@ -672,28 +706,14 @@ final class Recurrence {
             }
         }
 
-        /** The deltas of some steps of a chunk through weights. */
-        private void multiplyBack(int step, int count, Layout layout, Memory weights, int pitch, Scratch scratch,
-                long into) {
-            long n = (long) size * pitch;
-            for (int g = 0; g < GATES; g++) {
-                long deltas = deltaAddress(scratch, g, step, count);
-                float beta = g == 0 ? 0f : 1f;
-                if (manyRows) {
-                    layout.multiplyBack(count * rows, g, deltas, beta, into, pitch);
-                } else {
-                    Gemm.product(false, false, count * rows, pitch, size, deltas, size, weights.at(g * n, n), pitch,
-                            beta, into, pitch);
-                }
-            }
-        }
-
-        /** The deltas of a chunk times what came in, over batch and time. */
-        private void multiplyOverTime(int count, long came, int pitch, float beta, Memory sum, Scratch scratch) {
-            long n = (long) size * pitch;
-            for (int g = 0; g < GATES; g++) {
-                Gemm.overRows(size, pitch, count * rows, deltaAddress(scratch, g, 0, count), size, came, pitch,
-                        beta, sum.at(g * n, n), pitch);
+        /** A gate's deltas through weights, onto those of the gates before it. */
+        private void multiplyBack(int gate, int rows, long deltas, Layout layout, Memory weights, long into, int pitch) {
+            float beta = gate == 0 ? 0f : 1f;
+            if (manyRows) {
+                layout.multiplyBack(rows, gate, deltas, beta, into, pitch);
+            } else {
+                long n = (long) size * pitch;
+                Gemm.product(false, false, rows, pitch, size, deltas, size, weights.at(gate * n, n), pitch, beta, into, pitch);
             }
         }
 

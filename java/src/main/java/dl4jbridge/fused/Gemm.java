@@ -18,16 +18,15 @@ final class Gemm {
     private static final int DEPTH = 112;
     /** Rows of time and batch whose data stay in the second-level cache, beside the weights and their gradients. */
     private static final int CHUNK_ROWS = 210;
-    private static final int[] ROWS = {64, 32, 16};
+    /** Columns of a panel of B: few enough for its rows to share pages of memory, enough to be worth a call. */
+    private static final int PANEL = 320;
     private static final int VECTORS = 64;
     private static final int VECTOR = 16;
-    /** Rows of C that the kernels for a transposed A take at a time. */
-    private static final int TILE = 6;
+    /** Rows of C that the kernels take at a time, and those for a transposed A. */
+    private static final int TILE = 4;
+    private static final int TRANSPOSED_TILE = 6;
     /** Rows that lie a multiple of this apart share a few sets of the first-level cache. */
     private static final int CROWDED = 128;
-    /** Where a product has many rows and B is larger than the second-level cache, packing pays. */
-    private static final int MANY_ROWS = 96;
-    private static final long LARGE = 200_000;
 
     private static final ThreadLocal<Gemm> LOCAL = ThreadLocal.withInitial(Gemm::new);
     private final Memory.Window a = new Memory.Window();
@@ -49,32 +48,30 @@ final class Gemm {
         return multipliesUnpacked ? (n + VECTOR - 1) / VECTOR * VECTOR : n;
     }
 
+    /** Into panels of how many columns to cut a B of so many. */
+    static int panel(int columns) {
+        return multipliesUnpacked ? Math.min(columns, PANEL) : columns;
+    }
+
     /** How far apart the rows of a B of so many columns best lie. */
     static int pitch(int columns) {
         return multipliesUnpacked && columns % CROWDED == 0 ? columns + VECTOR : columns;
     }
 
     /**
-     * C[m, n] = beta C + A[m, k] B[k, n], row-major with leading dimensions; for few rows, and many calls with the same B.
+     * C[m, n] = beta C + A[m, k] B[k, n], row-major with leading dimensions; for few rows, and B a panel.
      *
      * <p>Cut into blocks where OpenBLAS then need not pack: 1.2 to 2 times as fast as one call at a batch of 16 to 64.
      */
     static void fewRows(int m, int n, int k, long a, int lda, long b, int ldb, float beta, long c, int ldc) {
-        if (!multipliesUnpacked || m >= MANY_ROWS && (long) k * n > LARGE) {
+        if (!multipliesUnpacked) {
             product(false, false, m, n, k, a, lda, b, ldb, beta, c, ldc);
             return;
         }
         int depth = equalParts(k, DEPTH);
-        int rows = m;
-        for (int most : ROWS) {
-            if ((long) rows * n * depth > UNPACKED) {
-                rows = Math.min(m, most);
-            }
-        }
-        int columns = n;
-        if ((long) rows * n * depth > UNPACKED) {
-            columns = (int) (UNPACKED / ((long) rows * depth)) / VECTORS * VECTORS;
-        }
+        int columns = Math.min(n, PANEL);
+        int most = (int) (UNPACKED / ((long) columns * depth)) / TILE * TILE;
+        int rows = (equalParts(m, most) + TILE - 1) / TILE * TILE;
         inBlocks(false, rows, columns, depth, m, n, k, a, lda, b, ldb, beta, c, ldc);
     }
 
@@ -89,7 +86,7 @@ final class Gemm {
         }
         int depth = equalParts(k, DEPTH);
         int columns = Math.min(n, 4 * VECTORS);
-        int rows = (int) (UNPACKED / ((long) columns * depth)) / TILE * TILE;
+        int rows = (int) (UNPACKED / ((long) columns * depth)) / TRANSPOSED_TILE * TRANSPOSED_TILE;
         inBlocks(true, rows, columns, depth, m, n, k, a, lda, b, ldb, beta, c, ldc);
     }
 

@@ -21,8 +21,8 @@ abstract class OutputLoss {
     private int inputPitch; // from sample to sample, in memory that products read and write
     private int outputPitch;
     private Part[] parts = new Part[0];
-    private Memory weightRows; // [input, output], as the forward product reads them
-    private Memory weightColumns; // [output, input], as the product back does
+    private final Panels forth = new Panels(); // [input, output]
+    private final Panels back = new Panels(); // [output, input]
     private final Transposition.Scratch turning = new Transposition.Scratch();
     private Memory inputScratch;
     private float[] bias;
@@ -98,8 +98,8 @@ abstract class OutputLoss {
             for (int p = 0; p < threads; p++) {
                 parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
             }
-            weightRows = Memory.atLeast(weightRows, (long) size * Gemm.pitch(outputPitch));
-            weightColumns = Memory.atLeast(weightColumns, (long) outputs * Gemm.pitch(inputPitch));
+            forth.hold(size, outputPitch);
+            back.hold(outputs, inputPitch);
         }
         bias = new float[outputs];
         Memory.get(weights.bias.view(), 0, bias, outputs);
@@ -109,9 +109,9 @@ abstract class OutputLoss {
     final void layOut(Weights weights) {
         Transposition.Scratch scratch = turning.atLeast(outputs * size);
         Memory.get(weights.weight.view(), 0, scratch.from, outputs * size);
-        Memory.putRows(weightColumns.view(), 0, Gemm.pitch(inputPitch), scratch.from, outputs, size);
+        back.put(scratch.from, 0, size);
         Transposition.transpose(scratch.from, outputs, size, scratch.to, 0, outputs);
-        Memory.putRows(weightRows.view(), 0, Gemm.pitch(outputPitch), scratch.to, size, outputs);
+        forth.put(scratch.to, 0, outputs);
     }
 
     /** A part's share; {@link #sumParts} makes the gradients whole. */
@@ -162,10 +162,6 @@ abstract class OutputLoss {
             errors = Memory.atLeast(errors, most * outputPitch);
             input = Memory.atLeast(input, most * inputPitch);
             weightSum = Memory.atLeast(weightSum, (long) outputs * inputPitch);
-            int rowsPitch = Gemm.pitch(outputPitch);
-            int columnsPitch = Gemm.pitch(inputPitch);
-            long forth = weightRows.at(0, (long) size * rowsPitch);
-            long back = weightColumns.at(0, (long) outputs * columnsPitch);
             long sum = weightSum.at(0, (long) outputs * inputPitch);
             criterion.begin();
             for (int chunk = 0; chunk < chunks; chunk++) {
@@ -174,12 +170,11 @@ abstract class OutputLoss {
                 int samples = count * rows;
                 long z = errors.at(0, (long) samples * outputPitch);
                 long in = x.gathered(first, count, inputPitch, input);
-                Gemm.fewRows(samples, outputPitch, size, in, inputPitch, forth, rowsPitch, 0f, z, outputPitch);
+                forth.multiply(samples, in, inputPitch, 0f, z, outputPitch);
                 criterion.differentiate(errors.view(), outputPitch, bias, first, count);
                 Gemm.overRows(outputs, inputPitch, samples, z, outputPitch, in, inputPitch,
                         first == 0 ? 0f : 1f, sum, inputPitch);
-                Gemm.fewRows(samples, inputPitch, outputs, z, outputPitch, back, columnsPitch, 0f,
-                        inputErrors.packed(first, count, inputPitch, input), inputPitch);
+                back.multiply(samples, z, outputPitch, 0f, inputErrors.packed(first, count, inputPitch, input), inputPitch);
                 inputErrors.spread(first, count, inputPitch, input);
             }
         }

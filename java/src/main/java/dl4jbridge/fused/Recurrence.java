@@ -245,38 +245,38 @@ final class Recurrence {
     /** The weights of one kind as the products read them, with columns that fill vectors. */
     private final class Layout {
         private int inputs;
-        private int forthPitch;
-        private int backPitch;
-        private Memory forth; // [input, gate and unit]
-        private Memory back; // [gate and unit, input]
+        private final Panels forth = new Panels(); // [input, gate and unit]
+        private final Panels[] back = new Panels[GATES]; // [unit, input]
+
+        Layout() {
+            Arrays.setAll(back, g -> new Panels());
+        }
 
         void hold(int inputs, int inputPitch) {
             this.inputs = inputs;
-            forthPitch = Gemm.pitch(gatePitch);
-            backPitch = Gemm.pitch(inputPitch);
-            forth = Memory.atLeast(forth, (long) inputs * forthPitch);
-            back = Memory.atLeast(back, (long) GATES * size * backPitch);
+            forth.hold(inputs, gatePitch);
+            for (Panels gate : back) {
+                gate.hold(size, inputPitch);
+            }
         }
 
         void put(Memory weights, int gate) {
             int n = size * inputs;
             Transposition.Scratch scratch = turning[gate].atLeast(n);
             Memory.get(weights.view(), (long) gate * n, scratch.from, n);
-            Memory.putRows(back.view(), (long) gate * size * backPitch, backPitch, scratch.from, size, inputs);
+            back[gate].put(scratch.from, 0, inputs);
             Transposition.transpose(scratch.from, size, inputs, scratch.to, 0, size);
-            Memory.putRows(forth.view(), (long) gate * size, forthPitch, scratch.to, inputs, size);
+            forth.put(scratch.to, gate * size, size);
         }
 
         /** z = beta z + all gates of some rows of inputs. */
         void multiply(int rows, long x, int pitch, float beta, long z) {
-            Gemm.fewRows(rows, gatePitch, inputs, x, pitch, forth.at(0, (long) inputs * forthPitch), forthPitch,
-                    beta, z, gatePitch);
+            forth.multiply(rows, x, pitch, beta, z, gatePitch);
         }
 
         /** errors = beta errors + a gate's deltas back to the inputs. */
         void multiplyBack(int rows, int gate, long deltas, float beta, long errors, int pitch) {
-            long n = (long) size * backPitch;
-            Gemm.fewRows(rows, pitch, size, deltas, size, back.at(gate * n, n), backPitch, beta, errors, pitch);
+            back[gate].multiply(rows, deltas, size, beta, errors, pitch);
         }
     }
 

@@ -1,0 +1,63 @@
+package dl4jbridge.fused;
+
+import java.nio.FloatBuffer;
+
+/**
+ * Weights laid out as the second factor of many products with few rows: [inputs, outputs], the outputs in panels that
+ * are one stretch of memory each. Read from beyond the second-level cache, or from many pages of memory at a time,
+ * the rows of a large matrix take longer than the arithmetic.
+ */
+final class Panels {
+    private int inputs;
+    private int outputs;
+    private int width; // of a panel; the last one may be narrower
+    private Memory memory;
+
+    /** @param outputs  with those that only fill the last vector; see {@link Gemm#columns} */
+    void hold(int inputs, int outputs) {
+        this.inputs = inputs;
+        this.outputs = outputs;
+        width = Gemm.panel(outputs);
+        long all = 0;
+        for (int first = 0; first < outputs; first += width) {
+            all += length(first);
+        }
+        memory = Memory.atLeast(memory, all);
+    }
+
+    private int widthAt(int first) {
+        return Math.min(width, outputs - first);
+    }
+
+    /** Floats of the panel that begins with output {@code first}. */
+    private long length(int first) {
+        return (long) inputs * Gemm.pitch(widthAt(first));
+    }
+
+    /** A stretch of outputs for all inputs, from an array of [inputs, count]. */
+    void put(float[] values, int from, int count) {
+        FloatBuffer view = memory.view();
+        long start = 0;
+        for (int first = 0; first < outputs; first += width) {
+            int begin = Math.max(from, first);
+            int n = Math.min(from + count, first + widthAt(first)) - begin;
+            int pitch = Gemm.pitch(widthAt(first));
+            for (int i = 0; i < inputs && n > 0; i++) {
+                view.position((int) start + i * pitch + begin - first);
+                view.put(values, i * count + begin - from, n);
+            }
+            start += length(first);
+        }
+    }
+
+    /** C[rows, outputs] = beta C + A[rows, inputs] times this. */
+    void multiply(int rows, long a, int lda, float beta, long c, int ldc) {
+        long start = 0;
+        for (int first = 0; first < outputs; first += width) {
+            int n = widthAt(first);
+            Gemm.fewRows(rows, n, inputs, a, lda, memory.at(start, length(first)), Gemm.pitch(n), beta,
+                    c + (long) first * Float.BYTES, ldc);
+            start += length(first);
+        }
+    }
+}

@@ -124,7 +124,7 @@ public final class FusedStack {
             left.set(part, layers.length);
             for (int i = top; i >= 0; i--) {
                 Rows below = i == 0 ? null : recurrences[i - 1].outputErrors(part);
-                recurrences[i].backwardPart(part, errors, weights[i], below, scratch);
+                recurrences[i].backwardPart(part, errors, weights[i], gradients[i], below, scratch);
                 left.set(part, i);
                 errors = below;
             }

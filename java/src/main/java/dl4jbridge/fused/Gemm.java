@@ -16,6 +16,8 @@ final class Gemm {
     static boolean multipliesUnpacked = "SkylakeX".equalsIgnoreCase(System.getenv("OPENBLAS_CORETYPE"));
     /** 64 columns of so many rows of B stay in the first-level cache while all rows of A pass by. */
     private static final int DEPTH = 112;
+    /** Rows of A and B that a product with A transposed may have without packing: more do not stay in the cache. */
+    private static final int RESIDENT = 512;
     /** Rows of time and batch whose data stay in the second-level cache, beside the weights and their gradients. */
     private static final int CHUNK_ROWS = 210;
     /** Columns of a panel of B: few enough for its rows to share pages of memory, enough to be worth a call. */
@@ -80,7 +82,7 @@ final class Gemm {
      * need not pack as long as k is so small that A and B stay in the second-level cache.
      */
     static void overRows(int m, int n, int k, long a, int lda, long b, int ldb, float beta, long c, int ldc) {
-        if (!multipliesUnpacked || k > CHUNK_ROWS) {
+        if (!multipliesUnpacked || k > RESIDENT) {
             product(true, false, m, n, k, a, lda, b, ldb, beta, c, ldc);
             return;
         }

@@ -126,9 +126,12 @@ final class Memory {
      * The sum of matrices of the same shape, whose rows lie {@code pitch} apart.
      *
      * @param first  of the rows that are added up
-     * @param into   matrix without gaps
+     * @param into   matrix without gaps; may be the first term
      */
     static void sumRows(Memory[] terms, int pitch, int first, int rows, int size, Memory into) {
+        if (terms.length == 1 && terms[0] == into) {
+            return;
+        }
         int together = Math.max(1, CHUNK / pitch);
         float[] term = new float[together * pitch];
         float[] sum = new float[term.length];

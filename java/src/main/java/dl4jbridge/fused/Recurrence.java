@@ -345,7 +345,7 @@ final class Recurrence {
         Workers.run(parts.length, p -> {
             Part part = parts[p];
             Rows into = inputErrors == null ? null : part.of(inputErrors, inputs);
-            part.backward(part.of(errors, size), weights, into, exactMask, scratch[p]);
+            part.backward(part.of(errors, size), weights, gradients, into, exactMask, scratch[p]);
         });
         Workers.run(GATES, g -> sumParts(g, gradients));
         errors.keep();
@@ -363,8 +363,8 @@ final class Recurrence {
     }
 
     /** A part's share of the gradients; {@link #sumParts} for each gate makes them whole. */
-    void backwardPart(int part, Rows errors, Weights weights, Rows inputErrors, Scratch scratch) {
-        parts[part].backward(errors, weights, inputErrors, true, scratch);
+    void backwardPart(int part, Rows errors, Weights weights, Weights gradients, Rows inputErrors, Scratch scratch) {
+        parts[part].backward(errors, weights, gradients, inputErrors, true, scratch);
     }
 
     /** Adds up what the parts found out about a gate. */
@@ -628,9 +628,10 @@ final class Recurrence {
             }
         }
 
-        void backward(Rows errors, Weights weights, Rows inputErrors, boolean exactMask, Scratch scratch) {
+        void backward(Rows errors, Weights weights, Weights gradients, Rows inputErrors, boolean exactMask,
+                Scratch scratch) {
             scratch.hold(this, unitPitch, inputPitch, gatePitch);
-            clearSums();
+            clearSums(gradients);
             FloatBuffer deltaView = scratch.deltas.view();
             Rows later = Rows.packed(scratch.oneStep, 0, rows, size, unitPitch);
             long laterAddress = scratch.oneStep.at(0, (long) rows * unitPitch);
@@ -684,13 +685,13 @@ final class Recurrence {
             }
         }
 
-        private void clearSums() {
+        private void clearSums(Weights gradients) {
             Arrays.fill(dCell, 0);
             clear(biasSum);
             clear(peepholeSum);
-            recurrentSum = Memory.atLeast(recurrentSum, (long) GATES * size * unitPitch);
+            recurrentSum = sum(recurrentSum, unitPitch, size, gradients.recurrent);
             if (classes == null) {
-                inputSum = Memory.atLeast(inputSum, (long) GATES * size * inputPitch);
+                inputSum = sum(inputSum, inputPitch, inputs, gradients.input);
             } else if (classSums[0].length == 0) {
                 classSums = new float[GATES][inputs][size];
             } else {
@@ -698,6 +699,11 @@ final class Recurrence {
                     clear(sums);
                 }
             }
+        }
+
+        /** The first part's sum is DL4J's own, where that has no gaps. */
+        private Memory sum(Memory held, int pitch, int columns, Memory gradient) {
+            return from == 0 && pitch == columns ? gradient : Memory.atLeast(held, (long) GATES * size * pitch);
         }
 
         private void clear(float[][] sums) {

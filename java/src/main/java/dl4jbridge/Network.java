@@ -97,7 +97,7 @@ public final class Network {
         INDArray x = features.firstSteps(steps);
         INDArray y = labels.firstSteps(steps);
         if (stack != null && hasOnlyOurListener() && stack.computeGradient(x, y)) {
-            update(x);
+            update(x, stack.squares());
             return new double[] {stack.loss() / steps, stack.accuracy()};
         }
         stepThroughDl4j(x, y, seed);
@@ -120,7 +120,7 @@ public final class Network {
                 solver.optimize(LayerWorkspaceMgr.noWorkspaces());
             } else {
                 net.computeGradientAndScore();
-                update(x);
+                update(x, adam.squares());
             }
         } finally {
             withoutInputGradient(false);
@@ -128,8 +128,8 @@ public final class Network {
         net.updateRnnStateWithTBPTTState();
     }
 
-    private void update(INDArray x) {
-        adam.update((int) x.size(0), net.getIterationCount());
+    private void update(INDArray x, double[] squaresOfGradient) {
+        adam.update((int) x.size(0), net.getIterationCount(), squaresOfGradient);
         BaseOptimizer.incrementIterationCount(net, 1);
     }
 

@@ -264,10 +264,10 @@ public final class SampleStream {
             System.arraycopy(z, 2 * size, output, 0, size);
             System.arraycopy(z, 3 * size, input, 0, size);
             MATH.tanh(block, block, size);
-            MATH.sigmoid(forget, c, forgetPeephole, size);
-            MATH.sigmoid(input, c, inputPeephole, size);
+            MATH.sigmoid(forget, c, forgetPeephole, forget, size);
+            MATH.sigmoid(input, c, inputPeephole, input, size);
             PointwiseMath.cell(forget, c, input, block, c, size);
-            MATH.sigmoid(output, c, outputPeephole, size);
+            MATH.sigmoid(output, c, outputPeephole, output, size);
             MATH.hidden(c, output, h, size);
         }
     }

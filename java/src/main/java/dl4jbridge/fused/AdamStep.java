@@ -87,9 +87,10 @@ public final class AdamStep {
      *
      * @param batch      examples that the gradient is a sum over
      * @param iteration  updates made before
+     * @param squares    of each layer's gradient, added up
      */
-    public void update(int batch, int iteration) {
-        double[] factors = factors(batch);
+    public void update(int batch, int iteration, double[] squares) {
+        double[] factors = factors(batch, squares);
         int t = iteration + 1;
         float rate = (float) (adam.getLearningRate() * Math.sqrt(1 - Math.pow(adam.getBeta2(), t))
                 / (1 - Math.pow(adam.getBeta1(), t)));
@@ -114,32 +115,32 @@ public final class AdamStep {
     }
 
     /** What each layer's gradient is multiplied by: for the batch, and for its clipping. */
-    private double[] factors(int batch) {
+    private double[] factors(int batch, double[] squares) {
         double[] factors = new double[layerEnds.length];
-        Workers.run(layerEnds.length, layer -> {
-            factors[layer] = 1.0 / batch;
-            if (thresholds[layer] < Double.POSITIVE_INFINITY) {
-                double norm = Math.sqrt(sumOfSquares(layer == 0 ? 0 : layerEnds[layer - 1], layerEnds[layer])) / batch;
-                factors[layer] *= norm > thresholds[layer] ? thresholds[layer] / norm : 1;
-            }
-        });
+        for (int layer = 0; layer < factors.length; layer++) {
+            double norm = Math.sqrt(squares[layer]) / batch;
+            factors[layer] = (norm > thresholds[layer] ? thresholds[layer] / norm : 1) / batch;
+        }
         return factors;
     }
 
-    private double sumOfSquares(long from, long to) {
-        float[] values = new float[CHUNK];
-        float[] sums = new float[CHUNK];
-        FloatBuffer view = gradient.view();
-        for (long at = from; at < to; at += CHUNK) {
-            int n = (int) Math.min(CHUNK, to - at);
-            Memory.get(view, at, values, n);
-            PointwiseMath.addProduct(values, values, sums, n);
-        }
-        double total = 0;
-        for (float sum : sums) {
-            total += sum;
-        }
-        return total;
+    /** Of the network's gradient, layer by layer: the sum of its squares. */
+    public double[] squares() {
+        double[] squares = new double[layerEnds.length];
+        Workers.run(layerEnds.length, layer -> {
+            long from = layer == 0 ? 0 : layerEnds[layer - 1];
+            SquareSum sum = new SquareSum(CHUNK);
+            float[] values = new float[CHUNK];
+            FloatBuffer view = gradient.view();
+            for (long at = from; at < layerEnds[layer]; at += CHUNK) {
+                int n = (int) Math.min(CHUNK, layerEnds[layer] - at);
+                Memory.get(view, at, values, n);
+                sum.add(values, n);
+            }
+            squares[layer] = sum.total();
+        });
+        gradient.keep();
+        return squares;
     }
 
     /** A few thousand parameters on the heap. */

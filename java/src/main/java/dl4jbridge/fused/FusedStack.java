@@ -24,6 +24,7 @@ public final class FusedStack {
     private final OutputLoss loss;
     private final OutputLoss.Weights outputWeights;
     private final OutputLoss.Weights outputGradients;
+    private final double[][] squares; // [layer, the output's last][gate]: of the gradients, added up
 
     private FusedStack(MultiLayerNetwork net) {
         int n = net.getnLayers() - 1;
@@ -41,6 +42,7 @@ public final class FusedStack {
         loss = output.loss();
         outputWeights = output.weights();
         outputGradients = output.gradients();
+        squares = new double[n + 1][Recurrence.GATES];
     }
 
     /** The layers of this network, or null where there is more to a step than they and a loss. */
@@ -120,7 +122,7 @@ public final class FusedStack {
                 recurrences[i].forwardPart(part, weights[i], null, scratch);
             }
             Rows errors = recurrences[top].outputErrors(part);
-            loss.backwardPart(part, recurrences[top].outputs(part), errors);
+            loss.backwardPart(part, recurrences[top].outputs(part), outputGradients, errors);
             left.set(part, layers.length);
             for (int i = top; i >= 0; i--) {
                 Rows below = i == 0 ? null : recurrences[i - 1].outputErrors(part);
@@ -144,9 +146,9 @@ public final class FusedStack {
         }
         int gate = (task + END_TASKS - 1) % END_TASKS;
         if (layer == layers.length) {
-            loss.sumParts(outputGradients);
+            squares[layer][0] = loss.sumParts(outputGradients);
         } else if (gate < Recurrence.GATES) {
-            recurrences[layer].sumParts(gate, gradients[layer]);
+            squares[layer][gate] = recurrences[layer].sumParts(gate, gradients[layer]);
         } else {
             layers[layer].goOn();
         }
@@ -160,6 +162,11 @@ public final class FusedStack {
         }
         outputWeights.keep();
         outputGradients.keep();
+    }
+
+    /** Of the last segment's gradient, layer by layer: the sum of its squares. */
+    public double[] squares() {
+        return Arrays.stream(squares).mapToDouble(gates -> Arrays.stream(gates).sum()).toArray();
     }
 
     /** Loss of the last segment: the sum over its time steps for each example, and the mean of that over the examples. */

@@ -42,6 +42,11 @@ final class Gemm {
         return Math.min(steps, (steps * rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
     }
 
+    /** Steps of the longest of so many chunks, which differ by one step at most. */
+    static int longest(int steps, int chunks) {
+        return (steps + chunks - 1) / chunks;
+    }
+
     /**
      * How many columns to give B and C for so many that count. OpenBLAS computes one to eight left over a vector of 16
      * in a way of its own, which takes as long as 25 to 40 columns do.

@@ -123,32 +123,39 @@ final class Memory {
     }
 
     /**
+     * Where a part of the batch adds up its share of a gradient, in rows {@code pitch} apart: the first part in the
+     * gradient itself if that has no gaps, the others in {@code held} or a larger one.
+     */
+    static Memory share(boolean first, Memory held, int rows, int pitch, int size, Memory gradient) {
+        return first && pitch == size ? gradient : atLeast(held, (long) rows * pitch);
+    }
+
+    /**
      * The sum of matrices of the same shape, whose rows lie {@code pitch} apart.
      *
      * @param first  of the rows that are added up
      * @param into   matrix without gaps; may be the first term
+     * @return the sum of its squares
      */
-    static void sumRows(Memory[] terms, int pitch, int first, int rows, int size, Memory into) {
-        if (terms.length == 1 && terms[0] == into) {
-            return;
-        }
-        int together = Math.max(1, CHUNK / pitch);
-        float[] term = new float[together * pitch];
+    static double sumRows(Memory[] terms, int pitch, int first, int rows, int size, Memory into) {
+        int together = Math.max(1, CHUNK / size);
+        float[] term = new float[together * size];
         float[] sum = new float[term.length];
-        float[] packed = new float[together * size];
+        SquareSum squares = new SquareSum(sum.length);
         FloatBuffer to = into.view();
         for (int row = first; row < first + rows; row += together) {
             int n = Math.min(together, first + rows - row);
-            get(terms[0].view(), (long) row * pitch, sum, n * pitch);
+            getRows(terms[0].view(), (long) row * pitch, pitch, sum, 0, n, size);
             for (int i = 1; i < terms.length; i++) {
-                get(terms[i].view(), (long) row * pitch, term, n * pitch);
-                PointwiseMath.add(term, sum, n * pitch);
+                getRows(terms[i].view(), (long) row * pitch, pitch, term, 0, n, size);
+                PointwiseMath.add(term, sum, n * size);
             }
-            for (int i = 0; i < n; i++) {
-                System.arraycopy(sum, i * pitch, packed, i * size, size);
+            squares.add(sum, n * size);
+            if (terms.length > 1 || terms[0] != into) {
+                put(to, (long) row * size, sum, n * size);
             }
-            put(to, (long) row * size, packed, n * size);
         }
+        return squares.total();
     }
 
     float get(long offset) {

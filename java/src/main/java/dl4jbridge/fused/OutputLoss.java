@@ -76,7 +76,7 @@ abstract class OutputLoss {
         Memory inputErrors = Memory.of(inputGradient);
         begin((int) x.size(0), (int) x.size(1), (int) x.size(2), weights);
         layOut(weights);
-        Workers.run(parts.length, p -> backwardPart(p, parts[p].of(input), parts[p].of(inputErrors)));
+        Workers.run(parts.length, p -> backwardPart(p, parts[p].of(input), gradients, parts[p].of(inputErrors)));
         sumParts(gradients);
         input.keep();
         inputErrors.keep();
@@ -115,12 +115,12 @@ abstract class OutputLoss {
     }
 
     /** A part's share; {@link #sumParts} makes the gradients whole. */
-    final void backwardPart(int part, Rows input, Rows inputErrors) {
-        parts[part].backward(input, inputErrors);
+    final void backwardPart(int part, Rows input, Weights gradients, Rows inputErrors) {
+        parts[part].backward(input, gradients, inputErrors);
     }
 
-    /** Adds up what the parts found out. */
-    final void sumParts(Weights gradients) {
+    /** Adds up what the parts found out; returns the sum of the gradients' squares. */
+    final double sumParts(Weights gradients) {
         float[] biasSum = new float[outputs];
         loss = 0;
         double hits = 0;
@@ -130,9 +130,11 @@ abstract class OutputLoss {
             PointwiseMath.add(part.criterion.biasSum, biasSum, outputs);
         }
         Memory[] sums = Arrays.stream(parts).map(part -> part.weightSum).toArray(Memory[]::new);
-        Memory.sumRows(sums, inputPitch, 0, outputs, size, gradients.weight);
         accuracy = hits / ((double) steps * batch);
         Memory.put(gradients.bias.view(), 0, biasSum, outputs);
+        SquareSum squares = new SquareSum(outputs);
+        squares.add(biasSum, outputs);
+        return squares.total() + Memory.sumRows(sums, inputPitch, 0, outputs, size, gradients.weight);
     }
 
     /** A stretch of the batch, worked through by one thread. */
@@ -156,12 +158,12 @@ abstract class OutputLoss {
             return Rows.of(sequence, batch, size, from, to);
         }
 
-        void backward(Rows x, Rows inputErrors) {
+        void backward(Rows x, Weights gradients, Rows inputErrors) {
             int chunks = chunks();
-            long most = (long) (steps + chunks - 1) / chunks * rows;
+            long most = (long) Gemm.longest(steps, chunks) * rows;
             errors = Memory.atLeast(errors, most * outputPitch);
             input = Memory.atLeast(input, most * inputPitch);
-            weightSum = Memory.atLeast(weightSum, (long) outputs * inputPitch);
+            weightSum = Memory.share(from == 0, weightSum, outputs, inputPitch, size, gradients.weight);
             long sum = weightSum.at(0, (long) outputs * inputPitch);
             criterion.begin();
             for (int chunk = 0; chunk < chunks; chunk++) {

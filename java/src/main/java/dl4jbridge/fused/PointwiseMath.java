@@ -22,9 +22,9 @@ public enum PointwiseMath {
         }
 
         @Override
-        public void sigmoid(float[] z, float[] cell, float[] peephole, int n) {
+        public void sigmoid(float[] z, float[] cell, float[] peephole, float[] y, int n) {
             for (int i = 0; i < n; i++) {
-                z[i] = Math.fma(0.5f, rationalTanh(0.5f * Math.fma(cell[i], peephole[i], z[i])), 0.5f);
+                y[i] = Math.fma(0.5f, rationalTanh(0.5f * Math.fma(cell[i], peephole[i], z[i])), 0.5f);
             }
         }
 
@@ -46,9 +46,9 @@ public enum PointwiseMath {
         }
 
         @Override
-        public void sigmoid(float[] z, float[] cell, float[] peephole, int n) {
+        public void sigmoid(float[] z, float[] cell, float[] peephole, float[] y, int n) {
             for (int i = 0; i < n; i++) {
-                z[i] = (float) (1 / (1 + Math.exp(-(z[i] + cell[i] * peephole[i]))));
+                y[i] = (float) (1 / (1 + Math.exp(-(z[i] + cell[i] * peephole[i]))));
             }
         }
 
@@ -74,8 +74,8 @@ public enum PointwiseMath {
     /** y = tanh x; both may be the same array. */
     public abstract void tanh(float[] x, float[] y, int n);
 
-    /** z = sigmoid(z + cell * peephole). */
-    public abstract void sigmoid(float[] z, float[] cell, float[] peephole, int n);
+    /** y = sigmoid(z + cell * peephole); y and z may be the same array. */
+    public abstract void sigmoid(float[] z, float[] cell, float[] peephole, float[] y, int n);
 
     /** h = output * tanh(cell). */
     public abstract void hidden(float[] cell, float[] output, float[] h, int n);

@@ -367,27 +367,29 @@ final class Recurrence {
         parts[part].backward(errors, weights, gradients, inputErrors, true, scratch);
     }
 
-    /** Adds up what the parts found out about a gate. */
-    void sumParts(int gate, Weights gradients) {
-        sumMatrices(gate, part -> part.recurrentSum, unitPitch, size, gradients.recurrent);
+    /** Adds up what the parts found out about a gate; returns the sum of the gradients' squares. */
+    double sumParts(int gate, Weights gradients) {
+        double squares = sumMatrices(gate, part -> part.recurrentSum, unitPitch, size, gradients.recurrent);
+        SquareSum others = new SquareSum(size);
         if (classes != null) {
-            sumClasses(gate, gradients);
+            sumClasses(gate, gradients, others);
         } else {
-            sumMatrices(gate, part -> part.inputSum, inputPitch, inputs, gradients.input);
-            putUnits(gate, part -> part.biasSum, gradients.bias, 0);
+            squares += sumMatrices(gate, part -> part.inputSum, inputPitch, inputs, gradients.input);
+            putUnits(gate, part -> part.biasSum, gradients.bias, 0, others);
         }
         if (gate < PEEPHOLES) {
-            putUnits(gate, part -> part.peepholeSum, gradients.recurrent, (long) GATES * size * size);
+            putUnits(gate, part -> part.peepholeSum, gradients.recurrent, (long) GATES * size * size, others);
         }
+        return squares + others.total();
     }
 
-    private void sumMatrices(int gate, Function<Part, Memory> sums, int pitch, int columns, Memory gradient) {
+    private double sumMatrices(int gate, Function<Part, Memory> sums, int pitch, int columns, Memory gradient) {
         Memory[] terms = Arrays.stream(parts).map(sums).toArray(Memory[]::new);
-        Memory.sumRows(terms, pitch, gate * size, size, columns, gradient);
+        return Memory.sumRows(terms, pitch, gate * size, size, columns, gradient);
     }
 
     /** The input weights' gradient for one-hot input: the sum of a gate's deltas at each class. */
-    private void sumClasses(int gate, Weights gradients) {
+    private void sumClasses(int gate, Weights gradients, SquareSum squares) {
         int n = inputs * size;
         float[] sums = turning[gate].atLeast(n).from;
         float[] columns = turning[gate].to;
@@ -398,19 +400,22 @@ final class Recurrence {
                 PointwiseMath.add(parts[p].classSums[gate][k], sum, size);
             }
             PointwiseMath.add(sum, bias, size);
+            squares.add(sum, size);
             System.arraycopy(sum, 0, sums, k * size, size);
         }
         Transposition.transpose(sums, inputs, size, columns, 0, inputs);
         Memory.put(gradients.input.view(), (long) gate * n, columns, n);
         Memory.put(gradients.bias.view(), (long) gate * size, bias, size);
+        squares.add(bias, size);
     }
 
-    private void putUnits(int vector, Function<Part, float[][]> sums, Memory gradient, long at) {
+    private void putUnits(int vector, Function<Part, float[][]> sums, Memory gradient, long at, SquareSum squares) {
         float[] units = new float[size];
         for (Part part : parts) {
             part.addUnits(sums.apply(part)[vector], units);
         }
         Memory.put(gradient.view(), at + (long) vector * size, units, size);
+        squares.add(units, size);
     }
 
     /** Working memory of one part, for one layer after the other. */
@@ -422,7 +427,7 @@ final class Recurrence {
         private Memory oneStep; // [row of the part, unit]
 
         private void hold(Part part, int unitPitch, int inputPitch, int gatePitch) {
-            int steps = part.stepsOfChunk();
+            int steps = part.longestChunk;
             long rows = (long) steps * part.rows;
             gates = Memory.atLeast(gates, rows * gatePitch);
             deltas = Memory.atLeast(deltas, (long) GATES * steps * part.length);
@@ -439,6 +444,7 @@ final class Recurrence {
         final int rows;
         final int length; // of a step
         final int chunks; // of the backward pass
+        final int longestChunk;
         final int forwardChunks;
         final Memory hidden; // [1 + step, row, unit]: the first is the state before the segment
         Rows input; // null if it is one-hot
@@ -447,7 +453,8 @@ final class Recurrence {
         Memory inputSum; // [gate and unit, inputPitch]
         float[][][] classSums = new float[GATES][0][]; // [gate][class][unit]: the input weights' for one-hot input
         final float[][] cell; // [1 + step]: likewise
-        final float[][][] gate; // [gate][step]: activations
+        final float[][] z; // [gate]: what goes into the activations of one step
+        final float[][][] gate; // [gate][step]: activations; far from the cache, so each is written once
         final float[] row; // one, alone: HotSpot makes vector instructions only of loops that begin at both arrays' start
         final float[] cellTanh; // one step
         final float[][] delta; // of each gate, one step
@@ -466,10 +473,12 @@ final class Recurrence {
             length = rows * size;
             boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
             chunks = inChunks ? Gemm.chunks(steps, rows) : 1;
+            longestChunk = Gemm.longest(steps, chunks);
             // What a chunk of the forward pass writes is wide, and it has one product only.
             forwardChunks = inChunks ? Gemm.chunks(steps, 2 * rows) : 1;
             hidden = Memory.allocate((steps + 1L) * rows * unitPitch);
             cell = new float[steps + 1][length];
+            z = new float[GATES][length];
             gate = new float[GATES][steps][length];
             row = new float[size];
             cellTanh = new float[length];
@@ -488,11 +497,6 @@ final class Recurrence {
             return Rows.of(sequence, batch, width, from, to);
         }
 
-        /** At most: chunks differ by one step. */
-        private int stepsOfChunk() {
-            return (steps + chunks - 1) / chunks;
-        }
-
         /** Where a step of a chunk begins among the gates. */
         private long gateOffset(int step) {
             return (long) step * rows * gatePitch;
@@ -503,7 +507,7 @@ final class Recurrence {
         }
 
         private long deltaOffset(int gate, int step) {
-            return ((long) gate * stepsOfChunk() + step) * length;
+            return ((long) gate * longestChunk + step) * length;
         }
 
         private long deltaAddress(Scratch scratch, int gate, int step, int count) {
@@ -535,9 +539,9 @@ final class Recurrence {
                 int inChunk = t - first;
                 multiplyRecurrent(t, inChunk, weights, scratch);
                 for (int g = 0; g < GATES; g++) {
-                    Memory.getRows(gateView, gateOffset(inChunk) + g * size, gatePitch, gate[g][t], 0, rows, size);
+                    Memory.getRows(gateView, gateOffset(inChunk) + g * size, gatePitch, z[g], 0, rows, size);
                     if (classes == null) {
-                        PointwiseMath.add(bias[g], gate[g][t], length);
+                        PointwiseMath.add(bias[g], z[g], length);
                     }
                 }
                 activate(t);
@@ -554,11 +558,11 @@ final class Recurrence {
             float[] output = gate[2][t];
             float[] input = gate[3][t];
             float[] before = cell[t];
-            math.tanh(block, block, length);
-            math.sigmoid(forget, before, peephole[0], length);
-            math.sigmoid(input, before, peephole[2], length);
+            math.tanh(z[0], block, length);
+            math.sigmoid(z[1], before, peephole[0], forget, length);
+            math.sigmoid(z[3], before, peephole[2], input, length);
             PointwiseMath.cell(forget, before, input, block, cell[t + 1], length);
-            math.sigmoid(output, cell[t + 1], peephole[1], length);
+            math.sigmoid(z[2], cell[t + 1], peephole[1], output, length);
             math.hidden(cell[t + 1], output, h, length);
             if (mask != null) {
                 maskRows(h, t);
@@ -689,9 +693,9 @@ final class Recurrence {
             Arrays.fill(dCell, 0);
             clear(biasSum);
             clear(peepholeSum);
-            recurrentSum = sum(recurrentSum, unitPitch, size, gradients.recurrent);
+            recurrentSum = Memory.share(from == 0, recurrentSum, GATES * size, unitPitch, size, gradients.recurrent);
             if (classes == null) {
-                inputSum = sum(inputSum, inputPitch, inputs, gradients.input);
+                inputSum = Memory.share(from == 0, inputSum, GATES * size, inputPitch, inputs, gradients.input);
             } else if (classSums[0].length == 0) {
                 classSums = new float[GATES][inputs][size];
             } else {
@@ -699,11 +703,6 @@ final class Recurrence {
                     clear(sums);
                 }
             }
-        }
-
-        /** The first part's sum is DL4J's own, where that has no gaps. */
-        private Memory sum(Memory held, int pitch, int columns, Memory gradient) {
-            return from == 0 && pitch == columns ? gradient : Memory.atLeast(held, (long) GATES * size * pitch);
         }
 
         private void clear(float[][] sums) {

@@ -133,7 +133,7 @@ class AdamStepTest {
                 step = AdamStep.of(actual);
             }
             drawGradient(random, expected, actual);
-            step.update(batch, i);
+            step.update(batch, i, step.squares());
             updateByDl4j(expected, batch, i);
             assertSameNetwork(expected, actual, clip > 0 ? CLIPPED : CLOSE, "step " + i);
         }
@@ -162,7 +162,7 @@ class AdamStepTest {
         Random random = new Random(6);
         for (int i = 0; i < STEPS; i++) {
             drawGradient(random, expected, actual);
-            step.update(2, i + 1000);
+            step.update(2, i + 1000, step.squares());
             updateByDl4j(expected, 2, i + 1000);
         }
         assertSameNetwork(expected, actual, CLOSE, "parameters");
@@ -226,7 +226,8 @@ class AdamStepTest {
         expected.initGradientsView();
         actual.initGradientsView();
         drawGradient(new Random(6), expected, actual);
-        AdamStep.of(actual).update(2, 0);
+        AdamStep step = AdamStep.of(actual);
+        step.update(2, 0, step.squares());
         updateByDl4j(expected, 2, 0);
         assertSameNetwork(expected, actual, CLIPPED, "one layer clipped");
     }

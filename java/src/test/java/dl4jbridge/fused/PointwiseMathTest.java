@@ -38,7 +38,7 @@ class PointwiseMathTest {
     private static Function sigmoid(PointwiseMath math) {
         return x -> {
             float[] z = x.clone();
-            math.sigmoid(z, new float[x.length], new float[x.length], x.length);
+            math.sigmoid(z, new float[x.length], new float[x.length], z, x.length);
             return z;
         };
     }
@@ -168,7 +168,9 @@ class PointwiseMathTest {
             float[] cell = random(random, n + 3);
             float[] peephole = random(random, n + 3);
             float[] gate = z.clone();
-            math.sigmoid(gate, cell, peephole, n);
+            math.sigmoid(gate, cell, peephole, gate, n);
+            float[] gateApart = new float[n + 3];
+            math.sigmoid(z, cell, peephole, gateApart, n);
             float[] inPlace = z.clone();
             math.tanh(inPlace, inPlace, n);
             float[] apart = new float[n + 3];
@@ -179,6 +181,7 @@ class PointwiseMathTest {
                 assertEquals(sigmoidOf(z[i] + (double) cell[i] * peephole[i]), gate[i], 5e-7);
                 assertEquals(StrictMath.tanh(z[i]), inPlace[i], 5e-7);
                 assertEquals(inPlace[i], apart[i]);
+                assertEquals(gate[i], gateApart[i]);
                 assertEquals(gate[i] * StrictMath.tanh(cell[i]), h[i], 5e-7);
             }
             for (int i = n; i < n + 3; i++) {

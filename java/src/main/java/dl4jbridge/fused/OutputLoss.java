@@ -172,11 +172,12 @@ abstract class OutputLoss {
                 int samples = count * rows;
                 long z = errors.at(0, (long) samples * outputPitch);
                 long in = x.gathered(first, count, inputPitch, input);
-                forth.multiply(samples, in, inputPitch, 0f, z, outputPitch);
+                forth.multiply(samples, in, inputPitch, 0f, z, outputPitch, false);
                 criterion.differentiate(errors.view(), outputPitch, bias, first, count);
                 Gemm.overRows(outputs, inputPitch, samples, z, outputPitch, in, inputPitch,
                         first == 0 ? 0f : 1f, sum, inputPitch);
-                back.multiply(samples, z, outputPitch, 0f, inputErrors.packed(first, count, inputPitch, input), inputPitch);
+                long into = inputErrors.packed(first, count, inputPitch, input);
+                back.multiply(samples, z, outputPitch, 0f, into, inputPitch, false);
                 inputErrors.spread(first, count, inputPitch, input);
             }
         }

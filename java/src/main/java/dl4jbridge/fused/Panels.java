@@ -50,14 +50,19 @@ final class Panels {
         }
     }
 
-    /** C[rows, outputs] = beta C + A[rows, inputs] times this. */
-    void multiply(int rows, long a, int lda, float beta, long c, int ldc) {
-        long start = 0;
-        for (int first = 0; first < outputs; first += width) {
+    /**
+     * C[rows, outputs] = beta C + A[rows, inputs] times this.
+     *
+     * @param fromLast  begins with the last panel: who goes to and fro finds in the cache what it read last
+     */
+    void multiply(int rows, long a, int lda, float beta, long c, int ldc, boolean fromLast) {
+        int panels = (outputs + width - 1) / width;
+        for (int i = 0; i < panels; i++) {
+            int panel = fromLast ? panels - 1 - i : i;
+            int first = panel * width;
             int n = widthAt(first);
-            Gemm.fewRows(rows, n, inputs, a, lda, memory.at(start, length(first)), Gemm.pitch(n), beta,
+            Gemm.fewRows(rows, n, inputs, a, lda, memory.at(panel * length(0), length(first)), Gemm.pitch(n), beta,
                     c + (long) first * Float.BYTES, ldc);
-            start += length(first);
         }
     }
 }

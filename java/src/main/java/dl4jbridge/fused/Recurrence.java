@@ -270,13 +270,13 @@ final class Recurrence {
         }
 
         /** z = beta z + all gates of some rows of inputs. */
-        void multiply(int rows, long x, int pitch, float beta, long z) {
-            forth.multiply(rows, x, pitch, beta, z, gatePitch);
+        void multiply(int rows, long x, int pitch, float beta, long z, boolean fromLast) {
+            forth.multiply(rows, x, pitch, beta, z, gatePitch, fromLast);
         }
 
         /** errors = beta errors + a gate's deltas back to the inputs. */
-        void multiplyBack(int rows, int gate, long deltas, float beta, long errors, int pitch) {
-            back[gate].multiply(rows, deltas, size, beta, errors, pitch);
+        void multiplyBack(int rows, int gate, long deltas, float beta, long errors, int pitch, boolean fromLast) {
+            back[gate].multiply(rows, deltas, size, beta, errors, pitch, fromLast);
         }
     }
 
@@ -592,7 +592,7 @@ final class Recurrence {
             long x = input.gathered(first, count, inputPitch, scratch.input);
             long z = gateAddress(scratch, 0, count);
             if (manyRows) {
-                inputLayout.multiply(count * rows, x, inputPitch, 0f, z);
+                inputLayout.multiply(count * rows, x, inputPitch, 0f, z, false);
             } else {
                 multiplyFewRows(count * rows, x, inputs, weights.input, 0f, z);
             }
@@ -611,7 +611,7 @@ final class Recurrence {
             long before = hiddenAddress(t, 1);
             long z = gateAddress(scratch, inChunk, 1);
             if (manyRows) {
-                recurrentLayout.multiply(rows, before, unitPitch, 1f, z);
+                recurrentLayout.multiply(rows, before, unitPitch, 1f, z, t % 2 == 1);
             } else {
                 multiplyFewRows(rows, before, size, weights.recurrent, 1f, z);
             }
@@ -653,9 +653,11 @@ final class Recurrence {
                     for (int g = 0; g < GATES; g++) {
                         Memory.put(deltaView, deltaOffset(g, t - first), delta[g], length);
                     }
-                    for (int g = 0; g < GATES && t > 0; g++) {
+                    boolean fromLast = t % 2 == 1;
+                    for (int i = 0; i < GATES && t > 0; i++) {
+                        int g = fromLast ? GATES - 1 - i : i;
                         multiplyBack(g, rows, deltaAddress(scratch, g, t - first, 1), recurrentLayout, weights.recurrent,
-                                laterAddress, unitPitch);
+                                i == 0 ? 0f : 1f, laterAddress, unitPitch, fromLast);
                     }
                 }
                 multiplyOverTime(first, count, chunk == chunks - 1 ? 0f : 1f, weights, inputErrors, scratch);
@@ -680,8 +682,8 @@ final class Recurrence {
                             inputSum.at(g * m, m), inputPitch);
                 }
                 if (inputErrors != null) {
-                    multiplyBack(g, samples, deltas, inputLayout, weights.input,
-                            inputErrors.packed(first, count, inputPitch, scratch.inputErrors), inputPitch);
+                    multiplyBack(g, samples, deltas, inputLayout, weights.input, g == 0 ? 0f : 1f,
+                            inputErrors.packed(first, count, inputPitch, scratch.inputErrors), inputPitch, false);
                 }
             }
             if (inputErrors != null) {
@@ -711,11 +713,11 @@ final class Recurrence {
             }
         }
 
-        /** A gate's deltas through weights, onto those of the gates before it. */
-        private void multiplyBack(int gate, int rows, long deltas, Layout layout, Memory weights, long into, int pitch) {
-            float beta = gate == 0 ? 0f : 1f;
+        /** into = beta into + a gate's deltas through weights. */
+        private void multiplyBack(int gate, int rows, long deltas, Layout layout, Memory weights, float beta, long into,
+                int pitch, boolean fromLast) {
             if (manyRows) {
-                layout.multiplyBack(rows, gate, deltas, beta, into, pitch);
+                layout.multiplyBack(rows, gate, deltas, beta, into, pitch, fromLast);
             } else {
                 long n = (long) size * pitch;
                 Gemm.product(false, false, rows, pitch, size, deltas, size, weights.at(gate * n, n), pitch, beta, into, pitch);

@@ -4,10 +4,21 @@ import java.nio.FloatBuffer;
 
 /** Matrices with rows and columns exchanged. */
 final class Transposition {
+    private static final int STRIP = 16;
+
     private Transposition() {}
 
-    /** {@code to[at + j * stride + i] = from[i * columns + j]}, eight rows at a time. */
+    /**
+     * {@code to[at + j * stride + i] = from[i * columns + j]}, eight rows at a time; in strips, so that a line of the
+     * cache is still there when its second half is written.
+     */
     static void transpose(float[] from, int rows, int columns, float[] to, int at, int stride) {
+        for (int first = 0; first < columns; first += STRIP) {
+            transpose(from, rows, columns, first, Math.min(columns, first + STRIP), to, at, stride);
+        }
+    }
+
+    private static void transpose(float[] from, int rows, int columns, int first, int last, float[] to, int at, int stride) {
         int i = 0;
         for (; i + 7 < rows; i += 8) {
             int a = i * columns;
@@ -18,7 +29,7 @@ final class Transposition {
             int f = e + columns;
             int g = f + columns;
             int h = g + columns;
-            for (int j = 0, k = at + i; j < columns; j++, k += stride) {
+            for (int j = first, k = at + first * stride + i; j < last; j++, k += stride) {
                 to[k] = from[a + j];
                 to[k + 1] = from[b + j];
                 to[k + 2] = from[c + j];
@@ -30,7 +41,7 @@ final class Transposition {
             }
         }
         for (; i < rows; i++) {
-            for (int j = 0; j < columns; j++) {
+            for (int j = first; j < last; j++) {
                 to[at + j * stride + i] = from[i * columns + j];
             }
         }

@@ -44,7 +44,7 @@ class PanelsTest {
         Memory.put(a.view(), 0, values, values.length);
         Memory c = Memory.allocate((long) rows * columns);
         for (int time = 1; time <= 2; time++) {
-            panels.multiply(rows, a.at(0, a.length()), inputs + 3, time - 1, c.at(0, c.length()), columns);
+            panels.multiply(rows, a.at(0, a.length()), inputs + 3, time - 1, c.at(0, c.length()), columns, time == 2);
             for (int i = 0; i < rows; i++) {
                 for (int j = 0; j < columns; j++) {
                     double expected = 0;

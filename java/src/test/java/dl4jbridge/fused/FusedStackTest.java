@@ -112,7 +112,24 @@ class FusedStackTest {
                     reference, segment == 0 ? stock : carried, values(twins.fused.getFlattenedGradients()), close, what);
             assertEquals(reference.score(), stack.loss(), 20 * close * reference.score(), what);
             assertStatesClose(twins.stock, twins.fused, close, what);
+            double[] squares = squares(twins.fused);
+            for (int layer = 0; layer < squares.length; layer++) {
+                assertEquals(squares[layer], stack.squares()[layer], 1e-5 * squares[layer], what + ", layer " + layer);
+            }
         }
+    }
+
+    /** Of each layer's gradient, added up in double precision. */
+    private static double[] squares(MultiLayerNetwork net) {
+        float[] gradient = values(net.getFlattenedGradients());
+        double[] squares = new double[net.getnLayers()];
+        int at = 0;
+        for (int layer = 0; layer < squares.length; layer++) {
+            for (int end = at + (int) net.getLayer(layer).numParams(); at < end; at++) {
+                squares[layer] += (double) gradient[at] * gradient[at];
+            }
+        }
+        return squares;
     }
 
     @Test

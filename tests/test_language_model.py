@@ -200,13 +200,11 @@ def test_the_report_plays_what_generate_draws(model, java):
 @pytest.mark.slow
 def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_without_steering(tmp_path):
     """Syllables with pauses: fed with its own samples, the network stays in the loud state or in the silent one."""
-    source, out, seconds = tmp_path / "voice.wav", tmp_path / "run", 20
+    source, seconds = tmp_path / "voice.wav", 20
     audio.write(source, [synthesis.speech_like(60)], RATE, "PCM_16")
-    run_ok("train", "--task", "language-model", "--input", source, "--out", out, "--steps", 400, "--hidden", 64)
-    stored = run_ok("info", out, "--json").json["sampling"]["usual"]
     task = LanguageModelTask.choose(preset("default", False, "language-model").data, False, False)
 
-    def off(*args):
+    def off(out, usual, *args):
         """How far the level of a second is from what is usual in the recording, in dB, at worst over two seeds."""
         worst = 0.0
         for seed in (1, 2):
@@ -215,7 +213,28 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
             classes = task.encode(audio.open_recording(file), RATE)
             for second in range(5, seconds):
                 level = steering._measure(task, classes[second * RATE : (second + 1) * RATE])[0]
-                worst = max(worst, abs(level - stored["level_db"]))
+                worst = max(worst, abs(level - usual["level_db"]))
         return worst
 
-    assert off() < off("--no-steer")
+    steered, left = [], []
+    for seed in (1, 2, 3):  # of one network it is chance how well it draws by itself
+        out = tmp_path / f"run{seed}"
+        run_ok(
+            "train",
+            "--task",
+            "language-model",
+            "--input",
+            source,
+            "--out",
+            out,
+            "--steps",
+            400,
+            "--hidden",
+            64,
+            "--seed",
+            seed,
+        )
+        usual = run_ok("info", out, "--json").json["sampling"]["usual"]
+        steered.append(off(out, usual))
+        left.append(off(out, usual, "--no-steer"))
+    assert np.median(steered) < np.median(left), (steered, left)

@@ -124,10 +124,13 @@ public final class AdamStep {
         return factors;
     }
 
-    /** Of the network's gradient, layer by layer: the sum of its squares. */
+    /** Of the network's gradient, layer by layer: the sum of its squares, 0 where nothing is clipped by it. */
     public double[] squares() {
         double[] squares = new double[layerEnds.length];
         Workers.run(layerEnds.length, layer -> {
+            if (thresholds[layer] == Double.POSITIVE_INFINITY) {
+                return;
+            }
             long from = layer == 0 ? 0 : layerEnds[layer - 1];
             SquareSum sum = new SquareSum(CHUNK);
             float[] values = new float[CHUNK];

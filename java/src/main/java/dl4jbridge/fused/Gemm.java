@@ -76,7 +76,7 @@ final class Gemm {
             return;
         }
         int depth = equalParts(k, DEPTH);
-        int columns = Math.min(n, PANEL);
+        int columns = panel(n);
         int most = (int) (UNPACKED / ((long) columns * depth)) / TILE * TILE;
         int rows = (equalParts(m, most) + TILE - 1) / TILE * TILE;
         inBlocks(false, rows, columns, depth, m, n, k, a, lda, b, ldb, beta, c, ldc);

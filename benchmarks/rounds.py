@@ -47,12 +47,16 @@ class Effort:
         Seconds of each side that do not count: Java compiles.
     limit
         Seconds after which a side that has not answered is stopped.
+    starts
+        Of every side's process, with as many rounds each: a process keeps its speed for as long as it lives, and
+        the next one's differs by up to a fifth.
     """
 
     rounds: int
     seconds: float
     warm_up: float
     limit: float = 60.0
+    starts: int = 1
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,16 @@ def opened(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Iter
             worker.run(effort.warm_up, effort.limit)
             workers[name] = worker
         yield workers
+
+
+def measure(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Rates:
+    """Start the sides and let them take turns, as often as `effort` says; those that are missing are left out."""
+    rates: Rates = {}
+    for _ in range(effort.starts):
+        with opened(wanted, effort, notes) as workers:
+            for name, measured in alternate(workers, effort).items():
+                rates.setdefault(name, []).extend(measured)
+    return rates
 
 
 def alternate(workers: Mapping[str, Worker], effort: Effort) -> Rates:

@@ -38,8 +38,7 @@ def main() -> None:
     rounds.note_a_busy_machine(result.notes)
     used = {name for pair in WANTED.values() for name in pair}
     wanted = {job: Side(job) for job in JOBS if job in used}
-    with rounds.opened(wanted, effort, result.notes) as workers:
-        rates = rounds.alternate(workers, effort)
+    rates = rounds.measure(wanted, effort, result.notes)
     result.ratios = rounds.ratios(rates | {CLOCK: [Rate(REAL_TIME, REAL_TIME)] * effort.rounds}, WANTED)
     for name, measured in rates.items():
         figures = rounds.median(measured)

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import rounds
-from rounds import Effort, Rates, Result, Worker
+from rounds import Effort, Rates, Result
 from sides import Cell, Side
 
 from dl4j_bridge.config import NetworkSettings, TrainSettings
@@ -44,7 +44,7 @@ VECTORS = {
 STOCK, STOCK_1 = f"stock@{CORES}, as it comes", "stock@1"
 # Java has compiled everything that a step needs after five seconds of steps.
 QUICK = Effort(rounds=5, seconds=1.0, warm_up=6.0)
-MAIN_EFFORT = Effort(rounds=7, seconds=2.0, warm_up=8.0)
+MAIN_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=8.0, starts=5)
 TABLE_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=6.0)
 # Steps and runs of the train command.
 COMMAND, QUICK_COMMAND = (1500, 3), (500, 1)
@@ -89,17 +89,16 @@ def measure_main(asked: argparse.Namespace, result: Result) -> None:
     limits = {f"sgemm limit@{n}": Side("sgemm", n) for n in asked.threads}
     stock = {STOCK: Side("stock", CORES), STOCK_1: Side("stock", 1)}
     wanted = _peers(MAIN, asked.threads) | limits | stock
-    with rounds.opened(wanted, effort, result.notes) as workers:
-        rates = rounds.alternate(workers, effort)
-        for name in limits.keys() & rates.keys():
-            rates[name] = [rate * (1 / MAIN.flops_per_sample()) for rate in rates[name]]
-        most = max(asked.threads)
-        pairs = _against_pytorch(asked.threads) | {"fused/stock": (f"fused@{most}", STOCK)}
-        pairs |= {"fused/limit": (f"fused@{most}", f"sgemm limit@{most}")}
-        pairs |= {f"fused/limit@{n}": (f"fused@{n}", f"sgemm limit@{n}") for n in asked.threads if n != most}
-        result.ratios |= rounds.ratios(rates, pairs)
-        result.rows += _rows(MAIN, wanted, rates)
-        _measure_command(workers, effort, QUICK_COMMAND if asked.quick else COMMAND, result)
+    rates = rounds.measure(wanted, effort, result.notes)
+    for name in limits.keys() & rates.keys():
+        rates[name] = [rate * (1 / MAIN.flops_per_sample()) for rate in rates[name]]
+    most = max(asked.threads)
+    pairs = _against_pytorch(asked.threads) | {"fused/stock": (f"fused@{most}", STOCK)}
+    pairs |= {"fused/limit": (f"fused@{most}", f"sgemm limit@{most}")}
+    pairs |= {f"fused/limit@{n}": (f"fused@{n}", f"sgemm limit@{n}") for n in asked.threads if n != most}
+    result.ratios |= rounds.ratios(rates, pairs)
+    result.rows += _rows(MAIN, wanted, rates)
+    _measure_command(asked.threads, effort, QUICK_COMMAND if asked.quick else COMMAND, result)
 
 
 def measure_cell(cell: Cell, asked: argparse.Namespace, result: Result) -> dict[str, float]:
@@ -110,8 +109,7 @@ def measure_cell(cell: Cell, asked: argparse.Namespace, result: Result) -> dict[
     for threads in asked.threads:
         rounds.stderr.print(str(cell))
         wanted = _peers(cell, [threads])
-        with rounds.opened(wanted, effort, result.notes) as workers:
-            rates = rounds.alternate(workers, effort)
+        rates = rounds.measure(wanted, effort, result.notes)
         ratios |= rounds.ratios(rates, _against_pytorch([threads]))
         result.rows += _rows(cell, wanted, rates)
     return ratios
@@ -139,25 +137,25 @@ def _row(cell: Cell, name: str, threads: int) -> dict[str, Any]:
     return asdict(cell) | {"side": name, "threads": threads}
 
 
-def _measure_command(workers: dict[str, Worker], effort: Effort, command: tuple[int, int], result: Result) -> None:
+def _measure_command(measured: list[int], effort: Effort, command: tuple[int, int], result: Result) -> None:
     """The train command between two measurements of the bare training step, as often as `command` says."""
     threads = TrainSettings().threads
-    name = f"fused@{threads}"
-    if name not in workers or NetworkSettings.layer != "fused":
-        reason = f"the command's default is {NetworkSettings.layer}@{threads}, measured were {', '.join(workers)}"
+    if threads not in measured or NetworkSettings.layer != "fused":
+        reason = f"the command's default is {NetworkSettings.layer}@{threads}, asked for were threads {measured}"
         result.notes.append(f"train-command/fused is left out: {reason}")
         return
-    worker = workers[name]
     steps, runs = command
     shares, during, whole = [], [], []
-    for number in range(runs):
-        before = worker.run(effort.seconds, effort.limit)
-        rounds.stderr.print(f"train command, {steps} steps: run {number + 1} of {runs}")
-        rate, whole_rate = train_command(steps)
-        after = worker.run(effort.seconds, effort.limit)
-        shares.append(rate / statistics.mean((before.high, after.high)))
-        during.append(rate)
-        whole.append(whole_rate)
+    with rounds.opened({"fused": Side("fused", threads)}, effort, result.notes) as workers:
+        step = workers["fused"]
+        for number in range(runs):
+            before = step.run(effort.seconds, effort.limit)
+            rounds.stderr.print(f"train command, {steps} steps: run {number + 1} of {runs}")
+            rate, whole_rate = train_command(steps)
+            after = step.run(effort.seconds, effort.limit)
+            shares.append(rate / statistics.mean((before.high, after.high)))
+            during.append(rate)
+            whole.append(whole_rate)
     result.ratios["train-command/fused"] = statistics.median(shares)
     for name, values in ((f"train command@{threads}", during), (f"train command@{threads}, start to end", whole)):
         figures = {"samples_per_second": statistics.median(values), "stopped": False, "fused_ratio": None}

@@ -24,6 +24,9 @@ final class Gemm {
     private static final int PANEL = 320;
     private static final int VECTORS = 64;
     private static final int VECTOR = 16;
+    /** Likewise with B transposed, for a C of up to so many numbers and rows that are not shorter than so many. */
+    private static final int DOTS = 1200;
+    private static final int SHORTEST_DOT = 32;
     /** Rows of C that the kernels take at a time, and those for a transposed A. */
     private static final int TILE = 4;
     private static final int TRANSPOSED_TILE = 6;
@@ -53,6 +56,15 @@ final class Gemm {
      */
     static int columns(int n) {
         return multipliesUnpacked ? (n + VECTOR - 1) / VECTOR * VECTOR : n;
+    }
+
+    /**
+     * How many columns of B, the last ones, are better multiplied as rows, by {@link #dots}. With less than a vector
+     * left over, OpenBLAS has so few sums under way at a time that eight columns take as long as 32.
+     */
+    static int tail(int inputs, int columns) {
+        int left = columns % VECTOR;
+        return multipliesUnpacked && inputs >= SHORTEST_DOT && left <= VECTOR / 2 ? left : 0;
     }
 
     /** Into panels of how many columns to cut a B of so many. */
@@ -95,6 +107,16 @@ final class Gemm {
         int columns = Math.min(n, 4 * VECTORS);
         int rows = (int) (UNPACKED / ((long) columns * depth)) / TRANSPOSED_TILE * TRANSPOSED_TILE;
         inBlocks(true, rows, columns, depth, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    }
+
+    /** C[m, n] = beta C + A[m, k] times transposed B[n, k], row-major with leading dimensions; for a small n. */
+    static void dots(int m, int n, int k, long a, int lda, long b, int ldb, float beta, long c, int ldc) {
+        long most = Math.max(1, Math.min(DOTS / n, UNPACKED / ((long) n * k)));
+        int rows = equalParts(m, (int) most);
+        for (int i = 0; i < m; i += rows) {
+            product(false, true, Math.min(rows, m - i), n, k,
+                    a + 4L * i * lda, lda, b, ldb, beta, c + 4L * i * ldc, ldc);
+        }
     }
 
     /** A product as many of at most [rows, depth] by [depth, columns]. */

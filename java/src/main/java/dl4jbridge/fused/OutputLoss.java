@@ -98,8 +98,8 @@ abstract class OutputLoss {
             for (int p = 0; p < threads; p++) {
                 parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
             }
-            forth.hold(size, outputPitch);
-            back.hold(outputs, inputPitch);
+            forth.hold(size, outputs);
+            back.hold(outputs, size);
         }
         bias = new float[outputs];
         Memory.get(weights.bias.view(), 0, bias, outputs);

@@ -5,24 +5,30 @@ import java.nio.FloatBuffer;
 /**
  * Weights laid out as the second factor of many products with few rows: [inputs, outputs], the outputs in panels that
  * are one stretch of memory each. Read from beyond the second-level cache, or from many pages of memory at a time,
- * the rows of a large matrix take longer than the arithmetic.
+ * the rows of a large matrix take longer than the arithmetic. A few outputs left over lie input after input; see
+ * {@link Gemm#tail}.
  */
 final class Panels {
     private int inputs;
-    private int outputs;
+    private int outputs; // in panels, with those that only fill the last vector; see {@link Gemm#columns}
     private int width; // of a panel; the last one may be narrower
     private Memory memory;
+    private int tail; // outputs that are left over
+    private int tailPitch;
+    private Memory tailMemory; // [output, input]
 
-    /** @param outputs  with those that only fill the last vector; see {@link Gemm#columns} */
     void hold(int inputs, int outputs) {
         this.inputs = inputs;
-        this.outputs = outputs;
-        width = Gemm.panel(outputs);
+        tail = Gemm.tail(inputs, outputs);
+        this.outputs = Gemm.columns(outputs - tail);
+        width = Math.max(1, Gemm.panel(this.outputs)); // all outputs can be left over
         long all = 0;
-        for (int first = 0; first < outputs; first += width) {
+        for (int first = 0; first < this.outputs; first += width) {
             all += length(first);
         }
         memory = Memory.atLeast(memory, all);
+        tailPitch = Gemm.pitch(Gemm.columns(inputs));
+        tailMemory = Memory.atLeast(tailMemory, (long) tail * tailPitch);
     }
 
     private int widthAt(int first) {
@@ -48,6 +54,18 @@ final class Panels {
             }
             start += length(first);
         }
+        putTail(values, from, count);
+    }
+
+    private void putTail(float[] values, int from, int count) {
+        FloatBuffer view = tailMemory.view();
+        float[] row = new float[inputs];
+        for (int output = Math.max(from, outputs); output < Math.min(from + count, outputs + tail); output++) {
+            for (int i = 0; i < inputs; i++) {
+                row[i] = values[i * count + output - from];
+            }
+            Memory.put(view, (long) (output - outputs) * tailPitch, row, inputs);
+        }
     }
 
     /**
@@ -63,6 +81,10 @@ final class Panels {
             int n = widthAt(first);
             Gemm.fewRows(rows, n, inputs, a, lda, memory.at(panel * length(0), length(first)), Gemm.pitch(n), beta,
                     c + (long) first * Float.BYTES, ldc);
+        }
+        if (tail > 0) {
+            Gemm.dots(rows, tail, inputs, a, lda, tailMemory.at(0, tailMemory.length()), tailPitch, beta,
+                    c + (long) outputs * Float.BYTES, ldc);
         }
     }
 }

@@ -196,10 +196,10 @@ final class Recurrence {
     private void begin(INDArray h0, INDArray c0) {
         mask = null;
         if (manyRows) {
-            recurrentLayout.hold(size, unitPitch);
+            recurrentLayout.hold(size);
         }
         if (manyRows && classes == null) {
-            inputLayout.hold(inputs, inputPitch);
+            inputLayout.hold(inputs);
         } else if (classes != null && inputRows.length < inputs * gatePitch) {
             inputRows = new float[inputs * gatePitch];
         }
@@ -242,7 +242,7 @@ final class Recurrence {
         }
     }
 
-    /** The weights of one kind as the products read them, with columns that fill vectors. */
+    /** The weights of one kind as the products read them. */
     private final class Layout {
         private int inputs;
         private final Panels forth = new Panels(); // [input, gate and unit]
@@ -252,11 +252,11 @@ final class Recurrence {
             Arrays.setAll(back, g -> new Panels());
         }
 
-        void hold(int inputs, int inputPitch) {
+        void hold(int inputs) {
             this.inputs = inputs;
-            forth.hold(inputs, gatePitch);
+            forth.hold(inputs, GATES * size);
             for (Panels gate : back) {
-                gate.hold(size, inputPitch);
+                gate.hold(size, inputs);
             }
         }
 
@@ -338,7 +338,7 @@ final class Recurrence {
         Memory errors = Sequence.rows(epsilon, epsilonScratch);
         Memory inputErrors = inputGradient == null ? null : Memory.of(inputGradient);
         if (classes != null && inputGradient != null) {
-            inputLayout.hold(inputs, inputPitch);
+            inputLayout.hold(inputs);
             Workers.run(GATES, g -> inputLayout.put(weights.input, g));
         }
         Scratch[] scratch = scratch(parts.length);

@@ -174,6 +174,26 @@ class GemmTest {
     }
 
     @ParameterizedTest
+    @ValueSource(ints = {0, 3})
+    void dotsAreTheProductWithTheSecondTransposed(int gap) {
+        Random random = new Random(6);
+        forEachShape((m, k, n) -> {
+            int few = 1 + n % 8;
+            String what = m + " x " + few + " x " + k;
+            Matrix a = new Matrix(m, k, gap).fill(random);
+            Matrix b = new Matrix(k, few, 0).fill(random);
+            Matrix c = new Matrix(m, few, gap).fill(() -> Float.NaN);
+            double[][] expected = product(a.values(), b.values());
+            Matrix turned = b.transposed(gap);
+            Gemm.dots(m, few, k, a.address(), a.stride, turned.address(), turned.stride, 0f, c.address(), c.stride);
+            assertProduct(expected, 0, c, what + " over NaN");
+            c.fill(() -> 3f);
+            Gemm.dots(m, few, k, a.address(), a.stride, turned.address(), turned.stride, 1f, c.address(), c.stride);
+            assertProduct(expected, 3, c, what + " added");
+        });
+    }
+
+    @ParameterizedTest
     @CsvSource({"0, true", "3, true", "3, false"})
     void overRowsIsTheProductWithTheFirstTransposed(int gap, boolean unpacked) {
         Gemm.multipliesUnpacked = unpacked;

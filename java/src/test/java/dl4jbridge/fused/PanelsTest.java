@@ -16,10 +16,15 @@ class PanelsTest {
         Gemm.multipliesUnpacked = MULTIPLIES_UNPACKED;
     }
 
-    /** Outputs come in four stretches, as gates do; 320 outputs fill a panel, 640 two, and what is left over a third. */
+    /**
+     * Outputs come in four stretches, as gates do; 320 outputs fill a panel, 640 two, and what is left
+     * over a third. The last 8 of 200 outputs and the last 4 of 324 are not in a panel, those of 60 and 36 are.
+     */
     @ParameterizedTest
     @CsvSource({"1, 1, 1, true", "3, 5, 7, true", "16, 200, 200, true", "33, 40, 128, true", "4, 130, 80, true",
-            "4, 130, 81, true", "100, 513, 160, true", "7, 112, 300, true", "16, 200, 200, false", "3, 5, 130, false"})
+            "4, 130, 81, true", "100, 513, 160, true", "7, 112, 300, true", "16, 200, 200, false", "3, 5, 130, false",
+            "16, 800, 50, true", "170, 200, 50, true", "301, 512, 81, true", "9, 32, 15, true", "9, 28, 50, true",
+            "16, 32, 9, true", "16, 200, 1, true", "16, 800, 50, false"})
     void multiplyIsTheProduct(int rows, int inputs, int stretch, boolean unpacked) {
         Gemm.multipliesUnpacked = unpacked;
         Random random = new Random(5);
@@ -27,7 +32,7 @@ class PanelsTest {
         float[][] weights = new float[inputs][outputs];
         Panels panels = new Panels();
         int columns = Gemm.columns(outputs);
-        panels.hold(inputs, columns);
+        panels.hold(inputs, outputs);
         for (int g = 0; g < 4; g++) {
             float[] part = new float[inputs * stretch];
             for (int i = 0; i < part.length; i++) {

@@ -49,7 +49,7 @@ class Effort:
         Seconds after which a side that has not answered is stopped.
     starts
         Of every side's process, with as many rounds each: a process keeps its speed for as long as it lives, and
-        the next one's differs by up to a fifth.
+        the next one's differs by up to a quarter.
     """
 
     rounds: int

@@ -39,7 +39,9 @@ def main() -> None:
     used = {name for pair in WANTED.values() for name in pair}
     wanted = {job: Side(job) for job in JOBS if job in used}
     rates = rounds.measure(wanted, effort, result.notes)
-    result.ratios = rounds.ratios(rates | {CLOCK: [Rate(REAL_TIME, REAL_TIME)] * effort.rounds}, WANTED)
+    result.ratios = rounds.ratios(
+        rates | {CLOCK: [Rate(REAL_TIME, REAL_TIME)] * (effort.rounds * effort.starts)}, WANTED
+    )
     for name, measured in rates.items():
         figures = rounds.median(measured)
         factor = figures["samples_per_second"] / REAL_TIME

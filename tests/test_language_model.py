@@ -219,21 +219,8 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
     steered, left = [], []
     for seed in (1, 2, 3):  # of one network it is chance how well it draws by itself
         out = tmp_path / f"run{seed}"
-        run_ok(
-            "train",
-            "--task",
-            "language-model",
-            "--input",
-            source,
-            "--out",
-            out,
-            "--steps",
-            400,
-            "--hidden",
-            64,
-            "--seed",
-            seed,
-        )
+        size = ["--steps", 400, "--hidden", 64]
+        run_ok("train", "--task", "language-model", "--input", source, "--out", out, *size, "--seed", seed)
         usual = run_ok("info", out, "--json").json["sampling"]["usual"]
         steered.append(off(out, usual))
         left.append(off(out, usual, "--no-steer"))

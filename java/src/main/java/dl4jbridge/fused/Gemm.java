@@ -24,7 +24,7 @@ final class Gemm {
     private static final int PANEL = 320;
     private static final int VECTORS = 64;
     private static final int VECTOR = 16;
-    /** Likewise with B transposed, for a C of up to so many numbers and rows that are not shorter than so many. */
+    /** A transposed B it multiplies as it lies if C has up to so many numbers, and the rows of A and B at least so many. */
     private static final int DOTS = 1200;
     private static final int SHORTEST_DOT = 32;
     /** Rows of C that the kernels take at a time, and those for a transposed A. */

@@ -59,12 +59,10 @@ final class Panels {
 
     private void putTail(float[] values, int from, int count) {
         FloatBuffer view = tailMemory.view();
-        float[] row = new float[inputs];
         for (int output = Math.max(from, outputs); output < Math.min(from + count, outputs + tail); output++) {
             for (int i = 0; i < inputs; i++) {
-                row[i] = values[i * count + output - from];
+                view.put((output - outputs) * tailPitch + i, values[i * count + output - from]);
             }
-            Memory.put(view, (long) (output - outputs) * tailPitch, row, inputs);
         }
     }
 

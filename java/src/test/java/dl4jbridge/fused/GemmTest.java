@@ -117,6 +117,20 @@ class GemmTest {
         c.assertMarks(what);
     }
 
+    private interface IntoC {
+        void multiply(float beta);
+    }
+
+    /** Nothing of C counts under a beta of 0, not even what is no number; under 1 it is added to. */
+    private static void assertOverwritesAndAdds(double[][] expected, Matrix c, String what, IntoC product) {
+        c.fill(() -> Float.NaN);
+        product.multiply(0f);
+        assertProduct(expected, 0, c, what + " over NaN");
+        c.fill(() -> 3f);
+        product.multiply(1f);
+        assertProduct(expected, 3, c, what + " added");
+    }
+
     private interface Shape {
         void test(int m, int n, int k);
     }
@@ -163,13 +177,8 @@ class GemmTest {
             String what = m + " x " + n + " x " + k;
             Matrix a = new Matrix(m, k, gap).fill(random);
             Matrix b = new Matrix(k, n, gap).fill(random);
-            Matrix c = new Matrix(m, n, gap).fill(() -> Float.NaN);
-            double[][] expected = product(a.values(), b.values());
-            fewRows(a, b, 0f, c);
-            assertProduct(expected, 0, c, what + " over NaN");
-            c.fill(() -> 3f);
-            fewRows(a, b, 1f, c);
-            assertProduct(expected, 3, c, what + " added");
+            Matrix c = new Matrix(m, n, gap);
+            assertOverwritesAndAdds(product(a.values(), b.values()), c, what, beta -> fewRows(a, b, beta, c));
         });
     }
 
@@ -182,14 +191,10 @@ class GemmTest {
             String what = m + " x " + few + " x " + k;
             Matrix a = new Matrix(m, k, gap).fill(random);
             Matrix b = new Matrix(k, few, 0).fill(random);
-            Matrix c = new Matrix(m, few, gap).fill(() -> Float.NaN);
-            double[][] expected = product(a.values(), b.values());
+            Matrix c = new Matrix(m, few, gap);
             Matrix turned = b.transposed(gap);
-            Gemm.dots(m, few, k, a.address(), a.stride, turned.address(), turned.stride, 0f, c.address(), c.stride);
-            assertProduct(expected, 0, c, what + " over NaN");
-            c.fill(() -> 3f);
-            Gemm.dots(m, few, k, a.address(), a.stride, turned.address(), turned.stride, 1f, c.address(), c.stride);
-            assertProduct(expected, 3, c, what + " added");
+            assertOverwritesAndAdds(product(a.values(), b.values()), c, what, beta -> Gemm.dots(m, few, k,
+                    a.address(), a.stride, turned.address(), turned.stride, beta, c.address(), c.stride));
         });
     }
 
@@ -202,14 +207,10 @@ class GemmTest {
             String what = m + " x " + n + " x " + k;
             Matrix a = new Matrix(m, k, 0).fill(random);
             Matrix b = new Matrix(k, n, gap).fill(random);
-            Matrix c = new Matrix(m, n, gap).fill(() -> Float.NaN);
-            double[][] expected = product(a.values(), b.values());
+            Matrix c = new Matrix(m, n, gap);
             Matrix turned = a.transposed(gap);
-            Gemm.overRows(m, n, k, turned.address(), turned.stride, b.address(), b.stride, 0f, c.address(), c.stride);
-            assertProduct(expected, 0, c, what + " over NaN");
-            c.fill(() -> 3f);
-            Gemm.overRows(m, n, k, turned.address(), turned.stride, b.address(), b.stride, 1f, c.address(), c.stride);
-            assertProduct(expected, 3, c, what + " added");
+            assertOverwritesAndAdds(product(a.values(), b.values()), c, what, beta -> Gemm.overRows(m, n, k,
+                    turned.address(), turned.stride, b.address(), b.stride, beta, c.address(), c.stride));
             turned.assertMarks(what);
         });
     }

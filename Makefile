@@ -47,7 +47,7 @@ lock: setup
 	  ./mvnw -q -B dependency:copy-dependencies -DincludeScope=runtime -Djavacpp.platform=$$p \
 	    -Dmdep.useRepositoryLayout=true -DoutputDirectory=target/lock/$$p || exit 1; done
 	$(BIN)/python java/lock.py target/lock > target/jars.lock.json
-	mv target/jars.lock.json dl4j_bridge/jars.lock.json
+	mv target/jars.lock.json dl4j_bridge/java/jars.lock.json
 
 # For --backend cuda, on Linux or Windows with an NVIDIA card: about 1 GB of jars.
 cuda: setup

@@ -21,15 +21,17 @@ import numpy as np
 import numpy.typing as npt
 from sides import Missing, pytorch
 
-from dl4j_bridge import config, jvm, metrics
-from dl4j_bridge.audio import open_recording
-from dl4j_bridge.codec import CLASSES, LINEAR, SILENCE
-from dl4j_bridge.config import TrainSettings
-from dl4j_bridge.network import Network
-from dl4j_bridge.pairs import Windows
-from dl4j_bridge.tasks.interface import Interface
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.tensors import NativeArray
+from dl4j_bridge.settings import config
+from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.audio import open_recording
+from dl4j_bridge.signal.codec import CLASSES, LINEAR, SILENCE
+from dl4j_bridge.signal.pairs import Windows
 from dl4j_bridge.tasks.samples import SamplesTask
-from dl4j_bridge.tensors import NativeArray
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]

@@ -15,7 +15,7 @@ from identity_plan import COPIES, MENDED_LIMIT, RECORDINGS, SETUPS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dl4j_bridge.files import write_bytes
+from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.report.canvas import BLUE, GREEN, GREY, ORANGE
 
 Row = dict[str, Any]

@@ -29,10 +29,15 @@ import numpy.typing as npt
 import rounds
 from rounds import Result
 
-from dl4j_bridge import audio, drift, generation, jvm, metrics, modelfile, pairs, synthesis, training
-from dl4j_bridge.config import GenerateSettings, TrainSettings, preset
-from dl4j_bridge.network import Network
-from dl4j_bridge.pairs import Windows
+from dl4j_bridge.demos import synthesis
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import generation, training
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.settings.config import GenerateSettings, TrainSettings, preset
+from dl4j_bridge.signal import audio, metrics, pairs
+from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.language_model import LanguageModelTask
 from dl4j_bridge.tasks.samples import SamplesTask
 
@@ -109,7 +114,7 @@ def draw(asked: argparse.Namespace, steps: int) -> None:
             audio.write(path, [sound], RATE, "PCM_16")
             settings = preset("default", has_target=False, task="language-model").with_options({"steps": steps})
             training.train(training.new_run([path], [], out, settings))
-            model = modelfile.load(modelfile.resolve(out))
+            model = model_zip.load(model_zip.resolve(out))
             task = LanguageModelTask.from_dict(model.about)
             recording = task.encode(audio.open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
             rows: list[dict[str, Any]] = [
@@ -125,7 +130,7 @@ def draw(asked: argparse.Namespace, steps: int) -> None:
 
 
 def _drawn(
-    model: modelfile.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
+    model: model_zip.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
 ) -> dict[str, Any]:
     settings = GenerateSettings(seed=seed, steer=steered)
     own = generation.from_silence(model.network.stream(), model.about, seconds * RATE, settings)

@@ -27,10 +27,13 @@ from activations import Cell, Update
 from rounds import Result
 from sides import Missing
 
-from dl4j_bridge import audio, comparing, jvm, synthesis, training
-from dl4j_bridge.config import CompareSettings, preset
+from dl4j_bridge.demos import synthesis
+from dl4j_bridge.java import jvm
+from dl4j_bridge.jobs import comparing, training
+from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.report import canvas
-from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.settings.config import CompareSettings, preset
+from dl4j_bridge.signal import audio
 
 Row = dict[str, Any]
 Vectors = npt.NDArray[np.float32]

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import jvm
-from dl4j_bridge.pairs import Windows
-from dl4j_bridge.tensors import NativeArray, OneHot
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.tensors import NativeArray, OneHot
+from dl4j_bridge.signal.pairs import Windows
 
 BATCH, LENGTH, SEGMENT, CLASSES = 32, 1000, 50, 256
 WARM_UP = 5

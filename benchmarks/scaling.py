@@ -20,7 +20,7 @@ import rounds
 from rounds import Effort, Result, Worker
 from sides import Cell, Side
 
-from dl4j_bridge.files import write_bytes
+from dl4j_bridge.atomic_files import write_bytes
 
 MAIN = Cell()
 CORES = os.cpu_count() or 1

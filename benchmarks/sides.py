@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import config, jvm
-from dl4j_bridge.codec import CLASSES, SILENCE, get_codec
-from dl4j_bridge.config import GenerateSettings, NetworkSettings
-from dl4j_bridge.network import Network
-from dl4j_bridge.tasks.interface import Interface
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.tensors import OneHot
+from dl4j_bridge.settings import config
+from dl4j_bridge.settings.config import GenerateSettings, NetworkSettings
+from dl4j_bridge.signal.codec import CLASSES, SILENCE, get_codec
 from dl4j_bridge.tasks.samples import SamplesTask
-from dl4j_bridge.tensors import OneHot
 
 # As `train` does by default: 20 segments of 50 make a window of 1000, then the state begins anew.
 SEGMENTS = 20

@@ -31,9 +31,12 @@ from rounds import Result
 from scipy.signal import butter, lfilter
 from sides import Missing
 
-from dl4j_bridge import audio, config, pairs, synthesis, training
-from dl4j_bridge.files import write_bytes
-from dl4j_bridge.pairs import Windows
+from dl4j_bridge.atomic_files import write_bytes
+from dl4j_bridge.demos import synthesis
+from dl4j_bridge.jobs import training
+from dl4j_bridge.settings import config
+from dl4j_bridge.signal import audio, pairs
+from dl4j_bridge.signal.pairs import Windows
 from dl4j_bridge.tasks.interface import Stretch
 
 Floats = npt.NDArray[np.floating]

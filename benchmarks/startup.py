@@ -22,10 +22,10 @@ ROUNDS, QUICK_ROUNDS = 15, 7
 PLAIN, OURS, NO_ARCHIVE = "plain", "ours", "ours, no archive"
 
 OUR_WAY = """
-from dl4j_bridge import jvm
-from dl4j_bridge.config import TrainSettings
-from dl4j_bridge.network import Network
-from dl4j_bridge.tasks.interface import Interface
+from dl4j_bridge.java import jvm
+from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.interface import Interface
 jvm.start(2, "cpu")
 Network.create(TrainSettings().network, Interface.of_classes(256))
 """
@@ -86,7 +86,7 @@ def start(code: str, environment: dict[str, str]) -> float:
 
 
 def _sides() -> dict[str, tuple[str, dict[str, str]]]:
-    from dl4j_bridge import jars, jvm
+    from dl4j_bridge.java import jars, jvm
 
     jvm.prepare()
     # Without our jar: who goes the plain way does not have it.

@@ -22,30 +22,22 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, Unpack, get_args, g
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import (
-    audio,
-    board,
-    comparing,
-    config,
-    configfile,
-    diagnosing,
-    generation,
-    jvm,
-    modelfile,
-    processing,
-    training,
-)
-from dl4j_bridge.config import (
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
+from dl4j_bridge.jobs import comparing, diagnosing, generation, processing, tensorboard_log, training
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.settings import config, toml_file
+from dl4j_bridge.settings.config import (
     CompareSettings,
     GenerateSettings,
     ProcessSettings,
     TrainSettings,
     validate_generate,
 )
-from dl4j_bridge.console import stderr
-from dl4j_bridge.errors import InputError
-from dl4j_bridge.progress import announce, checks_progress, samples_progress, training_progress
-from dl4j_bridge.runfolder import RunFolder
+from dl4j_bridge.signal import audio
+from dl4j_bridge.terminal.console import stderr
+from dl4j_bridge.terminal.progress import announce, checks_progress, samples_progress, training_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -176,7 +168,7 @@ def train(
     given = _checked("train", {"rate": rate, **options})
     settings = config.preset(preset, target is not None, options.get("task", "samples")).with_options(given)
     if tensorboard is not None:
-        board.check(Path(tensorboard))
+        tensorboard_log.check(Path(tensorboard))
     inputs, targets = _several("input", input), _several("target", target)
     job = _new_run(inputs, targets, None if out is None else Path(out), settings)
     return _trained(job, progress, tensorboard)
@@ -262,8 +254,8 @@ class Run:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
-        self._zip = modelfile.resolve(self.path)
-        self.about = modelfile.read_about(self._zip)
+        self._zip = model_zip.resolve(self.path)
+        self.about = model_zip.read_about(self._zip)
 
     def __repr__(self) -> str:
         kind = "input to target" if self.about["predicts"] == "target" else "next sample"
@@ -481,7 +473,7 @@ class Run:
             A recording of the run is gone or is another one now.
         """
         if tensorboard is not None:
-            board.check(Path(tensorboard))
+            tensorboard_log.check(Path(tensorboard))
         job = training.resumed_run(self.path, _checked("resume", dict(limits)), [], [])
         return _trained(job, progress, tensorboard)
 
@@ -516,7 +508,7 @@ class Run:
         >>> import dl4j_bridge
         >>> dl4j_bridge.load("amp").plot().savefig("loss.png")
         """
-        from dl4j_bridge import figures
+        from dl4j_bridge.report import figures
 
         return figures.learning(self.curves())
 
@@ -525,9 +517,9 @@ class Run:
         return int(self.about.get("training", self.about.get("run_state", {}))["step"])
 
     @cached_property
-    def _model(self) -> modelfile.Model:
+    def _model(self) -> model_zip.Model:
         jvm.start()
-        return modelfile.load(self._zip)
+        return model_zip.load(self._zip)
 
     def _heard(self, name: str, x: Recording, rate: int | None) -> tuple[Sound, int]:
         """Samples and their rate."""
@@ -572,7 +564,7 @@ class Comparison(list[dict[str, Any]]):
     def __repr__(self) -> str:
         from rich.console import Console
 
-        from dl4j_bridge import tables
+        from dl4j_bridge.terminal import tables
 
         console = Console(width=80, color_system=None, force_jupyter=False)
         with console.capture() as text:
@@ -586,7 +578,7 @@ class Comparison(list[dict[str, Any]]):
 
     @property
     def _title(self) -> str:
-        from dl4j_bridge import tables
+        from dl4j_bridge.terminal import tables
 
         return tables.judged(self.samples, self.part)
 
@@ -620,7 +612,7 @@ def _trained(job: training.Run, progress: bool | None, tensorboard: str | PathLi
     if shown:
         announce(job)
     folder = None if tensorboard is None else Path(tensorboard)
-    with _if_wanted(shown, training_progress) as show, board.scalars(job, folder, show) as report:
+    with _if_wanted(shown, training_progress) as show, tensorboard_log.scalars(job, folder, show) as report:
         training.train(job, report)
     run_report.write(job)
     return Run(job.folder.path)
@@ -708,9 +700,9 @@ def _checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
     for group in get_type_hints(TrainSettings).values():
         for name, hint in get_type_hints(group).items():
             kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
-            known[name.replace("_", "-")] = configfile.Option(name, kind)
+            known[name.replace("_", "-")] = toml_file.Option(name, kind)
     plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
-    return configfile.checked(f"{function}()", {k: v for k, v in plain.items() if v is not None}, known)
+    return toml_file.checked(f"{function}()", {k: v for k, v in plain.items() if v is not None}, known)
 
 
 def _is_shown(progress: bool | None) -> bool:

@@ -14,8 +14,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
-from dl4j_bridge import __version__, config
+from dl4j_bridge import __version__
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.settings import config
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -87,12 +88,12 @@ def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
 
     def read(context: typer.Context, path: Path | None) -> Path | None:
         if path and not context.resilient_parsing:
-            from dl4j_bridge import configfile
+            from dl4j_bridge.settings import toml_file
 
             spelt = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
             hints = {spelt[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
-            keys = {key: configfile.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
-            context.default_map = configfile.read(path, keys)
+            keys = {key: toml_file.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
+            context.default_map = toml_file.read(path, keys)
         return path
 
     text = "TOML file with any of these options (hidden = 200); the command line wins."
@@ -191,26 +192,26 @@ def train(
 ) -> None:
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
-    from dl4j_bridge import board
+    from dl4j_bridge.jobs import tensorboard_log
 
     if tensorboard:
-        board.check(tensorboard)
+        tensorboard_log.check(tensorboard)
     out = out or run_folder
     if resume:
         run = _resumed(inputs, targets, out, preset, options)
     elif inputs:
         settings = config.preset(preset, bool(targets), options.get("task", "samples")).with_options(options)
-        from dl4j_bridge import training
+        from dl4j_bridge.jobs import training
 
         run = training.new_run(inputs, targets or [], out, settings)
     else:
         raise InputError("--input", "not given", "wanted a recording")
-    from dl4j_bridge import training
-    from dl4j_bridge.progress import announce, training_progress
+    from dl4j_bridge.jobs import training
     from dl4j_bridge.report import run as run_report
+    from dl4j_bridge.terminal.progress import announce, training_progress
 
     announce(run)
-    with training_progress() as show, board.scalars(run, tensorboard, show) as report:
+    with training_progress() as show, tensorboard_log.scalars(run, tensorboard, show) as report:
         result = training.train(run, report)
     run_report.write(run)
     interrupted = result["stopped_because"] == "interrupted"
@@ -223,7 +224,7 @@ def train(
 def _resumed(
     inputs: list[Path] | None, targets: list[Path] | None, out: Path | None, preset: str, options: dict[str, Any]
 ) -> Any:
-    from dl4j_bridge import training
+    from dl4j_bridge.jobs import training
 
     if out is None:
         raise InputError("--resume", "without --out", "wanted the run folder: train RUN --resume")
@@ -236,8 +237,8 @@ def _print_trained(result: dict[str, Any], has_target: bool) -> None:
 
     from rich.markup import escape
 
-    from dl4j_bridge import tables
-    from dl4j_bridge.console import stderr
+    from dl4j_bridge.terminal import tables
+    from dl4j_bridge.terminal.console import stderr
 
     folder = shlex.quote(result["run"])
     if result["stopped_because"] == "interrupted":
@@ -271,8 +272,8 @@ def process(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import processing
-    from dl4j_bridge.progress import samples_progress
+    from dl4j_bridge.jobs import processing
+    from dl4j_bridge.terminal.progress import samples_progress
 
     settings = _given(config.ProcessSettings, decode=decode, seed=seed, chunk=chunk)
     with samples_progress("process") as report:
@@ -299,8 +300,8 @@ def generate(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import generation
-    from dl4j_bridge.progress import samples_progress
+    from dl4j_bridge.jobs import generation
+    from dl4j_bridge.terminal.progress import samples_progress
 
     settings = _given(config.GenerateSettings, temperature=temperature, top_p=top_p, seed=seed, steer=steer)
     with samples_progress("generate") as report:
@@ -331,8 +332,9 @@ def compare(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import comparing, tables
-    from dl4j_bridge.progress import samples_progress
+    from dl4j_bridge.jobs import comparing
+    from dl4j_bridge.terminal import tables
+    from dl4j_bridge.terminal.progress import samples_progress
 
     options = {"wavs": wavs, "plot": plot, "pytorch_steps": pytorch_steps, "drift_seconds": drift_seconds}
     settings = _given(config.CompareSettings, pytorch=pytorch, **options)
@@ -383,8 +385,8 @@ def diagnose(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import diagnosing
-    from dl4j_bridge.progress import checks_progress
+    from dl4j_bridge.jobs import diagnosing
+    from dl4j_bridge.terminal.progress import checks_progress
 
     settings = config.preset(preset, target is not None, options.get("task", "samples")).with_options(options)
     request = diagnosing.Request(
@@ -409,7 +411,7 @@ def doctor(
     verbose: Verbose = None,
     debug: Debug = False,
 ) -> None:
-    from dl4j_bridge import doctor as examiner
+    from dl4j_bridge.jobs import doctor as examiner
 
     given = {name: value for name, value in (("threads", threads), ("backend", backend)) if value is not None}
     wanted = config.TrainSettings().with_options(given)
@@ -427,7 +429,7 @@ def doctor(
 def fetch(as_json: Json = False, debug: Debug = False, verbose: Verbose = None) -> None:
     from rich.console import Console
 
-    from dl4j_bridge import fetching, jvm
+    from dl4j_bridge.java import fetching, jvm
 
     fetched = fetching.bring_missing()
     found = {"fetched": [jar.coordinates for jar in fetched], **jvm.prepare()}
@@ -446,9 +448,9 @@ def info(
 ) -> None:
     from rich import print_json
 
-    from dl4j_bridge import modelfile
+    from dl4j_bridge.model import model_zip
 
-    about = modelfile.read_about(modelfile.resolve(model))
+    about = model_zip.read_about(model_zip.resolve(model))
     if as_json:
         _print_json(True, about)
     else:
@@ -474,9 +476,9 @@ def demo(
     debug: Debug = False,
 ) -> None:
     from dl4j_bridge import demos
-    from dl4j_bridge.console import stderr
-    from dl4j_bridge.progress import training_progress
-    from dl4j_bridge.runfolder import RunFolder
+    from dl4j_bridge.model.run_folder import RunFolder
+    from dl4j_bridge.terminal.console import stderr
+    from dl4j_bridge.terminal.progress import training_progress
 
     config.check_task(task, demos.NAMES)
     if minutes is None and steps is None:
@@ -553,7 +555,7 @@ def _given(kind: Any, **options: Any) -> Any:
 
 
 def _print_notes(result: dict[str, Any]) -> None:
-    from dl4j_bridge.console import stderr
+    from dl4j_bridge.terminal.console import stderr
 
     for note in result["notes"]:
         stderr.print(f"note: {note}", soft_wrap=True, markup=False)
@@ -569,7 +571,7 @@ def _print_written(result: dict[str, Any]) -> None:
 def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
     from rich.console import Console
 
-    from dl4j_bridge import tables
+    from dl4j_bridge.terminal import tables
 
     Console().print(tables.comparison(rows, title))
 
@@ -595,7 +597,7 @@ def _print_drift(drift: dict[str, Any]) -> None:
         shares = ", ".join(f"{name.split('_')[0]} {share:.0%}" for name, share in drift["outside"].items())
         print(f"seconds beyond all of the recording's: {shares}")
     if "until" in drift:
-        from dl4j_bridge import comparing_next_frame
+        from dl4j_bridge.jobs import comparing_next_frame
 
         print(f"free-running output {comparing_next_frame.in_words(drift)}")
 
@@ -604,7 +606,7 @@ def _print_findings(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from dl4j_bridge.console import stderr
+    from dl4j_bridge.terminal.console import stderr
 
     console = Console()
     for finding in result["findings"]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dl4j_bridge import audio, synthesis
+from dl4j_bridge.demos import synthesis
+from dl4j_bridge.signal import audio
 
 SECONDS = 20
 

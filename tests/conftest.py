@@ -15,7 +15,9 @@ import pytest
 # As the command does, before NumPy is there.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from dl4j_bridge import audio, jvm, synthesis
+from dl4j_bridge.demos import synthesis
+from dl4j_bridge.java import jvm
+from dl4j_bridge.signal import audio
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # A network that trains in seconds; what it learns does not matter.

@@ -17,7 +17,8 @@ import soundfile
 from matplotlib.figure import Figure
 
 import dl4j_bridge
-from dl4j_bridge import InputError, api, config
+from dl4j_bridge import InputError, api
+from dl4j_bridge.settings import config
 from tests.conftest import EXAMPLES, run_ok
 
 TINY = {"hidden": 16, "batch": 4, "length": 100, "tbptt": 25, "validate_every": 5, "validation_samples": 400}

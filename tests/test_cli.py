@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dl4j_bridge import config
+from dl4j_bridge.settings import config
 from tests.conftest import SMALL, command, run, run_ok
 
 COMMANDS = ("train", "process", "generate", "compare", "diagnose", "doctor", "info", "demo")

@@ -23,7 +23,8 @@ import soundfile
 import typer
 
 import dl4j_bridge
-from dl4j_bridge import audio, cli, errors
+from dl4j_bridge import cli, errors
+from dl4j_bridge.signal import audio
 from tests.conftest import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
@@ -311,7 +312,7 @@ def test_the_index_has_every_page():
 
 def test_notices_name_every_jar_and_every_package():
     notices = (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
-    jars = json.loads((PACKAGE / "jars.lock.json").read_text())
+    jars = json.loads((PACKAGE / "java" / "jars.lock.json").read_text())
     for group, artifact, version, *_ in (jar["coordinates"].split(":") for jar in jars):
         assert f"| `{group}:{artifact}` | {version} |" in notices
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

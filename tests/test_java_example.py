@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dl4j_bridge import jars, jvm
+from dl4j_bridge.java import jars, jvm
 from tests.conftest import EXAMPLES
 
 PROGRAM = Path(__file__).parent.parent / "docs" / "IdentityThatConverges.java"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from dl4j_bridge import jars
+from dl4j_bridge.java import jars
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +64,7 @@ def without_java(command, **more):
 def test_it_holds_our_classes_and_the_list_of_jars(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "dl4j_bridge/dl4j-bridge.jar" in names
-    assert "dl4j_bridge/jars.lock.json" in names
+    assert "dl4j_bridge/java/jars.lock.json" in names
     assert wheel.name.endswith("py3-none-any.whl")
 
 

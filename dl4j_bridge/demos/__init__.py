@@ -7,10 +7,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dl4j_bridge.config import TASKS
+from dl4j_bridge.settings.config import TASKS
 
 if TYPE_CHECKING:
-    from dl4j_bridge import training
+    from dl4j_bridge.jobs import training
 
 # Told what happens next, and called after every training step.
 Say = Callable[[str], None]

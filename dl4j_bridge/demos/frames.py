@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, synthesis
-from dl4j_bridge.config import preset
-from dl4j_bridge.demos import Report, Say, samples
+from dl4j_bridge.demos import Report, Say, samples, synthesis
+from dl4j_bridge.settings.config import preset
+from dl4j_bridge.signal import audio
 
 SECONDS = 20.0
 RATE = 44100

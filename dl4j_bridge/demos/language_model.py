@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, generation, synthesis, tables, training
-from dl4j_bridge.config import CompareSettings, GenerateSettings, preset
-from dl4j_bridge.demos import Report, Say
+from dl4j_bridge.demos import Report, Say, synthesis
+from dl4j_bridge.jobs import comparing, generation, training
 from dl4j_bridge.report import run as run_report
+from dl4j_bridge.settings.config import CompareSettings, GenerateSettings, preset
+from dl4j_bridge.signal import audio
+from dl4j_bridge.terminal import tables
 
 RECORDINGS, SECONDS = 3, 20.0
 # Behind the held-out part, where the comparison looks for drift; and in the wav.

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, comparing_next_frame, synthesis, tables, training
-from dl4j_bridge.config import CompareSettings, preset
-from dl4j_bridge.demos import Report, Say
+from dl4j_bridge.demos import Report, Say, synthesis
+from dl4j_bridge.jobs import comparing, comparing_next_frame, training
 from dl4j_bridge.report import page, plots
 from dl4j_bridge.report import run as run_report
+from dl4j_bridge.settings.config import CompareSettings, preset
+from dl4j_bridge.signal import audio
+from dl4j_bridge.terminal import tables
 
 SECONDS, FOLLOWED = 60.0, 30.0
 WITHOUT: dict[str, Any] = {"input_noise": 0.0}

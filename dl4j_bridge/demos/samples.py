@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge import audio, comparing, processing, synthesis, tables, training
-from dl4j_bridge.config import ProcessSettings, TrainSettings, preset
-from dl4j_bridge.demos import Report, Say
+from dl4j_bridge.demos import Report, Say, synthesis
+from dl4j_bridge.jobs import comparing, processing, training
 from dl4j_bridge.report import page, plots
 from dl4j_bridge.report import run as run_report
+from dl4j_bridge.settings.config import ProcessSettings, TrainSettings, preset
+from dl4j_bridge.signal import audio
+from dl4j_bridge.terminal import tables
 
 SECONDS = 20.0
 

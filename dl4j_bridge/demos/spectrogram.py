@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge import audio, comparing, processing, synthesis, tables, training
-from dl4j_bridge.config import CompareSettings, ProcessSettings, preset
-from dl4j_bridge.demos import Report, Say
+from dl4j_bridge.demos import Report, Say, synthesis
+from dl4j_bridge.jobs import comparing, processing, training
 from dl4j_bridge.report import page
 from dl4j_bridge.report import run as run_report
+from dl4j_bridge.settings.config import CompareSettings, ProcessSettings, preset
+from dl4j_bridge.signal import audio
+from dl4j_bridge.terminal import tables
 
 SECONDS, RATE = 120.0, 16000
 

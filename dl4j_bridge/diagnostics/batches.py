@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import jvm
 from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.tensors import NativeArray
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.tensors import NativeArray
 
 Values = npt.NDArray[Any]
 

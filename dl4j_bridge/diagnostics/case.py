@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import alignment, audio, pairs
-from dl4j_bridge.audio import Recording, open_recording
-from dl4j_bridge.baselines import LookupTable, Stretch
-from dl4j_bridge.config import (
+from dl4j_bridge.settings.config import (
     NetworkSettings,
     TrainSettings,
     parse_align,
 )
+from dl4j_bridge.signal import alignment, audio, pairs
+from dl4j_bridge.signal.audio import Recording, open_recording
+from dl4j_bridge.tasks.baselines import LookupTable, Stretch
 from dl4j_bridge.tasks.samples import SamplesTask
 
 Floats = npt.NDArray[np.float64]

@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge import alignment, metrics, pairs
-from dl4j_bridge.audio import Recording
-from dl4j_bridge.codec import CLASSES
 from dl4j_bridge.diagnostics.case import (
     STANDARD_RATES,
     Case,
@@ -25,6 +22,9 @@ from dl4j_bridge.diagnostics.case import (
     without_delay,
 )
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Outcome
+from dl4j_bridge.signal import alignment, metrics, pairs
+from dl4j_bridge.signal.audio import Recording
+from dl4j_bridge.signal.codec import CLASSES
 
 # A lag is a delay if it exceeds this share of what a filter of that response takes anyway; of a filter that takes no
 # more than so many samples the estimate is exact. Steep low-passes (order 8) came to 0.43, two samples to 1.

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import alignment, audio, jvm, pairs
-from dl4j_bridge.codec import CLASSES, MULAW, SILENCE, Codec
 from dl4j_bridge.diagnostics import layout
 from dl4j_bridge.diagnostics.batches import Batch, open_iterator, read_batches
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.diagnostics.layout import NO_CLASS, Indices
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.tensors import NativeArray, OneHot
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.tensors import NativeArray, OneHot
+from dl4j_bridge.signal import alignment, audio, pairs
+from dl4j_bridge.signal.codec import CLASSES, MULAW, SILENCE, Codec
 
 __all__ = ["checks", "inspect", "open_iterator"]
 

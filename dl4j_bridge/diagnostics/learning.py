@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import baselines, metrics, training
-from dl4j_bridge.codec import CLASSES, Codec
-from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Outcome
 from dl4j_bridge.diagnostics.network import INPUT_SCALE_FIX
-from dl4j_bridge.network import Network
-from dl4j_bridge.pairs import Windows
-from dl4j_bridge.tasks.interface import Interface, Stretch, Task
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import training
+from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.codec import CLASSES, Codec
+from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.tasks import baselines
+from dl4j_bridge.tasks.interface import Stretch, Task
 
 Indices = npt.NDArray[np.uint8]
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.baselines import graves_lstm
-from dl4j_bridge.codec import CLASSES
-from dl4j_bridge.config import NetworkSettings
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
-from dl4j_bridge.network import Network
-from dl4j_bridge.tasks.interface import Interface, Signal
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.reference import graves_lstm
+from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.signal.codec import CLASSES
+from dl4j_bridge.tasks.interface import Signal
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

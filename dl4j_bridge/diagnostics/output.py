@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import generation, metrics, training
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
-from dl4j_bridge.network import Network
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import generation, training
+from dl4j_bridge.signal import metrics
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 
 Indices = npt.NDArray[np.uint8]

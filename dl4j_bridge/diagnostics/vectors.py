@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge import metrics, training
-from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.diagnostics import learning, output
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING, Check, Finding, Outcome
 from dl4j_bridge.diagnostics.learning import Effort, Trial
-from dl4j_bridge.network import Network
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import training
+from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.signal import metrics
 from dl4j_bridge.tasks.interface import Signal, Stretch, Task
 
 # Shares of the variance that are left: where a network has begun to learn the identity (more cannot be asked of a short

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import training
-from dl4j_bridge.config import CLASS_TASKS
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Finding
-from dl4j_bridge.modelfile import Model
+from dl4j_bridge.jobs import training
+from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.report import excerpt, listening, page, plots
+from dl4j_bridge.settings.config import CLASS_TASKS
 from dl4j_bridge.tasks.samples import SamplesTask
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import generation, training
-from dl4j_bridge.config import GenerateSettings
-from dl4j_bridge.network import Network
-from dl4j_bridge.pairs import Pair
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import generation, training
+from dl4j_bridge.settings.config import GenerateSettings
+from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask, Vectors
 from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
 from dl4j_bridge.tasks.spectrogram import SpectrogramTask

@@ -7,7 +7,7 @@ import html
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge.files import write_bytes
+from dl4j_bridge.atomic_files import write_bytes
 
 # A telephone shows one column. The pictures are black on white: at night they lie on a card that is not too bright.
 _STYLE = """

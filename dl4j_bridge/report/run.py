@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge import comparing, metrics, tables, training
+from dl4j_bridge.jobs import comparing, training
+from dl4j_bridge.jobs.training import Run, part_of
 from dl4j_bridge.report import excerpt, listening, page, plots
+from dl4j_bridge.signal import metrics
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.samples import SamplesTask
 from dl4j_bridge.tasks.spectrogram import SpectrogramTask
-from dl4j_bridge.training import Run, part_of
+from dl4j_bridge.terminal import tables
 
 # Of the validation part, for the baselines' bits: enough for a line, and few enough not to be waited for.
 BASELINE_SAMPLES = 1 << 13

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import tables
 from dl4j_bridge.report import listening, page
 from dl4j_bridge.report.canvas import BLUE, GREY, ORANGE, PINK, figure, legend, save
 from dl4j_bridge.report.excerpt import SECONDS, Excerpt, Floats, loudest_frames
 from dl4j_bridge.tasks.spectrogram import Magnitudes
+from dl4j_bridge.terminal import tables
 
 # Of the rows whose jumps are drawn.
 _COLOURS = {"model": ORANGE, "stateless": PINK, "oracle-ratio": GREY}

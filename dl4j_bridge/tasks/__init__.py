@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dl4j_bridge.config import TrainSettings
-from dl4j_bridge.pairs import Pair
+from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.tasks.frames import FramesTask
 from dl4j_bridge.tasks.interface import Task
 from dl4j_bridge.tasks.language_model import LanguageModelTask

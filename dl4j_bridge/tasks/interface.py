@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.pairs import Pair
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.signal.pairs import Pair
 
 # A value of each time step: class indices, uint8 of shape (n,), or vectors, float32 of shape (n, width).
 Signal = npt.NDArray[Any]
 Stretch = tuple[Signal, Signal]
 Metrics = dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Interface:
-    """Sizes and kinds of a network's input and output.
-
-    Attributes
-    ----------
-    inputs, outputs
-        Values at a time step.
-    input
-        ``one-hot``: the input is a class index, of which the network sees a one-hot vector. ``dense``: a vector.
-    output
-        ``softmax`` with cross-entropy against class indices, or ``linear`` or ``sigmoid`` with squared error against
-        vectors.
-    skip
-        True adds the input to the output. DL4J's zip knows nothing of it.
-    """
-
-    inputs: int
-    outputs: int
-    input: str
-    output: str
-    skip: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def of_classes(count: int) -> Interface:
-        """Class indices in, a distribution over as many classes out."""
-        return Interface(count, count, "one-hot", "softmax")
-
-    @staticmethod
-    def of_vectors(inputs: int, outputs: int, output: str = "linear", skip: bool = False) -> Interface:
-        """Vectors in, vectors out."""
-        return Interface(inputs, outputs, "dense", output, skip)
 
 
 class Task(Protocol):

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import metrics
-from dl4j_bridge.audio import Recording
-from dl4j_bridge.codec import CLASSES, SILENCE, Codec, DeEmphasis, PreEmphasis, get_codec
-from dl4j_bridge.config import DataSettings, TrainSettings
-from dl4j_bridge.pairs import Pair
-from dl4j_bridge.tasks.interface import Interface
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.settings.config import DataSettings, TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.audio import Recording
+from dl4j_bridge.signal.codec import CLASSES, SILENCE, Codec, DeEmphasis, PreEmphasis, get_codec
+from dl4j_bridge.signal.pairs import Pair
 
 Indices = npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge import metrics
-from dl4j_bridge.audio import Recording
-from dl4j_bridge.config import TrainSettings
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.pairs import Pair, split
-from dl4j_bridge.stft import Spectra, Stft
-from dl4j_bridge.tasks.interface import Interface, Metrics, Stretch
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.audio import Recording
+from dl4j_bridge.signal.pairs import Pair, split
+from dl4j_bridge.signal.stft import Spectra, Stft
+from dl4j_bridge.tasks.interface import Metrics, Stretch
 
 Magnitudes = npt.NDArray[np.float32]
 

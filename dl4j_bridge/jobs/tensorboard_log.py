@@ -1,0 +1,65 @@
+"""Scalars of a run for TensorBoard, through the optional package tensorboardX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dl4j_bridge import atomic_files
+from dl4j_bridge.errors import InputError
+
+if TYPE_CHECKING:
+    from dl4j_bridge.jobs import training
+
+    Report = Callable[[training.Progress], None]
+
+
+def check(folder: Path) -> None:
+    """Say before any work whether scalars could be logged into `folder`.
+
+    Raises
+    ------
+    InputError
+        tensorboardX is not installed, or the folder cannot be written to.
+    """
+    _writer_class()
+    atomic_files.check_folder(folder)
+
+
+@contextmanager
+def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[Report]:
+    """Give a report that logs a step into `folder`, if there is one, and hands it on to `report`."""
+    if folder is None:
+        yield report
+        return
+    # Steps behind the one to go on from were logged by a run that was killed.
+    with _writer_class()(str(folder), purge_step=run.state.step + 1) as writer:
+
+        def log(progress: training.Progress) -> None:
+            # Steps before the first have no place on the axis.
+            for name, value in ({} if progress.pretraining else _values(run, progress)).items():
+                writer.add_scalar(name, value, progress.step)
+            report(progress)
+
+        yield log
+
+
+def _values(run: training.Run, progress: training.Progress) -> dict[str, float]:
+    values = {
+        **{f"{name}/train": value for name, value in progress.values.items()},
+        **{f"{name}/valid": progress.valid[name] for name in run.task.judged if progress.valid},
+        "learning_rate": run.state.learning_rate,
+        "samples_per_second": progress.samples_per_second,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _writer_class() -> Any:
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        wanted = "run: pip install 'dl4j_bridge[tensorboard]'"
+        raise InputError("--tensorboard", "needs tensorboardX, which is not installed", wanted) from None
+    return SummaryWriter

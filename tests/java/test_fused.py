@@ -1,0 +1,175 @@
+"""The fused layers against the double-precision reference, through the bridge as training uses it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.tensors import NativeArray
+from dl4j_bridge.reference import graves_lstm as reference
+from dl4j_bridge.settings import config
+from dl4j_bridge.settings.config import NetworkSettings
+
+pytestmark = pytest.mark.usefixtures("java")
+
+CLASSES = 256
+
+
+def network(**changes) -> Network:
+    return Network.create(
+        NetworkSettings(**{"hidden": 20, "clip": 0.0, "seed": 3, **changes}), Interface.of_classes(CLASSES)
+    )
+
+
+def indices(batch: int, steps: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, CLASSES, (batch, steps), dtype=np.uint8)
+
+
+def gradient(net: Network, batch: int) -> np.ndarray:
+    """Of the last step, which Adam leaves as it is: a sum over the batch."""
+    flat = net._java.dl4j().getFlattenedGradients()
+    return NativeArray(jvm.java_class("dl4jbridge.Tensor").of(flat)).read().ravel().astype(np.float64) / batch
+
+
+def states(net: Network, layers: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    state = net.state()
+    return [(state[f"{i}/prevAct"].astype(np.float64), state[f"{i}/prevMem"].astype(np.float64)) for i in range(layers)]
+
+
+def carried_segment(
+    layers: int, hidden: int, batch: int, steps: int, **changes
+) -> tuple[np.ndarray, float, reference.Network, reference.Record, np.ndarray]:
+    """The gradient and the loss of a second segment, and what the reference needs to know of it."""
+    net = network(layers=layers, hidden=hidden, **changes)
+    net.step(indices(batch, steps, 1), indices(batch, steps, 2), steps, True, 0)
+    flat, state = net.parameters(), states(net, layers)
+    x, y = indices(batch, steps, 4), indices(batch, steps, 5)
+    bits, _ = net.step(x, y, steps, False, 0)
+    params = reference.unpack(flat, CLASSES, hidden, layers, CLASSES)
+    record = reference.forward(params, reference.one_hot(x, CLASSES), state)
+    return gradient(net, batch), bits, params, record, y
+
+
+def blocks(flat: np.ndarray, layers: int, hidden: int) -> dict[str, np.ndarray]:
+    """The gradient cut into weights, peepholes and biases."""
+    found, at, inputs = {}, 0, CLASSES
+    for i in range(layers):
+        for name, size in (
+            ("W", inputs * 4 * hidden),
+            ("RW", hidden * 4 * hidden),
+            *((f"peephole {k}", hidden) for k in ("forget", "output", "input")),
+            ("b", 4 * hidden),
+        ):
+            found[f"{i} {name}"] = flat[at : at + size]
+            at += size
+        inputs = hidden
+    found["output W"] = flat[at : at + hidden * CLASSES]
+    found["output b"] = flat[at + hidden * CLASSES :]
+    return found
+
+
+SIZES = [(1, 20, 3, 9), (2, 20, 3, 30), (3, 13, 2, 40), (2, 1, 1, 70), (1, 33, 80, 1)]
+
+
+@pytest.mark.parametrize(("layers", "hidden", "batch", "steps"), SIZES)
+@pytest.mark.parametrize("gradient_state", ["carried", "stock"])
+def test_every_gradient_block_is_that_of_the_reference(layers, hidden, batch, steps, gradient_state):
+    found, bits, params, record, y = carried_segment(layers, hidden, batch, steps, gradient_state=gradient_state)
+    wanted, _ = reference.backward(params, record, y, carried=gradient_state == "carried")
+    assert bits == pytest.approx(reference.cross_entropy(record, y) / steps / np.log(2), rel=1e-6)
+    for name, block in blocks(wanted, layers, hidden).items():
+        error = np.linalg.norm(blocks(found, layers, hidden)[name] - block)
+        assert error <= 2e-5 * np.linalg.norm(block) + 1e-9, name
+
+
+def test_the_carried_gradient_is_the_slope_of_the_loss_and_stocks_is_not():
+    hidden, slopes = 20, {}
+    for gradient_state in ("carried", "stock"):
+        found, _, params, record, y = carried_segment(1, hidden, 3, 4, gradient_state=gradient_state)
+        flat = reference.pack(params)
+        # Along the true gradient, in double precision: the loss must fall as steeply as the gradient is long.
+        direction, _ = reference.backward(params, record, y)
+        recurrent = slice(CLASSES * 4 * hidden, CLASSES * 4 * hidden + hidden * 4 * hidden)
+        along = np.zeros_like(flat)
+        along[recurrent] = direction[recurrent] / np.linalg.norm(direction[recurrent])
+        x = record.layers[0].inputs
+
+        def loss(amount: float, flat=flat, along=along, x=x, record=record, y=y) -> float:
+            moved = reference.unpack(flat + amount * along, CLASSES, hidden, 1, CLASSES)
+            return reference.loss(moved, np.moveaxis(x, 0, 2), y, [record.layers[0].first])
+
+        slopes[gradient_state] = float(found @ along), (loss(1e-4) - loss(-1e-4)) / 2e-4
+    found, wanted = slopes["carried"]
+    assert found == pytest.approx(wanted, rel=1e-4)
+    found, wanted = slopes["stock"]
+    assert found != pytest.approx(wanted, rel=0.02)
+
+
+def test_twenty_adam_steps_end_at_the_reference():
+    layers, hidden, batch, steps = 2, 20, 3, 8
+    net = network(layers=layers, hidden=hidden, learning_rate=1e-3)
+    params = reference.unpack(net.parameters(), CLASSES, hidden, layers, CLASSES)
+    adam, state = reference.Adam(1e-3), reference.zero_states(params, batch)
+    for step in range(20):
+        x, y = indices(batch, steps, step), indices(batch, steps, 100 + step)
+        net.step(x, y, steps, step == 0, 0)
+        record = reference.forward(params, reference.one_hot(x, CLASSES), state)
+        state = record.states
+        flat = adam.step(reference.pack(params), reference.backward(params, record, y)[0])
+        params = reference.unpack(flat, CLASSES, hidden, layers, CLASSES)
+    # Adam divides a gradient near zero by its own size, so a rounding error moves a weight by up to the learning rate.
+    difference = np.abs(net.parameters() - flat)
+    assert np.quantile(difference, 0.99) < 1e-6
+    assert difference.max() < 2e-3
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_change_nothing_but_rounding(threads):
+    jvm.start(threads=threads)
+    try:
+        net = network()
+        for step in range(3):
+            net.step(indices(3, 10, step), indices(3, 10, 50 + step), 10, step == 0, 0)
+        alone = network()
+        jvm.start(threads=1)
+        for step in range(3):
+            alone.step(indices(3, 10, step), indices(3, 10, 50 + step), 10, step == 0, 0)
+        assert np.quantile(np.abs(net.parameters() - alone.parameters()), 0.99) < 1e-6
+    finally:
+        jvm.start(threads=1)
+
+
+def test_a_stream_is_within_1e_5_of_the_reference_after_10_000_samples():
+    net = network(hidden=24)
+    for step in range(30):
+        net.step(indices(8, 25, step), indices(8, 25, step) // 2, 25, step % 4 == 0, 0)
+    x = indices(1, 10_000, 7)
+    params = reference.unpack(net.parameters(), CLASSES, 24, 2, CLASSES)
+    wanted = reference.forward(params, reference.one_hot(x, CLASSES), reference.zero_states(params, 1)).probabilities
+    found = net.stream().run(x[0])
+    assert np.abs(found - wanted[0].T).max() < 1e-5
+
+
+def test_recordings_side_by_side_are_each_as_alone():
+    net = network()
+    x = indices(5, 700, 1)
+    together = net.side_by_side(x)
+    for row, found in zip(x, together, strict=True):
+        assert np.abs(net.stream().run(row) - found).max() < 1e-5
+
+
+def test_side_by_side_leaves_training_alone():
+    nets = [network(), network()]
+    for step in range(4):
+        for net in nets:
+            net.step(indices(3, 10, step), indices(3, 10, 50 + step), 10, step == 0, 0)
+        nets[0].side_by_side(indices(2, 30, 9))
+    assert np.array_equal(nets[0].parameters(), nets[1].parameters())
+
+
+def test_stock_layers_cannot_carry_the_gradient():
+    with pytest.raises(config.InputError, match="--gradient-state: carried with --layer stock"):
+        config.TrainSettings().with_options({"layer": "stock", "gradient_state": "carried"})

@@ -1,0 +1,60 @@
+"""`generate`: the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+import soundfile
+
+from dl4j_bridge.jobs.generation import TEMPERATURES
+from dl4j_bridge.signal.audio import open_recording
+from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.signal.metrics import order_1_entropy_bits
+from tests.conftest import run_ok
+
+
+def generate(model, output, *args):
+    return run_ok("generate", "--model", model, "--output", output, "--seconds", 0.5, "--json", *args)
+
+
+def test_same_seed_same_bytes(next_run, tmp_path):
+    files = [tmp_path / f"{n}.wav" for n in range(3)]
+    for file, seed in zip(files, (7, 7, 8), strict=True):
+        assert generate(next_run, file, "--seed", seed).json["seed"] == seed
+    a, b, c = (f.read_bytes() for f in files)
+    assert a == b != c
+    assert soundfile.info(files[0]).frames == round(0.5 * 11025)
+
+
+def test_the_temperature_is_that_of_training_if_none_is_given(next_run, tmp_path):
+    stored = run_ok("info", next_run, "--json").json["sampling"]
+    assert generate(next_run, tmp_path / "own.wav").json["temperature"] == stored["temperature"]
+    assert generate(next_run, tmp_path / "given.wav", "--temperature", 0.9).json["temperature"] == 0.9
+
+
+def test_the_temperature_found_fits_better_than_none_and_than_the_highest(next_run, recordings, tmp_path):
+    stored = run_ok("info", next_run, "--json").json["sampling"]
+
+    def off(temperature):
+        out = tmp_path / f"{temperature}.wav"
+        run_ok("generate", "--model", next_run, "--output", out, "--seconds", 2, "--temperature", temperature)
+        return abs(order_1_entropy_bits(LINEAR.encode(open_recording(out).read(11025))) - stored["wanted_bits"])
+
+    assert off(stored["temperature"]) < min(off(1.0), off(TEMPERATURES[1]))
+
+
+def test_priming_temperature_and_top_p_have_an_effect(next_run, recordings, tmp_path):
+    variants = ([], ["--prime", recordings[0]], ["--temperature", 0.5], ["--top-p", 0.5])
+    outs = []
+    for number, args in enumerate(variants):
+        out = tmp_path / f"{number}.wav"
+        generate(next_run, out, *args)
+        outs.append(out.read_bytes())
+    assert len(set(outs)) == len(variants)
+
+
+def test_a_tiny_top_p_leaves_nothing_to_chance(next_run, tmp_path):
+    outs = []
+    for seed in (1, 2):
+        out = tmp_path / f"{seed}.wav"
+        generate(next_run, out, "--top-p", 1e-6, "--seed", seed)
+        outs.append(out.read_bytes())
+    assert outs[0] == outs[1]

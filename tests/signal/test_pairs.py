@@ -1,0 +1,284 @@
+"""Pairs of real files, the split, and the training windows."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.signal import butter, lfilter
+
+from dl4j_bridge.demos import synthesis
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings.config import DataSettings
+from dl4j_bridge.signal import alignment, audio
+from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.signal.pairs import Windows, check_long_enough, open_pair, split
+from dl4j_bridge.tasks.samples import SamplesTask
+
+RATE = synthesis.CLASSIC_RATE
+STRINGS = synthesis.plucked_strings(3)
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a recording of floats; give its path."""
+
+    def make(name, x, rate=RATE):
+        soundfile.write(tmp_path / name, x, rate, subtype="FLOAT")
+        return tmp_path / name
+
+    return make
+
+
+def delayed(x, delay):
+    return np.r_[np.zeros(delay), x[: x.size - delay]]
+
+
+def sides(pair):
+    x = pair.input.read(pair.rate)[pair.input_start :][: pair.length]
+    y = pair.target.read(pair.rate)[pair.target_start :][: pair.length]
+    return x, y
+
+
+@pytest.mark.parametrize("align", ["auto", "given"])
+@pytest.mark.parametrize("delay", [0, 1, 40, -40])
+def test_with_the_delay_cut_out_both_sides_are_the_same(written, delay, align):
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, 3 * RATE)
+    x, y = noise, delayed(noise, abs(delay))
+    if delay < 0:
+        x, y = y, x
+    settings = DataSettings(align=str(delay) if align == "given" else "auto")
+    pair = open_pair(written("x.wav", x), written("y.wav", y), settings)
+    assert (pair.delay, pair.length, pair.rate) == (delay, 3 * RATE - abs(delay), RATE)
+    left, right = sides(pair)
+    assert left.size == right.size == pair.length
+    assert np.array_equal(left, right)
+    if align == "given":
+        assert pair.confidence is None
+        assert pair.notes == ()
+    else:
+        assert pair.confidence > 0.9
+        assert len(pair.notes) == (delay != 0)
+
+
+@pytest.mark.parametrize(("delay", "words"), [(40, "40 samples (3.6 ms) behind"), (-40, "40 samples (3.6 ms) ahead")])
+def test_a_delay_is_told(written, delay, words):
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, RATE)
+    paths = [written("late.wav", delayed(noise, 40)), written("early.wav", noise)]
+    pair = open_pair(*(paths if delay < 0 else paths[::-1]), DataSettings())
+    assert words in pair.notes[0]
+    assert str(pair.target.path) in pair.notes[0]
+
+
+def test_align_off_leaves_a_delay_in(written):
+    pair = open_pair(written("x.wav", STRINGS), written("y.wav", delayed(STRINGS, 40)), DataSettings(align="off"))
+    assert (pair.delay, pair.confidence, pair.length) == (0, None, STRINGS.size)
+
+
+def test_the_lag_of_a_filter_is_left_in_and_told(written):
+    y = lfilter(*butter(4, 1500, fs=RATE), STRINGS)
+    pair = open_pair(written("x.wav", STRINGS), written("y.wav", y), DataSettings())
+    assert (pair.delay, pair.length) == (0, STRINGS.size)
+    assert "left in" in pair.notes[0]
+
+
+def test_unrelated_recordings_get_delay_0_and_a_note(written):
+    other = synthesis.speech_like(3)
+    pair = open_pair(written("x.wav", STRINGS), written("y.wav", other), DataSettings())
+    assert (pair.delay, pair.length) == (0, STRINGS.size)
+    assert pair.confidence < alignment.LOW_CONFIDENCE
+    assert "no delay stands out" in pair.notes[0]
+    assert "--align" in pair.notes[0]
+
+
+def test_the_delay_of_a_long_recording_is_looked_for_where_it_is_loud(written):
+    """The first part, longer than what an estimate looks at, is nearly silent on one side and wrong on the other."""
+    rng = np.random.default_rng(1)
+    size = alignment.STRETCH + 300_000
+    x = rng.normal(0, 0.002, size)
+    x[-100_000:] = rng.uniform(-0.9, 0.9, 100_000)
+    y = np.r_[rng.normal(0, 0.002, size - 100_000), delayed(x[-100_000:], 7)]
+    pair = open_pair(written("x.wav", x), written("y.wav", y), DataSettings())
+    assert pair.delay == 7
+    assert pair.confidence > 0.5
+
+
+def test_a_target_at_another_rate_is_resampled_to_the_inputs_with_a_note(written):
+    double = synthesis.plucked_strings(3, 2 * RATE)
+    y = delayed(double, 80)
+    x = audio.resample(double, 2 * RATE, RATE)
+    pair = open_pair(written("x.wav", x), written("y.wav", y, 2 * RATE), DataSettings())
+    assert (pair.rate, pair.delay) == (RATE, 40)
+    assert f"y.wav: {2 * RATE} Hz, resampled to {RATE} Hz" in pair.notes[0]
+    left, right = sides(pair)
+    np.testing.assert_allclose(left[200:-200], right[200:-200], atol=1e-3)
+
+
+def test_a_wanted_rate_is_that_of_both_sides(written):
+    paths = written("x.wav", STRINGS), written("y.wav", delayed(STRINGS, 44))
+    pair = open_pair(*paths, DataSettings(rate=8000, align="32"))
+    assert pair.rate == 8000
+    assert pair.length == round(STRINGS.size * 8000 / RATE) - 32
+    assert [f"{RATE} Hz, resampled to 8000 Hz" in note for note in pair.notes] == [True, True]
+
+
+def test_the_notes_of_both_recordings_are_passed_on(written):
+    stereo = np.stack([STRINGS, 0.5 * STRINGS], axis=1)
+    pair = open_pair(written("x.wav", stereo), written("y.wav", stereo), DataSettings(channel=2))
+    assert [note.split(": ")[1] for note in pair.notes] == ["2 channels, took 2"] * 2
+
+
+def test_one_recording_alone_is_a_pair_without_target(written):
+    pair = open_pair(written("x.wav", STRINGS), None, DataSettings())
+    assert (pair.target, pair.delay, pair.confidence, pair.length) == (None, 0, None, STRINGS.size)
+    assert (pair.input_start, pair.target_start, pair.notes) == (0, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("frames", "more", "align", "fits"),
+    [
+        # A tenth of the longer one, or half a second.
+        (10_000, 1_111, "off", True),
+        (10_000, 1_113, "off", False),
+        (10_000, -1_000, "off", True),
+        (10_000, -1_002, "off", False),
+        (100_000, 5_512, "off", True),
+        (100_000, 5_514, "off", False),
+        (100_000, -5_514, "off", False),
+        # What the delay explains comes on top.
+        (100_000, 5_512 + 300, "300", True),
+        (100_000, 5_514 + 300, "300", False),
+    ],
+)
+def test_lengths_may_differ_by_a_tail_and_a_delay_but_no_more(written, frames, more, align, fits):
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, frames + 6000)
+    paths = written("x.wav", noise[:frames]), written("y.wav", noise[: frames + more])
+    if fits:
+        delay = 0 if align == "off" else int(align)
+        assert open_pair(*paths, DataSettings(align=align)).length == min(frames, frames + more - delay)
+        return
+    with pytest.raises(InputError) as e:
+        open_pair(*paths, DataSettings(align=align))
+    assert str(e.value).startswith(f"{paths[1]}: {frames + more} samples")
+    assert str(frames) in str(e.value)
+
+
+@pytest.mark.parametrize("length", [1, 9, 10, 999, 1000, 12_345, 29_000_000])
+def test_the_split_is_contiguous_and_80_10_10(length):
+    parts = split(length)
+    assert list(parts) == ["train", "valid", "test"]
+    borders = [*parts["train"], *parts["valid"], *parts["test"]]
+    assert (borders[0], borders[-1]) == (0, length)
+    assert borders[1::2][:2] == borders[2::2]
+    assert abs(borders[1] - 0.8 * length) < 1
+    assert abs(borders[3] - 0.9 * length) < 1
+
+
+@pytest.mark.parametrize("window", [97, 99, 100, 1000])
+@pytest.mark.parametrize("alone", [False, True], ids=["pair", "next sample"])
+def test_what_is_long_enough_holds_a_training_window_and_one_sample_less_is_refused(written, window, alone):
+    for count in range(window * 6 // 5, window * 2):
+        x = written("x.wav", np.sin(np.arange(count)))
+        pair = open_pair(x, None if alone else x, DataSettings(align="off"))
+        try:
+            check_long_enough(pair, window)
+        except InputError as e:
+            refusal = str(e)
+        else:
+            break
+    assert f"x.wav: {count - 1} samples" in refusal
+    assert f"wanted {count} or more" in refusal
+    signal = np.zeros(count, np.uint8)
+    left, right = SamplesTask(LINEAR, 0.0, "").input_and_target(signal, None if alone else signal)
+    end = split(left.size)["train"][1]
+    assert Windows([(left[:end], right[:end])], window, 1, 0).per_epoch == 1
+
+
+SIZES = [10_007, 999, 1000, 23_456]
+LENGTH, BATCH = 1000, 7
+
+
+@pytest.fixture
+def numbered():
+    """Stretches in which each pair of bytes tells its place: input + 256 * target."""
+    at = np.arange(sum(SIZES))
+    cuts = np.cumsum(SIZES)[:-1]
+    low, high = (at % 256).astype(np.uint8), (at // 256).astype(np.uint8)
+    return list(zip(np.split(low, cuts), np.split(high, cuts), strict=True))
+
+
+def places(windows, batches):
+    """The places in all windows of some batches, shape (windows, length)."""
+    drawn = [windows.draw(number) for number in batches]
+    return np.concatenate([x.astype(int) + 256 * y.astype(int) for x, y in drawn])
+
+
+def test_every_window_is_one_piece_of_one_stretch(numbered):
+    at = places(Windows(numbered, LENGTH, BATCH, 1), range(40))
+    assert at.shape == (40 * BATCH, LENGTH)
+    assert (np.diff(at, axis=1) == 1).all()
+    stretch = np.searchsorted(np.cumsum(SIZES), at, side="right")
+    assert (stretch[:, 0] == stretch[:, -1]).all()
+    # The second stretch is shorter than a window.
+    assert set(stretch[:, 0]) == {0, 2, 3}
+
+
+def test_an_epoch_takes_adjacent_windows_once_each_and_as_many_as_fit(numbered):
+    windows = Windows(numbered, LENGTH, BATCH, 1)
+    assert windows.per_epoch == 10 + 0 + 1 + 23
+    starts = places(windows, range(34))[:, 0].reshape(BATCH, 34)
+    ends = np.cumsum(SIZES)
+    for epoch in starts:
+        by_stretch = np.split(np.sort(epoch), np.searchsorted(np.sort(epoch), ends)[:-1])
+        assert [part.size for part in by_stretch] == [10, 0, 1, 23]
+        assert all((np.diff(part) == LENGTH).all() for part in by_stretch)
+        assert not (np.diff(epoch) > 0).all()
+    assert len({tuple(epoch) for epoch in starts}) == BATCH
+    assert len({tuple(np.sort(epoch)) for epoch in starts}) == BATCH
+
+
+def test_each_epoch_begins_at_a_random_offset_within_what_is_left_over():
+    at = np.arange(26, dtype=np.uint8)
+    windows = Windows([(at, at)], length=10, batch=2, seed=1)
+    assert {int(windows.draw(number)[0].min()) for number in range(200)} == set(range(7))
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_seed_others(numbered):
+    first, again, other = (places(Windows(numbered, LENGTH, BATCH, seed), range(12)) for seed in (5, 5, 6))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_batch_depends_on_its_number_alone(numbered):
+    windows = Windows(numbered, LENGTH, BATCH, 1)
+    forwards = [windows.draw(number) for number in range(12)]
+    for number in (11, 3, 3, 0, 7):
+        assert np.array_equal(windows.draw(number), forwards[number])
+        assert np.array_equal(Windows(numbered, LENGTH, BATCH, 1).draw(number), forwards[number])
+    assert not np.array_equal(forwards[0], forwards[1])
+
+
+def test_epochs_count_windows(numbered):
+    windows = Windows(numbered, LENGTH, BATCH, 1)
+    assert windows.epochs(34) == pytest.approx(BATCH)
+    assert windows.epochs(0.5) == pytest.approx(0.5 * BATCH / 34)
+
+
+def test_a_batch_may_be_larger_than_an_epoch():
+    at = np.arange(30, dtype=np.uint8)
+    x, _ = Windows([(at, at)], length=10, batch=50, seed=1).draw(0)
+    assert [sorted(x[3 * k : 3 * k + 3, 0]) for k in range(16)] == [[0, 10, 20]] * 16
+
+
+def test_windows_of_an_hour_of_sound_take_little_memory():
+    """Two signals of 29 million classes: only what is drawn may be copied."""
+    stretches = [(np.zeros(29_000_000, np.uint8), np.zeros(29_000_000, np.uint8))]
+    tracemalloc.start()
+    try:
+        windows = Windows(stretches, 1000, 32, 1)
+        for number in range(20):
+            windows.draw(number)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 50e6

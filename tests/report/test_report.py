@@ -18,8 +18,8 @@ from matplotlib.image import imread
 from scipy import signal
 
 from dl4j_bridge.report import excerpt, listening, sound_plots
-from dl4j_bridge.signal.codec import LINEAR
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.tasks.samples.task import SamplesTask
 from tests.conftest import SMALL, run, run_ok
 from tests.jobs.test_training import interrupt_after
 

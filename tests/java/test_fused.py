@@ -128,18 +128,18 @@ def test_twenty_adam_steps_end_at_the_reference():
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_change_nothing_but_rounding(threads):
-    jvm.start(threads=threads)
+    jvm.configure(threads=threads)
     try:
         net = network()
         for step in range(3):
             net.step(indices(3, 10, step), indices(3, 10, 50 + step), 10, step == 0, 0)
         alone = network()
-        jvm.start(threads=1)
+        jvm.configure(threads=1)
         for step in range(3):
             alone.step(indices(3, 10, step), indices(3, 10, 50 + step), 10, step == 0, 0)
         assert np.quantile(np.abs(net.parameters() - alone.parameters()), 0.99) < 1e-6
     finally:
-        jvm.start(threads=1)
+        jvm.configure(threads=1)
 
 
 def test_a_stream_is_within_1e_5_of_the_reference_after_10_000_samples():
@@ -156,7 +156,7 @@ def test_a_stream_is_within_1e_5_of_the_reference_after_10_000_samples():
 def test_recordings_side_by_side_are_each_as_alone():
     net = network()
     x = indices(5, 700, 1)
-    together = net.side_by_side(x)
+    together = net.run_batch(x)
     for row, found in zip(x, together, strict=True):
         assert np.abs(net.stream().run(row) - found).max() < 1e-5
 
@@ -166,7 +166,7 @@ def test_side_by_side_leaves_training_alone():
     for step in range(4):
         for net in nets:
             net.step(indices(3, 10, step), indices(3, 10, 50 + step), 10, step == 0, 0)
-        nets[0].side_by_side(indices(2, 30, 9))
+        nets[0].run_batch(indices(2, 30, 9))
     assert np.array_equal(nets[0].parameters(), nets[1].parameters())
 
 

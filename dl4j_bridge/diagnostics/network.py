@@ -50,7 +50,7 @@ def checks(settings: NetworkSettings, x: Indices, y: Indices, model: Network | N
 
     x, y = segments(x), segments(y)
     return [
-        Check("parity with NumPy", lambda: parity(network().side_by_side, _reference(settings, network()), x)),
+        Check("parity with NumPy", lambda: parity(network().run_batch, _reference(settings, network()), x)),
         Check("gradients", lambda: gradients(settings, x, y)),
         Check("scale of activations", lambda: scale(_reference(settings, network()), x, y)),
     ]
@@ -86,7 +86,7 @@ def parity(java: Callable[[Indices], npt.NDArray[np.float32]], reference: graves
 def parity_of_vectors(network: Network, settings: NetworkSettings, x: Signal) -> Outcome:
     """Compare the vectors that Java gives with NumPy's, at the same parameters."""
     reference = _unpack_vectors(settings, network.interface, network.parameters())
-    return _same(network.side_by_side(x), _outputs(reference, network.interface, x))
+    return _same(network.run_batch(x), _outputs(reference, network.interface, x))
 
 
 def _same(java: npt.NDArray[np.float32], numpy: Floats) -> Outcome:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dl4j_bridge import atomic_files
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.java.network import SampleStream
+from dl4j_bridge.java.streams import SampleStream
 from dl4j_bridge.jobs import comparing_frames, comparing_next_frame, comparing_spectrogram, generation, training
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.config import CompareSettings, DataSettings, GenerateSettings, TrainSettings, validate_compare
@@ -89,7 +89,7 @@ def compare(
     if about["task"] == "spectrogram":
         return comparing_spectrogram.compare(zip_path, about, pair, trained, settings, report, out)
     part = _part(about, pair, trained)
-    jvm.start()
+    jvm.configure(threads=1)
     loaded = model_zip.load(zip_path)
     judge = _Judge(part, settings.wavs, report)
     baseline_rows = list(fitted_when_trained(part.task, loaded.baselines))
@@ -231,7 +231,7 @@ def _drift(stream: SampleStream, part: _Part, seconds: float, about: dict[str, A
     settings = GenerateSettings()
     stream.reset()
     stream.seed(settings.seed)
-    stream.listen(np.append(part.task.silence, part.x[max(part.start - part.rate, 0) : part.start]).astype(np.uint8))
+    stream.consume(np.append(part.task.silence, part.x[max(part.start - part.rate, 0) : part.start]).astype(np.uint8))
     drawn = generation.draw_classes(stream, about, max(round(seconds * part.rate), 1), settings)
     return drift.measure(part.task, np.concatenate(list(drawn)), part.x[part.learnt], part.rate)
 

@@ -66,7 +66,7 @@ def compare(
         better. They have no parameters and no speed.
     """
     part = _part(about, pair, trained)
-    jvm.start()
+    jvm.configure(threads=1)
     loaded = model_zip.load(zip_path)
     judge = _Judge(part, settings.wavs, report)
     fitted = _fitted(loaded.baselines)

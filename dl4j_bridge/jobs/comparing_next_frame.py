@@ -119,7 +119,7 @@ def compare(
     if where.stop == where.start or not learnt.size:
         wanted = f"wanted {20 * task.frame} or more: frames of {task.frame} for every part"
         raise InputError(pair.input.path, f"{pair.length} samples at {rate} Hz", wanted)
-    jvm.start()
+    jvm.configure(threads=1)
     loaded = model_zip.load(zip_path)
     begin = max(where.start - training.WARM_UP, 0)
     linear = LinearPrediction(learnt, task.frame)

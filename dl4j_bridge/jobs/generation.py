@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dl4j_bridge import tasks
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.java.network import SampleStream
+from dl4j_bridge.java.streams import SampleStream
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.config import GenerateSettings, validate_generate
 from dl4j_bridge.signal import audio, metrics
@@ -68,7 +68,7 @@ def generate(
     recording = audio.open_recording(prime) if prime else None
     notes = list(recording.notes) if recording else []
     heard = recording.read(rate, 0, recording.length_at(rate)) if recording else None
-    jvm.start()
+    jvm.configure(threads=1)
     blocks = new_audio(model_zip.load(zip_path), heard, str(prime), seconds, settings, report)
     began = time.perf_counter()
     count = audio.write(output, blocks, rate, subtype)
@@ -139,7 +139,7 @@ def draw(
     """Let a loaded model hear some classes, then draw blocks of new audio at its rate, ``seconds`` long in all."""
     stream = model.network.stream()
     stream.seed(settings.seed)
-    stream.listen(heard)
+    stream.consume(heard)
     total = max(round(seconds * model.about["rate"]), 1)
     task = SamplesTask.from_dict(model.about)
     de_emphasis = DeEmphasis(task.pre_emphasis)
@@ -179,7 +179,7 @@ def from_silence(
     """Draw `count` classes as `generate` does where nothing is heard first; the stream is reset."""
     stream.reset()
     stream.seed(settings.seed)
-    stream.listen(np.array([SamplesTask.from_dict(about).silence], np.uint8))
+    stream.consume(np.array([SamplesTask.from_dict(about).silence], np.uint8))
     return np.concatenate(list(draw_classes(stream, about, count, settings)))
 
 
@@ -242,6 +242,6 @@ def own_audio(stream: SampleStream, size: int, temperature: float) -> npt.NDArra
     """Draw `size` samples from silence on, always the same ones; the stream is reset."""
     stream.reset()
     stream.seed(1)
-    stream.listen(np.array([SILENCE], np.uint8))
+    stream.consume(np.array([SILENCE], np.uint8))
     counts = [min(SampleStream.BLOCK, size - at) for at in range(0, size, SampleStream.BLOCK)]
     return np.concatenate([stream.generate(count, temperature, 1.0) for count in counts])

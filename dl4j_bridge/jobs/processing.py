@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dl4j_bridge import tasks
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.java.network import DenseStream, SampleStream
+from dl4j_bridge.java.streams import DenseStream, SampleStream
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.config import ProcessSettings, validate_process
 from dl4j_bridge.signal import audio
@@ -67,7 +67,7 @@ def process(
     recording = audio.open_recording(source, channel)
     subtype = _subtype(task, settings, recording, about["rate"])
     audio.check_output(output, subtype)
-    jvm.start()
+    jvm.configure(threads=1)
     loaded = model_zip.load(zip_path)
     rate = about["rate"]
     length = recording.length_at(rate)

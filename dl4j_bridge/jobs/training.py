@@ -21,7 +21,8 @@ import numpy.typing as npt
 from dl4j_bridge import __version__, tasks
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import jars, jvm
-from dl4j_bridge.java.network import Network, SampleStream
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.streams import SampleStream
 from dl4j_bridge.jobs import generation, pretraining
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.run_folder import RunFolder
@@ -237,7 +238,7 @@ def _options_of(settings: TrainSettings, inputs: list[Path], targets: list[Path]
 def _start_jvm(settings: TrainSettings) -> None:
     _log.info("settings: %s", ", ".join(f"{name} {value}" for name, value in settings.as_options().items()))
     nd4j_threads = settings.threads if settings.network.layer == "stock" else 1
-    jvm.start(settings.threads, settings.run.backend, nd4j_threads)
+    jvm.configure(settings.threads, settings.run.backend, nd4j_threads)
 
 
 def train(run: Run, report: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
@@ -341,7 +342,7 @@ def part_of(length: int, name: str) -> slice:
 def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:
     """Distributions for samples start..end-1 of `x`, in blocks, the stream having heard some samples before."""
     stream.reset()
-    stream.listen(x[max(start - WARM_UP, 0) : start])
+    stream.consume(x[max(start - WARM_UP, 0) : start])
     for at in range(start, end, SampleStream.BLOCK):
         yield stream.run(x[at : min(at + SampleStream.BLOCK, end)])
 
@@ -429,7 +430,7 @@ def pretrain(
         )
         if interrupted():
             return "interrupted"
-    run.network.take_recurrent_layers(network)
+    run.network.copy_recurrent_layers(network)
     run.about["pretraining"] = {"steps": small.pretrain_steps, **values}
     return None
 
@@ -467,7 +468,7 @@ def step(
     if weights:
         # At most half a segment: something must be learnt from it.
         unheard = min(settings.frames.warm_up, tbptt // 2) if segment == 0 else 0
-        network.weigh_squared_error(*weights, unheard)
+        network.set_loss_weights(*weights, unheard)
     loss, accuracy = network.step(x, y, tbptt, segment == 0, seed)
     return loss, accuracy, x.shape[0] * x.shape[1]
 
@@ -533,7 +534,7 @@ def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArra
     together = np.zeros((len(recordings), *longest.shape), longest.dtype)
     for row, x in zip(together, recordings, strict=True):
         row[: len(x)] = x
-    return [output[: len(x)] for output, x in zip(network.side_by_side(together), recordings, strict=True)]
+    return [output[: len(x)] for output, x in zip(network.run_batch(together), recordings, strict=True)]
 
 
 def _spread(start: int, size: int, samples: int) -> list[tuple[int, int]]:

@@ -47,7 +47,7 @@ def of_segment(
     own = rng.random(x.shape[:2]) < share
     own[:, 0] = False
     if own.any():
-        predict = network.ahead(len(x), empty)
+        predict = network.predictor(len(x), empty)
         for t in range(int(np.flatnonzero(own.any(axis=0))[-1])):
             predicted, chosen = predict(heard[:, t]), own[:, t + 1]
             heard[chosen, t + 1] = predicted[chosen]

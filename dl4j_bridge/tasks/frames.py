@@ -133,7 +133,7 @@ class FramesTask:
         return {"loss": loss}
 
     def weigh(self, target: Vectors) -> tuple[float, float, float] | None:
-        """Weights of `Network.weigh_squared_error` for a segment of shape (batch, n, 1); None for the usual ones."""
+        """Weights of `Network.set_loss_weights` for a segment of shape (batch, n, 1); None for the usual ones."""
         if not self.weighed:
             return None
         y = target[:, :, 0].astype(np.float64)

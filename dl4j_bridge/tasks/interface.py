@@ -64,7 +64,7 @@ class Task(Protocol):
         """Values of a training step by name, from what `Network.step` gave."""
 
     def weigh(self, target: Signal) -> tuple[float, float, float] | None:
-        """Weights of `Network.weigh_squared_error` for a segment of a batch; None for the usual loss."""
+        """Weights of `Network.set_loss_weights` for a segment of a batch; None for the usual loss."""
 
     def measure(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> Metrics:
         """Compare the network's outputs, blocks of time steps, with what should have come out."""

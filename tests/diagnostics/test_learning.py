@@ -130,13 +130,13 @@ def test_weak_input_scale_is_seen_before_training():
 
 
 def test_wrong_arithmetic_is_named():
-    jvm.start()
+    jvm.configure(threads=1)
     some = settings().network
     x = network.segments(classes("strings"))
     java = Network.create(some, Interface.of_classes(256))
     flat = java.parameters().astype(np.float64)
     reference = graves_lstm.unpack(flat, 256, some.hidden, some.layers, 256)
-    assert codes(network.parity(java.side_by_side, reference, x)) == []
+    assert codes(network.parity(java.run_batch, reference, x)) == []
     # Two gates changed places.
     hidden = some.hidden
     swapped = reference.layers[0].W.copy()
@@ -145,8 +145,8 @@ def test_wrong_arithmetic_is_named():
         reference.layers[0].W[:, hidden : 2 * hidden],
     )
     wrong = replace(reference, layers=(replace(reference.layers[0], W=swapped), *reference.layers[1:]))
-    assert codes(network.parity(java.side_by_side, wrong, x)) == ["parity-broken"]
-    assert codes(network.parity(lambda x: java.side_by_side(x) * np.float32("nan"), reference, x)) == ["parity-broken"]
+    assert codes(network.parity(java.run_batch, wrong, x)) == ["parity-broken"]
+    assert codes(network.parity(lambda x: java.run_batch(x) * np.float32("nan"), reference, x)) == ["parity-broken"]
 
 
 def test_a_wrong_gradient_is_named_with_its_block():

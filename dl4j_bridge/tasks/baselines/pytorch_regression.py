@@ -119,7 +119,7 @@ class PytorchRegression:
         return (output + x if self._task.skip else output), state
 
     def _loss(self, output: Any, target: Vectors, start: int = 0) -> Any:
-        """As `Network.weigh_squared_error` has it."""
+        """As `Network.set_loss_weights` has it."""
         square, pre_emphasis, offset = self._task.weigh(target) or (1 / self._task.frame, 0.0, 0.0)
         error = (output - import_torch().from_numpy(target))[:, start if pre_emphasis else 0 :]
         before = import_torch().nn.functional.pad(error[:, :-1], (0, 0, 1, 0))

@@ -11,6 +11,7 @@ from dl4j_bridge.errors import InputError
 
 CODECS = ("auto", "linear", "mulaw")
 LAYERS = ("fused", "stock")
+CELLS = ("graves", "lstm")
 GRADIENT_STATES = ("auto", "carried", "stock")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
@@ -61,6 +62,10 @@ class NetworkSettings:
         },
     )
     layer: str = field(default="fused", metadata={"help": "Implementation of the GravesLSTM: ours, or DL4J's own."})
+    cell: str = field(
+        default="graves",
+        metadata={"help": "Recurrent cell: graves (GravesLSTM, with peepholes) or lstm (DL4J's LSTM, without)."},
+    )
     gradient_state: str = field(
         default="auto",
         metadata={
@@ -413,6 +418,7 @@ def validate(settings: TrainSettings) -> None:
     _check("seed", network.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
     _check_choice("codec", data.codec, CODECS)
     _check_choice("layer", network.layer, LAYERS)
+    _check_choice("cell", network.cell, CELLS)
     _check_choice("gradient_state", network.gradient_state, GRADIENT_STATES)
     if network.layer == "stock" and network.gradient_state == "carried":
         raise InputError("--gradient-state", "carried with --layer stock", "wanted --layer fused: stock cannot do it")

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dl4j_bridge import reference as graves_lstm
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import learning, network
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.reference import graves_lstm
 from dl4j_bridge.settings import config
 from dl4j_bridge.signal.codec import LINEAR
 

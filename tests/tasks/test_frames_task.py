@@ -7,12 +7,12 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
+from dl4j_bridge import reference
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.streams import STEPS_PER_CALL
 from dl4j_bridge.java.tensors import Dense
-from dl4j_bridge.reference import graves_lstm as reference
 from dl4j_bridge.settings.config import DataSettings, NetworkSettings, preset
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.tasks import baselines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dl4j_bridge.reference.graves_lstm import GravesLstm
 from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Stretch, kept
 from dl4j_bridge.tasks.baselines.constant import Constant
 from dl4j_bridge.tasks.baselines.copy import Copy
@@ -20,7 +19,6 @@ __all__ = [
     "Constant",
     "Copy",
     "Fir",
-    "GravesLstm",
     "Hammerstein",
     "LookupTable",
     "Markov",

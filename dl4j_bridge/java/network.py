@@ -186,16 +186,19 @@ class Network:
         """Return a copy of all parameters in the order of DL4J's flat vector; float32, shape (parameter_count,)."""
         return NativeArray(self._java.parameterVector()).read().ravel()
 
+    def parameter(self, name: str) -> npt.NDArray[np.float32]:
+        """Return a copy of one parameter array, such as ``0_W`` (layer 0, input weights), in DL4J's shape."""
+        return self._parameter(name).read()
+
+    def _parameter(self, name: str) -> NativeArray:
+        with jvm.java_errors("network"):
+            return NativeArray(jvm.java_class("dl4jbridge.Tensor").of(self._java.dl4j().getParam(name)))
+
     def copy_recurrent_layers(self, other: Network) -> None:
         """Copy the parameters of the recurrent layers of a network of the same size; the output layer is unchanged."""
-        tensor_of = jvm.java_class("dl4jbridge.Tensor").of
-        with jvm.java_errors("network"):
-            for layer in range(self._java.dl4j().getnLayers() - 1):
-                for name in ("W", "RW", "b"):
-                    own, theirs = (
-                        NativeArray(tensor_of(n._java.dl4j().getParam(f"{layer}_{name}"))) for n in (self, other)
-                    )
-                    own.write(theirs.read().ravel(order="K"))
+        for layer in range(self._java.dl4j().getnLayers() - 1):
+            for name in ("W", "RW", "b"):
+                self._parameter(f"{layer}_{name}").write(other.parameter(f"{layer}_{name}").ravel(order="K"))
 
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return a copy of the state at the end of the last training segment.

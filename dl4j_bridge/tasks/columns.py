@@ -116,14 +116,14 @@ def cell(row: Mapping[str, Any], name: str) -> str:
 
 def with_unit(row: Mapping[str, Any], name: str) -> str:
     """Spell a value of a row with its unit, such as ``12.3 dB``."""
-    text = cell(row, name)
-    return text if row[name] is None else f"{text} {column(name).unit}".strip()
+    unit = "" if row[name] is None else column(name).unit
+    return f"{cell(row, name)} {unit}".strip()
 
 
 def named(name: str, value: Any) -> str:
     """Spell a value with its name or its unit, such as ``ESR 0.0123`` or ``5.120 bits/sample``."""
     entry = column(name)
-    return (entry.alone or f"{entry.name} {{}}").format(f"{spell(name, value)} {entry.unit}".strip())
+    return (entry.alone or f"{entry.name} {{}}").format(with_unit({name: value}, name))
 
 
 def listed(values: Mapping[str, Any], names: Iterable[str] | None = None) -> str:

@@ -17,7 +17,7 @@ from dl4j_bridge.tasks.shown import Curve
 Log = Mapping[str, npt.NDArray[np.float64]]
 """Columns of ``log.csv`` by name; NaN at steps without a value."""
 
-# Lines of the levels, told apart without colours too.
+# Lines of the levels, which differ without colours too.
 _LEVELS = ((style.GREY, ":"), (style.GREEN, "--"), (style.PINK, "-."), (style.YELLOW, "-."))
 # More entries than this would cover the curves.
 _LEGEND_INSIDE = 4
@@ -74,8 +74,7 @@ def figure(curve: Curve, log: Log) -> Figure:
     steps = log.get("step", np.zeros(0))
     plot, axes = style.figure()
     for (name, level), (colour, dashes) in zip(curve.levels.items(), _LEVELS, strict=False):
-        label = f"{name} ({columns.spell(curve.training, level)})"
-        axes.axhline(level, color=colour, linestyle=dashes, label=label)
+        axes.axhline(level, color=colour, linestyle=dashes, label=name)
     if curve.training in log:
         pale: dict[str, Any] = {"alpha": 0.5, "linewidth": 1.0} if curve.validation else {}
         axes.plot(steps, log[curve.training], color=style.BLUE, label="training", **pale)

@@ -74,7 +74,10 @@ def _trial(folder: Path, name: str, measured: dict[str, Any]) -> str:
     """Plot the learning curve of a short trial, with the losses at which training may get stuck."""
     log = {key: np.asarray(values, np.float64) for key, values in measured["curve"].items()}
     loss = next(key for key in log if key != "step")
-    levels = {level.replace("_", " "): value for level, value in measured.get("floors", {}).items()}
+    levels = {
+        f"{level.replace('_', ' ')} ({columns.named(loss, value)})": value
+        for level, value in measured.get("floors", {}).items()
+    }
     path = folder / f"{name.replace(' ', '-')}.png"
     title = f"loss of the {name} over steps"
     curves.plot(path, Curve(path.stem, loss, "", columns.column(loss).title, "", title, levels=levels), log)

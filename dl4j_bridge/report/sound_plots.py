@@ -295,6 +295,6 @@ def _density(axes: Axes, counts: Floats, extent: tuple[float, float, float, floa
     """Plot counts of shape (across, up) as shades on a logarithmic scale; zero is not shaded."""
     style(axes)
     shades = np.ma.masked_equal(counts.T, 0)
-    # The lightest shade could not be told from the background.
+    # The lightest shade is hard to see on the background.
     norm = LogNorm(vmin=0.3, vmax=max(float(counts.max()), 1.0))
     axes.imshow(shades, origin="lower", aspect="auto", extent=extent, cmap=colours, norm=norm, interpolation="nearest")

@@ -1,4 +1,4 @@
-"""The numbers behind the plots, against other people's code and by hand."""
+"""The numbers behind the plots, against other implementations and by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_learning_curve_with_levels():
     (axes,) = figure.axes
     *levels, training, validation = axes.get_lines()
     assert [line.get_label() for line in levels] == [
-        "chance (8.000)", "histogram of the target (6.200)", "lookup-table (4.100)", "fir (3.300)",
+        "chance (8 bits)", "histogram of the target (6.20 bits)", "lookup-table (4.10 bits)", "fir (3.30 bits)",
     ]  # fmt: skip
     assert training.get_xydata().shape == (40, 2)
     np.testing.assert_array_equal(validation.get_xdata(), [10, 20, 30, 40])

@@ -66,7 +66,7 @@ COLUMNS = {
     "snr_db": Column("SNR", "signal-to-noise ratio", "dB", "{:.1f}", better=HIGHER),
     "si_sdr_db": Column("SI-SDR", "scale-invariant signal-to-distortion ratio", "dB", "{:.1f}", better=HIGHER),
     "sdr_db": Column("SDR", "signal-to-distortion ratio", "dB", "{:.1f}", better=HIGHER),
-    "improvement_db": Column("gain", "improvement of SI-SDR over the mixture", "dB", "{:.1f}", better=HIGHER),
+    "improvement_db": Column("SI-SDRi", "improvement of SI-SDR over the mixture", "dB", "{:.1f}", better=HIGHER),
     "border_jump": Column("border jump", "change at window borders", better=LOWER),
     "stft": Column("STFT", "multi-resolution STFT distance", form="{:.3f}", better=LOWER),
     "parameters": Column("params", "parameters", form="{:,.0f}"),

@@ -285,8 +285,8 @@ def _draws(cell: Cell, training: tuple[Indices, Indices]) -> Callable[[int], tup
         if cell.data.order == "shuffled":
             x, y = shuffled.batch(number)
         else:
-            starts = _starts(cell, training[0].size, number)
-            x, y = (np.stack([signal[s : s + run.length] for s in starts]) for signal in training)
+            places = _starts(cell, training[0].size, number)
+            x, y = (np.stack([signal[s : s + run.length] for s in places]) for signal in training)
         if cell.data.random_gain:
             gains = np.random.default_rng([seed, number]).uniform(0.2, 1.0, (run.batch, 1))
             x, y = (LINEAR.encode(gains * LINEAR.decode(signal)) for signal in (x, y))

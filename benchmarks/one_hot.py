@@ -23,7 +23,7 @@ from dl4j_bridge.signal.windows import Windows
 
 BATCH, LENGTH, SEGMENT, CLASSES = 32, 1000, 50, 256
 WARM_UP = 5
-# Holds PostedIterator, which is for tests and benchmarks alone; Maven compiles it: ./mvnw test-compile
+# Holds PostedIterator, which is no part of the package's jar.
 TEST_CLASSES = Path(__file__).parents[1] / "target" / "test-classes"
 
 Samples = npt.NDArray[np.uint8]
@@ -96,6 +96,8 @@ def seconds(job: Job) -> float:
 
 def measure(rounds: int) -> dict[str, Any]:
     """Alternate the sides: ours against the posted loop as it is, and against one that uses its tensors again."""
+    if not TEST_CLASSES.is_dir():
+        raise SystemExit(f"error: {TEST_CLASSES}: no such folder; run: ./mvnw -q test-compile")
     jvm.configure(threads=1, own_class_path=[TEST_CLASSES])
     rng = np.random.default_rng(0)
     x, y = (rng.integers(0, CLASSES, (rounds + WARM_UP) * BATCH * LENGTH, dtype=np.uint8) for _ in range(2))

@@ -1,5 +1,5 @@
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
 import dl4jbridge.fused.FusedLayers;
+import dl4jbridge.fused.GradientState;
 import dl4jbridge.fused.PointwiseMath;
 import dl4jbridge.fused.Workers;
 import java.io.File;

@@ -26,12 +26,12 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import NativeArray
 from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.audio import open_recording
-from dl4j_bridge.signal.codec import CLASSES, LINEAR, SILENCE
-from dl4j_bridge.signal.pairs import Windows
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.signal.codecs import CLASSES, LINEAR, SILENCE
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]

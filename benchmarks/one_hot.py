@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.tensors import NativeArray, OneHot
-from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.signal.windows import Windows
 
 BATCH, LENGTH, SEGMENT, CLASSES = 32, 1000, 50, 256
 WARM_UP = 5

@@ -26,9 +26,10 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import OneHot
 from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import GenerateSettings, NetworkSettings
-from dl4j_bridge.signal.codec import CLASSES, SILENCE, get_codec
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.settings.commands import GenerateSettings
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal.codecs import CLASSES, SILENCE, get_codec
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 # As `train` does by default: 20 segments of 50 make a window of 1000, then the state begins anew.
 SEGMENTS = 20

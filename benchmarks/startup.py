@@ -23,7 +23,7 @@ PLAIN, OURS, NO_ARCHIVE = "plain", "ours", "ours, no archive"
 
 OUR_WAY = """
 from dl4j_bridge.java import jvm
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.interface import Interface
 jvm.start(2, "cpu")

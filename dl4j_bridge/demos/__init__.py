@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dl4j_bridge.settings.config import TASKS
+from dl4j_bridge.settings.training import TASKS
 
 if TYPE_CHECKING:
     from dl4j_bridge.jobs import training

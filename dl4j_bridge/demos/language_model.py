@@ -8,8 +8,9 @@ from typing import Any
 from dl4j_bridge.demos import Report, Say, synthesis
 from dl4j_bridge.jobs import comparing, generation, training
 from dl4j_bridge.report import run as run_report
-from dl4j_bridge.settings.config import CompareSettings, GenerateSettings, preset
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.tasks.registry import train_settings
 from dl4j_bridge.terminal import tables
 
 RECORDINGS, SECONDS = 3, 20.0
@@ -23,7 +24,7 @@ def make_recordings(folder: Path) -> list[Path]:
     paths = [folder / f"voice-{number}.wav" for number in range(1, RECORDINGS + 1)]
     for seed, path in enumerate(paths, 1):
         rate = 2 * synthesis.CLASSIC_RATE
-        audio.write(path, [synthesis.speech_like(SECONDS, rate, seed)], rate, "PCM_16")
+        audio_files.write(path, [synthesis.speech_like(SECONDS, rate, seed)], rate, "PCM_16")
     return paths
 
 
@@ -32,7 +33,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     voices = folder / "voices"
     paths = make_recordings(voices)
     say(f"made {voices}: {RECORDINGS} recordings that sound like speech")
-    settings = preset("default", has_target=False, task="language-model").with_options(limits)
+    settings = train_settings({"task": "language-model"} | limits, has_target=False)
     job = training.new_run([voices], [], folder / "run", settings)
     result = training.train(job, report)
     run_report.write(job)

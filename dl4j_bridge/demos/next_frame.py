@@ -9,8 +9,9 @@ from dl4j_bridge.demos import Report, Say, synthesis
 from dl4j_bridge.jobs import comparing, comparing_next_frame, training
 from dl4j_bridge.report import page, plots
 from dl4j_bridge.report import run as run_report
-from dl4j_bridge.settings.config import CompareSettings, preset
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.commands import CompareSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.tasks.registry import train_settings
 from dl4j_bridge.terminal import tables
 
 SECONDS, FOLLOWED = 60.0, 30.0
@@ -21,7 +22,7 @@ MENDED: dict[str, Any] = {"input_noise": 0.1}
 def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
     """Make a recording, train without the mend and with it, compare, and draw; as `demos.run` has it."""
     riff = folder / "riff.wav"
-    audio.write(riff, [synthesis.riff(SECONDS)], synthesis.CLASSIC_RATE, "PCM_16")
+    audio_files.write(riff, [synthesis.riff(SECONDS)], synthesis.CLASSIC_RATE, "PCM_16")
     say(f"made {riff} (two seconds of plucked strings again and again)")
     # With noise it takes 2,000 steps or so to learn the way back.
     shares = {"without": 0.3, "run": 0.7}
@@ -31,7 +32,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
         if spent.get("minutes"):
             spent["minutes"] *= shares[name]
         say(f"training with input noise of {options['input_noise']:g}")
-        settings = preset("default", has_target=False, task="frames").with_options(options | spent)
+        settings = train_settings({"task": "frames"} | options | spent, has_target=False)
         job = training.new_run([riff], [], folder / name, settings)
         result = training.train(job, report)
         run_report.write(job)

@@ -9,8 +9,11 @@ from dl4j_bridge.demos import Report, Say, synthesis
 from dl4j_bridge.jobs import comparing, processing, training
 from dl4j_bridge.report import page, plots
 from dl4j_bridge.report import run as run_report
-from dl4j_bridge.settings.config import ProcessSettings, TrainSettings, preset
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.commands import ProcessSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.registry import train_settings
 from dl4j_bridge.terminal import tables
 
 SECONDS = 20.0
@@ -20,8 +23,8 @@ def make_recordings(folder: Path) -> tuple[Path, Path]:
     """Write a dry and a processed recording, 8-bit at 11025 Hz."""
     dry, wet = folder / "dry.wav", folder / "wet.wav"
     sound = synthesis.plucked_strings(SECONDS)
-    audio.write(dry, [sound], synthesis.CLASSIC_RATE, "PCM_U8")
-    audio.write(wet, [synthesis.amplifier(sound)], synthesis.CLASSIC_RATE, "PCM_U8")
+    audio_files.write(dry, [sound], synthesis.CLASSIC_RATE, "PCM_U8")
+    audio_files.write(wet, [synthesis.amplifier(sound)], synthesis.CLASSIC_RATE, "PCM_U8")
     return dry, wet
 
 
@@ -29,7 +32,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     """Make recordings, train, compare, process, and draw what came out; as `demos.run` has it."""
     dry, wet = make_recordings(folder)
     say(f"made {dry} (plucked strings) and {wet} (the same through a small amplifier)")
-    return learn(folder, dry, wet, preset("default").with_options(limits), say, report)
+    return learn(folder, dry, wet, train_settings(limits), say, report)
 
 
 def learn(folder: Path, dry: Path, wet: Path, settings: TrainSettings, say: Say, report: Report) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def learn(folder: Path, dry: Path, wet: Path, settings: TrainSettings, say: Say,
 
 
 def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
-    sounds = {name: audio.open_recording(folder / f"{name}.wav") for name in ("dry", "wet", "processed")}
+    sounds = {name: open_recording(folder / f"{name}.wav") for name in ("dry", "wet", "processed")}
     samples = {name: recording.read(recording.rate) for name, recording in sounds.items()}
     overlay, bars = folder / "waves.png", folder / "comparison.png"
     plots.overlay(overlay, sounds["dry"].rate, dict(samples))

@@ -11,8 +11,9 @@ from dl4j_bridge.demos import Report, Say, synthesis
 from dl4j_bridge.jobs import comparing, processing, training
 from dl4j_bridge.report import page
 from dl4j_bridge.report import run as run_report
-from dl4j_bridge.settings.config import CompareSettings, ProcessSettings, preset
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.tasks.registry import train_settings
 from dl4j_bridge.terminal import tables
 
 SECONDS, RATE = 120.0, 16000
@@ -25,8 +26,8 @@ def make_recordings(folder: Path) -> tuple[Path, Path]:
     strings = synthesis.plucked_strings(SECONDS, RATE, seed=4)
     both = voice + strings * np.linalg.norm(voice) / np.linalg.norm(strings)
     gain = 0.9 / np.abs(both).max()
-    audio.write(mixture, [gain * both], RATE, "PCM_16")
-    audio.write(stem, [gain * voice], RATE, "PCM_16")
+    audio_files.write(mixture, [gain * both], RATE, "PCM_16")
+    audio_files.write(stem, [gain * voice], RATE, "PCM_16")
     return mixture, stem
 
 
@@ -34,7 +35,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     """Make recordings, train, compare, process, and draw what came out; as `demos.run` has it."""
     mixture, stem = make_recordings(folder)
     say(f"made {mixture} (a voice among plucked strings) and {stem} (the voice)")
-    settings = preset("default", task="spectrogram").with_options({"mask": True} | limits)
+    settings = train_settings({"task": "spectrogram"} | {"mask": True} | limits)
     job = training.new_run([mixture], [stem], folder / "run", settings)
     result = training.train(job, report)
     run_report.write(job)

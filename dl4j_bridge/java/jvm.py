@@ -19,7 +19,7 @@ from typing import Any
 
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import fetching, jars, startup_archive
-from dl4j_bridge.settings.config import RunSettings
+from dl4j_bridge.settings.training import RunSettings
 
 OLDEST_JAVA = 11
 # Of the machine's memory: the heap holds little, ND4J's arrays live outside it (JavaCPP allows twice the heap).

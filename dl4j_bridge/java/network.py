@@ -15,7 +15,7 @@ from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.tensors import Dense, NativeArray, OneHot
-from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.settings.training import NetworkSettings
 
 # Class indices, uint8 of shape (rows, n), or vectors, float32 of shape (rows, n, width).
 Signals = npt.NDArray[Any]

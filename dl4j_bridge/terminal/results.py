@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dl4j_bridge.tasks import columns
+from dl4j_bridge.tasks.drift import describe
 from dl4j_bridge.terminal import tables
 from dl4j_bridge.terminal.console import note, stderr
 
@@ -145,13 +146,13 @@ def print_demo(result: Mapping[str, Any], options: str) -> None:
     _print_next(f"dl4j-bridge train {options} --out runs/mine")
 
 
-def _print_drift(drift: Mapping[str, Any]) -> None:
+def _print_drift(drift: dict[str, Any]) -> None:
     Console().print(tables.drift(drift))
     if drift.get("track"):
         shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())
         print(f"seconds outside the range of the recording: {shares}")
     if "until" in drift:
-        print(f"free-running output {columns.departure(drift)}")
+        print(f"free-running output {describe(drift)}")
 
 
 def _print_next(command: str) -> None:

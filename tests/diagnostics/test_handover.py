@@ -17,9 +17,9 @@ from dl4j_bridge.diagnostics import handover, inspect
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import jars, jvm
 from dl4j_bridge.java.tensors import NativeArray
-from dl4j_bridge.signal import audio
-from dl4j_bridge.signal.codec import LINEAR, MULAW
-from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.signal.codecs import LINEAR, MULAW
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
 from tests.conftest import EXAMPLES, run
 
 FOLDER = os.environ.get("DL4J_BRIDGE_AUDIO")
@@ -29,7 +29,7 @@ TIME, BATCH = 250, 10
 
 
 def samples(path: Path) -> np.ndarray:
-    recording = audio.open_recording(path)
+    recording = open_recording(path)
     return recording.read(recording.rate, 0, 15 * recording.rate)
 
 

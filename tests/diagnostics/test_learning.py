@@ -13,8 +13,8 @@ from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.reference import graves_lstm
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.codecs import LINEAR
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -27,7 +27,7 @@ RECORDINGS = {
 
 
 def settings(**options):
-    return learning.as_fused(config.TrainSettings().with_options(SMALL | options))
+    return learning.as_fused(TrainSettings().with_options(SMALL | options))
 
 
 def classes(name):

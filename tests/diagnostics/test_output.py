@@ -7,9 +7,9 @@ import pytest
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import learning, output
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal.codec import LINEAR
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -18,7 +18,7 @@ TASK = SamplesTask(LINEAR, 0.0, "target")
 # teach it a state that has been carried for long.
 DELAY = 3
 SETTINGS = learning.as_fused(
-    config.TrainSettings().with_options({"hidden": 32, "batch": 8, "length": 500, "tbptt": 25, "learning_rate": 0.01})
+    TrainSettings().with_options({"hidden": 32, "batch": 8, "length": 500, "tbptt": 25, "learning_rate": 0.01})
 )
 RECORDINGS = {"strings": synthesis.plucked_strings(4), "speech-like": synthesis.speech_like(4)}
 

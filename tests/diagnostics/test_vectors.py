@@ -15,9 +15,12 @@ from dl4j_bridge.diagnostics import learning, network, vectors
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import diagnosing, training
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal import audio, pairs
-from dl4j_bridge.tasks.frames import FramesTask, Scale
+from dl4j_bridge.settings.training import DataSettings, TrainSettings
+from dl4j_bridge.signal import audio_files, pairs
+from dl4j_bridge.signal.pairs import part
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.frames.task import FramesTask, Scale
+from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import run
 
 pytestmark = pytest.mark.usefixtures("java")
@@ -29,7 +32,7 @@ AMPLIFIER = FramesTask(1, "target", Scale(), weighed=True)
 
 
 def settings(**options):
-    return learning.as_fused(config.TrainSettings().with_options(SMALL | options))
+    return learning.as_fused(TrainSettings().with_options(SMALL | options))
 
 
 def recording(seconds=4, seed=0):
@@ -99,14 +102,14 @@ def test_what_is_learnt_by_heart_is_overfit(check):
     if check == "trial":
         assert codes(vectors.pair(asked, task, by_heart, learning.Effort(0, 60, 60))) == ["overfit"]
         return
-    learnt = learning.train_briefly(asked, training.part(by_heart, "train"), 60, lambda trial: False, task)
+    learnt = learning.train_briefly(asked, part(by_heart, "train"), 60, lambda trial: False, task)
     assert codes(vectors.generalisation(learnt.network, by_heart)) == ["overfit"]
 
 
 def test_a_network_that_is_as_good_on_the_validation_part_is_left_in_peace():
     x = recording()
     y = np.tanh(2 * x)
-    learnt = learning.train_briefly(settings(), training.part((x, y), "train"), 100, lambda trial: False, AMPLIFIER)
+    learnt = learning.train_briefly(settings(), part((x, y), "train"), 100, lambda trial: False, AMPLIFIER)
     assert codes(vectors.generalisation(learnt.network, (x, y))) == []
 
 
@@ -136,8 +139,8 @@ def test_a_model_below_a_baseline_is_named_and_one_below_what_knows_the_target_i
 def mixture(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixture")
     voice, strings = synthesis.speech_like(8, RATE), synthesis.plucked_strings(8, RATE)
-    audio.write(folder / "mixture.wav", [0.4 * (voice + strings)], RATE, "PCM_16")
-    audio.write(folder / "voice.wav", [0.4 * voice], RATE, "PCM_16")
+    audio_files.write(folder / "mixture.wav", [0.4 * (voice + strings)], RATE, "PCM_16")
+    audio_files.write(folder / "voice.wav", [0.4 * voice], RATE, "PCM_16")
     return folder / "mixture.wav", folder / "voice.wav"
 
 
@@ -151,7 +154,7 @@ def mixture(tmp_path_factory):
 )
 def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, options, has_target):
     source, target = mixture if has_target else (mixture[0], None)
-    asked = config.preset("default", has_target, options["task"]).with_options(options | {"steps": 30})
+    asked = train_settings({"task": options["task"]} | options | {"steps": 30}, has_target=has_target)
     training.train(training.new_run([source], [target] if target else [], tmp_path / "run", asked))
     request = diagnosing.Request(source, target, asked, quick=True, given=True)
     fresh = diagnosing.diagnose(request, tmp_path / "fresh")
@@ -171,9 +174,9 @@ def test_frames_too_large_for_the_recording_are_named(mixture, tmp_path):
     assert [finding["code"] for finding in result.json["findings"]] == ["too-little-data"]
     # What it wants is enough.
     seconds = int(result.json["findings"][0]["fix"].split()[1])
-    source = audio.open_recording(mixture[0]).read(RATE)
-    audio.write(tmp_path / "long.wav", [np.resize(source, seconds * RATE)], RATE, "PCM_16")
-    pair = pairs.open_pair(tmp_path / "long.wav", None, config.DataSettings())
+    source = open_recording(mixture[0]).read(RATE)
+    audio_files.write(tmp_path / "long.wav", [np.resize(source, seconds * RATE)], RATE, "PCM_16")
+    pair = pairs.open_pair(tmp_path / "long.wav", None, DataSettings())
     pairs.check_long_enough(pair, 50, 2000)
 
 

@@ -11,7 +11,7 @@ from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import NativeArray
 from dl4j_bridge.reference import graves_lstm as reference
 from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -172,4 +172,4 @@ def test_side_by_side_leaves_training_alone():
 
 def test_stock_layers_cannot_carry_the_gradient():
     with pytest.raises(config.InputError, match="--gradient-state: carried with --layer stock"):
-        config.TrainSettings().with_options({"layer": "stock", "gradient_state": "carried"})
+        TrainSettings().with_options({"layer": "stock", "gradient_state": "carried"})

@@ -14,7 +14,7 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.reference import graves_lstm as reference
-from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.settings.training import NetworkSettings
 
 INPUTS, HIDDEN, CLASSES = 4, 3, 5
 CLASSES_IN_JAVA = 256

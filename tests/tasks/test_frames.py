@@ -21,7 +21,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jars, jvm
 from dl4j_bridge.jobs import comparing, processing
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.settings.config import CompareSettings, ProcessSettings
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
 from dl4j_bridge.signal import metrics
 from tests.conftest import EXAMPLES, run, run_ok
 from tests.jobs.test_training import interrupt_after, log_of, network_of

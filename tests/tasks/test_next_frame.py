@@ -19,10 +19,12 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import comparing, comparing_next_frame, generation, training
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import CompareSettings, NetworkSettings
-from dl4j_bridge.signal import audio, pairs
+from dl4j_bridge.settings.commands import CompareSettings
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks import drift, exposure
+from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import run, run_ok
 
 RATE = 8000
@@ -43,7 +45,7 @@ def log_of(folder: Path) -> list[dict[str, str]]:
 
 
 def of_options(**options):
-    return config.preset("default", has_target=False, task="frames").with_options(options)
+    return train_settings({"task": "frames"} | options, has_target=False)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +263,7 @@ def test_compare_judges_all_rows_on_the_same_held_out_frames(trained, riff, tmp_
     result = run_ok("compare", "--model", trained, "--input", riff, "--out", tmp_path / "page", "--json").json
     rows = {row["name"]: row for row in result["rows"]}
     scale = tasks.from_dict(model_zip.read_about(trained / "model.zip")).scale
-    x = audio.open_recording(riff).read(RATE)
+    x = open_recording(riff).read(RATE)
     frames = ((x[: x.size // 50 * 50] - scale.mean) / scale.range).reshape(-1, 50)
     count = len(frames) - 1
     start, end = int(count * 0.9), int(count * 0.8)

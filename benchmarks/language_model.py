@@ -90,7 +90,7 @@ def main() -> None:
     task = LanguageModelTask.choose(settings.data, source_is_8_bit=False, has_target=False)
     assert isinstance(task, LanguageModelTask)
     result = Result()
-    jvm.start(settings.threads)
+    jvm.configure(settings.threads)
     for kind in [asked.kind] if asked.kind else KINDS:
         sound = KINDS[kind]()
         if sound is None:
@@ -173,7 +173,7 @@ def judge(network: Network, x: Indices, y: Indices, part: slice) -> tuple[float,
     """Accuracy and bits per sample on stretches spread evenly over a part."""
     first = max(part.start, WARM_UP)
     starts = np.linspace(first, part.stop - SIZE, STRETCHES).astype(int)
-    said = network.side_by_side(np.stack([x[start - WARM_UP : start + SIZE] for start in starts]))[:, WARM_UP:]
+    said = network.run_batch(np.stack([x[start - WARM_UP : start + SIZE] for start in starts]))[:, WARM_UP:]
     wanted = np.stack([y[start : start + SIZE] for start in starts])
     bits = metrics.bits_per_sample(said.reshape(-1, said.shape[2]), wanted.ravel())
     return float(np.mean(said.argmax(axis=2) == wanted)), bits

@@ -72,7 +72,7 @@ def main() -> None:
     asked = _options()
     result = Result()
     rounds.note_a_busy_machine(result.notes)
-    jvm.start()
+    jvm.configure(threads=1)
     parts = {"tanh": tanh, "relu": relu, "sizes": sizes, "drift": drifts}
     for name, part in parts.items():
         if not asked.only or name in asked.only:

@@ -234,7 +234,7 @@ def _judged(run: training.Run, signals: Stretch) -> dict[str, float | None]:
     hop = min(STRETCH, len(x) - WARM_UP)
     count = max(1, min(STRETCHES, (len(x) - WARM_UP) // hop))
     starts = np.linspace(0, len(x) - WARM_UP - hop, count).astype(int)
-    outputs = run.network.side_by_side(np.stack([x[s : s + WARM_UP + hop] for s in starts]))[:, WARM_UP:]
+    outputs = run.network.run_batch(np.stack([x[s : s + WARM_UP + hop] for s in starts]))[:, WARM_UP:]
     target = np.concatenate([y[s + WARM_UP : s + WARM_UP + hop] for s in starts])
     return run.task.measure(list(outputs), target)
 

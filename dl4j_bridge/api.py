@@ -518,7 +518,7 @@ class Run:
 
     @cached_property
     def _model(self) -> model_zip.Model:
-        jvm.start()
+        jvm.configure(threads=1)
         return model_zip.load(self._zip)
 
     def _heard(self, name: str, x: Recording, rate: int | None) -> tuple[Sound, int]:

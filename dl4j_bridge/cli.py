@@ -431,7 +431,7 @@ def fetch(as_json: Json = False, debug: Debug = False, verbose: Verbose = None) 
 
     from dl4j_bridge.java import fetching, jvm
 
-    fetched = fetching.bring_missing()
+    fetched = fetching.fetch_missing()
     found = {"fetched": [jar.coordinates for jar in fetched], **jvm.prepare()}
     console = Console()
     archive = found["archive"] or "none"

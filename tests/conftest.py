@@ -67,7 +67,7 @@ def run_ok(*args: object, **options: Any) -> Result:
 @pytest.fixture(scope="session")
 def java() -> None:
     """The JVM in this process."""
-    jvm.start()
+    jvm.configure(threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -130,12 +130,12 @@ def test_processing_an_array_is_processing_its_file(effect, recordings, tmp_path
     np.testing.assert_array_equal(effect.process(x), y)
 
 
-@pytest.mark.parametrize("before", ["jvm.start()", ""], ids=["Java runs already", "Java does not run"])
+@pytest.mark.parametrize("before", ["jvm.configure(threads=1)", ""], ids=["Java runs already", "Java does not run"])
 def test_all_of_it_may_happen_in_a_thread(effect, before, recordings):
     """As in a window that stays alive while it computes: Java knows no class loader in a thread that Python made."""
     script = (
         "import sys, threading, dl4j_bridge\n"
-        "from dl4j_bridge import jvm\n"
+        "from dl4j_bridge.java import jvm\n"
         "def work():\n"
         "    sound = dl4j_bridge.load(sys.argv[1]).process(sys.argv[2])\n"
         "    assert sound.size\n"

@@ -265,7 +265,7 @@ def bits_on(network: Network, stretch: Stretch, most: int = 8000) -> float:
     wanted = np.stack([y[s : s + length] for s in starts])
     # Each piece begins with an empty state: its first samples say little of the network.
     heard = min(length // 2, training.WARM_UP)
-    probabilities = network.side_by_side(pieces)[:, heard:].reshape(-1, CLASSES)
+    probabilities = network.run_batch(pieces)[:, heard:].reshape(-1, CLASSES)
     return metrics.bits_per_sample(probabilities, wanted[:, heard:].ravel())
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge import reference as graves_lstm
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Finding, Outcome
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.reference import graves_lstm
 from dl4j_bridge.settings.config import NetworkSettings
 from dl4j_bridge.signal.codec import CLASSES
 from dl4j_bridge.tasks.interface import Signal
@@ -50,7 +50,7 @@ def checks(settings: NetworkSettings, x: Indices, y: Indices, model: Network | N
 
     x, y = segments(x), segments(y)
     return [
-        Check("parity with NumPy", lambda: parity(network().side_by_side, _reference(settings, network()), x)),
+        Check("parity with NumPy", lambda: parity(network().run_batch, _reference(settings, network()), x)),
         Check("gradients", lambda: gradients(settings, x, y)),
         Check("scale of activations", lambda: scale(_reference(settings, network()), x, y)),
     ]
@@ -86,7 +86,7 @@ def parity(java: Callable[[Indices], npt.NDArray[np.float32]], reference: graves
 def parity_of_vectors(network: Network, settings: NetworkSettings, x: Signal) -> Outcome:
     """Compare the vectors that Java gives with NumPy's, at the same parameters."""
     reference = _unpack_vectors(settings, network.interface, network.parameters())
-    return _same(network.side_by_side(x), _outputs(reference, network.interface, x))
+    return _same(network.run_batch(x), _outputs(reference, network.interface, x))
 
 
 def _same(java: npt.NDArray[np.float32], numpy: Floats) -> Outcome:
@@ -124,7 +124,9 @@ def compare_gradients(settings: NetworkSettings, at: Floats, gradient: Floats, x
         network = _unpack(settings, flat)
         return graves_lstm.loss(network, one_hot, y, graves_lstm.zero_states(network, batch=len(x)))
 
-    return _slopes(graves_lstm.layout(CLASSES, settings.hidden, settings.layers, CLASSES), loss, at, gradient)
+    return _slopes(
+        graves_lstm.layout(CLASSES, settings.hidden, settings.layers, CLASSES, settings.cell), loss, at, gradient
+    )
 
 
 def gradients_of_vectors(settings: NetworkSettings, interface: Interface, x: Signal, y: Signal) -> Outcome:
@@ -139,7 +141,7 @@ def gradients_of_vectors(settings: NetworkSettings, interface: Interface, x: Sig
         found = _outputs(_unpack_vectors(settings, interface, flat), interface, x)
         return float(np.sum((found - y) ** 2) / y[0, 0].size / len(y))
 
-    places = graves_lstm.layout(interface.inputs, settings.hidden, settings.layers, interface.outputs)
+    places = graves_lstm.layout(interface.inputs, settings.hidden, settings.layers, interface.outputs, settings.cell)
     return _slopes(places, loss, before, (before - network.parameters()) / rate)
 
 
@@ -182,9 +184,7 @@ def scale(reference: graves_lstm.Network, x: Indices, y: Indices) -> Outcome:
     record = graves_lstm.forward(reference, one_hot, graves_lstm.zero_states(reference, batch=len(x)))
     flat, _ = graves_lstm.backward(reference, record, y)
     # The same cut for gradients as for parameters.
-    slopes = graves_lstm.unpack(
-        flat, CLASSES, reference.layers[0].hidden, len(reference.layers), reference.output.b.size
-    )
+    slopes = graves_lstm.unpack_like(flat, reference)
     rows = []
     for layer, run, slope in zip(reference.layers, record.layers, slopes.layers, strict=True):
         rows.append(
@@ -218,4 +218,6 @@ def _unpack(settings: NetworkSettings, flat: npt.ArrayLike) -> graves_lstm.Netwo
 
 
 def _unpack_vectors(settings: NetworkSettings, interface: Interface, flat: npt.ArrayLike) -> graves_lstm.Network:
-    return graves_lstm.unpack(flat, interface.inputs, settings.hidden, settings.layers, interface.outputs)
+    return graves_lstm.unpack(
+        flat, interface.inputs, settings.hidden, settings.layers, interface.outputs, settings.cell
+    )

@@ -115,7 +115,7 @@ def memory(heard: Heard, network: Network, chunk: int = 1000, head: int = 50) ->
     x = heard.x[: count * chunk].reshape(count, chunk)[:, :head]
     y = heard.y[: count * chunk].reshape(count, chunk)[:, :head]
     carried = heard.probabilities[: count * chunk].reshape(count, chunk, -1)[:, :head]
-    dropped = network.side_by_side(x)
+    dropped = network.run_batch(x)
     return Outcome([], {"bits_carried": _bits(carried, y), "bits_dropped": _bits(dropped, y), "samples": head})
 
 
@@ -223,7 +223,7 @@ def _without_state(heard: Heard, network: Network, processed: Indices, chunk: in
     codec = heard.task.codec
     values = codec.values
     output = values[processed[: count * chunk]]
-    probabilities = network.side_by_side(heard.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
+    probabilities = network.run_batch(heard.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
     carried = heard.probabilities[: count * chunk]
 
     def off(p: Probabilities) -> float:

@@ -174,7 +174,7 @@ def memory(network: Network, stretch: Stretch, chunk: int = 1000, head: int = 50
     if count < 2:
         return Outcome()
     carried = network.dense_stream().run(x[: count * chunk]).reshape(count, chunk, -1)[1:, :head]
-    dropped = network.side_by_side(x[: count * chunk].reshape(count, chunk, -1)[1:, :head])
+    dropped = network.run_batch(x[: count * chunk].reshape(count, chunk, -1)[1:, :head])
     wanted = y[: count * chunk].reshape(count, chunk, -1)[1:, :head]
     figures = {name: _share(found, wanted) for name, found in (("carried", carried), ("dropped", dropped))}
     return Outcome([], figures | {"time_steps": head})
@@ -187,7 +187,7 @@ def error_share(network: Network, stretch: Stretch) -> float:
     length = max(min(len(x) // STRETCHES, values), 1)
     starts = np.linspace(0, len(x) - length, STRETCHES).astype(int)
     heard = min(length // 2, training.WARM_UP)
-    found = network.side_by_side(np.stack([x[s : s + length] for s in starts]))[:, heard:]
+    found = network.run_batch(np.stack([x[s : s + length] for s in starts]))[:, heard:]
     return _share(found, np.stack([y[s : s + length] for s in starts])[:, heard:])
 
 

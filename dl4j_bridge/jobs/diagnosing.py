@@ -170,7 +170,7 @@ def _examine(case: Case, request: Request, about: dict[str, Any] | None, suite: 
     if pairs.split(x.size)["train"][1] < settings.run.length:
         # Not one window: what is too short was said.
         return None
-    jvm.start(settings.threads)
+    jvm.configure(settings.threads)
     suite.run(
         handover.checks(
             x,
@@ -210,7 +210,7 @@ def _examine_vectors(case: Case, request: Request, about: dict[str, Any] | None,
         return
     task = tasks.from_dict(about) if about else tasks.choose(settings, [pair])
     signals = task.signals(pair)
-    jvm.start(settings.threads)
+    jvm.configure(settings.threads)
     if about is None:
         fused = learning.as_fused(settings)
         suite.run(network.checks_of_vectors(fused.network, task.interface, *signals))

@@ -65,7 +65,7 @@ def pretrain(
         report(Progress(number + 1, epochs, seconds, values, watch.samples_per_second, done, left, None, True))
         if interrupted():
             return "interrupted"
-    run.network.take_recurrent_layers(network)
+    run.network.copy_recurrent_layers(network)
     run.info = replace(run.info, pretraining={"steps": small.pretrain_steps, **values})
     return None
 

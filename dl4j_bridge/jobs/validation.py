@@ -60,4 +60,4 @@ def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArra
     together = np.zeros((len(recordings), *longest.shape), longest.dtype)
     for row, x in zip(together, recordings, strict=True):
         row[: len(x)] = x
-    return [output[: len(x)] for output, x in zip(network.side_by_side(together), recordings, strict=True)]
+    return [output[: len(x)] for output, x in zip(network.run_batch(together), recordings, strict=True)]

@@ -238,7 +238,7 @@ def test_a_program_that_forgets_its_state_is_named_at_full_size(source, tmp_path
     codec = get_codec(model.about["codec"])
     # As with MultiLayerNetwork.output() on windows of 1000 samples.
     heard = codec.encode(dry)[: dry.size // 1000 * 1000].reshape(-1, 1000)
-    forgetful = written(tmp_path / "y.wav", (model.network.side_by_side(heard) @ codec.values).ravel())
+    forgetful = written(tmp_path / "y.wav", (model.network.run_batch(heard) @ codec.values).ravel())
     given = ["--model", tmp_path / "model", *pair, "--quick", "--processed", forgetful]
     assert "state-not-carried" in codes(diagnose(*given, "--out", tmp_path / "o"))
 

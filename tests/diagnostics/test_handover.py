@@ -15,7 +15,7 @@ import pytest
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import handover, inspect
 from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.java import jars, jvm
+from dl4j_bridge.java import installation, jars, jvm
 from dl4j_bridge.java.tensors import NativeArray
 from dl4j_bridge.signal.codecs import LINEAR, MULAW
 from dl4j_bridge.signal.recordings import open_recording
@@ -387,7 +387,7 @@ def their_jar(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("theirs")
     (folder / "Base.java").write_text(ITERATORS)
     class_path = os.pathsep.join(map(str, jars.class_path()))
-    javac = jvm.find_java().home / "bin" / "javac"
+    javac = installation.find_java().home / "bin" / "javac"
     subprocess.run([javac, "-cp", class_path, "-d", folder / "classes", folder / "Base.java"], check=True)
     with zipfile.ZipFile(folder / "theirs.jar", "w") as jar:
         for path in (folder / "classes" / "some").glob("*.class"):

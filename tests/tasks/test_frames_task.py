@@ -64,8 +64,8 @@ def test_the_networks_loss_is_guitarmls(java, loudness):
     """What a training step says, from the weights that the task gives, against the formula in NumPy."""
     x, y = segment(scale=loudness)
     network = small_network()
-    output = network.side_by_side(x)
-    network.weigh_squared_error(*AMPLIFIER.weigh(y))
+    output = network.run_batch(x)
+    network.set_loss_weights(*AMPLIFIER.weigh(y))
     loss, accuracy = network.step(x, y, 40, True, 1)
     assert np.isnan(accuracy)
     assert loss == pytest.approx(guitarml_loss(output[:, :, 0], y[:, :, 0]), rel=2e-5)
@@ -101,7 +101,7 @@ def test_mse_is_left_to_dl4j(java):
     task = FramesTask(1, "target", Scale())
     assert task.weigh(y) is None
     network = small_network()
-    output = network.side_by_side(x)
+    output = network.run_batch(x)
     loss, _ = network.step(x, y, 40, True, 1)
     assert loss == pytest.approx(np.mean((output - y) ** 2), rel=1e-5)
 
@@ -179,7 +179,7 @@ def test_three_ways_through_the_network_give_what_numpy_gives(java, inputs, outp
     x = rng.normal(0, 0.5, (4, SIDE_BY_SIDE_STEPS + 57, inputs)).astype(np.float32)
     wanted = by_numpy(network, x, layers)
     assert wanted.std() > 0.02
-    found = network.side_by_side(x)
+    found = network.run_batch(x)
     assert found.shape == (4, x.shape[1], outputs)
     assert np.abs(found - wanted).max() < 1e-5
     stream = network.dense_stream()
@@ -196,7 +196,7 @@ def test_skip_adds_the_input_in_running_and_in_training(java):
     x, y = segment(seed=6)
     skipping, plain = small_network(skip=True), small_network()
     np.testing.assert_array_equal(skipping.parameters(), plain.parameters())
-    np.testing.assert_array_equal(skipping.side_by_side(x), plain.side_by_side(x) + x)
+    np.testing.assert_array_equal(skipping.run_batch(x), plain.run_batch(x) + x)
     np.testing.assert_array_equal(skipping.dense_stream().run(x[0]), plain.dense_stream().run(x[0]) + x[0])
     assert skipping.step(x, y, 40, True, 1) == pytest.approx(plain.step(x, y - x, 40, True, 1), nan_ok=True)
     np.testing.assert_array_equal(skipping.parameters(), plain.parameters())
@@ -259,8 +259,8 @@ def test_the_twins_loss_is_the_networks(java):
     assert loss / x.shape[1] == pytest.approx(guitarml_loss(x[:, :, 0], y[:, :, 0]), rel=1e-5)
     network = small_network()
     weights = AMPLIFIER.weigh(y)
-    output = network.side_by_side(x)
-    network.weigh_squared_error(*weights, 10)
+    output = network.run_batch(x)
+    network.set_loss_weights(*weights, 10)
     ours, _ = network.step(x, y, 40, True, 1)
     assert ours * 40 == pytest.approx(float(twin._loss(torch.from_numpy(output), y, 10)), rel=1e-5)
     assert ours * 40 != pytest.approx(float(twin._loss(torch.from_numpy(output), y)), rel=0.05)

@@ -198,7 +198,7 @@ def test_the_batch_size_of_prediction_changes_nothing(model, pair, side_by_side)
     _, x, _ = _magnitudes(model, pair)
     found = comparing_spectrogram.stateless(model.network, x, WINDOW, side_by_side)
     np.testing.assert_allclose(found, comparing_spectrogram.stateless(model.network, x, WINDOW), atol=1e-6)
-    together = model.network.side_by_side(np.stack([x[:300]] * side_by_side))
+    together = model.network.run_batch(np.stack([x[:300]] * side_by_side))
     alone = model.network.dense_stream().run(x[:300])
     np.testing.assert_allclose(together, np.broadcast_to(alone, together.shape), atol=1e-6)
 
@@ -217,7 +217,7 @@ def test_the_stem_is_as_long_as_the_mixture_and_is_what_the_network_says(model, 
     padded = np.pad(x, (192, 256))
     _, _, spectra = scipy.signal.stft(padded, nperseg=256, noverlap=192, boundary=None)
     magnitudes = np.minimum(128 * np.abs(spectra) / task.scale, 1).astype(np.float32)
-    said = model.network.side_by_side(magnitudes.T[None])[0].T
+    said = model.network.run_batch(magnitudes.T[None])[0].T
     stem = said * task.scale / 128 * np.exp(1j * np.angle(spectra))
     np.testing.assert_allclose(found, _by_scipy(stem, 256, 64)[: x.size], atol=1.5 / 2**15)
 
@@ -311,7 +311,7 @@ def test_the_zip_is_plain_dl4j_with_a_stock_output_layer(trained, model):
     stock = replace(stock, layer="stock", gradient_state="stock")
     theirs = Network.load(trained / "model.zip", stock, model.network.interface)
     x = rng.uniform(0, 1, (2, 40, 129)).astype(np.float32)
-    np.testing.assert_allclose(theirs.side_by_side(x), model.network.side_by_side(x), atol=1e-5)
+    np.testing.assert_allclose(theirs.run_batch(x), model.network.run_batch(x), atol=1e-5)
     assert jvm.java_class("org.deeplearning4j.nn.multilayer.MultiLayerNetwork") is not None
 
 

@@ -47,7 +47,7 @@ def exposed(
     own = rng.random(x.shape[:2]) < share
     own[:, 0] = False
     if own.any():
-        predict = network.ahead(len(x), first)
+        predict = network.predictor(len(x), first)
         for t in range(int(np.flatnonzero(own.any(axis=0))[-1])):
             predicted, chosen = predict(found[:, t]), own[:, t + 1]
             found[chosen, t + 1] = predicted[chosen]

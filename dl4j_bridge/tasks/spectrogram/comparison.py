@@ -192,7 +192,7 @@ def stateless(network: Network, x: Magnitudes, window: int, side_by_side: int = 
     ndarray of float32, shape (n, bins)
     """
     windows = np.pad(x, ((0, -len(x) % window), (0, 0))).reshape(-1, window, x.shape[1])
-    found = [network.side_by_side(windows[at : at + side_by_side]) for at in range(0, len(windows), side_by_side)]
+    found = [network.run_batch(windows[at : at + side_by_side]) for at in range(0, len(windows), side_by_side)]
     return np.concatenate(found).reshape(-1, x.shape[1])[: len(x)]
 
 

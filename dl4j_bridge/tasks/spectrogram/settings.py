@@ -15,9 +15,7 @@ class SpectrogramSettings(TaskSettings):
     """Magnitudes of a mixture in, those of one of its stems out."""
 
     window: int = field(default=768, metadata={"help": "Samples in the window of a spectrum; an even number."})
-    hop: int = field(
-        default=192, metadata={"help": "Samples from one spectrum to the next, which is one time step."}
-    )
+    hop: int = field(default=192, metadata={"help": "Samples from one spectrum to the next, which is one time step."})
     mask: bool = field(
         default=False, metadata={"help": "Learn the stem's share of each magnitude instead of the magnitude."}
     )

@@ -1,48 +1,77 @@
 package dl4jbridge.fused;
 
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import org.deeplearning4j.nn.api.MaskState;
+import org.deeplearning4j.nn.conf.CacheMode;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
+import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
+import org.deeplearning4j.nn.conf.layers.LayerValidation;
 import org.deeplearning4j.nn.gradient.DefaultGradient;
 import org.deeplearning4j.nn.gradient.Gradient;
-import org.deeplearning4j.nn.layers.recurrent.GravesLSTM;
-import org.deeplearning4j.nn.params.GravesLSTMParamInitializer;
+import org.deeplearning4j.nn.layers.recurrent.BaseRecurrentLayer;
+import org.deeplearning4j.nn.layers.recurrent.FwdPassReturn;
+import org.deeplearning4j.nn.layers.recurrent.LSTM;
+import org.deeplearning4j.nn.layers.recurrent.LSTMHelpers;
+import org.deeplearning4j.nn.params.LSTMParamInitializer;
 import org.deeplearning4j.nn.workspace.ArrayType;
 import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
+import org.deeplearning4j.optimize.api.TrainingListener;
 import org.nd4j.common.primitives.Pair;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The layer of {@link FusedGravesLSTM}: DL4J's calls on one side, {@link Recurrence} on the other.
+ * The layer of a {@link FusedCell}: DL4J's calls on one side, {@link Recurrence} on the other.
  *
  * <p>A forward pass in training leaves a record, and the backward pass uses it once. Any other forward pass, clear()
- * and any change of the state drop it; a backward pass without a record makes the forward pass again, from the state
+ * and any change of the state drop it; a backward pass without a record repeats the forward pass, from the state
  * that the last one in training started from.
+ *
+ * <p>A segment always starts from rnnGetPreviousState, as DL4J's GravesLSTM does; DL4J's LSTM starts from
+ * rnnGetTBPTTState. MultiLayerNetwork sets both to the same arrays after each segment.
  */
-@SuppressWarnings("deprecation") // GravesLSTM
-public final class FusedGravesLSTMLayer extends GravesLSTM {
+public final class FusedRecurrentLayer extends BaseRecurrentLayer<AbstractLSTM> {
     private static final long serialVersionUID = 1L;
-    private static final String W = GravesLSTMParamInitializer.INPUT_WEIGHT_KEY;
-    private static final String RW = GravesLSTMParamInitializer.RECURRENT_WEIGHT_KEY;
-    private static final String B = GravesLSTMParamInitializer.BIAS_KEY;
+    // GravesLSTM has the same keys.
+    private static final String W = LSTMParamInitializer.INPUT_WEIGHT_KEY;
+    private static final String RW = LSTMParamInitializer.RECURRENT_WEIGHT_KEY;
+    private static final String B = LSTMParamInitializer.BIAS_KEY;
+    private static final String HIDDEN = LSTM.STATE_KEY_PREV_ACTIVATION;
+    private static final String CELL = LSTM.STATE_KEY_PREV_MEMCELL;
 
     private final transient Recurrence recurrence;
-    /** What the record is of; null without one. */
+    /** Input of the recorded forward pass; null without a record. */
     private transient INDArray recordedInput;
     private transient INDArray recordedMask;
     private transient INDArray firstHidden;
     private transient INDArray firstCell;
     private transient boolean inputGradientUnused;
 
-    FusedGravesLSTMLayer(NeuralNetConfiguration conf, DataType dataType) {
+    private FusedRecurrentLayer(NeuralNetConfiguration conf, DataType dataType) {
         super(conf, dataType);
-        recurrence = new Recurrence(fusedConf().getMath());
+        recurrence = new Recurrence(fusedCell().cell(), fusedCell().getMath());
     }
 
-    private FusedGravesLSTM fusedConf() {
-        return (FusedGravesLSTM) layerConf();
+    /** Makes a layer with its parameters; what a configuration's {@code instantiate} has to do. */
+    static FusedRecurrentLayer of(AbstractLSTM layer, NeuralNetConfiguration conf,
+            Collection<TrainingListener> listeners, int index, INDArray parameters, boolean initialize,
+            DataType dataType) {
+        String name = layer.getClass().getSimpleName();
+        LayerValidation.assertNInNOutSet(name, layer.getLayerName(), index, layer.getNIn(), layer.getNOut());
+        if (!Cell.covers(layer) || dataType != DataType.FLOAT) {
+            throw new IllegalArgumentException("layer " + index + ": " + name + " computes FLOAT, tanh and sigmoid on "
+                    + "[batch, size, time] on the CPU; found " + dataType + ", " + layer.getActivationFn() + ", "
+                    + layer.getGateActivationFn() + ", " + layer.getRnnDataFormat()
+                    + "; FusedLayers.toStock gives the stock layer");
+        }
+        return FusedLayers.assemble(new FusedRecurrentLayer(conf, dataType), layer.initializer(), conf, listeners,
+                index, parameters, initialize);
+    }
+
+    private FusedCell fusedCell() {
+        return (FusedCell) layerConf();
     }
 
     /**
@@ -58,32 +87,32 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         return recurrence;
     }
 
-    Recurrence.Weights weights() {
-        return new Recurrence.Weights(getParam(W), getParam(RW), getParam(B));
+    RecurrentWeights weights() {
+        return new RecurrentWeights(getParam(W), getParam(RW), getParam(B));
     }
 
-    Recurrence.Weights gradients() {
-        return new Recurrence.Weights(gradientViews.get(W), gradientViews.get(RW), gradientViews.get(B));
+    RecurrentWeights gradients() {
+        return new RecurrentWeights(gradientViews.get(W), gradientViews.get(RW), gradientViews.get(B));
     }
 
     boolean carriesGradientState() {
-        return fusedConf().getGradientState() == GradientState.CARRIED;
+        return fusedCell().getGradientState() == GradientState.CARRIED;
     }
 
     int size() {
-        return (int) fusedConf().getNOut();
+        return (int) layerConf().getNOut();
     }
 
     INDArray hidden() {
-        return stateMap.get(STATE_KEY_PREV_ACTIVATION);
+        return stateMap.get(HIDDEN);
     }
 
     INDArray cell() {
-        return stateMap.get(STATE_KEY_PREV_MEMCELL);
+        return stateMap.get(CELL);
     }
 
-    /** Takes the state that the recurrence ended with for the next segment's. */
-    void goOn() {
+    /** Makes the state at the end of the segment that of the next one. */
+    void carryState() {
         rnnSetPreviousState(lastState());
     }
 
@@ -119,8 +148,8 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
 
     private Map<String, INDArray> lastState() {
         Map<String, INDArray> state = new HashMap<>();
-        state.put(STATE_KEY_PREV_ACTIVATION, recurrence.lastHidden());
-        state.put(STATE_KEY_PREV_MEMCELL, recurrence.lastCell());
+        state.put(HIDDEN, recurrence.lastHidden());
+        state.put(CELL, recurrence.lastCell());
         return state;
     }
 
@@ -159,9 +188,9 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
             throw new IllegalStateException("wanted an input of [batch, size, time], found "
                     + java.util.Arrays.toString(input.shape()) + " " + layerId());
         }
-        if (input.size(1) != fusedConf().getNIn()) {
+        if (input.size(1) != layerConf().getNIn()) {
             throw new org.deeplearning4j.exception.DL4JInvalidInputException("wanted an input of size "
-                    + fusedConf().getNIn() + ", found " + java.util.Arrays.toString(input.shape()) + " " + layerId());
+                    + layerConf().getNIn() + ", found " + java.util.Arrays.toString(input.shape()) + " " + layerId());
         }
         if (h0 != null && h0.size(0) != input.size(0)) {
             throw new IllegalStateException("a state of batch " + h0.size(0) + " for an input of batch " + input.size(0)
@@ -169,11 +198,11 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         }
     }
 
-    private Recurrence.Weights weights(boolean training, LayerWorkspaceMgr workspaces) {
+    private RecurrentWeights weights(boolean training, LayerWorkspaceMgr workspaces) {
         // In the order in which stock layers draw their noise.
         INDArray recurrent = getParamWithNoise(RW, training, workspaces);
         INDArray input = getParamWithNoise(W, training, workspaces);
-        return new Recurrence.Weights(input, recurrent, getParamWithNoise(B, training, workspaces));
+        return new RecurrentWeights(input, recurrent, getParamWithNoise(B, training, workspaces));
     }
 
     @Override
@@ -203,10 +232,42 @@ public final class FusedGravesLSTMLayer extends GravesLSTM {
         return backpropDropOutIfPresent(workspaces.dup(ArrayType.ACTIVATION_GRAD, inputGradient, 'f'));
     }
 
+    /** DL4J's own arithmetic: the only backward pass that ends {@code length} steps before the segment's end. */
     @Override
     public Pair<Gradient, INDArray> tbpttBackpropGradient(INDArray epsilon, int length, LayerWorkspaceMgr workspaces) {
         recordedInput = null;
-        return super.tbpttBackpropGradient(epsilon, length, workspaces);
+        assertInputSet(true);
+        applyDropOutIfNecessary(true, workspaces);
+        Cell cell = fusedCell().cell();
+        INDArray recurrent = getParamWithNoise(RW, true, workspaces);
+        INDArray weights = getParamWithNoise(W, true, workspaces);
+        FwdPassReturn pass = LSTMHelpers.activateHelper(this, conf, layerConf().getGateActivationFn(), input, recurrent,
+                weights, getParamWithNoise(B, true, workspaces), true, hidden(), cell(), true, true, W, maskArray,
+                cell.hasPeepholes(), null, CacheMode.NONE, workspaces, true);
+        tBpttStateMap.put(HIDDEN, pass.lastAct.detach());
+        tBpttStateMap.put(CELL, pass.lastMemCell.detach());
+        Pair<Gradient, INDArray> gradients = LSTMHelpers.backpropGradientHelper(this, conf,
+                layerConf().getGateActivationFn(), input, recurrent, weights, epsilon, true, length, pass, true, W, RW, B,
+                gradientViews, cell.stockMasksGradient() ? maskArray : null, cell.hasPeepholes(), null, workspaces, true);
+        weightNoiseParams.clear();
+        gradients.setSecond(backpropDropOutIfPresent(gradients.getSecond()));
+        return gradients;
+    }
+
+    @Override
+    public Type type() {
+        return Type.RECURRENT;
+    }
+
+    @Override
+    public boolean isPretrainLayer() {
+        return false;
+    }
+
+    /** Leaves the mask to the output layer, as DL4J's LSTM layers do. */
+    @Override
+    public Pair<INDArray, MaskState> feedForwardMaskArray(INDArray mask, MaskState state, int batch) {
+        return new Pair<>(mask, MaskState.Passthrough);
     }
 
     @Override

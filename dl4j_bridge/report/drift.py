@@ -9,7 +9,6 @@ import numpy as np
 
 from dl4j_bridge.report import page, style
 from dl4j_bridge.tasks import columns
-from dl4j_bridge.tasks.drift import describe
 
 
 def section(folder: Path, drift: dict[str, Any]) -> str:
@@ -28,7 +27,7 @@ def section(folder: Path, drift: dict[str, Any]) -> str:
     str
         HTML.
     """
-    text = page.paragraph(f"Free-running output {describe(drift)}.") if "until" in drift else ""
+    text = page.paragraph(f"Free-running output {columns.departure(drift)}.") if "until" in drift else ""
     table = page.table(columns.drift_rows(drift))
     if len(drift.get("track", ())) < 2:
         return text + table

@@ -178,6 +178,13 @@ def evaluated(samples: int, part_name: str) -> str:
     return f"{count(samples, 'sample')}: {part(part_name)}"
 
 
+def departure(drift: Mapping[str, Any]) -> str:
+    """Describe when free-running output drifted, from ``until`` and ``seconds`` of a drift measurement."""
+    if drift["until"] is None:
+        return f"stayed with the recording for all of {drift['seconds']:.0f} s"
+    return f"left the recording for good after {drift['until']} s"
+
+
 def drift_rows(drift: Mapping[str, Any]) -> list[dict[str, str]]:
     """Spell the rows of a drift measurement: the recording, and each part of the output by its start."""
     rows = [("recording", drift["recording"])]

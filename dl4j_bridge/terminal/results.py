@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from dl4j_bridge.tasks import columns
-from dl4j_bridge.tasks.drift import describe
 from dl4j_bridge.terminal import tables
 from dl4j_bridge.terminal.console import note, stderr
 
@@ -152,7 +151,7 @@ def _print_drift(drift: dict[str, Any]) -> None:
         shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())
         print(f"seconds outside the range of the recording: {shares}")
     if "until" in drift:
-        print(f"free-running output {describe(drift)}")
+        print(f"free-running output {columns.departure(drift)}")
 
 
 def _print_next(command: str) -> None:

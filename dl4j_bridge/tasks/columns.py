@@ -122,13 +122,17 @@ def with_unit(row: Mapping[str, Any], name: str) -> str:
 
 def named(name: str, value: Any) -> str:
     """Spell a value with its name or its unit, such as ``ESR 0.0123`` or ``5.120 bits/sample``."""
-    entry = column(name)
-    return (entry.alone or f"{entry.name} {{}}").format(with_unit({name: value}, name))
+    return _named({name: value}, name)
 
 
 def listed(values: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
     """Spell several values in one line, each with its name; all of them if no names are given."""
-    return ", ".join(named(name, values[name]) for name in (values if names is None else names))
+    return ", ".join(_named(values, name) for name in (values if names is None else names))
+
+
+def _named(row: Mapping[str, Any], name: str) -> str:
+    entry = column(name)
+    return (entry.alone or f"{entry.name} {{}}").format(with_unit(row, name))
 
 
 def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict[str, str]]:

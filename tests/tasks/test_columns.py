@@ -37,6 +37,7 @@ def test_headings_and_labels():
 def test_a_ratio_without_an_error_is_exact():
     assert columns.cell({"esr": 0.0, "snr_db": None}, "snr_db") == "exact"
     assert columns.with_unit({"esr": 0.0, "snr_db": None}, "snr_db") == "exact"
+    assert columns.listed({"esr": 0.0, "snr_db": None}) == "ESR 0, SNR exact"
     assert columns.cell({"esr": None, "snr_db": None}, "snr_db") == "–"
     assert columns.with_unit({"snr_db": 12.34}, "snr_db") == "12.3 dB"
 

@@ -77,7 +77,7 @@ COLUMNS = {
     "seconds": Column("seconds", form="{:.3g}"),
     "steps": Column("steps", form="{:,}"),
 }
-# Values that a narrow table shows with three digits and k or M.
+# Values that a narrow table shows with three digits and k, M or G.
 _LARGE = ("parameters", "samples_per_second")
 
 
@@ -143,7 +143,7 @@ def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict
     rows
         Rows with the same keys.
     short
-        True writes large numbers with three digits and k or M.
+        True writes large numbers with three digits and k, M or G.
 
     Returns
     -------
@@ -160,8 +160,8 @@ def _cell(row: Mapping[str, Any], name: str, short: bool) -> str:
 
 
 def brief(number: float) -> str:
-    """Spell a number with three digits, followed by k or M."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
+    """Spell a number with three digits, followed by k, M or G."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= 0.9995 * size:
             return f"{number / size:#.3g}".rstrip(".") + unit
     return f"{number:.0f}"

@@ -50,7 +50,16 @@ def test_rows_of_a_table():
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0"), (999.4, "999"), (999.6, "1.00k"), (12345, "12.3k"), (999_499, "999k"), (1e6, "1.00M"), (1.08e8, "108M")],
+    [
+        (0, "0"),
+        (999.4, "999"),
+        (999.6, "1.00k"),
+        (12345, "12.3k"),
+        (999_499, "999k"),
+        (1e6, "1.00M"),
+        (1.08e8, "108M"),
+        (2.19e9, "2.19G"),
+    ],
 )
 def test_brief_numbers(number, text):
     assert columns.brief(number) == text

@@ -1,4 +1,4 @@
-"""A small amplifier at 44.1 kHz and 24 bits, learnt as numbers: what a modeller of amplifiers would do."""
+"""A small amplifier at 44.1 kHz and 24 bits, learned as numbers: a model of an amplifier."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_recordings(folder: Path) -> tuple[Path, Path]:
 
 
 def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
-    """Make recordings, train, compare, process, and draw what came out; as `demos.run` has it."""
+    """Make recordings, train, compare, process, and plot the result; see `demos.run`."""
     dry, wet = make_recordings(folder)
     say(f"made {dry} (plucked strings, 44.1 kHz) and {wet} (the same through a small amplifier)")
     return samples.learn(folder, dry, wet, train_settings({"task": "frames"} | limits), say, report)

@@ -62,7 +62,7 @@ class PairInfo:
     def of(cls, pair: Pair, time_steps: int, hop: int) -> Self:
         """Describe a pair whose signals have `time_steps` of `hop` samples."""
         borders = {name: (a * hop, b * hop) for name, (a, b) in split(time_steps).items()}
-        target = pair.target and RecordingInfo.of(pair.target)
+        target = RecordingInfo.of(pair.target) if pair.target else None
         return cls(RecordingInfo.of(pair.input), target, pair.delay, pair.confidence, pair.length, borders)
 
     @property

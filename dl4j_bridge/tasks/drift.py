@@ -79,13 +79,6 @@ def measure(
     }
 
 
-def describe(found: dict[str, Any]) -> str:
-    """Words for the time at which free-running output drifted (``until`` and ``seconds``)."""
-    if found["until"] is None:
-        return f"stayed with the recording for all of {found['seconds']:.0f} s"
-    return f"left the recording for good after {found['until']} s"
-
-
 def _second_by_second(
     generated: Signal, recording: Signal, rate: int, facts: Callable[[Signal], dict[str, float | None]]
 ) -> dict[str, Any]:

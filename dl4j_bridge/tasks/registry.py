@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import msgspec
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings import toml_file
 from dl4j_bridge.settings.checks import check_choice, option
 from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.settings.training import (
@@ -108,6 +110,23 @@ def settings_from_dict(stored: dict[str, Any]) -> TrainSettings:
     )
     settings.check()
     return settings
+
+
+def checked_options(source: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Check names and types of training options that `source` gives.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or a value of the wrong type.
+    """
+    groups = (DataSettings, NetworkSettings, RunSettings, SmallDataSettings, *(k.settings for k in KINDS.values()))
+    known = {}
+    for group in groups:
+        for name, hint in get_type_hints(group).items():
+            kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+            known[name.replace("_", "-")] = toml_file.Option(name, kind)
+    return toml_file.checked(source, given, known)
 
 
 def choose(settings: TrainSettings, pairs: list[Pair]) -> Task:

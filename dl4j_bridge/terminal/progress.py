@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, ParamSpec
 
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -15,6 +15,8 @@ from dl4j_bridge.terminal.console import note, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.model.run import Progress, Run
+
+P = ParamSpec("P")
 
 # Seconds between two lines if stderr is not a terminal.
 LINE_EVERY = 10.0
@@ -145,3 +147,19 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def is_shown(progress: bool | None) -> bool:
+    """Whether a function of Python shows its progress; by default on a terminal and in a notebook."""
+    return stderr.is_terminal or stderr.is_jupyter if progress is None else progress
+
+
+def if_wanted(
+    progress: bool | None, shown: Callable[[], AbstractContextManager[Callable[P, None]]]
+) -> AbstractContextManager[Callable[P, None]]:
+    """Return a report that shows progress, or one that does not."""
+
+    def silent(*args: P.args, **kwargs: P.kwargs) -> None:
+        pass
+
+    return shown() if is_shown(progress) else nullcontext(silent)

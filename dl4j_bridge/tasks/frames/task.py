@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -73,7 +73,8 @@ class FramesTask(VectorTask):
     """
 
     frame: int
-    predicts: str
+    # Without `field`, the base class would give it a default.
+    predicts: str = field()
     scale: Scale
     weighted: bool = False
     skip: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -57,7 +57,8 @@ class SamplesTask(Task):
 
     codec: Codec
     pre_emphasis: float
-    predicts: str
+    # Without `field`, the base class would give it a default.
+    predicts: str = field()
     sampling: Sampling | None = None
 
     name: ClassVar[str] = "samples"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -51,7 +51,8 @@ class SpectrogramTask(VectorTask):
     """
 
     window: int
-    hop: int
+    # Without `field`, the base class would give it a default.
+    hop: int = field()
     scale: float
     mask: bool = False
 

@@ -265,6 +265,6 @@ def _as_lines(settings: NetworkSettings, interface: Interface) -> str:
     """Return the settings as ``name=value`` lines, the format of ``dl4jbridge.NetworkSettings``."""
     values = asdict(settings.resolved()) | interface.as_dict()
     # Java needs to know neither: the task is Python's, and Python adds the input to the output.
-    for name in ("task", "skip", "cell"):
+    for name in ("task", "skip"):
         values.pop(name, None)
     return "\n".join(f"{name}={value}" for name, value in values.items())

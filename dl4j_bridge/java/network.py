@@ -171,7 +171,7 @@ class Network:
             If the network has other layers or another output.
         """
         with jvm.java_errors("loss"):
-            self._java.weighSquaredError(square, pre_emphasis, offset, start)
+            self._java.weightSquaredError(square, pre_emphasis, offset, start)
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the learning rate of all layers."""

@@ -32,7 +32,7 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "THIRD_PARTY.m
 PACKAGE = Path(dl4j_bridge.__file__).parent
 names = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
-# --- Troubleshooting: every error of the package has a line of its own.
+# --- Troubleshooting: every error of the package has an entry of its own.
 
 # Our own mistakes, which no input and no option brings about.
 NOT_FOR_USERS = {"tensors.py"}
@@ -40,6 +40,8 @@ NOT_FOR_USERS = {"tensors.py"}
 ONLY_VALUES = {("config.py", "_check"), ("config.py", "_check_choice"), ("configfile.py", "_checked")}
 # Fewer letters than these say nothing.
 LEAST_LETTERS = 8
+# An entry is a list item: the message as code, which may wrap, and the fix on the lines below it.
+ENTRY = re.compile(r"^- (`{1,2}) ?((?:[^\n]|\n(?!\n))+?) ?\1\\\n  (?=\S)", re.M)
 
 
 @dataclass(frozen=True)
@@ -96,19 +98,19 @@ def _pattern(node: ast.expr, given: dict[str, ast.expr]) -> str:
     return ".*"
 
 
-def code_spans(text: str) -> list[str]:
-    doubled = re.findall(r"`` (.+?) ``", text)
-    return doubled + re.findall(r"`([^`\n]+)`", re.sub(r"``.+?``", "", text))
+def entries(page: str) -> list[str]:
+    """The messages that have an entry in the page."""
+    return [" ".join(text.split()) for _, text in ENTRY.findall(page)]
 
 
 def undocumented(package: Path, page: str) -> list[Message]:
-    spans = code_spans(page)
+    documented = entries(page)
     return [
         message
         for message in messages(package)
         if message.file not in NOT_FOR_USERS
         and (Path(message.file).name, message.function) not in ONLY_VALUES
-        and (message.letters < LEAST_LETTERS or not any(re.fullmatch(message.pattern, span) for span in spans))
+        and (message.letters < LEAST_LETTERS or not any(re.fullmatch(message.pattern, entry) for entry in documented))
     ]
 
 
@@ -136,13 +138,38 @@ def test_a_new_error_must_be_documented(tmp_path, source):
 def test_the_page_has_no_message_that_the_program_does_not_give():
     made = list(messages(PACKAGE))
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
-    tables = page[: page.index("## Anything else")]
-    said = [span for row in re.findall(r"^\| (`.+?) \|", tables, re.M) for span in code_spans(row) if "; " in span]
-    for span in said:
-        # Of an option's value nothing but the option is known; the help's line is Click's.
-        patterns = [m.pattern for m in made if m.letters >= LEAST_LETTERS or span.startswith("--")]
-        assert any(re.fullmatch(p, span) for p in [*patterns, ".*; see: dl4j-bridge .*"]), span
-    assert len(said) > 80
+    documented = entries(page[: page.index("## Anything else")])
+    for entry in documented:
+        # Only the option is known of a message about its value; lines that name the help are Click's.
+        patterns = [m.pattern for m in made if m.letters >= LEAST_LETTERS or entry.startswith("--")]
+        assert any(re.fullmatch(p, entry) for p in [*patterns, ".*; see: dl4j-bridge .*"]), entry
+    assert len(documented) > 120
+
+
+def test_every_entry_has_a_fix():
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    items = page[page.index("## Recordings") :]
+    assert len(entries(items)) == len(re.findall(r"^- ", items, re.M))
+
+
+def test_an_entry_may_wrap_its_message_and_needs_a_fix():
+    item = "- `x.wav: found;\n  wanted y`"
+    assert entries(f"{item}\\\n  Do this.\n") == ["x.wav: found; wanted y"]
+    assert entries(f"{item}\n") == entries(f"{item}\\\n\n") == []
+
+
+# --- Diagnostics: every finding has a section. That the overview has every code is tested beside the checks.
+
+
+def test_every_finding_has_a_section():
+    page = (DOCS / "diagnostics.md").read_text(encoding="utf-8")
+    overview = re.findall(r"^\| `([a-z0-9-]+)` \| \[[^]]+\]\(#\1\) \|$", page, re.M)
+    sections = re.findall(r"^### `([a-z0-9-]+)`\n(.*?)(?=^##)", page, re.S | re.M)
+    assert len(overview) > 25
+    assert [code for code, _ in sections] == overview
+    for code, text in sections:
+        assert "**Evidence**: " in text, code
+        assert "**Fix**: " in text, code
 
 
 def test_errors_are_one_class_with_three_parts():

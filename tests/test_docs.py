@@ -37,7 +37,12 @@ names = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 # Our own mistakes, which no input and no option brings about.
 NOT_FOR_USERS = {"tensors.py"}
 # All of the message comes from a value. The page has an example of each; nothing of it could be searched for.
-ONLY_VALUES = {("config.py", "_check"), ("config.py", "_check_choice"), ("configfile.py", "_checked")}
+ONLY_VALUES = {
+    ("checks.py", "check"),
+    ("checks.py", "check_choice"),
+    ("toml_file.py", "_checked"),
+    ("__init__.py", "get_codec"),
+}
 # Fewer letters than these say nothing.
 LEAST_LETTERS = 8
 # An entry is a list item: the message as code, which may wrap, and the fix on the lines below it.

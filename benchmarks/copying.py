@@ -26,12 +26,12 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import NativeArray
 from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.audio import open_recording
-from dl4j_bridge.signal.codec import CLASSES, LINEAR, SILENCE
-from dl4j_bridge.signal.pairs import Windows
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.signal.codecs import CLASSES, LINEAR, SILENCE
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
@@ -329,16 +329,16 @@ def _ours(cell: Cell, threads: int) -> tuple[Step, Listen]:
     settings = cell.settings
     if settings.network.layer == "stock":
         # As a DL4J program has them that says nothing of threads.
-        jvm.start(1, "cpu", os.cpu_count() or 1)
+        jvm.configure(1, "cpu", os.cpu_count() or 1)
     else:
-        jvm.start(threads, "cpu")
+        jvm.configure(threads, "cpu")
     network = Network.create(settings.network, Interface.of_classes(CLASSES))
     _change_start(network, cell)
 
     def step(x: Indices, y: Indices, first: bool, number: int) -> tuple[float, float]:
         return network.step(x, y, settings.network.tbptt, first, cell.seed + number)
 
-    return step, network.side_by_side
+    return step, network.run_batch
 
 
 def _change_start(network: Network, cell: Cell) -> None:

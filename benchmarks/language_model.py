@@ -34,12 +34,15 @@ from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import generation, training
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.settings.config import GenerateSettings, TrainSettings, preset
-from dl4j_bridge.signal import audio, metrics, pairs
-from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.settings.commands import GenerateSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import audio_files, metrics, pairs
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks import drift
-from dl4j_bridge.tasks.language_model import LanguageModelTask
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.tasks.language_model.task import LanguageModelTask
+from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.uint8]
@@ -83,11 +86,11 @@ def main() -> None:
     if asked.draw:
         draw(asked, steps)
         return
-    settings = preset("default", has_target=False, task="language-model")
+    settings = train_settings({"task": "language-model"}, has_target=False)
     task = LanguageModelTask.choose(settings.data, source_is_8_bit=False, has_target=False)
     assert isinstance(task, LanguageModelTask)
     result = Result()
-    jvm.start(settings.threads)
+    jvm.configure(settings.threads)
     for kind in [asked.kind] if asked.kind else KINDS:
         sound = KINDS[kind]()
         if sound is None:
@@ -111,12 +114,12 @@ def draw(asked: argparse.Namespace, steps: int) -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             path, out = Path(folder) / "recording.wav", Path(folder) / "run"
-            audio.write(path, [sound], RATE, "PCM_16")
-            settings = preset("default", has_target=False, task="language-model").with_options({"steps": steps})
+            audio_files.write(path, [sound], RATE, "PCM_16")
+            settings = train_settings({"task": "language-model"} | {"steps": steps}, has_target=False)
             training.train(training.new_run([path], [], out, settings))
             model = model_zip.load(model_zip.resolve(out))
             task = LanguageModelTask.from_dict(model.about)
-            recording = task.encode(audio.open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
+            recording = task.encode(open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
             rows: list[dict[str, Any]] = [
                 {"kind": kind, "steered": steered, "seed": seed}
                 | _drawn(model, task, recording, seed, steered, seconds)
@@ -170,7 +173,7 @@ def judge(network: Network, x: Indices, y: Indices, part: slice) -> tuple[float,
     """Accuracy and bits per sample on stretches spread evenly over a part."""
     first = max(part.start, WARM_UP)
     starts = np.linspace(first, part.stop - SIZE, STRETCHES).astype(int)
-    said = network.side_by_side(np.stack([x[start - WARM_UP : start + SIZE] for start in starts]))[:, WARM_UP:]
+    said = network.run_batch(np.stack([x[start - WARM_UP : start + SIZE] for start in starts]))[:, WARM_UP:]
     wanted = np.stack([y[start : start + SIZE] for start in starts])
     bits = metrics.bits_per_sample(said.reshape(-1, said.shape[2]), wanted.ravel())
     return float(np.mean(said.argmax(axis=2) == wanted)), bits
@@ -206,7 +209,7 @@ SPEECH = "speech_8k.wav"
 
 def _speech() -> Floats | None:
     path = Path(os.environ.get("DL4J_BRIDGE_AUDIO", "")) / SPEECH
-    return audio.open_recording(path).read(RATE, 0, RATE * SECONDS) if path.exists() else None
+    return open_recording(path).read(RATE, 0, RATE * SECONDS) if path.exists() else None
 
 
 KINDS: dict[str, Callable[[], Any]] = {

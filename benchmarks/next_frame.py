@@ -32,8 +32,9 @@ from dl4j_bridge.java import jvm
 from dl4j_bridge.jobs import comparing, training
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.report import canvas
-from dl4j_bridge.settings.config import CompareSettings, preset
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.commands import CompareSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.tasks.registry import train_settings
 
 Row = dict[str, Any]
 Vectors = npt.NDArray[np.float32]
@@ -71,7 +72,7 @@ def main() -> None:
     asked = _options()
     result = Result()
     rounds.note_a_busy_machine(result.notes)
-    jvm.start()
+    jvm.configure(threads=1)
     parts = {"tanh": tanh, "relu": relu, "sizes": sizes, "drift": drifts}
     for name, part in parts.items():
         if not asked.only or name in asked.only:
@@ -183,7 +184,7 @@ def _trained(path: Path, options: dict[str, Any], seconds: float) -> tuple[list[
     """Rows of `compare`, its drift, and the log of the training."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        settings = preset("default", has_target=False, task="frames").with_options(options)
+        settings = train_settings({"task": "frames"} | options, has_target=False)
         training.train(training.new_run([path], [], out, settings))
         compared = comparing.compare(out, path, None, CompareSettings(drift_seconds=seconds))
         return compared["rows"], compared["drift"], RunFolder(out).read_log()
@@ -191,7 +192,7 @@ def _trained(path: Path, options: dict[str, Any], seconds: float) -> tuple[list[
 
 def _riff(folder: Path, seconds: float) -> Path:
     path = folder / "riff.wav"
-    audio.write(path, [synthesis.riff(seconds)], synthesis.CLASSIC_RATE, "PCM_16")
+    audio_files.write(path, [synthesis.riff(seconds)], synthesis.CLASSIC_RATE, "PCM_16")
     return path
 
 

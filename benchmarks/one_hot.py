@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.tensors import NativeArray, OneHot
-from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.signal.windows import Windows
 
 BATCH, LENGTH, SEGMENT, CLASSES = 32, 1000, 50, 256
 WARM_UP = 5
@@ -93,7 +93,7 @@ def seconds(job: Job) -> float:
 
 def measure(rounds: int) -> dict[str, Any]:
     """Alternate the sides: ours against the posted loop as it is, and against one that uses its tensors again."""
-    jvm.start()
+    jvm.configure(threads=1)
     rng = np.random.default_rng(0)
     x, y = (rng.integers(0, CLASSES, (rounds + WARM_UP) * BATCH * LENGTH, dtype=np.uint8) for _ in range(2))
     jobs = {name: make(x, y) for name, make in SIDES.items()}

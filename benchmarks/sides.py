@@ -26,9 +26,10 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import OneHot
 from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import GenerateSettings, NetworkSettings
-from dl4j_bridge.signal.codec import CLASSES, SILENCE, get_codec
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.settings.commands import GenerateSettings
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal.codecs import CLASSES, SILENCE, get_codec
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 # As `train` does by default: 20 segments of 50 make a window of 1000, then the state begins anew.
 SEGMENTS = 20
@@ -192,7 +193,7 @@ def train_pytorch(side: Side) -> Job:
 
 def sgemm(side: Side) -> Job:
     """The machine's limit: a large product by the OpenBLAS that DL4J brings, in floating-point operations."""
-    jvm.start(backend="cpu", nd4j_threads=side.threads)
+    jvm.configure(backend="cpu", nd4j_threads=side.threads)
     # ND4J loads OpenBLAS the way that training has it.
     jvm.java_class("org.nd4j.linalg.factory.Nd4j").create(1)
     blas = jvm.java_class("org.bytedeco.openblas.global.openblas")
@@ -214,7 +215,7 @@ def generate(side: Side) -> Job:
     """What `generate` does for each block, writing the file left out."""
     stream = _network(side, NetworkSettings.layer).stream()
     stream.seed(1)
-    stream.listen(np.array([SILENCE], np.uint8))
+    stream.consume(np.array([SILENCE], np.uint8))
     return Job(BLOCK, lambda: stream.generate(BLOCK, 1.0, GenerateSettings.top_p))
 
 
@@ -339,9 +340,9 @@ def _network(side: Side, layer: str) -> Network:
     if layer not in config.LAYERS:
         raise Missing(f"there is no layer {layer!r}")
     if layer == "stock":
-        jvm.start(backend="cpu", nd4j_threads=side.threads)
+        jvm.configure(backend="cpu", nd4j_threads=side.threads)
     else:
-        jvm.start(side.threads, "cpu")
+        jvm.configure(side.threads, "cpu")
     return Network.create(side.cell.settings(layer), side.cell.interface)
 
 

@@ -34,10 +34,11 @@ from sides import Missing
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.jobs import training
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal import audio, pairs
-from dl4j_bridge.signal.pairs import Windows
-from dl4j_bridge.tasks.interface import Stretch
+from dl4j_bridge.signal import audio_files, pairs
+from dl4j_bridge.signal.pairs import SPLIT, Stretch, part
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.registry import train_settings
 
 Floats = npt.NDArray[np.floating]
 Row = dict[str, Any]
@@ -167,7 +168,7 @@ def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
     """Train a cell and judge it on the way."""
     problem = PROBLEMS[cell.problem]
     options = problem.options | CHANGES[cell.change] | {"seed": cell.seed, "pretrain_steps": steps // 3}
-    settings = config.preset("default", problem.effect is not None, options.get("task", "samples"))
+    settings = train_settings({"task": options.get("task", "samples")}, has_target=problem.effect is not None)
     with tempfile.TemporaryDirectory() as temporary:
         there = Path(temporary)
         (x, y), (other_x, other_y) = (
@@ -175,13 +176,13 @@ def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
         )
         run = training.new_run([x], [y] if y else [], there / "run", settings.with_options(options))
         other = run.task.signals(pairs.open_pair(other_x, other_y, run.settings.data))
-        parts = [training.part(signals, "train") for signals in run.signals] + run.augmented
+        parts = [part(signals, "train") for signals in run.signals] + run.augmented
         before = 0
         if run.settings.small_data.pretrain != "none":
             training.pretrain(run, parts, lambda progress: None, lambda: False)
             before = steps // 3
         windows = Windows(parts, run.settings.run.length, run.settings.run.batch, cell.seed)
-        valid = training.part(run.signals[0], "valid")
+        valid = part(run.signals[0], "valid")
         curve: list[tuple[int, float, float, float | None]] = []
         for number in range(before, steps):
             training.step(run.network, windows, run.settings, number - before, run.task.weigh)
@@ -233,7 +234,7 @@ def _judged(run: training.Run, signals: Stretch) -> dict[str, float | None]:
     hop = min(STRETCH, len(x) - WARM_UP)
     count = max(1, min(STRETCHES, (len(x) - WARM_UP) // hop))
     starts = np.linspace(0, len(x) - WARM_UP - hop, count).astype(int)
-    outputs = run.network.side_by_side(np.stack([x[s : s + WARM_UP + hop] for s in starts]))[:, WARM_UP:]
+    outputs = run.network.run_batch(np.stack([x[s : s + WARM_UP + hop] for s in starts]))[:, WARM_UP:]
     target = np.concatenate([y[s + WARM_UP : s + WARM_UP + hop] for s in starts])
     return run.task.measure(list(outputs), target)
 
@@ -245,14 +246,12 @@ def _recordings(
     whole = _sound(problem.sound, folder)
     processed = None if problem.effect is None else problem.effect(whole)
     # The training part is 80 % of a recording.
-    here = (
-        slice(-HELD_OUT_SECONDS * RATE, None) if part == "other" else slice(0, round(seconds / config.SPLIT[0] * RATE))
-    )
+    here = slice(-HELD_OUT_SECONDS * RATE, None) if part == "other" else slice(0, round(seconds / SPLIT[0] * RATE))
     paths = []
     for name, sound in (("x", whole), ("y", processed)):
         if sound is not None:
             paths.append(there / f"{part}-{name}.wav")
-            audio.write(paths[-1], [sound[here]], RATE, "PCM_16")
+            audio_files.write(paths[-1], [sound[here]], RATE, "PCM_16")
     return paths[0], paths[1] if processed is not None else None
 
 
@@ -261,7 +260,7 @@ def _sound(name: str, folder: Path | None) -> Floats:
         return synthesis.plucked_strings(SECONDS, RATE)
     if folder is None or not (folder / "speech_8k.wav").is_file():
         raise Missing("speech: no speech_8k.wav; name its folder by --audio or DL4J_BRIDGE_AUDIO")
-    speech = audio.open_recording(folder / "speech_8k.wav").read(RATE, count=SECONDS * RATE)
+    speech = open_recording(folder / "speech_8k.wav").read(RATE, count=SECONDS * RATE)
     return np.asarray(0.9 * speech / np.abs(speech).max())
 
 

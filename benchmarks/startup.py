@@ -3,7 +3,7 @@
 Usage: python benchmarks/startup.py [--quick] [--json]
 
 The plain way is what a program does that knows NumPy, pyjnius and DL4J only: the same jars, no options, and the same
-network from DL4J's own builder. Ours is `jvm.start` and `Network.create`, with the class-data archive and without. All
+network from DL4J's own builder. Ours is `jvm.configure` and `Network.create`, with the class-data archive and without. All
 begin with a Python process; what is left of it when the network stands does not count.
 """
 
@@ -23,10 +23,10 @@ PLAIN, OURS, NO_ARCHIVE = "plain", "ours", "ours, no archive"
 
 OUR_WAY = """
 from dl4j_bridge.java import jvm
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.interface import Interface
-jvm.start(2, "cpu")
+jvm.configure(2, "cpu")
 Network.create(TrainSettings().network, Interface.of_classes(256))
 """
 THE_PLAIN_WAY = """

@@ -29,7 +29,7 @@ import rounds
 from rounds import Effort, Rates, Result
 from sides import Cell, Side
 
-from dl4j_bridge.settings.config import NetworkSettings, TrainSettings
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 
 MAIN = Cell()
 THREADS = (1, 2)

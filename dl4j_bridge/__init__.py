@@ -12,19 +12,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dl4j_bridge.api import Comparison, Diagnosis, Run, diagnose, load, train
+    from dl4j_bridge.api import diagnose, load, train
     from dl4j_bridge.errors import BridgeError, InputError
+    from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
+    from dl4j_bridge.trained import Run
 
 __version__ = "0.1.0"
 
+_HOMES = {
+    "BridgeError": "errors",
+    "InputError": "errors",
+    "Comparison": "terminal.notebook",
+    "Diagnosis": "terminal.notebook",
+    "Run": "trained",
+    "diagnose": "api",
+    "load": "api",
+    "train": "api",
+}
 __all__ = ["BridgeError", "Comparison", "Diagnosis", "InputError", "Run", "diagnose", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "errors" if name.endswith("Error") else "api"
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.signal import audio
+from dl4j_bridge.signal import audio_files
 
 SECONDS = 20
 
@@ -18,7 +18,7 @@ def main(folder: Path = Path(__file__).parent) -> None:
         ("speech_like", synthesis.speech_like(SECONDS)),
     ):
         path = folder / f"{name}.wav"
-        audio.write(path, [sound], synthesis.CLASSIC_RATE, "PCM_U8")
+        audio_files.write(path, [sound], synthesis.CLASSIC_RATE, "PCM_U8")
         print(path)
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from dl4j_bridge.signal import audio_files
+
 # As the command does, before NumPy is there.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.java import jvm
-from dl4j_bridge.signal import audio
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # A network that trains in seconds; what it learns does not matter.
@@ -66,7 +67,7 @@ def run_ok(*args: object, **options: Any) -> Result:
 @pytest.fixture(scope="session")
 def java() -> None:
     """The JVM in this process."""
-    jvm.start()
+    jvm.configure(threads=1)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +76,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("recordings")
     sound = synthesis.plucked_strings(3)
     for name, samples in (("dry", sound), ("wet", synthesis.amplifier(sound))):
-        audio.write(folder / f"{name}.wav", [samples], synthesis.CLASSIC_RATE, "PCM_U8")
+        audio_files.write(folder / f"{name}.wav", [samples], synthesis.CLASSIC_RATE, "PCM_U8")
     return folder / "dry.wav", folder / "wet.wav"
 
 

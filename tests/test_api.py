@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 
 import dl4j_bridge
 from dl4j_bridge import InputError, api
-from dl4j_bridge.settings import config
+from dl4j_bridge.settings.checks import option
+from dl4j_bridge.settings.training import TrainSettings
 from tests.conftest import EXAMPLES, run_ok
 
 TINY = {"hidden": 16, "batch": 4, "length": 100, "tbptt": 25, "validate_every": 5, "validation_samples": 400}
@@ -61,7 +62,7 @@ def test_every_public_name_is_there_and_no_other():
 
 def test_the_options_are_those_of_the_command_line():
     hints = get_type_hints(api.Options)
-    for group in get_type_hints(config.TrainSettings).values():
+    for group in get_type_hints(TrainSettings).values():
         for name, hint in get_type_hints(group).items():
             if name == "align":
                 assert hints.pop(name) == str | int
@@ -92,7 +93,7 @@ def test_three_lines_train_process_and_compare(java, recordings, tmp_path):
 
 def test_the_same_run_as_the_command_makes(java, recordings, tmp_path):
     run = dl4j_bridge.train(*recordings, out=tmp_path / "here", steps=10, **TINY)
-    options = [text for name, value in TINY.items() for text in (config.option(name), str(value))]
+    options = [text for name, value in TINY.items() for text in (option(name), str(value))]
     run_ok("train", "--input", recordings[0], "--target", recordings[1], "--out", tmp_path / "there", "--steps", 10,
            *options)  # fmt: skip
     other = dl4j_bridge.load(tmp_path / "there")
@@ -129,12 +130,12 @@ def test_processing_an_array_is_processing_its_file(effect, recordings, tmp_path
     np.testing.assert_array_equal(effect.process(x), y)
 
 
-@pytest.mark.parametrize("before", ["jvm.start()", ""], ids=["Java runs already", "Java does not run"])
+@pytest.mark.parametrize("before", ["jvm.configure(threads=1)", ""], ids=["Java runs already", "Java does not run"])
 def test_all_of_it_may_happen_in_a_thread(effect, before, recordings):
     """As in a window that stays alive while it computes: Java knows no class loader in a thread that Python made."""
     script = (
         "import sys, threading, dl4j_bridge\n"
-        "from dl4j_bridge import jvm\n"
+        "from dl4j_bridge.java import jvm\n"
         "def work():\n"
         "    sound = dl4j_bridge.load(sys.argv[1]).process(sys.argv[2])\n"
         "    assert sound.size\n"

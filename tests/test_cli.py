@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dl4j_bridge.settings import config
+from dl4j_bridge.settings.training import TrainSettings
 from tests.conftest import SMALL, command, run, run_ok
 
 COMMANDS = ("train", "process", "generate", "compare", "diagnose", "doctor", "info", "demo")
@@ -232,7 +232,7 @@ def test_doctor_finds_everything_here():
     assert found["jars"]["count"] > 30
     assert found["backend"] == "CpuBackend"
     assert int(found["java"]["version"].split(".")[0]) >= 11
-    assert found["threads"] == config.TrainSettings().threads
+    assert found["threads"] == TrainSettings().threads
     assert found["openblas"]
 
 

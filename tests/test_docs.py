@@ -24,7 +24,7 @@ import typer
 
 import dl4j_bridge
 from dl4j_bridge import cli, errors
-from dl4j_bridge.signal import audio
+from dl4j_bridge.signal import resampling
 from tests.conftest import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
@@ -260,7 +260,7 @@ def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
         (programs / name).chmod(0o755)
     env = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
     voice, rate = soundfile.read(EXAMPLES / "speech_like.wav")
-    soundfile.write(tmp_path / "dry.wav", audio.resample(voice, rate, 8000), 8000, "PCM_16")
+    soundfile.write(tmp_path / "dry.wav", resampling.resample(voice, rate, 8000), 8000, "PCM_16")
     setting_up = ("make setup", "mkdir")
     blocks = [b for b in fenced(DOCS / "tutorial.md", "sh") if not b.startswith(setting_up)]
     assert len(blocks) > 8

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dl4j_bridge.java import jars, jvm
+from dl4j_bridge.java import installation, jars, jvm
 from tests.conftest import EXAMPLES
 
 PROGRAM = Path(__file__).parent.parent / "docs" / "IdentityThatConverges.java"
@@ -36,7 +36,7 @@ def run(program: str, *args: str) -> str:
     env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": jvm.openblas_core() or ""}
     if not env["OPENBLAS_CORETYPE"]:
         del env["OPENBLAS_CORETYPE"]
-    command = [str(jvm.find_java().home / "bin" / program), *args]
+    command = [str(installation.find_java().home / "bin" / program), *args]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

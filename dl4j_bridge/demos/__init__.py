@@ -7,20 +7,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dl4j_bridge.settings.config import TASKS
+from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.settings.training import NetworkSettings
 
 if TYPE_CHECKING:
-    from dl4j_bridge.jobs import training
+    from dl4j_bridge.model.run import Progress
 
-# Told what happens next, and called after every training step.
+# Called with what happens next, and after every training step.
 Say = Callable[[str], None]
-Report = Callable[["training.Progress"], None]
+Report = Callable[["Progress"], None]
 
-_MODULES = {task: task.replace("-", "_") for task in TASKS}
-# Of --task frames without a target.
-_MODULES["next-frame"] = "next_frame"
-NAMES = tuple(_MODULES)
-# What to type with one's own recordings.
+MINUTES = 2.0
+# Options of `train` for one's own recordings, by demo.
 YOURS = {
     "samples": "--input YOUR_DRY.wav --target YOUR_WET.wav",
     "language-model": "--task language-model --input YOUR_FOLDER",
@@ -30,15 +28,18 @@ YOURS = {
 }
 
 
-def run(task: str, folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
+NAMES = tuple(YOURS)
+
+
+def run(task: str, out: Path | None, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
     """Show a task end to end.
 
     Parameters
     ----------
     task
         One of `NAMES`; ``dl4j_bridge.demos`` has a module for each.
-    folder
-        A folder that exists; all files go below it.
+    out
+        Folder to make; if None, a fresh one below ``runs``.
     limits
         ``minutes`` or ``steps`` of the training.
     say, report
@@ -50,5 +51,8 @@ def run(task: str, folder: Path, limits: dict[str, Any], say: Say, report: Repor
         Training's result, and unless it was interrupted ``rows`` of a comparison (each with a ``name``), ``title`` of
         these, ``output`` (a wav) and ``report`` (a page).
     """
-    recipe = import_module(f"dl4j_bridge.demos.{_MODULES[task]}")
+    if out:
+        RunFolder(out).check_free()
+    folder = RunFolder.made(out, Path("demo" if task == NetworkSettings.task else f"demo-{task}")).path
+    recipe = import_module(f"dl4j_bridge.demos.{task.replace('-', '_')}")
     return dict(recipe.run(folder, limits, say, report))

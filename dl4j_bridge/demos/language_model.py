@@ -1,19 +1,19 @@
-"""An audio language model, learnt from a folder of made recordings: then it goes on by itself."""
+"""An audio language model, learned from a folder of made recordings: then it generates by itself."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge.demos import Report, Say, synthesis
-from dl4j_bridge.jobs import comparing, generation, training
-from dl4j_bridge.report import run as run_report
-from dl4j_bridge.settings.config import CompareSettings, GenerateSettings, preset
-from dl4j_bridge.signal import audio
-from dl4j_bridge.terminal import tables
+from dl4j_bridge.demos import Report, Say, recipe, synthesis
+from dl4j_bridge.jobs.compare import report_folder
+from dl4j_bridge.jobs.generate import generate
+from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.tasks.registry import train_settings
 
 RECORDINGS, SECONDS = 3, 20.0
-# Behind the held-out part, where the comparison looks for drift; and in the wav.
+# After the held-out part, where the comparison measures drift; and in the wav.
 DRIFT_SECONDS, NEW_SECONDS = 10.0, 10.0
 
 
@@ -23,30 +23,22 @@ def make_recordings(folder: Path) -> list[Path]:
     paths = [folder / f"voice-{number}.wav" for number in range(1, RECORDINGS + 1)]
     for seed, path in enumerate(paths, 1):
         rate = 2 * synthesis.CLASSIC_RATE
-        audio.write(path, [synthesis.speech_like(SECONDS, rate, seed)], rate, "PCM_16")
+        audio_files.write(path, [synthesis.speech_like(SECONDS, rate, seed)], rate, "PCM_16")
     return paths
 
 
 def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
-    """Make recordings, train on their folder, compare and follow the model's own audio; as `demos.run` has it."""
-    voices = folder / "voices"
+    """Make recordings, train on their folder, compare and follow the model's own audio; see `demos.run`."""
+    voices, model = folder / "voices", folder / "run"
     paths = make_recordings(voices)
     say(f"made {voices}: {RECORDINGS} recordings that sound like speech")
-    settings = preset("default", has_target=False, task="language-model").with_options(limits)
-    job = training.new_run([voices], [], folder / "run", settings)
-    result = training.train(job, report)
-    run_report.write(job)
-    if result["stopped_because"] == "interrupted":
+    settings = train_settings({"task": "language-model"} | limits, has_target=False)
+    result = recipe.trained(model, [voices], [], settings, report)
+    if result["stopped_because"] == recipe.INTERRUPTED:
         return result
     say("comparing with counted contexts on the held-out part, and following the model's own audio")
-    drift = CompareSettings(drift_seconds=DRIFT_SECONDS)
-    compared = comparing.compare(folder / "run", paths[0], None, drift, out=folder / "compare")
+    compared = recipe.compared(model, paths[0], None, CompareSettings(drift_seconds=DRIFT_SECONDS))
     output = folder / "new.wav"
-    say(f"drawing {NEW_SECONDS:.0f} s of new audio into {output}")
-    generation.generate(folder / "run", output, NEW_SECONDS, GenerateSettings())
-    return result | {
-        "rows": compared["rows"],
-        "title": tables.judged(compared["samples"], compared["part"]),
-        "output": str(output),
-        "report": compared["report"],
-    }
+    say(f"generating {NEW_SECONDS:.0f} s of new audio into {output}")
+    generate(model, output, NEW_SECONDS, GenerateSettings())
+    return result | recipe.shown(compared, output, report_folder(model) / "report.html")

@@ -1,4 +1,4 @@
-"""A voice taken out of plucked strings: spectrogram to spectrogram, end to end."""
+"""A voice separated from plucked strings: spectrogram to spectrogram, end to end."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge.demos import Report, Say, synthesis
-from dl4j_bridge.jobs import comparing, processing, training
+from dl4j_bridge.demos import Report, Say, recipe, synthesis
+from dl4j_bridge.jobs.compare import report_folder
+from dl4j_bridge.jobs.process import process
 from dl4j_bridge.report import page
-from dl4j_bridge.report import run as run_report
-from dl4j_bridge.settings.config import CompareSettings, ProcessSettings, preset
-from dl4j_bridge.signal import audio
-from dl4j_bridge.terminal import tables
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.tasks import columns
+from dl4j_bridge.tasks.comparison import ComparisonResult
+from dl4j_bridge.tasks.registry import train_settings
 
 SECONDS, RATE = 120.0, 16000
 
@@ -25,48 +27,38 @@ def make_recordings(folder: Path) -> tuple[Path, Path]:
     strings = synthesis.plucked_strings(SECONDS, RATE, seed=4)
     both = voice + strings * np.linalg.norm(voice) / np.linalg.norm(strings)
     gain = 0.9 / np.abs(both).max()
-    audio.write(mixture, [gain * both], RATE, "PCM_16")
-    audio.write(stem, [gain * voice], RATE, "PCM_16")
+    audio_files.write(mixture, [gain * both], RATE, "PCM_16")
+    audio_files.write(stem, [gain * voice], RATE, "PCM_16")
     return mixture, stem
 
 
 def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
-    """Make recordings, train, compare, process, and draw what came out; as `demos.run` has it."""
+    """Make recordings, train, compare, process, and plot the result; see `demos.run`."""
     mixture, stem = make_recordings(folder)
     say(f"made {mixture} (a voice among plucked strings) and {stem} (the voice)")
-    settings = preset("default", task="spectrogram").with_options({"mask": True} | limits)
-    job = training.new_run([mixture], [stem], folder / "run", settings)
-    result = training.train(job, report)
-    run_report.write(job)
-    if result["stopped_because"] == "interrupted":
+    settings = train_settings({"task": "spectrogram", "mask": True} | limits)
+    result = recipe.trained(folder / "run", [mixture], [stem], settings, report)
+    if result["stopped_because"] == recipe.INTERRUPTED:
         return result
     say("comparing with masks on the held-out part")
-    wanted = CompareSettings(wavs=folder / "held-out")
-    compared = comparing.compare(folder / "run", mixture, stem, wanted, out=comparing.report_folder(folder / "run"))
+    compared = recipe.compared(folder / "run", mixture, stem, CompareSettings(wavs=folder / "held-out"))
     output = folder / "separated.wav"
     say(f"processing {mixture} into {output}")
-    processing.process(folder / "run", mixture, output, ProcessSettings())
-    _write_report(folder, compared["rows"])
-    return result | {
-        "rows": compared["rows"],
-        "title": tables.judged(compared["samples"], compared["part"]),
-        "output": str(output),
-        "report": str(folder / "report.html"),
-    }
+    process(folder / "run", mixture, output, ProcessSettings())
+    _write_report(folder, compared)
+    return result | recipe.shown(compared, output, folder / "report.html")
 
 
-def _write_report(folder: Path, rows: list[dict[str, Any]]) -> None:
-    compared = comparing.report_folder(folder / "run")
-    heard = {"mixture": "mixture", "stem": "voice", "model": "voice, separated", "oracle-ratio": "the best mask"}
-    players = "".join(page.sound(folder / "held-out" / f"{name}.wav", text) for name, text in heard.items())
+def _write_report(folder: Path, compared: ComparisonResult) -> None:
+    pictures = report_folder(folder / "run")
+    titles = {"mixture": "mixture", "stem": "voice", "model": "voice, separated", "oracle-ratio": "the best mask"}
+    players = "".join(page.sound(folder / "held-out" / f"{name}.wav", text) for name, text in titles.items())
+    table = page.table(columns.spelled(compared.rows))
     sections = [
         ("Listen: the held-out part", players),
-        (
-            "Against the masks",
-            page.picture(compared / "comparison.png", "improvement of SI-SDR") + page.table(rows),
-        ),
-        ("Spectrograms", page.picture(compared / "spectrograms.png", "mixture, voice, output and error")),
-        ("Borders of windows", page.picture(compared / "borders.png", "change of the spectrum by place in a window")),
+        ("Against the masks", page.picture(pictures / "comparison.png", "improvement of SI-SDR") + table),
+        ("Spectrograms", page.picture(pictures / "spectrograms.png", "mixture, voice, output and error")),
+        ("Borders of windows", page.picture(pictures / "borders.png", "change of the spectrum by place in a window")),
         ("Learning", page.picture(folder / "run" / "loss.png", "squared error over steps")),
     ]
     page.write(folder / "report.html", "dl4j_bridge demo: spectrogram", sections)

@@ -9,27 +9,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.interim import (
-    Codec,
-    DeEmphasis,
-    PreEmphasis,
-    Recording,
-    Stretch,
-    get_codec,
-    open_recording,
-    parse_align,
-    starts,
-)
 from dl4j_bridge.diagnostics.relation import Relation, relate
 from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
-from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.signal.codecs import Codec, get_codec
+from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
+from dl4j_bridge.signal.recordings import Recording, open_recording
+from dl4j_bridge.signal.stretches import starts
 
 Floats = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.uint8]
 
-# Longer recordings are looked at in this number of stretches, spread from the start to the end, and of this total length.
+# A longer recording is looked at in a number of stretches of this total length, spread from its start to its end.
 LOOKED_AT_SECONDS = 60
 STRETCHES = 6
 # Windows that find the same lag, as a share of those that find any. A vibrato has a lag, but no two windows the same.

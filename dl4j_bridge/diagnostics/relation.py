@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.interim import Codec, Stretch
 from dl4j_bridge.signal import alignment, pairs
-from dl4j_bridge.tasks.baselines import LookupTable
+from dl4j_bridge.signal.codecs import Codec
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
 
 Floats = npt.NDArray[np.float64]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.interim import resample, starts
 from dl4j_bridge.diagnostics.relation import envelope, envelope_match
 from dl4j_bridge.signal import alignment, pairs
+from dl4j_bridge.signal.resampling import resample
+from dl4j_bridge.signal.stretches import starts
 
 Floats = npt.NDArray[np.float64]
 

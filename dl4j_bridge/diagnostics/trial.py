@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.interim import Stretch, Windows, step
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.interface import Task
+from dl4j_bridge.tasks.update import step
 
 # Number of steps that a level is the mean of.
 LAST = 10

@@ -1,7 +1,8 @@
-"""Brings DL4J's jars for this platform from Maven Central, once, into our cache folder."""
+"""Downloads DL4J's jars for this platform from Maven Central into the cache folder, once."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,45 +16,48 @@ from dl4j_bridge.java.jars import Jar
 
 CENTRAL = "https://repo.maven.apache.org/maven2"
 OFFLINE, MIRROR = "DL4J_BRIDGE_OFFLINE", "DL4J_BRIDGE_MAVEN"
-# Seconds without a byte.
-PATIENCE = 60
+# Seconds without a byte after which a download fails.
+TIMEOUT = 60
 BLOCK = 1 << 18
 
-# Takes the bytes that came.
-Show = Callable[[int], None]
+# Called with the number of bytes that have arrived since the last call.
+Advance = Callable[[int], None]
+
+_log = logging.getLogger(__name__)
 
 
 def offline() -> bool:
-    """True where the user wants the network left alone: ``--offline``, or ``DL4J_BRIDGE_OFFLINE=1``."""
+    """Return True if downloads are forbidden: ``--offline`` or ``DL4J_BRIDGE_OFFLINE=1``."""
     return os.environ.get(OFFLINE, "") not in ("", "0")
 
 
 def mirror() -> str:
-    """Where Maven Central is: ``DL4J_BRIDGE_MAVEN``, a mirror in Maven's ``settings.xml``, or itself."""
+    """Return the URL to download from: ``DL4J_BRIDGE_MAVEN``, else the mirror in ``settings.xml``, else Central."""
     return (os.environ.get(MIRROR) or _mirror_of_maven() or CENTRAL).rstrip("/")
 
 
-def bring_missing() -> list[Jar]:
-    """Fetch what this platform needs and no repository on this machine has.
+def fetch_missing() -> list[Jar]:
+    """Download the jars that this platform needs and no repository on this machine has.
 
-    A jar counts once its SHA-256 is that of the lock file; what came of one before is gone on with. Processes that
-    start at once wait for the first.
+    A jar is accepted only with the SHA-256 of the lock file. An interrupted download is resumed. If several processes
+    need the same jars, one downloads them and the others wait.
 
     Returns
     -------
     list of Jar
-        Those that were fetched.
+        The downloaded jars.
 
     Raises
     ------
     BridgeError
-        Offline, not reachable, or not the locked file; what has arrived stays.
+        If the package is offline, the server is not reachable or serves another file, or the cache is not writable.
+        What has arrived is kept.
     """
     if not jars.missing():
         return []
     if offline():
         raise BridgeError(
-            "jars", f"{jars.named(jars.missing())} missing, and offline is asked for", "run: dl4j-bridge fetch"
+            "jars", f"{jars.summary(jars.missing())} missing, and offline is asked for", "run: dl4j-bridge fetch"
         )
     from filelock import FileLock
 
@@ -62,25 +66,25 @@ def bring_missing() -> list[Jar]:
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / "fetch.lock"):
             wanted = jars.missing()
-            with _progress(sum(jar.size for jar in wanted), len(wanted)) as show:
+            with _progress(sum(jar.size for jar in wanted), len(wanted)) as advance:
                 for jar in wanted:
-                    _fetch(jar, place, show)
+                    _fetch(jar, place, advance)
     except OSError as e:
         raise BridgeError(place, f"not writable ({e})", "make room, or name another folder in DL4J_BRIDGE_CACHE") from e
     return wanted
 
 
-def _fetch(jar: Jar, place: Path, show: Show) -> None:
+def _fetch(jar: Jar, place: Path, advance: Advance) -> None:
     import pooch
     import requests
 
     url, target = f"{mirror()}/{jar.path}", place / jar.path
-    # Its lines would tear the bar.
+    # Pooch's log lines would break the progress bar.
     pooch.get_logger().setLevel("WARNING")
 
     def download(url: str, output_file: str, _: object) -> None:
         part = target.with_name(target.name + ".part")
-        _go_on(url, part, show)
+        _resume(url, part, advance)
         shutil.move(part, output_file)
 
     try:
@@ -94,28 +98,28 @@ def _fetch(jar: Jar, place: Path, show: Show) -> None:
         raise BridgeError(url, "not the locked file (another SHA-256)", f"name another mirror in {MIRROR}") from e
 
 
-def _go_on(url: str, part: Path, show: Show) -> None:
-    """Append to what has come of a file so far, where the server can."""
+def _resume(url: str, part: Path, advance: Advance) -> None:
+    """Append to a partial file if the server supports ranges, otherwise download it from the start."""
     import requests
 
     part.parent.mkdir(parents=True, exist_ok=True)
     had = part.stat().st_size if part.exists() else 0
-    with requests.get(url, stream=True, timeout=PATIENCE, headers={"Range": f"bytes={had}-"} if had else {}) as answer:
+    with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Range": f"bytes={had}-"} if had else {}) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
             part.unlink()
-            _go_on(url, part, show)
+            _resume(url, part, advance)
             return
         answer.raise_for_status()
-        goes_on = answer.status_code == requests.codes.partial_content
-        show(had if goes_on else 0)
-        with open(part, "ab" if goes_on else "wb") as f:
+        resumed = answer.status_code == requests.codes.partial_content
+        advance(had if resumed else 0)
+        with open(part, "ab" if resumed else "wb") as f:
             for block in answer.iter_content(BLOCK):
                 f.write(block)
-                show(len(block))
+                advance(len(block))
 
 
 def _mirror_of_maven() -> str | None:
-    """The URL by which the user's Maven replaces Central."""
+    """Return the URL that replaces Central in the user's ``settings.xml``."""
     try:
         root = ElementTree.parse(Path.home() / ".m2" / "settings.xml").getroot()
     except (OSError, ElementTree.ParseError):
@@ -128,11 +132,11 @@ def _mirror_of_maven() -> str | None:
 
 
 @contextmanager
-def _progress(size: int, count: int) -> Iterator[Show]:
+def _progress(size: int, count: int) -> Iterator[Advance]:
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from dl4j_bridge.terminal.console import stderr
-
+    stderr = Console(stderr=True, highlight=False, quiet=not _log.isEnabledFor(logging.WARNING))
     stderr.print(
         f"fetching {count} jars of DL4J, {size / 1e6:.0f} MB, once, from {mirror()}", soft_wrap=True, markup=False
     )

@@ -12,15 +12,15 @@ class Interface:
 
     Attributes
     ----------
-    inputs, outputs
-        Values at a time step.
-    input
-        ``one-hot``: the input is a class index, of which the network sees a one-hot vector. ``dense``: a vector.
-    output
-        ``softmax`` with cross-entropy against class indices, or ``linear`` or ``sigmoid`` with squared error against
-        vectors.
-    skip
-        True adds the input to the output. DL4J's zip knows nothing of it.
+    inputs, outputs : int
+        Values per time step.
+    input : {"one-hot", "dense"}
+        ``one-hot``: the input is a class index, fed to the network as a one-hot vector. ``dense``: it is a vector.
+    output : {"softmax", "linear", "sigmoid"}
+        ``softmax`` is trained with cross-entropy against class indices, ``linear`` and ``sigmoid`` with squared error
+        against vectors.
+    skip : bool
+        Whether the input is added to the output. Done in Python; the DL4J zip does not contain it.
     """
 
     inputs: int
@@ -30,14 +30,15 @@ class Interface:
     skip: bool = False
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
         return asdict(self)
 
     @staticmethod
     def of_classes(count: int) -> Interface:
-        """Class indices in, a distribution over as many classes out."""
+        """Class indices as input, a distribution over the same number of classes as output."""
         return Interface(count, count, "one-hot", "softmax")
 
     @staticmethod
     def of_vectors(inputs: int, outputs: int, output: str = "linear", skip: bool = False) -> Interface:
-        """Vectors in, vectors out."""
+        """Vectors as input and output."""
         return Interface(inputs, outputs, "dense", output, skip)

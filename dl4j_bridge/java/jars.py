@@ -1,4 +1,4 @@
-"""The locked list of jars -> paths, or what is missing and the command that brings it."""
+"""Resolves the locked list of jars to paths on this machine, or reports which are missing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ OURS = "dl4j-bridge.jar"
 
 @dataclass(frozen=True)
 class Jar:
-    """One entry of ``jars.lock.json``, which `make lock` writes from Maven's own resolution.
+    """One entry of ``jars.lock.json``, which ``make lock`` writes from Maven's own resolution.
 
     Attributes
     ----------
-    coordinates
-        Maven's group:artifact:version[:classifier].
-    path
-        In Maven's repository layout.
-    size
-        In bytes.
-    sha256
-        In hexadecimal.
-    platform
-        JavaCPP's name of the one platform that it is for, or ``any``.
+    coordinates : str
+        Maven's ``group:artifact:version[:classifier]``.
+    path : str
+        Path in Maven's repository layout.
+    size : int
+        Size in bytes.
+    sha256 : str
+        Hash in hexadecimal.
+    platform : str
+        JavaCPP's name of the platform that the jar is for, or ``any``.
     """
 
     coordinates: str
@@ -43,23 +43,23 @@ class Jar:
 
 @cache
 def locked() -> tuple[Jar, ...]:
-    """All jars of all platforms."""
+    """Return all jars of all platforms."""
     text = resources.files("dl4j_bridge.java").joinpath("jars.lock.json").read_text()
     return tuple(Jar(**entry) for entry in json.loads(text))
 
 
 def dl4j_version() -> str:
-    """The version of DL4J that is locked."""
+    """Return the version of DL4J in the lock file."""
     return next(jar.coordinates.split(":")[2] for jar in locked() if ":deeplearning4j-nn:" in jar.coordinates)
 
 
 def current_platform(system: str = sys.platform, machine: str | None = None) -> str:
-    """Give JavaCPP's name of a platform, such as ``linux-x86_64``.
+    """Return JavaCPP's name of a platform, such as ``linux-x86_64``.
 
     Raises
     ------
     BridgeError
-        DL4J brings no native code for it.
+        If DL4J has no native code for the platform.
     """
     systems = {"linux": "linux", "darwin": "macosx", "win32": "windows"}
     machines = {"x86_64": "x86_64", "amd64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
@@ -72,17 +72,17 @@ def current_platform(system: str = sys.platform, machine: str | None = None) -> 
 
 
 def for_platform(name: str) -> list[Jar]:
-    """The jars that a platform needs, native ones of other platforms left out."""
+    """Return the jars that a platform needs: those for any platform and its own native ones."""
     return [jar for jar in locked() if jar.platform in ("any", name)]
 
 
 def our_jar() -> Path:
-    """The jar that Maven builds from ``java/``: inside the installed package, or in the checkout.
+    """Return the path of the package's own jar, in the installed package or in the checkout (``target/``).
 
     Raises
     ------
     BridgeError
-        It is not built.
+        If Maven has not built it.
     """
     package = Path(__file__).parent.parent
     for place in (package / OURS, package.parent / "target" / OURS):
@@ -92,7 +92,7 @@ def our_jar() -> Path:
 
 
 def repositories() -> list[Path]:
-    """Where jars are looked for, in this order: ``DL4J_BRIDGE_CACHE``, our cache folder, Maven's local repository."""
+    """Return the folders that are searched for jars: ``DL4J_BRIDGE_CACHE``, the cache folder, Maven's repository."""
     import platformdirs
 
     places = [Path(platformdirs.user_cache_dir("dl4j_bridge", appauthor=False)), Path.home() / ".m2" / "repository"]
@@ -102,7 +102,7 @@ def repositories() -> list[Path]:
 
 
 def find(jar: Jar) -> Path | None:
-    """The path of a jar whose size is right."""
+    """Return the path of a jar with the size of the lock file, or None."""
     for repository in repositories():
         path = repository / jar.path
         if path.is_file() and path.stat().st_size == jar.size:
@@ -111,29 +111,33 @@ def find(jar: Jar) -> Path | None:
 
 
 def class_path(backend: str = "cpu") -> list[Path]:
-    """Our jar and DL4J's, for this platform only.
+    """Return the paths of the package's own jar and of DL4J's jars for this platform.
+
+    Parameters
+    ----------
+    backend : {"cpu", "cuda"}
 
     Raises
     ------
     BridgeError
-        Names what is missing and the command that brings it.
+        If a jar is missing; the message contains the command that fetches it.
     """
     if backend == "cuda":
-        # The list locks the CPU's jars. Those of CUDA are a gigabyte; whoever wants them lets Maven list them.
+        # The lock file covers the CPU's jars only. Those of CUDA are a gigabyte, and `make cuda` lists them.
         return [our_jar(), *_cuda_class_path()]
     found = {jar: find(jar) for jar in for_platform(current_platform())}
     if absent := [jar for jar, path in found.items() if path is None]:
-        raise BridgeError("jars", f"missing {named(absent)}", "run: dl4j-bridge fetch")
+        raise BridgeError("jars", f"missing {summary(absent)}", "run: dl4j-bridge fetch")
     return [our_jar(), *(path for path in found.values() if path)]
 
 
 def missing() -> list[Jar]:
-    """The jars of this platform that no repository here holds."""
+    """Return the jars of this platform that no repository on this machine has."""
     return [jar for jar in for_platform(current_platform()) if find(jar) is None]
 
 
-def named(wanted: list[Jar]) -> str:
-    """The first of them, and how many more."""
+def summary(wanted: list[Jar]) -> str:
+    """Return the coordinates of the first three jars and the number of the others."""
     more = f" and {len(wanted) - 3} more" if len(wanted) > 3 else ""
     return ", ".join(jar.coordinates for jar in wanted[:3]) + more
 

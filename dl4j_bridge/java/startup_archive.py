@@ -1,7 +1,7 @@
-"""Java's class-data archive: DL4J's classes as the JVM keeps them in memory, so that a start need not read them anew.
+"""Java's class-data archive: DL4J's classes in the JVM's memory format, which shortens each start.
 
-An embedded JVM uses such an archive and cannot write one, so a Java program of our own does (``dl4jbridge.StartUp``).
-See JEP 310, Application Class-Data Sharing.
+An embedded JVM can use such an archive but not write one, so a separate Java program writes it
+(``dl4jbridge.StartUp``). See JEP 310, Application Class-Data Sharing.
 """
 
 from __future__ import annotations
@@ -16,46 +16,49 @@ from pathlib import Path
 
 from dl4j_bridge.java import jars
 
-# Set to 0, Java starts as it comes.
+# Environment variable that disables the archive with the value 0.
 SWITCH = "DL4J_BRIDGE_ARCHIVE"
-# Of other Javas and other jars; each has some 35 MB.
+# Maximum number of archives in the cache: one per Java and set of jars, about 35 MB each.
 KEPT = 3
-LIMIT = 120
+# Maximum number of seconds for each of the two steps that make an archive.
+TIMEOUT = 120
 MAIN = "dl4jbridge.StartUp"
 
 
-def of(home: Path, version: str, class_path: Sequence[Path], java_options: Sequence[str]) -> Path | None:
-    """Give the archive for a Java and its jars, after making it where there is none.
+def get_or_make(home: Path, version: str, class_path: Sequence[Path], java_options: Sequence[str]) -> Path | None:
+    """Return the archive for a Java installation and its jars, after creating it if necessary.
 
     Parameters
     ----------
-    home, version
-        Of the Java.
-    class_path
-        The jars that every start has in front of its class path.
-    java_options
-        The options of that start.
+    home : Path
+        JAVA_HOME of the installation.
+    version : str
+        Its full version.
+    class_path : sequence of Path
+        The jars at the front of the class path of each start.
+    java_options : sequence of str
+        The options of the start.
 
     Returns
     -------
     Path or None
-        None where there can be none, or another process is making it: Java then starts as it comes.
+        None if Java cannot create it or another process is creating it: Java then starts without.
     """
     if os.environ.get(SWITCH) == "0":
         return None
     name = _key(home, version, class_path, java_options)
     try:
-        archive = _whole(name)
+        archive = _complete(name)
         if archive is None:
             _make_once(name, home, class_path, java_options)
-            archive = _whole(name)
+            archive = _complete(name)
         return archive if archive and archive.stat().st_size else None
     except OSError:
         return None
 
 
 def options(archive: Path | None, version: str) -> list[str]:
-    """Give the options that start Java from an archive; if it does not fit after all, Java does without, silently."""
+    """Return the JVM options that use an archive. If the archive does not fit, Java silently starts without it."""
     if archive is None:
         return []
     tags = ["cds"] if int(version.partition(".")[0]) < 24 else ["cds", "aot"]
@@ -63,25 +66,25 @@ def options(archive: Path | None, version: str) -> list[str]:
 
 
 def libraries(archive: Path) -> Path:
-    """Beside an archive stands where the native libraries were found (``StartUp.recallLibraries``)."""
+    """Return the file next to an archive that stores the URLs of the native libraries (``StartUp.recallLibraries``)."""
     return archive.with_name(f"{archive.name.partition('.')[0]}.libraries")
 
 
 def folder() -> Path:
-    """Where archives lie."""
+    """Return the folder that contains the archives."""
     return jars.repositories()[0] / "startup"
 
 
 def _key(home: Path, version: str, class_path: Sequence[Path], java_options: Sequence[str]) -> str:
-    """All that Java compares before it trusts an archive."""
+    """Return a hash of everything that Java compares before it accepts an archive."""
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in class_path]
-    # Properties, such as the level of the log, change nothing in a class.
-    chosen = [option for option in java_options if not option.startswith("-D")]
-    return hashlib.sha256(repr((str(home), version, files, chosen)).encode()).hexdigest()[:16]
+    # Properties, such as the log level, do not affect the archive.
+    relevant = [option for option in java_options if not option.startswith("-D")]
+    return hashlib.sha256(repr((str(home), version, files, relevant)).encode()).hexdigest()[:16]
 
 
-def _whole(name: str) -> Path | None:
-    """The archive of that name. Java dies of a shortened one, so its size is part of the file's name."""
+def _complete(name: str) -> Path | None:
+    """Return the archive if it is complete. A truncated one crashes Java, so the file's name contains its size."""
     for path in folder().glob(f"{name}.*.jsa"):
         if path.stat().st_size == int(path.suffixes[0][1:]):
             return path
@@ -89,7 +92,7 @@ def _whole(name: str) -> Path | None:
 
 
 def _make_once(name: str, home: Path, class_path: Sequence[Path], java_options: Sequence[str]) -> None:
-    """Make it in one process at a time; the others do without. An empty file tells that it cannot be made."""
+    """Make the archive in one process; others start without. An empty file records that Java cannot make it."""
     from filelock import FileLock, Timeout
 
     place = folder()
@@ -102,13 +105,13 @@ def _make_once(name: str, home: Path, class_path: Sequence[Path], java_options: 
                 archive = place / f"{name}.{made.stat().st_size}.jsa"
                 os.replace(found, libraries(archive))
                 os.replace(made, archive)
-            _forget_old(place)
+            _delete_old(place)
     except Timeout:
         return
 
 
 def _make(made_in: Path, home: Path, class_path: Sequence[Path], java_options: Sequence[str]) -> tuple[Path, Path]:
-    """List the classes and libraries that a short training loads, then archive the classes; empty if Java cannot."""
+    """List the classes and libraries that a short training run loads, then archive the classes; empty on failure."""
     classes, archive, found = (made_in / name for name in ("classes", "archive", "libraries"))
     program = home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
     java = [str(program), *java_options, "-cp", os.pathsep.join(str(path) for path in class_path)]
@@ -118,7 +121,7 @@ def _make(made_in: Path, home: Path, class_path: Sequence[Path], java_options: S
     )
     try:
         for step in steps:
-            subprocess.run(step, capture_output=True, check=True, timeout=LIMIT)
+            subprocess.run(step, capture_output=True, check=True, timeout=TIMEOUT)
     except (OSError, subprocess.SubprocessError):
         archive.unlink(missing_ok=True)
     for file in (archive, found):
@@ -126,9 +129,9 @@ def _make(made_in: Path, home: Path, class_path: Sequence[Path], java_options: S
     return archive, found
 
 
-def _forget_old(place: Path) -> None:
+def _delete_old(place: Path) -> None:
     by_age = sorted(place.glob("*.jsa"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_age[KEPT:]:
         path.unlink(missing_ok=True)
-        for beside in (libraries(path), libraries(path).with_suffix(".lock")):
-            beside.unlink(missing_ok=True)
+        for companion in (libraries(path), libraries(path).with_suffix(".lock")):
+            companion.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""ND4J arrays filled and read from NumPy, by address. All checks of that happen here.
+"""ND4J arrays written and read from NumPy by address. All checks that make this safe are in this module.
 
-On CUDA the address is that of the host copy: writing marks it as the newer one and reading brings it up to date
-first. On the CPU there is one copy, and the calls are left out. They are untested on a GPU.
+With the CUDA backend the address is that of the host copy: a write marks it as the newer copy, and a read first brings
+it up to date. The CPU backend has one copy and needs neither call.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
+from dl4j_bridge.java.interface import Interface
 
 _DTYPES: dict[str, np.dtype[Any]] = {"FLOAT": np.dtype(np.float32), "UBYTE": np.dtype(np.uint8)}
 
@@ -22,18 +23,23 @@ _DTYPES: dict[str, np.dtype[Any]] = {"FLOAT": np.dtype(np.float32), "UBYTE": np.
 class NativeArray:
     """An ND4J array and a NumPy view of its memory.
 
-    ND4J owns the memory. The view is only valid while this object lives and is not closed, so it is handed to nobody:
-    values go in and out through methods that copy.
+    ND4J owns the memory. The view is valid only while this object exists and is not closed, so it stays private:
+    values are copied in and out.
 
     Parameters
     ----------
-    java
-        A ``dl4jbridge.Tensor``.
+    java : dl4jbridge.Tensor
+
+    Attributes
+    ----------
+    shape : tuple of int
+    order : str
+        ``f`` (first axis fastest) or ``c``.
 
     Raises
     ------
     BridgeError
-        The array is not dense, or of a type that is not expected here: reading it by address would be wrong.
+        If the array is not dense or has another type than FLOAT or UBYTE, so that reading it by address would be wrong.
     """
 
     def __init__(self, java: Any) -> None:
@@ -53,22 +59,32 @@ class NativeArray:
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...], dtype: str = "FLOAT", order: str = "f") -> NativeArray:
-        """Allocate in ND4J, outside of its workspaces.
+        """Allocate an array of zeros in ND4J, outside of its workspaces.
 
         Parameters
         ----------
-        shape
-            Of the array.
-        dtype
-            ND4J's name: ``FLOAT`` or ``UBYTE``.
-        order
+        shape : tuple of int
+        dtype : str
+            ND4J's name of the type: ``FLOAT`` or ``UBYTE``.
+        order : str
             ``f`` (first axis fastest) or ``c``.
         """
         with jvm.java_errors("tensor"):
             return cls(jvm.java_class("dl4jbridge.Tensor").zeros(dtype, order, list(shape)))
 
     def write(self, values: npt.NDArray[Any]) -> None:
-        """Copy a one-dimensional array to the front of the memory."""
+        """Copy values to the front of the memory.
+
+        Parameters
+        ----------
+        values : ndarray of the array's type, shape (n,)
+            In the array's memory order, n at most its length.
+
+        Raises
+        ------
+        BridgeError
+            If type or shape do not fit; the memory is then unchanged.
+        """
         flat = self._memory()
         if values.dtype != flat.dtype or values.ndim != 1 or values.size > flat.size:
             raise BridgeError(
@@ -78,19 +94,25 @@ class NativeArray:
         self.changed()
 
     def read(self, rows: int | None = None) -> npt.NDArray[Any]:
-        """Copy the values out, in the array's shape and order; only the first `rows` of its first axis if given."""
+        """Return a copy of the values in the array's shape and memory order.
+
+        Parameters
+        ----------
+        rows : int, optional
+            Number of elements of the first axis to copy; all if None.
+        """
         if jvm.backend() == "cuda":
             self.java.toHost()
         values = self._memory().reshape(self.shape, order="F" if self.order == "f" else "C")
         return values[:rows].copy(order="K")
 
     def changed(self) -> None:
-        """Say that the memory was written to."""
+        """Notify ND4J that the memory was written to."""
         if jvm.backend() == "cuda":
             self.java.hostChanged()
 
     def close(self) -> None:
-        """Free the memory now instead of when Java gets to it."""
+        """Free the memory now instead of at Java's next garbage collection."""
         self._flat = None
         self.java.close()
 
@@ -101,35 +123,39 @@ class NativeArray:
 
 
 class OneHot:
-    """A one-hot tensor [batch, classes, steps] in 'f' order, used for one segment after the other.
+    """A one-hot tensor, shape (batch, classes, steps) in 'f' order, reused for one segment after the other.
 
-    Only the ones set last are cleared, so a segment costs batch x steps writes and not batch x classes x steps.
+    Only the ones of the previous segment are cleared: batch * steps writes instead of batch * classes * steps.
 
     Parameters
     ----------
-    batch, classes, steps
+    batch, classes, steps : int
         The shape; a segment may have fewer steps.
     """
 
     def __init__(self, batch: int, classes: int, steps: int) -> None:
         self.array = NativeArray.zeros((batch, classes, steps))
         self._classes = classes
-        # Offset of class 0 of each (row, step): element (b, c, t) stands at b + batch * (c + classes * t).
+        # Offset of class 0 of each (row, step): element (b, c, t) is at b + batch * (c + classes * t).
         self._origin = np.arange(batch)[:, None] + batch * classes * np.arange(steps)
         self._set: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
     def write(self, indices: npt.NDArray[np.uint8]) -> Any:
-        """Show a segment.
+        """Write a segment.
 
         Parameters
         ----------
         indices : ndarray of uint8, shape (batch, n)
-            Class of each sample, n at most `steps`; the steps from n on are all zero.
+            Class of each sample, n at most `steps`. The steps from n on become zero.
 
         Returns
         -------
-        object
-            The ``dl4jbridge.Tensor``.
+        dl4jbridge.Tensor
+
+        Raises
+        ------
+        BridgeError
+            If type, shape or a class do not fit; the tensor is then unchanged.
         """
         batch, steps = self._origin.shape
         if indices.dtype != np.uint8 or indices.ndim != 2 or indices.shape[0] != batch or indices.shape[1] > steps:
@@ -138,7 +164,7 @@ class OneHot:
                 f"{indices.dtype} indices of shape {indices.shape}",
                 f"wanted uint8 of ({batch}, up to {steps})",
             )
-        # 8 bits cannot name a class beyond 255.
+        # uint8 holds no class above 255.
         if self._classes < 256 and indices.size and int(indices.max()) >= self._classes:
             raise BridgeError("one-hot tensor", f"class {int(indices.max())}", f"wanted 0 to {self._classes - 1}")
         memory = self.array._memory()
@@ -152,11 +178,11 @@ class OneHot:
 
 
 class Dense:
-    """A tensor [batch, width, steps] in 'f' order, used for one segment after the other.
+    """A dense tensor, shape (batch, width, steps) in 'f' order, reused for one segment after the other.
 
     Parameters
     ----------
-    batch, width, steps
+    batch, width, steps : int
         The shape; a segment may have fewer steps.
     """
 
@@ -164,17 +190,21 @@ class Dense:
         self.array = NativeArray.zeros((batch, width, steps))
 
     def write(self, vectors: npt.NDArray[np.float32]) -> Any:
-        """Show a segment.
+        """Write a segment.
 
         Parameters
         ----------
         vectors : ndarray of float32, shape (batch, n, width)
-            Vector of each time step, n at most `steps`; what the steps from n on hold is left as it was.
+            Vector of each time step, n at most `steps`. The steps from n on are unchanged.
 
         Returns
         -------
-        object
-            The ``dl4jbridge.Tensor``.
+        dl4jbridge.Tensor
+
+        Raises
+        ------
+        BridgeError
+            If type or shape do not fit; the tensor is then unchanged.
         """
         batch, width, steps = self.array.shape
         if vectors.dtype != np.float32 or vectors.ndim != 3 or vectors.shape[::2] != (batch, width):
@@ -186,6 +216,18 @@ class Dense:
         # In 'f' order the first steps are one block at the front.
         self.array.write(vectors.transpose(1, 2, 0).ravel())
         return self.array.java
+
+
+def input_tensor(interface: Interface, batch: int, steps: int) -> OneHot | Dense:
+    """Return a tensor for the input of a network, for segments of up to `steps` time steps."""
+    kind = OneHot if interface.input == "one-hot" else Dense
+    return kind(batch, interface.inputs, steps)
+
+
+def label_tensor(interface: Interface, batch: int, steps: int) -> OneHot | Dense:
+    """Return a tensor for the target of a network, for segments of up to `steps` time steps."""
+    kind = OneHot if interface.output == "softmax" else Dense
+    return kind(batch, interface.outputs, steps)
 
 
 def _check_strides(shape: tuple[int, ...], order: str, strides: tuple[int, ...]) -> None:

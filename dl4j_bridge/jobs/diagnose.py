@@ -15,27 +15,22 @@ from dl4j_bridge.diagnostics import criteria, handover, learning, network, outpu
 from dl4j_bridge.diagnostics.case import Case, Classes, read
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Diagnosis, Finding, Outcome
-from dl4j_bridge.diagnostics.interim import (
-    CLASSES,
-    EXCERPT_SECONDS,
-    OpenedModel,
-    Stretch,
-    choose,
-    compare_rows,
-    configure,
-    loudest_samples,
-    open_model,
-    open_recording,
-    part_of,
-    task_excerpt,
-    train_settings,
-    versions_without_java,
-)
 from dl4j_bridge.diagnostics.trial import FULL, QUICK, as_fused
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.config import NetworkSettings, ProcessSettings, TrainSettings, option, validate_process
+from dl4j_bridge.jobs.compare import compare
+from dl4j_bridge.model.model_zip import OpenedModel, open_model
+from dl4j_bridge.model.versions import versions_without_java
+from dl4j_bridge.settings.checks import option
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal.codecs import CLASSES
+from dl4j_bridge.signal.pairs import Stretch, part_of
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
+from dl4j_bridge.tasks.registry import choose, train_settings
 from dl4j_bridge.tasks.shown import Excerpt
 
 # With one of these the pair cannot be learned, and trying would only repeat it.
@@ -174,7 +169,7 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
     if suite.found(NO_PAIR) and not criterion.identity_settles:
         return _Examined(criterion)
     signals = criterion.signals(case)
-    configure(settings.threads)
+    jvm.configure(settings.threads)
     if task.interface.input == "one-hot":
         run, seed = settings.run, settings.network.seed
         suite.run(handover.checks(*signals, run.length, run.batch, settings.network.tbptt, seed, case.codec))
@@ -197,10 +192,10 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
 def _model_checks(
     case: Case, request: Request, opened: OpenedModel, criterion: Criterion, signals: Stretch, model: Network
 ) -> list[Check]:
-    def compare() -> list[dict[str, Any]]:
-        return compare_rows(opened.path, case.input, case.target)
+    def rows() -> list[dict[str, Any]]:
+        return compare(opened.path, case.input, case.target, CompareSettings(drift_seconds=0)).rows
 
-    return output.checks(criterion, model, signals, compare, request.decode, _processed(request, case))
+    return output.checks(criterion, model, signals, rows, request.decode, _processed(request, case))
 
 
 def _processed(request: Request, case: Case) -> Classes | None:
@@ -225,9 +220,9 @@ def _excerpt(case: Case, examined: _Examined) -> tuple[Excerpt, str]:
     x, y = signals
     part = part_of(len(y), "test")
     if examined.network and examined.criterion:
-        excerpt = task_excerpt(examined.criterion.task, examined.network, case.pair, signals, part, case.rate)
+        excerpt = examined.criterion.task.excerpt(examined.network, case.pair, signals, part, case.rate)
     else:
-        where = loudest_samples(case.codec.values, y, part, round(EXCERPT_SECONDS * case.rate))
+        where = loudest_samples(case.codec.values, y, part, round(SECONDS * case.rate))
         classes = {"input": x[where], "target": y[where]} if case.target else {"target": y[where]}
         sounds = {name: case.decode(indices) for name, indices in classes.items()}
         excerpt = Excerpt(case.rate, where.start, sounds, classes)
@@ -262,7 +257,7 @@ def _settings(request: Request, opened: OpenedModel | None) -> TrainSettings:
 
 
 def _check(request: Request) -> None:
-    validate_process(ProcessSettings(decode=request.decode))
+    ProcessSettings(decode=request.decode).check()
     if request.source is None and request.iterator is None:
         raise InputError("--input", "not given", "wanted a recording, or --iterator CLASS --classpath JARS")
     if request.processed and not request.model:

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from dl4j_bridge.errors import BridgeError
-from dl4j_bridge.java import jars, jvm
+from dl4j_bridge.java import installation, jars, jvm
 
 
 def examine(threads: int, backend: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
 
 
 def _java() -> dict[str, str]:
-    java = jvm.find_java()
+    java = installation.find_java()
     return {"version": java.version, "home": str(java.home), "source": java.source}
 
 
@@ -81,7 +81,7 @@ def _audio() -> str:
 
 
 def _backend(threads: int, backend: str) -> str:
-    jvm.start(threads, backend)
+    jvm.configure(threads, backend)
     with jvm.java_errors("ND4J"):
         name = str(jvm.java_class("org.nd4j.linalg.factory.Nd4j").getBackend().getClass().getName())
     return name.rpartition(".")[2]

@@ -11,9 +11,9 @@ from dl4j_bridge import atomic_files
 from dl4j_bridge.errors import InputError
 
 if TYPE_CHECKING:
-    from dl4j_bridge.jobs import training
+    from dl4j_bridge.model.run import Progress, Run
 
-    Report = Callable[[training.Progress], None]
+    Report = Callable[[Progress], None]
 
 
 def check(folder: Path) -> None:
@@ -29,7 +29,7 @@ def check(folder: Path) -> None:
 
 
 @contextmanager
-def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[Report]:
+def scalars(run: Run, folder: Path | None, report: Report) -> Iterator[Report]:
     """Give a report that logs a step into `folder`, if there is one, and hands it on to `report`."""
     if folder is None:
         yield report
@@ -37,7 +37,7 @@ def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[
     # Steps behind the one to go on from were logged by a run that was killed.
     with _writer_class()(str(folder), purge_step=run.state.step + 1) as writer:
 
-        def log(progress: training.Progress) -> None:
+        def log(progress: Progress) -> None:
             # Steps before the first have no place on the axis.
             for name, value in ({} if progress.pretraining else _values(run, progress)).items():
                 writer.add_scalar(name, value, progress.step)
@@ -46,10 +46,10 @@ def scalars(run: training.Run, folder: Path | None, report: Report) -> Iterator[
         yield log
 
 
-def _values(run: training.Run, progress: training.Progress) -> dict[str, float]:
+def _values(run: Run, progress: Progress) -> dict[str, float]:
     values = {
         **{f"{name}/train": value for name, value in progress.values.items()},
-        **{f"{name}/valid": progress.valid[name] for name in run.task.judged if progress.valid},
+        **{f"{name}/valid": progress.valid[name] for name in run.task.validation_metrics if progress.valid},
         "learning_rate": run.state.learning_rate,
         "samples_per_second": progress.samples_per_second,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -137,12 +137,26 @@ class RunFolder:
     def release(self) -> None:
         self._lock.release()
 
+    @contextmanager
+    def released_on_error(self) -> Iterator[None]:
+        """Let other processes train in this folder if what follows fails."""
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
+
     def write_config(self, options: dict[str, Any]) -> None:
         """Write the options that make this run again, for ``train --config``."""
         toml_file.write(self.config, options)
 
     def write_run(self, content: dict[str, Any]) -> None:
         write_json(self.run_json, content)
+
+    def write_status(self, status: str) -> None:
+        """Change the status in ``run.json``, as far as the file can be read and written."""
+        with suppress(BridgeError):
+            self.write_run(self.read_run() | {"status": status})
 
     def read_run(self) -> dict[str, Any]:
         try:
@@ -151,12 +165,12 @@ class RunFolder:
             raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from e
 
     @contextmanager
-    def open_log(self, learnt: tuple[str, ...], judged: tuple[str, ...]) -> Iterator[Log]:
-        """Open ``log.csv``, with columns for these values of a step and of a validation."""
-        fields = ("step", "epochs", "seconds", *learnt, "samples_per_second", "learning_rate")
+    def open_log(self, training: tuple[str, ...], validation: tuple[str, ...]) -> Iterator[Log]:
+        """Open ``log.csv``, with columns for these metrics of a step and of a validation."""
+        fields = ("step", "epochs", "seconds", *training, "samples_per_second", "learning_rate")
         new = not self.log.exists()
         with open(self.log, "a", newline="", encoding="utf-8") as f:
-            log = Log(f, (*fields, *(f"valid_{name}" for name in judged)))
+            log = Log(f, (*fields, *(f"valid_{name}" for name in validation)))
             if new:
                 log.head()
             yield log

@@ -1,1 +1,1 @@
-"""What a person looks at after a run: pictures, and a page that holds them."""
+"""Pages and plots of runs, comparisons and diagnoses, made from plain data: nothing here knows a task or a job."""

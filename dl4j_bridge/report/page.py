@@ -1,4 +1,4 @@
-"""``report.html``: one file, the pictures and the sound inside."""
+"""``report.html``: one file that contains its pictures and its sound."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.atomic_files import write_bytes
+from dl4j_bridge.tasks import columns
 
-# A telephone shows one column. The pictures are black on white: at night they lie on a card that is not too bright.
+# A telephone shows one column. The plots are black on white: the dark scheme dims them.
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5d5d5b; --ground: #f5f5f2; --card: #fff; --line: #dadad6; }
 @media (prefers-color-scheme: dark) {
@@ -48,7 +49,7 @@ details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 
 
 def write(path: Path, title: str, sections: list[tuple[str, str]]) -> None:
-    """Write a page of sections, each a heading and ready HTML."""
+    """Write a page of sections, each a heading (or an empty text) and its HTML."""
     body = "".join((f"<h2>{html.escape(heading)}</h2>" if heading else "") + content for heading, content in sections)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -59,24 +60,34 @@ def write(path: Path, title: str, sections: list[tuple[str, str]]) -> None:
 
 
 def picture(path: Path, text: str, caption: str = "") -> str:
-    """A PNG, put into the page itself; the caption says how to read it."""
+    """Embed a PNG file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        What it shows, for those who cannot see it.
+    caption
+        How to read it.
+    """
     data = base64.b64encode(path.read_bytes()).decode()
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
     return f'<figure><img alt="{html.escape(text)}" src="data:image/png;base64,{data}">{below}</figure>'
 
 
 def cards(pictures: list[str]) -> str:
-    """Pictures side by side, as many as there is room for."""
+    """Arrange pictures and tables side by side, in as many columns as fit."""
     return f'<div class="cards">{"".join(pictures)}</div>'
 
 
 def sound(path: Path, text: str) -> str:
-    """A player with the recording inside."""
+    """Embed a player of a recording."""
     return player(path.read_bytes(), text)
 
 
 def player(wav: bytes, text: str, remark: str = "") -> str:
-    """A player of a whole wav file."""
+    """Embed a player of a wav file; `remark` stands below its title."""
     data = base64.b64encode(wav).decode()
     below = f"<small>{html.escape(remark)}</small>" if remark else ""
     source = f"data:audio/wav;base64,{data}"
@@ -84,7 +95,7 @@ def player(wav: bytes, text: str, remark: str = "") -> str:
 
 
 def numbers(values: dict[str, str]) -> str:
-    """The few figures that count, large."""
+    """Show the main results in large digits."""
     tiles = "".join(
         f'<div class="number"><b>{html.escape(value)}</b><small>{html.escape(name)}</small></div>'
         for name, value in values.items()
@@ -93,29 +104,37 @@ def numbers(values: dict[str, str]) -> str:
 
 
 def paragraph(text: str) -> str:
+    """Return a paragraph of plain text."""
     return f"<p>{html.escape(text)}</p>"
 
 
 def folded(summary: str, content: str) -> str:
-    """What only some want to see."""
+    """Hide content behind a line that opens it."""
     return f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
 
 
+def details(groups: dict[str, dict[str, Any]]) -> str:
+    """Hide tables of settings or versions, each behind its name."""
+    return "".join(folded(name.capitalize(), facts(values)) for name, values in groups.items())
+
+
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows of equal keys."""
+    """Return a table of rows with the same keys."""
     if not rows:
         return ""
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
     lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(_text(value))}</td>" for value in row.values()) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{html.escape(columns.plain(value))}</td>" for value in row.values()) + "</tr>"
+        for row in rows
     )
     return f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
 
 
 def facts(values: dict[str, Any]) -> str:
-    """A two-column table of a nested dictionary."""
+    """Return a table of two columns from a nested dictionary."""
     lines = "".join(
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(_text(value))}</td></tr>" for name, value in _flat(values)
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(columns.plain(value))}</td></tr>"
+        for name, value in _flat(values)
     )
     return f'<div class="scroll"><table class="facts">{lines}</table></div>'
 
@@ -125,11 +144,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     for name, value in values.items():
         flat += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
     return flat
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
-    return str(value)

@@ -1,4 +1,4 @@
-"""Pictures of what a network does to sound, as PNG files."""
+"""Plots of sound: waves, spectra, transfer curves and classes."""
 
 from __future__ import annotations
 
@@ -10,42 +10,56 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from dl4j_bridge.report.canvas import GREY, SIGNALS, decibels, figure, legend, panels, save, shares_axis, style
-from dl4j_bridge.report.excerpt import Excerpt, Floats, Indices
+from dl4j_bridge.report.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SIGNALS,
+    decibels,
+    figure,
+    legend,
+    log_axis,
+    panels,
+    save,
+    style,
+)
+from dl4j_bridge.tasks.shown import Excerpt, Floats
 
-# The output lies over the target, a pale band that is to be seen where they are alike.
+Indices = npt.NDArray[np.uint8]
+
+# The output covers the target, a wide pale line that stays visible where both are equal.
 LINES: dict[str, dict[str, float]] = {
     "input": {"linewidth": 0.8},
     "target": {"linewidth": 4.0, "alpha": 0.4},
     "output": {"linewidth": 1.3},
-    "drawn": {"linewidth": 1.3},
+    "generated": {"linewidth": 1.3},
     "error": {"linewidth": 1.3},
 }
 WAVE_SECONDS = 0.02
-# A stretch below this share of the mean energy is a rest, and no typical one.
+# A stretch below this share of the mean energy is a rest, which is not typical.
 REST = 0.01
-# Lowest power of a spectrogram's colours, below the loudest of the target.
+# Range of a spectrogram's colours, below the maximum of the target.
 RANGE_DB = 80
 MOST_FRAMES = 600
 LEVELS = 64
-# Fewer samples have no mean worth a line.
+# A mean of fewer samples is not plotted.
 FEWEST_OF_MEAN = 5
 
 
 def places(target: Floats, output: Floats, size: int) -> dict[str, int]:
-    """Find where an output is worst, and where it is as usual.
+    """Find the stretch with the largest error, and one with a typical error.
 
     Parameters
     ----------
     target, output : ndarray of float, shape (n,)
     size
-        Samples of a place.
+        Number of samples in a stretch; stretches are adjacent.
 
     Returns
     -------
     dict
-        First samples of the stretch of ``largest error`` and of that with the median error among those that are no
-        rest, by these names. Stretches are adjacent.
+        First sample of the stretch with the ``largest error`` and of the one with the ``typical error``, which is the
+        median over the stretches that are not a rest.
     """
     count = max(target.size // size, 1)
     energies, errors = (
@@ -58,10 +72,10 @@ def places(target: Floats, output: Floats, size: int) -> dict[str, int]:
 
 
 def waves(path: Path, excerpt: Excerpt) -> None:
-    """Target and output over each other where the error is largest, and where it is typical."""
+    """Plot target and output over each other where the error is largest, and where it is typical."""
     size = min(round(WAVE_SECONDS * excerpt.rate), excerpt.size)
     shown = {name: excerpt.sounds[name] for name in ("input", "target", "output") if name in excerpt.sounds}
-    drawn, axes = panels(2, 1, 5)
+    plot, axes = panels(2, 1, 5)
     found = places(shown["target"], shown["output"], max(size, 1))
     for a, (name, start) in zip(axes, found.items(), strict=True):
         here = slice(start, start + size)
@@ -72,21 +86,21 @@ def waves(path: Path, excerpt: Excerpt) -> None:
         a.set_ylabel("sample value")
         a.xaxis.set_major_locator(MaxNLocator(6))
     axes[1].set_xlabel("time in the excerpt (ms)")
-    drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False, fontsize=9)
-    save(path, drawn)
+    plot.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False, fontsize=9)
+    save(path, plot)
 
 
 def power_density(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
-    """Power per Hz over time, one-sided, with a Hann window.
+    """Compute the one-sided power spectral density over time, with a Hann window.
 
     Parameters
     ----------
     sound : ndarray of float, shape (n,)
-        One shorter than `size` is filled with zeros.
+        A sound shorter than `size` is padded with zeros.
     rate
-        In Hz.
+        Sample rate in Hz.
     size, hop
-        Samples of a frame, and from one to the next.
+        Samples in a frame, and from one frame to the next.
 
     Returns
     -------
@@ -102,12 +116,12 @@ def power_density(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[
 
 
 def frame_size(rate: int, seconds: float) -> int:
-    """Samples of a frame of about so many seconds: a power of two."""
+    """Return the power of two that is closest to a duration, in samples."""
     return int(2 ** max(round(np.log2(rate * seconds)), 4))
 
 
 def spectrograms(path: Path, excerpt: Excerpt) -> None:
-    """One spectrogram a signal, the error last, all with the same colours."""
+    """Plot a spectrogram of each signal, the error last, all with the same colours."""
     signals = dict(excerpt.sounds)
     if excerpt.error is not None:
         signals["error"] = excerpt.error
@@ -115,7 +129,7 @@ def spectrograms(path: Path, excerpt: Excerpt) -> None:
     hop = max(size // 4, excerpt.size // MOST_FRAMES)
     levels = {name: decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
     top = max(float(levels["target"].max()), -120.0)
-    drawn, axes = panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
+    plot, axes = panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
     for a, (name, level) in zip(axes, levels.items(), strict=True):
         extent = (0, excerpt.size / excerpt.rate, 0, excerpt.rate / 2000)
         image = a.imshow(
@@ -125,18 +139,18 @@ def spectrograms(path: Path, excerpt: Excerpt) -> None:
         a.set_title(name, fontsize=10, loc="left")
         a.set_ylabel("kHz")
     axes[-1].set_xlabel("time in the excerpt (s)")
-    drawn.colorbar(image, ax=axes, label="power (dB re FS²/Hz)", aspect=40)
-    save(path, drawn)
+    plot.colorbar(image, ax=axes, label="power (dB re FS²/Hz)", aspect=40)
+    save(path, plot)
 
 
 def error_spectrum(path: Path, excerpt: Excerpt) -> None:
-    """Power of target, output and error over frequency."""
+    """Plot the power of target, output and error over frequency."""
     signals = {name: sound for name, sound in excerpt.sounds.items() if name != "input"}
     if excerpt.error is not None:
         signals["error"] = excerpt.error
     size = frame_size(excerpt.rate, 0.046)
     frequencies = np.fft.rfftfreq(size, 1 / excerpt.rate)
-    drawn, axes = figure()
+    plot, axes = figure()
     top = -150.0
     for name, sound in signals.items():
         level = decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
@@ -149,21 +163,22 @@ def error_spectrum(path: Path, excerpt: Excerpt) -> None:
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("power (dB re FS²/Hz)")
     legend(axes)
-    save(path, drawn)
+    save(path, plot)
 
 
 def mean_by_level(x: Floats, y: Floats, edges: Floats) -> Floats:
-    """Mean of `y` where `x` lies between two edges; NaN where it does so less than `FEWEST_OF_MEAN` times.
+    """Compute the mean of `y` for each interval of `x`.
 
     Parameters
     ----------
     x, y : ndarray of float, shape (n,)
     edges : ndarray of float, shape (k + 1,)
-        Increasing; `x` must lie between the first and the last.
+        Borders of the intervals in increasing order; `x` must lie between the first and the last.
 
     Returns
     -------
     ndarray of float64, shape (k,)
+        NaN for an interval with fewer than `FEWEST_OF_MEAN` samples.
     """
     counts, _ = np.histogram(x, edges)
     sums, _ = np.histogram(x, edges, weights=y)
@@ -171,59 +186,104 @@ def mean_by_level(x: Floats, y: Floats, edges: Floats) -> Floats:
 
 
 def transfer(path: Path, excerpt: Excerpt) -> None:
-    """Output level over input level: how often each comes, and the mean; the target beside the output."""
+    """Plot how often each pair of input and output level occurs, and the mean, for target and output."""
     x = excerpt.sounds["input"]
     shown = [name for name in ("target", "output") if name in excerpt.sounds]
     reach = 1.02 * max(float(np.abs(x).max()), 1e-3)
     height = 1.02 * max(*(float(np.abs(excerpt.sounds[name]).max()) for name in shown), 1e-3)
     across, up = np.linspace(-reach, reach, LEVELS + 1), np.linspace(-height, height, LEVELS + 1)
     middles = (across[1:] + across[:-1]) / 2
-    drawn, axes = panels(1, len(shown), 3.3, sharex=True, sharey=True)
+    plot, axes = panels(1, len(shown), 3.3, sharex=True, sharey=True)
     for a, name in zip(axes, shown, strict=True):
         y = excerpt.sounds[name]
         counts, _, _ = np.histogram2d(x, y, (across, up))
         _density(a, counts, (-reach, reach, -height, height), "Blues" if name == "target" else "Oranges")
-        a.plot(middles, mean_by_level(x, y, across), color="black", linewidth=1.5, label="its mean")
+        a.plot(middles, mean_by_level(x, y, across), color="black", linewidth=1.5, label="mean")
         if name == "output":
             mean = mean_by_level(x, excerpt.sounds["target"], across)
-            a.plot(middles, mean, color=SIGNALS["target"], linestyle="--", linewidth=1.5, label="target's mean")
+            a.plot(middles, mean, color=SIGNALS["target"], linestyle="--", linewidth=1.5, label="mean of the target")
         a.set_title(name, fontsize=10, loc="left")
         a.set_xlabel("input (sample value)")
         legend(a)
     axes[0].set_ylabel("sample value")
-    save(path, drawn)
+    save(path, plot)
 
 
-def confusion(path: Path, wanted: Indices, found: Indices) -> None:
-    """By how many classes an output is off: how often, and where.
+def histogram(path: Path, counts: dict[str, npt.NDArray[np.integer]]) -> None:
+    """Plot how often each class occurs.
 
     Parameters
     ----------
     path
-        The PNG to write.
-    wanted, found : ndarray of uint8, shape (n,)
-        Classes of the target, and the likeliest ones.
+        PNG file to write.
+    counts : dict of ndarray of int, shape (classes,)
+        Counts by signal.
     """
-    off = found.astype(np.int64) - wanted
+    plot, axes = panels(len(counts), 1, 0.7 + 1.3 * len(counts), sharex=True, sharey=True)
+    for a, (name, count) in zip(axes, counts.items(), strict=True):
+        a.fill_between(np.arange(count.size), count / max(count.sum(), 1), step="mid", color=SIGNALS[name])
+        a.set_title(name, fontsize=10, loc="left")
+        log_axis(a)
+    axes[-1].set_xlabel("class (128 is silence)")
+    plot.supylabel("share of samples", fontsize=10)
+    save(path, plot)
+
+
+def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
+    """Plot 20 ms of several waves over each other, around the peak of the first.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    rate
+        Sample rate in Hz.
+    sounds : dict of ndarray of float, shape (n,)
+        At most three sounds by name.
+    """
+    first = next(iter(sounds.values()))
+    size = round(WAVE_SECONDS * rate)
+    start = max(int(np.argmax(np.abs(first))) - size // 2, 0)
+    plot, axes = figure()
+    milliseconds = 1000 * (start + np.arange(min(size, first.size - start))) / rate
+    for (name, sound), colour in zip(sounds.items(), (GREY, BLUE, ORANGE), strict=False):
+        axes.plot(milliseconds, sound[start : start + size], color=colour, label=name, linewidth=1.5)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("sample value")
+    legend(axes)
+    save(path, plot)
+
+
+def confusion(path: Path, target: Indices, output: Indices) -> None:
+    """Plot the distance between the classes of output and target: how often each occurs, and at which classes.
+
+    Parameters
+    ----------
+    path
+        PNG file to write.
+    target, output : ndarray of uint8, shape (n,)
+        Classes of the target, and the most probable classes of the output.
+    """
+    off = output.astype(np.int64) - target
     reach = int(np.clip(np.percentile(np.abs(off), 99), 4, 128))
-    drawn, (shares, where) = panels(2, 1, 5.5)
+    plot, (shares, where) = panels(2, 1, 5.5)
     beyond = float(np.mean(np.abs(off) > reach))
     inside = np.bincount(off[np.abs(off) <= reach] + reach, minlength=2 * reach + 1) / off.size
     shares.bar(np.arange(-reach, reach + 1), inside, width=1.0, color=SIGNALS["output"])
-    shares_axis(shares)
+    log_axis(shares)
     shares.set_ylim(bottom=0.5 / off.size)
     shares.axvline(0, color=GREY, linewidth=1)
-    outside = f"; {beyond:.1%} farther off than shown" if beyond else ""
+    outside = f"; {beyond:.1%} beyond this range" if beyond else ""
     shares.set_title(f"{inside[reach]:.1%} exact{outside}", fontsize=10, loc="left")
-    shares.set_xlabel("output's class minus target's")
-    shares.set_ylabel("share of the samples")
+    shares.set_xlabel("output class minus target class")
+    shares.set_ylabel("share of samples")
     edges = np.arange(0, 257, 2) - 0.5, np.arange(-reach, reach + 2) - 0.5
-    counts, _, _ = np.histogram2d(wanted, off, edges)
+    counts, _, _ = np.histogram2d(target, off, edges)
     _density(where, counts, (-0.5, 255.5, -reach - 0.5, reach + 0.5), "Oranges")
     where.axhline(0, color=GREY, linewidth=1)
-    where.set_xlabel("target's class (128 is silence)")
-    where.set_ylabel("classes off")
-    save(path, drawn)
+    where.set_xlabel("target class (128 is silence)")
+    where.set_ylabel("distance in classes")
+    save(path, plot)
 
 
 def _line(axes: Axes, signal: str, x: Floats, y: Floats) -> None:
@@ -232,9 +292,9 @@ def _line(axes: Axes, signal: str, x: Floats, y: Floats) -> None:
 
 
 def _density(axes: Axes, counts: Floats, extent: tuple[float, float, float, float], colours: str) -> None:
-    """Counts of shape (across, up) as shades, on a logarithmic scale; none where nothing was counted."""
+    """Plot counts of shape (across, up) as shades on a logarithmic scale; zero is not shaded."""
     style(axes)
     shades = np.ma.masked_equal(counts.T, 0)
-    # The lightest shade would not be told from the paper.
+    # The lightest shade is hard to see on the background.
     norm = LogNorm(vmin=0.3, vmax=max(float(counts.max()), 1.0))
     axes.imshow(shades, origin="lower", aspect="auto", extent=extent, cmap=colours, norm=norm, interpolation="nearest")

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.config import SmallDataSettings
-from dl4j_bridge.signal.audio import InMemory, Samples
+from dl4j_bridge.settings.training import SmallDataSettings
 from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.signal.recordings import InMemory, Samples
 
 # dB. Louder only as far as no sample is clipped.
 GAIN = (-12.0, 6.0)

@@ -6,24 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.config import (
-    LENGTH_TOLERANCE_SECONDS,
-    LENGTH_TOLERANCE_SHARE,
-    SPLIT,
-    DataSettings,
-    parse_align,
-)
+from dl4j_bridge.settings.training import DataSettings, parse_align
 from dl4j_bridge.signal import alignment
-from dl4j_bridge.signal.audio import Recording, open_recording
+from dl4j_bridge.signal.recordings import Recording, open_recording
 
 # Longest delay that `--align auto` looks for.
 LONGEST_DELAY_SECONDS = 1.0
 
+# The difference between two lengths, as a share of the longer one and in seconds (the smaller of the two), from which
+# they count as two different recordings. Effects have tails; the delay is added.
+LENGTH_TOLERANCE_SHARE = 0.1
+LENGTH_TOLERANCE_SECONDS = 0.5
+# Shares of a recording for training, validation and test, each in one piece.
+SPLIT = (0.8, 0.1, 0.1)
+
 Split = dict[str, tuple[int, int]]
+# Input and target: class indices, uint8 of shape (n,), or vectors, float32 of shape (n, width).
+Stretch = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
     Raises
     ------
     InputError
-        A recording cannot be used (`audio.open_recording`), or the lengths differ by more than the delay explains.
+        A recording cannot be used (`open_recording`), or the lengths differ by more than the delay explains.
     """
     source = open_recording(input_path, settings.channel)
     rate = settings.rate or source.rate
@@ -118,6 +120,17 @@ def split(length: int) -> Split:
     return {"train": (0, first), "valid": (first, second), "test": (second, length)}
 
 
+def part_of(length: int, name: str) -> slice:
+    """Time steps of the ``train``, ``valid`` or ``test`` part of a signal of `length` time steps."""
+    return slice(*split(length)[name])
+
+
+def part(stretch: Stretch, name: str) -> Stretch:
+    """Input and target of the ``train``, ``valid`` or ``test`` part; views."""
+    where = part_of(len(stretch[0]), name)
+    return stretch[0][where], stretch[1][where]
+
+
 def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
     """Refuse a recording whose training part holds not one window of `window` time steps of `hop` samples.
 
@@ -137,72 +150,6 @@ def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
         raise InputError(
             pair.input.path, f"{pair.length} samples at {pair.rate} Hz", f"wanted {wanted} or more, or {instead}"
         )
-
-
-class Windows:
-    """Shuffled training windows of several stretches, the same ones for the same seed, from any batch on.
-
-    An epoch cuts every stretch into adjacent windows, from a new random offset, and takes them in random order.
-    Batches go on over the borders of epochs, so each is full. Nothing is remembered between calls: batch k is a
-    function of k, and a resumed run needs no more than that number.
-
-    Parameters
-    ----------
-    stretches
-        Pairs of (input, target) with the same number of time steps on their first axis; kept as they are, never copied.
-    length
-        Time steps in a window.
-    batch
-        Windows in a batch.
-    seed
-        Of the offsets and the order.
-    """
-
-    def __init__(
-        self,
-        stretches: list[tuple[npt.NDArray[Any], npt.NDArray[Any]]],
-        length: int,
-        batch: int,
-        seed: int,
-    ) -> None:
-        self._stretches = stretches
-        self._length = length
-        self._batch = batch
-        self._seed = seed
-        self._counts = [len(x) // length for x, _ in stretches]
-        self._epoch_order: tuple[int, npt.NDArray[np.int64]] | None = None
-
-    @property
-    def per_epoch(self) -> int:
-        """Windows in an epoch."""
-        return sum(self._counts)
-
-    def epochs(self, batches: float) -> float:
-        """How many epochs so many batches are."""
-        return batches * self._batch / self.per_epoch
-
-    def draw(self, number: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Give batch `number`: input and target, each of shape (batch, length) and what axes a stretch has behind."""
-        x, y = (np.empty((self._batch, self._length, *signal.shape[1:]), signal.dtype) for signal in self._stretches[0])
-        for row in range(self._batch):
-            epoch, index = divmod(number * self._batch + row, self.per_epoch)
-            stretch, start = self._order(epoch)[index].tolist()
-            source, target = self._stretches[stretch]
-            x[row] = source[start : start + self._length]
-            y[row] = target[start : start + self._length]
-        return x, y
-
-    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """(stretch, start) of every window of an epoch, in the order in which they are taken."""
-        if self._epoch_order is None or self._epoch_order[0] != epoch:
-            rng = np.random.default_rng([self._seed, epoch])
-            starts = []
-            for stretch, ((x, _), count) in enumerate(zip(self._stretches, self._counts, strict=True)):
-                offset = rng.integers(0, len(x) - count * self._length + 1)
-                at = offset + self._length * np.arange(count)
-                starts.append(np.stack([np.full(count, stretch), at], axis=1))
-            self._epoch_order = (epoch, rng.permutation(np.concatenate(starts)))
-        return self._epoch_order[1]
 
 
 def length_tolerance(x: int, y: int, rate: int) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.tasks.frames import FramesTask
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.signal.stretches import starts
 
-# Class indices, uint8 of shape (n,), or frames, float32 of shape (n, frame).
+# Class indices, uint8 of shape (n,), or float samples of the same shape.
 Signal = npt.NDArray[Any]
 Sound = npt.NDArray[np.floating]
 Floats = npt.NDArray[np.float64]
@@ -34,59 +34,62 @@ LASTING = 3
 MARGIN_DB = 1.0
 
 
-def measure(task: SamplesTask | FramesTask, generated: Signal, recording: Signal, rate: int) -> dict[str, Any]:
+def measure(
+    generated: Signal, recording: Signal, rate: int, decode: Callable[[Signal], Sound] | None = None
+) -> dict[str, Any]:
     """Follow level, entropy and spectrum of free-running output over time.
 
     Parameters
     ----------
-    task
-        Decodes the signals.
-    generated : ndarray, shape (n, ...)
-    recording : ndarray, shape (m, ...)
-        What the network learnt from.
+    generated : ndarray, shape (n,)
+        Class indices (uint8) or float samples.
+    recording : ndarray, shape (m,)
+        The training part of the recording, of the same kind.
     rate
-        In Hz.
+        Sample rate in Hz.
+    decode
+        From class indices to float samples; None for float samples.
 
     Returns
     -------
     dict
         ``recording`` and ``parts``, in order: dicts of ``seconds`` (where a part begins), ``level_db`` (root mean
-        square; 0 dB is a square wave at full scale, None is silence), ``entropy_bits`` (of single samples, where they
-        are classes) and ``spectrum_db`` (log-spectral distance from the recording's mean power spectrum: root mean
-        square over frequencies). ``recording`` has the medians over stretches of the recording that are as long as a
-        part: short stretches of it differ from its mean as well. Of classes then ``track``, the same for each second;
-        ``range``, the least and the most of each over the seconds of the recording; and ``outside``, the share of the
-        generated seconds that lie beyond, of each and of ``any``. These are empty where there is no whole second.
+        square; 0 dB is a square wave at full scale, None is silence), ``entropy_bits`` (of single samples; classes
+        only) and ``spectrum_db`` (log-spectral distance from the recording's mean power spectrum: root mean square
+        over frequencies). ``recording`` has the medians over stretches of the recording that are as long as a part:
+        short stretches of it differ from its mean as well. With classes there are also ``track``, the same values for
+        each second; ``range``, the minimum and the maximum of each over the seconds of the recording; and ``outside``,
+        the share of the generated seconds out of that range, for each value and for ``any`` of them. These are empty
+        where there is no whole second.
     """
+    decode = decode or _as_floats
     size = max(min(len(generated) // PARTS, len(recording)), 1)
     stretches = _spread(recording, size, USUAL)
-    mean = np.mean([_spectrum(task.to_samples(stretch), rate) for stretch in stretches], axis=0)
-    usual = [_facts(task, stretch, rate, mean) for stretch in stretches]
+    mean = np.mean([_spectrum(decode(stretch), rate) for stretch in stretches], axis=0)
+
+    def facts(signal: Signal) -> dict[str, float | None]:
+        return _facts(signal, decode(signal), rate, mean)
+
+    usual = [facts(stretch) for stretch in stretches]
     parts = range(0, size * min(PARTS, len(generated)), size)
     return {
-        "recording": {name: _median([facts[name] for facts in usual]) for name in usual[0]},
-        "parts": [
-            {"seconds": start * task.hop / rate, **_facts(task, generated[start : start + size], rate, mean)}
-            for start in parts
-        ],
-        **(_second_by_second(task, generated, recording, rate, mean) if isinstance(task, SamplesTask) else {}),
+        "recording": {name: _median([found[name] for found in usual]) for name in usual[0]},
+        "parts": [{"seconds": start / rate, **facts(generated[start : start + size])} for start in parts],
+        **(_second_by_second(generated, recording, rate, facts) if generated.dtype == np.uint8 else {}),
     }
 
 
 def _second_by_second(
-    task: SamplesTask, generated: Signal, recording: Signal, rate: int, mean: Floats
+    generated: Signal, recording: Signal, rate: int, facts: Callable[[Signal], dict[str, float | None]]
 ) -> dict[str, Any]:
     """``track``, ``range`` and ``outside`` of `measure`."""
     if min(generated.size, recording.size) < rate:
         return {"track": [], "range": {}, "outside": {}}
-    starts = np.linspace(0, recording.size - rate, min(recording.size // rate, MOST_SECONDS)).astype(int)
-    known = [_facts(task, recording[start : start + rate], rate, mean) for start in starts]
-    track = [
-        _facts(task, generated[start : start + rate], rate, mean) for start in range(0, generated.size - rate + 1, rate)
-    ]
-    limits = {name: _limits([facts[name] for facts in known]) for name in known[0]}
+    known = [facts(second) for second in _spread(recording, rate, min(recording.size // rate, MOST_SECONDS))]
+    track = [facts(generated[start : start + rate]) for start in range(0, generated.size - rate + 1, rate)]
+    limits = {name: _limits([found[name] for found in known]) for name in known[0]}
     off = {
-        name: np.array([not low <= _number(facts[name]) <= high for facts in track])
+        name: np.array([not low <= _number(found[name]) <= high for found in track])
         for name, (low, high) in limits.items()
     }
     outside = off | {"any": np.any(list(off.values()), axis=0)}
@@ -95,6 +98,10 @@ def _second_by_second(
         "range": limits,
         "outside": {name: float(np.mean(share)) for name, share in outside.items()},
     }
+
+
+def _as_floats(sound: Signal) -> Sound:
+    return np.asarray(sound, np.float64)
 
 
 def _limits(values: list[float | None]) -> tuple[float, float]:
@@ -155,10 +162,9 @@ def _features(sound: Sound, rate: int, mean: Floats) -> tuple[float, float, floa
     return 10 * math.log10(power + FLOOR), _distance(sound, rate, mean), float(flatness)
 
 
-def _facts(task: SamplesTask | FramesTask, signal: Signal, rate: int, mean: Floats) -> dict[str, float | None]:
-    sound = task.to_samples(signal)
-    power = float(np.mean(sound**2))
-    entropy = {"entropy_bits": metrics.entropy_bits(signal)} if isinstance(task, SamplesTask) else {}
+def _facts(signal: Signal, sound: Sound, rate: int, mean: Floats) -> dict[str, float | None]:
+    power = float(np.mean(np.square(sound, dtype=np.float64)))
+    entropy = {"entropy_bits": metrics.entropy_bits(signal)} if signal.dtype == np.uint8 else {}
     return {
         "level_db": 10 * math.log10(power) if power else None,
         **entropy,
@@ -181,9 +187,7 @@ def _spectrum(sound: Sound, rate: int) -> Floats:
 
 
 def _spread(recording: Signal, size: int, count: int) -> list[Signal]:
-    """Stretches of `size`, evenly over the recording."""
-    starts = np.linspace(0, len(recording) - size, count).astype(int)
-    return [recording[start : start + size] for start in starts]
+    return [recording[start : start + size] for start in starts(len(recording), size, count)]
 
 
 def _median(values: list[float | None]) -> float | None:

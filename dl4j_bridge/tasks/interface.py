@@ -1,33 +1,66 @@
-"""What a task is to the rest: the network's ends, and the way from recordings to them and back."""
+"""What a task is to the rest of the package: everything between recordings and a network, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, kept
+from dl4j_bridge.tasks.comparison import Comparison
+from dl4j_bridge.tasks.shown import Curve, Excerpt
 
-# A value of each time step: class indices, uint8 of shape (n,), or vectors, float32 of shape (n, width).
+# A value for each time step: class indices, uint8 of shape (n,), or vectors, float32 of shape (n, width).
 Signal = npt.NDArray[Any]
-Stretch = tuple[Signal, Signal]
+Samples = npt.NDArray[np.floating]
+Blocks = Iterator[Samples]
 Metrics = dict[str, float | None]
+LossWeights = tuple[float, float, float, int]
 
 
-class Task(Protocol):
-    """What training, processing and reports ask of a task.
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network with all that a comparison needs of its run.
+
+    Attributes
+    ----------
+    network
+        The network.
+    baselines
+        Arrays of the baselines that were fitted with it, by ``name/array``.
+    settings
+        Settings of the training.
+    steps
+        Number of updates of the training; None if unknown.
+    """
+
+    network: Network
+    baselines: Arrays
+    settings: TrainSettings
+    steps: int | None
+
+
+class Task(ABC):
+    """Features, targets, decoding, metrics, baselines and reports of one kind of learning.
 
     Attributes
     ----------
     name
-        Of ``--task``.
+        Value of ``--task``.
     loss
-        The value of `measure` that training brings down.
-    learnt, judged
-        Values of `of_step` and of `measure` that are logged.
+        The value of `measure` that training minimizes.
+    training_metrics, validation_metrics
+        Values of `step_metrics` and of `measure` that are logged.
     solved
         A loss at which nothing is left to learn.
     predicts
@@ -38,36 +71,194 @@ class Task(Protocol):
 
     name: ClassVar[str]
     loss: ClassVar[str]
-    learnt: ClassVar[tuple[str, ...]]
-    judged: ClassVar[tuple[str, ...]]
+    training_metrics: ClassVar[tuple[str, ...]]
+    validation_metrics: ClassVar[tuple[str, ...]]
     solved: ClassVar[float]
+    predicts: str = "target"
+    hop: int = 1
 
-    @property
-    def predicts(self) -> str: ...
+    # ---- making one
 
-    @property
-    def hop(self) -> int: ...
+    @classmethod
+    @abstractmethod
+    def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
+        """Make the task that the settings and these recordings ask for; only their training parts may be used.
 
-    @property
-    def interface(self) -> Interface: ...
+        Raises
+        ------
+        InputError
+            The recordings or the settings do not fit the task.
+        """
 
+    @classmethod
+    @abstractmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        """The task that `as_dict` stored.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            It is incomplete or out of range.
+        """
+
+    @abstractmethod
     def as_dict(self) -> dict[str, Any]:
-        """What a model file says of the task."""
+        """What a model file stores of the task, ``task`` and ``predicts`` among it."""
 
-    def in_words(self) -> str:
-        """What to say of it before training."""
+    @abstractmethod
+    def describe(self) -> str:
+        """A few words for the line that is printed before training."""
 
+    # ---- training
+
+    @property
+    @abstractmethod
+    def interface(self) -> Interface:
+        """Sizes and kinds of the network's input and output."""
+
+    @abstractmethod
     def signals(self, pair: Pair) -> Stretch:
-        """Input and target of a pair, time step by time step, the delay cut out."""
+        """Input and target of a pair, time step by time step, with the delay cut out."""
 
-    def of_step(self, loss: float, accuracy: float) -> dict[str, float]:
-        """Values of a training step by name, from what `Network.step` gave."""
+    @abstractmethod
+    def step_metrics(self, loss: float, accuracy: float) -> dict[str, float]:
+        """Values of `training_metrics` from what `Network.step` returned."""
 
-    def weigh(self, target: Signal) -> tuple[float, float, float] | None:
-        """Weights of `Network.weigh_squared_error` for a segment of a batch; None for the usual loss."""
+    def loss_weights(self, settings: TrainSettings, target: Signal, first: bool) -> LossWeights | None:
+        """Weights of a segment's squared error, as `Network.set_loss_weights` takes them; None for the plain mean.
 
+        `target` has shape (batch, n, ...); `first` is True at the start of a window.
+        """
+        return None
+
+    def training_input(self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool) -> Signal:
+        """The input of update `number` (from 0), shape (batch, n, ...); `first` is True at the start of a window."""
+        return x
+
+    @abstractmethod
     def measure(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> Metrics:
-        """Compare the network's outputs, blocks of time steps, with what should have come out."""
+        """Compare the network's outputs, blocks of time steps, with the target."""
 
+    @abstractmethod
     def bits_gained(self, before: float, now: float) -> float:
-        """How much better a loss is than another, in bits per value."""
+        """The improvement from one loss to another, in bits per value."""
+
+    def baselines(self) -> list[Baseline]:
+        """Unfitted baselines that training fits and the model file keeps; they take what `baseline_signal` gives."""
+        return []
+
+    def baseline_signals(self, stretch: Stretch) -> Stretch:
+        """Input and target as the baselines take them."""
+        return stretch
+
+    def fit_baselines(self, training: list[Stretch], fitted: Arrays) -> Arrays:
+        """Fit the baselines that are not among the arrays `fitted` yet; returns the arrays of all."""
+        arrays = dict(fitted)
+        missing = [baseline for baseline in self.baselines() if not kept(fitted, baseline.name)]
+        if missing:
+            stretches = [self.baseline_signals(stretch) for stretch in training]
+        for baseline in missing:
+            baseline.fit(stretches)
+            arrays |= {f"{baseline.name}/{name}": value for name, value in baseline.arrays().items()}
+        return arrays
+
+    def fitted_baselines(self, stored: Arrays) -> list[Baseline]:
+        """Baselines of a model file; those that an older version did not fit are left out."""
+        found = []
+        for baseline in self.baselines():
+            arrays = kept(stored, baseline.name)
+            if arrays or not baseline.learns:
+                baseline.restore(arrays)
+                found.append(baseline)
+        return found
+
+    def calibrate(self, network: Network, training: list[Stretch], rate: int) -> Self:
+        """The task with what can only be measured on the trained network, such as a sampling temperature."""
+        return self
+
+    # ---- using a trained network
+
+    @abstractmethod
+    def to_samples(self, signal: Signal) -> Samples:
+        """Float samples of a stretch of the signal; 1-dimensional, full scale is 1."""
+
+    def output_subtype(self, recording: Recording | None, rate: int, settings: ProcessSettings | None) -> str:
+        """Libsndfile's sample format for the output.
+
+        Parameters
+        ----------
+        recording
+            The recording that is processed; None for new audio.
+        rate
+            Rate of the network, in Hz.
+        settings
+            Settings of `process`; None for new audio.
+        """
+        subtype = recording.subtype if recording else ""
+        return subtype if subtype in ("PCM_24", "PCM_32", "FLOAT") else "PCM_16"
+
+    @abstractmethod
+    def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
+        """Run float samples at the network's rate through the network, the state carried from block to block."""
+
+    @property
+    def temperature(self) -> float:
+        """Sampling temperature of `generate` where none is given."""
+        return 1.0
+
+    @property
+    def shortest_prime(self) -> int:
+        """Minimum number of samples of a primer for `generate`."""
+        return 1
+
+    def generate(
+        self, network: Network, rate: int, seconds: float, settings: GenerateSettings, prime: Samples | None
+    ) -> Blocks:
+        """Blocks of new audio, ``round(seconds * rate)`` samples in all, that continue `prime` (None for silence)."""
+        raise NotImplementedError(f"--task {self.name} generates nothing")
+
+    # ---- judging and showing
+
+    @property
+    def has_twin(self) -> bool:
+        """Whether a comparison can train a PyTorch twin."""
+        return False
+
+    @abstractmethod
+    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+        """The network and what it is compared with, on the judged part of a pair.
+
+        Parameters
+        ----------
+        pair
+            The recordings.
+        split
+            Borders of the parts in samples if the network was trained with this pair, else None.
+        fitted
+            The trained network.
+
+        Raises
+        ------
+        InputError
+            The judged part is too short.
+        """
+
+    @abstractmethod
+    def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
+        """The loudest seconds of a part, with the network's output.
+
+        Parameters
+        ----------
+        network
+            The network; a slow one is run over fewer seconds.
+        pair, signals
+            The recordings, and `signals` of them.
+        part
+            Time steps to choose from.
+        rate
+            In Hz.
+        """
+
+    @abstractmethod
+    def curves(self, signals: list[Stretch], fitted: Arrays) -> list[Curve]:
+        """The pictures of the training's progress; `signals` are those of all pairs."""

@@ -1,0 +1,1 @@
+"""What the command line shares: options from settings, progress, tables, and printed results."""

@@ -1,4 +1,7 @@
-"""Where everything is said that is no result: stderr."""
+"""Standard error, where everything goes that is not a result.
+
+Import this after ``--quiet`` was parsed: the console is silent if warnings of ``dl4j_bridge`` are not enabled then.
+"""
 
 from __future__ import annotations
 
@@ -6,5 +9,9 @@ import logging
 
 from rich.console import Console
 
-# Silent where only errors are wanted, as with --quiet.
 stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j_bridge").isEnabledFor(logging.WARNING))
+
+
+def note(text: str) -> None:
+    """Print what the user should know."""
+    stderr.print(f"note: {text}", soft_wrap=True, markup=False)

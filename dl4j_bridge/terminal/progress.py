@@ -1,77 +1,84 @@
-"""What a person sees while something runs. Everything goes to stderr."""
+"""Progress of a command, on stderr."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, ParamSpec
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
-from dl4j_bridge.jobs import training
-from dl4j_bridge.terminal import tables
-from dl4j_bridge.terminal.console import stderr
+from dl4j_bridge.tasks import columns
+from dl4j_bridge.terminal.console import note, stderr
 
-# Seconds between two lines where stderr is no terminal.
+if TYPE_CHECKING:
+    from dl4j_bridge.model.run import Progress, Run
+
+P = ParamSpec("P")
+
+# Seconds between two lines if stderr is not a terminal.
 LINE_EVERY = 10.0
-# Columns from which there is room for a bar beside the figures.
-WIDE = 110
-# Steps that the shown values are averaged over, exponentially.
+# Width from which a bar fits beside the values, and its width.
+WIDE, BAR = 120, 30
+# Steps that the values are averaged over, exponentially.
 SMOOTHING = 20
 
 
-def announce(run: training.Run) -> None:
-    """Say what is about to be trained, and what of its recordings a person should know."""
-    for note in run.notes:
-        stderr.print(f"note: {note}", soft_wrap=True, markup=False)
+def announce(run: Run) -> None:
+    """Print what is about to be trained, and the notes on its recordings."""
+    for text in run.notes:
+        note(text)
     stderr.print(
         f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
-        f"{run.task.in_words()}; Ctrl-C stops and saves",
+        f"{run.task.describe()}; Ctrl-C stops and saves",
         soft_wrap=True,
         markup=False,
     )
 
 
 @contextmanager
-def training_progress() -> Iterator[Callable[[training.Progress], None]]:
-    """A live bar on a terminal; a line now and then elsewhere."""
-    smooth = _Smooth()
+def training_progress() -> Iterator[Callable[[Progress], None]]:
+    """Show a live bar on a terminal, and a line now and then elsewhere."""
+    average = _Average()
     if not stderr.is_terminal:
-        yield _lines(smooth)
+        yield _lines(average)
         return
     text = TextColumn("{task.fields[text]}")
-    columns = (BarColumn(), text) if stderr.width >= WIDE else (text,)
-    with Progress(*columns, console=stderr) as bar:
+    wide = stderr.width >= WIDE
+    width = stderr.width - BAR - 1 if wide else stderr.width
+    with Bar(*((BarColumn(BAR), text) if wide else (text,)), console=stderr) as bar:
         task = bar.add_task("train", total=None, text="")
 
-        def show(progress: training.Progress) -> None:
-            smooth.add(progress)
+        def show(progress: Progress) -> None:
+            average.add(progress)
             total = None if progress.fraction is None else 1.0
-            bar.update(task, total=total, completed=progress.fraction or 0, text=smooth.text(progress))
+            bar.update(task, total=total, completed=progress.fraction or 0, text=average.text(progress, width))
 
         yield show
 
 
 @contextmanager
 def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar over samples done; nothing where stderr is no terminal, for these jobs are short."""
+    """Show a bar over the samples that are done; nothing if stderr is not a terminal, since these jobs are short."""
     if not stderr.is_terminal:
         yield lambda done, total: None
         return
-    columns = (
+    text = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:,.0f} of {task.total:,.0f} samples"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr) as bar:
+    with Bar(*text, console=stderr) as bar:
         task = bar.add_task(title, total=1)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager
 def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
-    """A line for each check once it is done; what is under way turns on a terminal."""
+    """Print a line for each check that is done; a terminal also shows the current one."""
     if not stderr.is_terminal:
         yield lambda name, passed: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
         return
@@ -86,43 +93,52 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
         yield show
 
 
-class _Smooth:
-    """Averages that do not jump from step to step, and the newest validation."""
+class _Average:
+    """Values averaged over steps, and the newest validation."""
 
     def __init__(self) -> None:
         self._values: dict[str, float] = {}
-        self._valid = ""
+        self._valid: dict[str, float | None] = {}
         self._pretraining = False
 
-    def add(self, progress: training.Progress) -> None:
+    def add(self, progress: Progress) -> None:
         if progress.pretraining != self._pretraining:
             self._values, self._pretraining = {}, progress.pretraining
         for name, value in progress.values.items():
             before = self._values.get(name, value)
             self._values[name] = before + (value - before) / SMOOTHING
         if progress.valid:
-            self._valid = f" (valid {', '.join(tables.short(*item) for item in list(progress.valid.items())[:2])})"
+            self._valid = progress.valid
 
-    def text(self, progress: training.Progress) -> str:
-        # All of it fits into 80 columns.
-        time = _clock(progress.seconds) if progress.seconds_left is None else f"{_clock(progress.seconds_left)} left"
+    def text(self, progress: Progress, width: int | None = None) -> str:
+        """Describe the step with as many values as fit into `width` columns; None is without a limit."""
         step = f"pre-training step {progress.step}" if self._pretraining else f"step {progress.step}"
-        return (
-            f"{step} {', '.join(tables.valued(*item) for item in self._values.items())}{self._valid} "
-            f"{progress.samples_per_second:,.0f} samples/s {time}"
+        speed = f"{progress.samples_per_second:,.0f} samples/s"
+        rest = progress.seconds_left
+        clock = _clock(progress.seconds) if rest is None else f"{_clock(rest)} left"
+        texts = (
+            " ".join(filter(None, (step, *self._measured(2), speed, clock))),
+            " ".join(filter(None, (step, *self._measured(1), speed, clock))),
+            " ".join(filter(None, (step, *self._measured(1), clock))),
         )
+        return next((text for text in texts if width is None or len(text) <= width), texts[-1])
+
+    def _measured(self, count: int) -> tuple[str, str]:
+        """Up to `count` values of training, and of validation."""
+        valid = columns.listed(self._valid, list(self._valid)[:count])
+        return columns.listed(self._values, list(self._values)[:count]), valid and f"(valid {valid})"
 
 
-def _lines(smooth: _Smooth) -> Callable[[training.Progress], None]:
+def _lines(average: _Average) -> Callable[[Progress], None]:
     last = time.monotonic()
 
-    def show(progress: training.Progress) -> None:
+    def show(progress: Progress) -> None:
         nonlocal last
-        smooth.add(progress)
+        average.add(progress)
         pretrained = progress.pretraining and progress.fraction == 1
         if progress.valid or pretrained or time.monotonic() - last > LINE_EVERY:
             last = time.monotonic()
-            stderr.print(smooth.text(progress), soft_wrap=True)
+            stderr.print(average.text(progress), soft_wrap=True)
 
     return show
 
@@ -131,3 +147,19 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def is_shown(progress: bool | None) -> bool:
+    """Whether a function of Python shows its progress; by default on a terminal and in a notebook."""
+    return stderr.is_terminal or stderr.is_jupyter if progress is None else progress
+
+
+def if_wanted(
+    progress: bool | None, shown: Callable[[], AbstractContextManager[Callable[P, None]]]
+) -> AbstractContextManager[Callable[P, None]]:
+    """Return a report that shows progress, or one that does not."""
+
+    def silent(*args: P.args, **kwargs: P.kwargs) -> None:
+        pass
+
+    return shown() if is_shown(progress) else nullcontext(silent)

@@ -15,8 +15,8 @@ from dl4j_bridge.diagnostics.findings import FAULT, WARNING
 from dl4j_bridge.diagnostics.recordings import checks
 from dl4j_bridge.diagnostics.recordings.amount import parameters
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.config import TrainSettings
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import resampling
 from tests.conftest import EXAMPLES
 
 SECONDS = 4
@@ -28,7 +28,7 @@ def recorded(path, start=0.0, rate=None):
     """A stretch of a recording, resampled if wanted."""
     old = soundfile.info(path).samplerate
     x, _ = soundfile.read(path, start=round(start * old), frames=SECONDS * old)
-    return (audio.resample(x, old, rate), rate) if rate else (x, old)
+    return (resampling.resample(x, old, rate), rate) if rate else (x, old)
 
 
 VOICES = {
@@ -64,7 +64,7 @@ def delayed(y, delay):
 
 
 def slower(x, speed):
-    return audio.resample(x, 1_000_000, round(1_000_000 * speed))
+    return resampling.resample(x, 1_000_000, round(1_000_000 * speed))
 
 
 def through_file(x, rate, file_format, subtype):
@@ -176,7 +176,7 @@ def test_nothing_is_found_between_sample_formats(diagnosed, voice, subtypes):
 @PLANTED
 def test_nothing_is_found_between_rates_whose_contents_run_alike(diagnosed, voice, other):
     x, rate = VOICES[voice]
-    assert diagnosed(x, rate, audio.resample(x, rate, other), y_rate=other)[0] == []
+    assert diagnosed(x, rate, resampling.resample(x, rate, other), y_rate=other)[0] == []
 
 
 @PLANTED
@@ -202,7 +202,7 @@ def test_the_tops_of_a_sine_are_not_clipped(diagnosed, hertz, amplitude, subtype
 def test_a_header_that_lies_is_named_and_told(diagnosed, voice, wrong):
     x, rate = VOICES[voice]
     true, said = wrong
-    (first, *rest), _ = diagnosed(x, rate, 0.8 * np.tanh(3 * audio.resample(x, said, true)))
+    (first, *rest), _ = diagnosed(x, rate, 0.8 * np.tanh(3 * resampling.resample(x, said, true)))
     assert first.code == "rate-mismatch"
     assert first.evidence["speed"] == pytest.approx(true / said, rel=1e-3)
     assert {finding.code for finding in rest} <= {"too-little-data"}
@@ -211,7 +211,7 @@ def test_a_header_that_lies_is_named_and_told(diagnosed, voice, wrong):
 @pytest.mark.parametrize("true", [44100, 32000])
 def test_the_fix_names_the_header_that_lies(diagnosed, true):
     x, _ = VOICES["strings 44k1"]
-    findings, _ = diagnosed(audio.resample(x, 44100, true), true, x, y_rate=48000)
+    findings, _ = diagnosed(resampling.resample(x, 44100, true), true, x, y_rate=48000)
     assert "48000 Hz, its contents run at 44100 Hz" in findings[0].fix
 
 

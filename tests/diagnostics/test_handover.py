@@ -16,11 +16,11 @@ from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import handover, inspect
 from dl4j_bridge.diagnostics.handover import own
 from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.java import jars, jvm
+from dl4j_bridge.java import installation, jars, jvm
 from dl4j_bridge.java.tensors import NativeArray
-from dl4j_bridge.signal import audio
-from dl4j_bridge.signal.codec import LINEAR, MULAW
-from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.signal.codecs import LINEAR, MULAW
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
 from tests.conftest import EXAMPLES, run
 
 FOLDER = os.environ.get("DL4J_BRIDGE_AUDIO")
@@ -30,12 +30,12 @@ TIME, BATCH = 250, 10
 
 
 def samples(path: Path) -> np.ndarray:
-    recording = audio.open_recording(path)
+    recording = open_recording(path)
     return recording.read(recording.rate, 0, 15 * recording.rate)
 
 
 def windows(x: np.ndarray, y: np.ndarray, batch: int = BATCH, time: int = TIME) -> tuple[np.ndarray, np.ndarray]:
-    return Windows([(x, y)], time, batch, 1).draw(0)
+    return Windows([(x, y)], time, batch, 1).batch(0)
 
 
 def one_hot(indices: np.ndarray, classes: int = 256) -> np.ndarray:
@@ -388,7 +388,7 @@ def their_jar(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("theirs")
     (folder / "Base.java").write_text(ITERATORS)
     class_path = os.pathsep.join(map(str, jars.class_path()))
-    javac = jvm.find_java().home / "bin" / "javac"
+    javac = installation.find_java().home / "bin" / "javac"
     subprocess.run([javac, "-cp", class_path, "-d", folder / "classes", folder / "Base.java"], check=True)
     with zipfile.ZipFile(folder / "theirs.jar", "w") as jar:
         for path in (folder / "classes" / "some").glob("*.class"):
@@ -498,8 +498,8 @@ def test_our_own_faults_would_be_seen(java, monkeypatch):
         patch.setattr(own, "_training_windows", lambda x, y, *settings: Windows([(x, y)], *settings))
         assert [finding.code for finding in drawn.run().findings] == ["train-valid-leak"]
     with monkeypatch.context() as patch:
-        honest = Windows.draw
-        patch.setattr(Windows, "draw", lambda self, number: honest(self, 0))
+        honest = Windows.batch
+        patch.setattr(Windows, "batch", lambda self, number: honest(self, 0))
         assert [finding.code for finding in drawn.run().findings] == ["window-overlap"]
     with monkeypatch.context() as patch:
         write = own.OneHot.write

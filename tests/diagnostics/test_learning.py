@@ -7,19 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dl4j_bridge import reference as lstm
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import criteria, learning, network
 from dl4j_bridge.diagnostics.network.gradients import compare_gradients
 from dl4j_bridge.diagnostics.network.parity import parity
 from dl4j_bridge.diagnostics.network.scale import WEAK_INPUT
 from dl4j_bridge.diagnostics.trial import Effort, as_fused
-from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.reference import graves_lstm
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal.codec import LINEAR
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -34,7 +33,7 @@ RECORDINGS = {
 
 
 def settings(**options):
-    return as_fused(config.TrainSettings().with_options(SMALL | options))
+    return as_fused(TrainSettings().with_options(SMALL | options))
 
 
 def classes(name):
@@ -137,13 +136,12 @@ def test_weak_input_scale_is_seen_before_training():
 
 
 def test_wrong_arithmetic_is_named():
-    jvm.start()
     some = settings().network
     x = network.segments(classes("strings"))
     java = Network.create(some, Interface.of_classes(256))
     flat = java.parameters().astype(np.float64)
-    reference = graves_lstm.unpack(flat, 256, some.hidden, some.layers, 256)
-    assert codes(parity(java.side_by_side, reference, TASK.interface, x)) == []
+    reference = lstm.unpack(flat, 256, some.hidden, some.layers, 256)
+    assert codes(parity(java.run_batch, reference, TASK.interface, x)) == []
     # Two gates changed places.
     hidden = some.hidden
     swapped = reference.layers[0].W.copy()
@@ -152,19 +150,20 @@ def test_wrong_arithmetic_is_named():
         reference.layers[0].W[:, hidden : 2 * hidden],
     )
     wrong = replace(reference, layers=(replace(reference.layers[0], W=swapped), *reference.layers[1:]))
-    assert codes(parity(java.side_by_side, wrong, TASK.interface, x)) == ["parity-broken"]
-    assert codes(parity(lambda x: java.side_by_side(x) * np.float32("nan"), reference, TASK.interface, x)) == ["parity-broken"]
+    assert codes(parity(java.run_batch, wrong, TASK.interface, x)) == ["parity-broken"]
+    lost = parity(lambda x: java.run_batch(x) * np.float32("nan"), reference, TASK.interface, x)
+    assert codes(lost) == ["parity-broken"]
 
 
 def test_a_wrong_gradient_is_named_with_its_block():
     some = settings().network
     x = network.segments(classes("strings"))
     at = Network.create(some, Interface.of_classes(256)).parameters().astype(np.float64)
-    reference = graves_lstm.unpack(at, 256, some.hidden, some.layers, 256)
-    record = graves_lstm.forward(reference, graves_lstm.one_hot(x, 256), graves_lstm.zero_states(reference, len(x)))
-    gradient, _ = graves_lstm.backward(reference, record, x)
+    reference = lstm.unpack(at, 256, some.hidden, some.layers, 256)
+    record = lstm.forward(reference, lstm.one_hot(x, 256), lstm.zero_states(reference, len(x)))
+    gradient, _ = lstm.backward(reference, record, x)
     assert codes(compare_gradients(some, TASK.interface, at, gradient, x, x)) == []
-    gradient[graves_lstm.layout(256, some.hidden, some.layers, 256)["1/RW"][0]] *= 1.5
+    gradient[lstm.layout(256, some.hidden, some.layers, 256)["1/RW"][0]] *= 1.5
     outcome = compare_gradients(some, TASK.interface, at, gradient, x, x)
     assert codes(outcome) == ["gradient-broken"]
     assert list(outcome.findings[0].evidence) == ["1/RW"]

@@ -9,9 +9,9 @@ from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import criteria, output
 from dl4j_bridge.diagnostics.output.rendering import render
 from dl4j_bridge.diagnostics.trial import as_fused, train_briefly
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal.codec import LINEAR
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 pytestmark = pytest.mark.usefixtures("java")
 
@@ -21,7 +21,7 @@ CRITERION = criteria.of(TASK)
 # teach it a state that has been carried for long.
 DELAY = 3
 SETTINGS = as_fused(
-    config.TrainSettings().with_options({"hidden": 32, "batch": 8, "length": 500, "tbptt": 25, "learning_rate": 0.01})
+    TrainSettings().with_options({"hidden": 32, "batch": 8, "length": 500, "tbptt": 25, "learning_rate": 0.01})
 )
 RECORDINGS = {"strings": synthesis.plucked_strings(4), "speech-like": synthesis.speech_like(4)}
 
@@ -42,7 +42,7 @@ def heard(request):
 def stateless(network, heard, chunk):
     """What a program gives that forgets the state at every border."""
     count = heard.x.size // chunk
-    p = network.side_by_side(heard.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
+    p = network.run_batch(heard.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
     return LINEAR.encode(p @ LINEAR.values)
 
 
@@ -97,4 +97,5 @@ def test_a_network_worse_than_a_baseline_is_named():
     rows[0]["esr"] = 0.11
     assert codes(output.against_baselines(CRITERION, rows)) == []
     # An error that nobody hears is no noise, whatever an exact copy comes to.
-    assert codes(output.against_baselines(CRITERION, [{"name": "model", "esr": 1e-3}, {"name": "copy", "esr": 0.0}])) == []
+    inaudible = [{"name": "model", "esr": 1e-3}, {"name": "copy", "esr": 0.0}]
+    assert codes(output.against_baselines(CRITERION, inaudible)) == []

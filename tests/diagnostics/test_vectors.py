@@ -17,11 +17,15 @@ from dl4j_bridge.diagnostics.network.reference import unpack
 from dl4j_bridge.diagnostics.trial import Effort, as_fused, train_briefly
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import training
 from dl4j_bridge.jobs.diagnose import Request, diagnose
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal import audio, pairs
-from dl4j_bridge.tasks.frames import FramesTask, Scale
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.train import train
+from dl4j_bridge.settings.training import DataSettings, TrainSettings
+from dl4j_bridge.signal import audio_files, pairs
+from dl4j_bridge.signal.pairs import part
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.frames.task import FramesTask, Scale
+from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import run
 
 pytestmark = pytest.mark.usefixtures("java")
@@ -29,12 +33,12 @@ pytestmark = pytest.mark.usefixtures("java")
 SMALL = {"task": "frames", "layers": 1, "hidden": 16, "batch": 8, "length": 200, "tbptt": 50, "learning_rate": 0.01}
 EFFORT = Effort(samples=100_000, least=60, most=120)
 RATE = 11025
-AMPLIFIER = FramesTask(1, "target", Scale(), weighed=True)
+AMPLIFIER = FramesTask(1, "target", Scale(), weighted=True)
 CRITERION = criteria.of(AMPLIFIER)
 
 
 def settings(**options):
-    return as_fused(config.TrainSettings().with_options(SMALL | options))
+    return as_fused(TrainSettings().with_options(SMALL | options))
 
 
 def recording(seconds=4, seed=0):
@@ -62,7 +66,7 @@ def test_an_output_that_is_not_the_networks_breaks_parity():
     given.interface = Interface.of_vectors(1, 1, "sigmoid")
     x = network.segments(recording())
     reference = unpack(settings().network, given.interface, given.parameters())
-    assert codes(parity(given.side_by_side, reference, given.interface, x)) == ["parity-broken"]
+    assert codes(parity(given.run_batch, reference, given.interface, x)) == ["parity-broken"]
 
 
 def test_the_identity_of_numbers_is_learnt():
@@ -105,14 +109,14 @@ def test_what_is_learnt_by_heart_is_overfit(check):
     if check == "trial":
         assert codes(learning.pair(asked, criteria.of(task), by_heart, Effort(0, 60, 60))) == ["overfit"]
         return
-    learned = train_briefly(asked, task, training.part(by_heart, "train"), 60, lambda trial: False)
+    learned = train_briefly(asked, task, part(by_heart, "train"), 60, lambda trial: False)
     assert codes(output.generalization(criteria.of(task), learned.network, by_heart)) == ["overfit"]
 
 
 def test_a_network_that_is_as_good_on_the_validation_part_is_left_in_peace():
     x = recording()
     y = np.tanh(2 * x)
-    learned = train_briefly(settings(), AMPLIFIER, training.part((x, y), "train"), 100, lambda trial: False)
+    learned = train_briefly(settings(), AMPLIFIER, part((x, y), "train"), 100, lambda trial: False)
     assert codes(output.generalization(CRITERION, learned.network, (x, y))) == []
 
 
@@ -142,8 +146,8 @@ def test_a_model_below_a_baseline_is_named_and_one_below_what_knows_the_target_i
 def mixture(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixture")
     voice, strings = synthesis.speech_like(8, RATE), synthesis.plucked_strings(8, RATE)
-    audio.write(folder / "mixture.wav", [0.4 * (voice + strings)], RATE, "PCM_16")
-    audio.write(folder / "voice.wav", [0.4 * voice], RATE, "PCM_16")
+    audio_files.write(folder / "mixture.wav", [0.4 * (voice + strings)], RATE, "PCM_16")
+    audio_files.write(folder / "voice.wav", [0.4 * voice], RATE, "PCM_16")
     return folder / "mixture.wav", folder / "voice.wav"
 
 
@@ -157,8 +161,8 @@ def mixture(tmp_path_factory):
 )
 def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, options, has_target):
     source, target = mixture if has_target else (mixture[0], None)
-    asked = config.preset("default", has_target, options["task"]).with_options(options | {"steps": 30})
-    training.train(training.new_run([source], [target] if target else [], tmp_path / "run", asked))
+    asked = train_settings({"task": options["task"]} | options | {"steps": 30}, has_target=has_target)
+    train(new_run([source], [target] if target else [], tmp_path / "run", asked))
     request = Request(source, target, asked, quick=True, given=True)
     fresh = diagnose(request)
     names = {check["name"] for check in fresh.checks}
@@ -177,9 +181,9 @@ def test_frames_too_large_for_the_recording_are_named(mixture, tmp_path):
     assert [finding["code"] for finding in result.json["findings"]] == ["too-little-data"]
     # What it wants is enough.
     seconds = int(result.json["findings"][0]["fix"].split()[1])
-    source = audio.open_recording(mixture[0]).read(RATE)
-    audio.write(tmp_path / "long.wav", [np.resize(source, seconds * RATE)], RATE, "PCM_16")
-    pair = pairs.open_pair(tmp_path / "long.wav", None, config.DataSettings())
+    source = open_recording(mixture[0]).read(RATE)
+    audio_files.write(tmp_path / "long.wav", [np.resize(source, seconds * RATE)], RATE, "PCM_16")
+    pair = pairs.open_pair(tmp_path / "long.wav", None, DataSettings())
     pairs.check_long_enough(pair, 50, 2000)
 
 

@@ -1,4 +1,4 @@
-"""Jars come from a Maven repository, whole or not at all; a local one stands in for Central."""
+"""Download of jars from a Maven repository, complete or not at all; a local server replaces Central."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENTS = {"org/one/1.0/one-1.0.jar": b"1" * 300_000, "org/two/2.0/two-2.0-linu
 
 
 class Repository(http.server.ThreadingHTTPServer):
-    """Serves `CONTENTS`, from the middle too if `ranges`, and writes down what it was asked for."""
+    """Serves `CONTENTS`, with byte ranges if `ranges`, and records the requests in `asked`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -66,7 +66,7 @@ def repository(monkeypatch):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """A machine without any jar that wants those of `CONTENTS`."""
+    """An empty cache folder, with a lock file that lists `CONTENTS`."""
     listed = tuple(
         Jar(f"org:{path.split('/')[1]}:1", path, len(content), hashlib.sha256(content).hexdigest(), "any")
         for path, content in CONTENTS.items()
@@ -84,20 +84,20 @@ def held(cache):
     return {path: (cache / path).read_bytes() for path in CONTENTS if (cache / path).exists()}
 
 
-def test_what_is_missing_is_fetched_once(repository, cache):
-    assert len(fetching.bring_missing()) == 2
+def test_missing_jars_are_fetched_once(repository, cache):
+    assert len(fetching.fetch_missing()) == 2
     assert held(cache) == CONTENTS
-    assert fetching.bring_missing() == []
+    assert fetching.fetch_missing() == []
     assert len(repository.asked) == 2
     assert not list(cache.rglob("*.part"))
 
 
-def test_what_mavens_repository_has_is_not_fetched(repository, cache, tmp_path):
+def test_jars_in_mavens_repository_are_not_fetched(repository, cache, tmp_path):
     path, content = next(iter(CONTENTS.items()))
     there = tmp_path / "home" / ".m2" / "repository" / path
     there.parent.mkdir(parents=True)
     there.write_bytes(content)
-    assert [jar.path for jar in fetching.bring_missing()] == [p for p in CONTENTS if p != path]
+    assert [jar.path for jar in fetching.fetch_missing()] == [p for p in CONTENTS if p != path]
 
 
 def part_of(cache, path, content):
@@ -107,28 +107,28 @@ def part_of(cache, path, content):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_an_interrupted_file_is_gone_on_with(repository, cache, ranges):
+def test_an_interrupted_download_is_resumed(repository, cache, ranges):
     repository.ranges = ranges
     path, content = next(iter(CONTENTS.items()))
     part_of(cache, path, content[:123_456])
-    fetching.bring_missing()
+    fetching.fetch_missing()
     assert (path, "bytes=123456-") in repository.asked
     assert held(cache) == CONTENTS
 
 
-def test_a_part_longer_than_the_file_is_begun_anew(repository, cache):
+def test_a_part_longer_than_the_file_is_downloaded_again(repository, cache):
     path, content = next(iter(CONTENTS.items()))
     part_of(cache, path, content + b"more")
-    fetching.bring_missing()
+    fetching.fetch_missing()
     assert held(cache) == CONTENTS
 
 
-def test_a_part_of_something_else_is_refused_and_forgotten(repository, cache):
+def test_a_part_of_another_file_is_refused_and_deleted(repository, cache):
     part_of(cache, next(iter(CONTENTS)), b"x" * 1000)
     with pytest.raises(BridgeError, match="not the locked file"):
-        fetching.bring_missing()
+        fetching.fetch_missing()
     assert not held(cache)
-    fetching.bring_missing()
+    fetching.fetch_missing()
     assert held(cache) == CONTENTS
 
 
@@ -136,27 +136,27 @@ def test_a_changed_file_is_refused(repository, cache):
     path = list(CONTENTS)[1]
     repository.contents[path] = b"evil" + CONTENTS[path][4:]
     with pytest.raises(BridgeError, match=rf"{path}: not the locked file \(another SHA-256\)"):
-        fetching.bring_missing()
+        fetching.fetch_missing()
     assert list(held(cache)) == list(CONTENTS)[:1]
 
 
 def test_a_file_that_is_not_there(repository, cache):
     repository.contents.clear()
     with pytest.raises(BridgeError, match=r"not fetched \(404"):
-        fetching.bring_missing()
+        fetching.fetch_missing()
 
 
-def test_a_repository_out_of_reach_is_one_line(cache, monkeypatch):
+def test_an_unreachable_repository_gives_one_line(cache, monkeypatch):
     monkeypatch.setenv(fetching.MIRROR, "http://127.0.0.1:9/maven2")
     with pytest.raises(BridgeError, match=r"not fetched .*run: dl4j-bridge fetch$") as e:
-        fetching.bring_missing()
+        fetching.fetch_missing()
     assert "\n" not in str(e.value)
 
 
-def test_offline_asks_nobody(repository, cache, monkeypatch):
+def test_offline_sends_no_request(repository, cache, monkeypatch):
     monkeypatch.setenv(fetching.OFFLINE, "1")
     with pytest.raises(BridgeError, match=r"org:one:1, org:two:1 missing, and offline is asked for"):
-        fetching.bring_missing()
+        fetching.fetch_missing()
     assert repository.asked == []
     assert not cache.exists()
 
@@ -168,7 +168,7 @@ def test_two_that_start_at_once_fetch_once(repository, cache):
     def start() -> None:
         both.wait()
         try:
-            fetching.bring_missing()
+            fetching.fetch_missing()
         except BaseException as e:
             failures.append(e)
 
@@ -185,7 +185,7 @@ def test_two_that_start_at_once_fetch_once(repository, cache):
 def test_a_cache_that_cannot_be_written(repository, cache):
     cache.write_text("a file in its place")
     with pytest.raises(BridgeError, match="not writable"):
-        fetching.bring_missing()
+        fetching.fetch_missing()
 
 
 SETTINGS = """<settings xmlns="http://maven.apache.org/SETTINGS/1.0.0"><mirrors>
@@ -196,7 +196,7 @@ SETTINGS = """<settings xmlns="http://maven.apache.org/SETTINGS/1.0.0"><mirrors>
 @pytest.mark.parametrize(
     ("of", "wanted"), [("central", "http://mirror/maven"), ("*,!x", "http://mirror/maven"), ("*,!central", None)]
 )
-def test_the_mirror_of_mavens_settings_is_taken(cache, tmp_path, of, wanted):
+def test_the_mirror_of_mavens_settings_is_used(cache, tmp_path, of, wanted):
     assert fetching.mirror() == fetching.CENTRAL
     settings = tmp_path / "home" / ".m2" / "settings.xml"
     settings.parent.mkdir(parents=True)

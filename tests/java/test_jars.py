@@ -1,4 +1,4 @@
-"""The lock file, platforms, and where jars are found."""
+"""The lock file, platforms, and the folders in which jars are found."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ NATIVE = ["javacpp", "openblas", "nd4j-native-preset", "nd4j-native"]
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """A machine without any jar; gives DL4J_BRIDGE_CACHE and Maven's repository."""
+    """A machine without any jar; returns DL4J_BRIDGE_CACHE and Maven's repository."""
     for name in ("HOME", "USERPROFILE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("DL4J_BRIDGE_CACHE", str(tmp_path / "cache"))
@@ -24,7 +24,7 @@ def places(tmp_path, monkeypatch):
 
 
 def put(place, jar, size):
-    """A file that takes no room, whatever its size."""
+    """Write a sparse file of the given size."""
     path = place / jar.path
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as f:
@@ -110,7 +110,7 @@ def test_the_own_cache_is_looked_at_first_and_only_if_named(places, monkeypatch)
     assert len(jars.repositories()) == 2
 
 
-def test_the_class_path_names_what_is_missing_and_the_command_that_brings_it(places):
+def test_a_missing_jar_is_reported_with_the_command_that_fetches_it(places):
     needed = jars.for_platform(jars.current_platform())
     with pytest.raises(BridgeError) as e:
         jars.class_path()

@@ -1,4 +1,4 @@
-"""Every way in which Java can be missing has its own line."""
+"""Java: every way in which it can be missing has its own error, and the JVM starts when something needs it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dl4j_bridge.errors import BridgeError
 from tests.conftest import run
 
 
@@ -36,17 +37,17 @@ def test_java_home_without_java(tmp_path):
 
 @pytest.mark.parametrize("release", [True, False])
 def test_java_that_is_too_old(tmp_path, release):
-    said = problems({"JAVA_HOME": str(fake_java(tmp_path / "old", "1.8.0_312", release))})
-    assert "version 1.8.0_312" in said
-    assert "wanted 11 or later" in said
+    found = problems({"JAVA_HOME": str(fake_java(tmp_path / "old", "1.8.0_312", release))})
+    assert "version 1.8.0_312" in found
+    assert "wanted 11 or later" in found
 
 
 def test_java_without_its_library(tmp_path):
     assert "has no JVM library" in problems({"JAVA_HOME": str(fake_java(tmp_path / "jdk", "17.0.1"))})
 
 
-def test_a_wrapper_on_the_path_is_passed_over(tmp_path):
-    """As jenv and asdf put one there: it runs, but has no library to load."""
+def test_a_wrapper_on_the_path_is_skipped(tmp_path):
+    """Such as those of jenv and asdf: they run, but have no library to load."""
     found = run("doctor", "--json").json["java"]["home"]
     wrapper = fake_java(tmp_path / "shim", "17.0.1", release=False) / "bin"
     env = {"PATH": f"{wrapper}:/usr/bin:/bin", "JAVA_HOME": ""}
@@ -58,46 +59,142 @@ def test_a_wrapper_on_the_path_is_passed_over(tmp_path):
     assert found
 
 
-def test_missing_jars_are_named_with_the_command_that_brings_them(tmp_path):
-    said = problems({"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "DL4J_BRIDGE_CACHE": str(tmp_path)})
-    assert "jars: missing " in said
-    assert "and 33 more" in said
-    assert "run: dl4j-bridge fetch" in said
+def test_missing_jars_are_listed_with_the_command_that_fetches_them(tmp_path):
+    found = problems({"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "DL4J_BRIDGE_CACHE": str(tmp_path)})
+    assert "jars: missing " in found
+    assert "and 33 more" in found
+    assert "run: dl4j-bridge fetch" in found
 
 
-def test_a_jvm_that_does_not_start_says_why():
-    said = problems({"JAVA_TOOL_OPTIONS": "-XX:NoSuchOption=1"})
-    assert "did not start" in said
-    assert "NoSuchOption" in said
+def test_a_jvm_that_does_not_start_gives_the_reason():
+    found = problems({"JAVA_TOOL_OPTIONS": "-XX:NoSuchOption=1"})
+    assert "did not start" in found
+    assert "NoSuchOption" in found
 
 
-def test_starting_again_sets_the_threads_and_refuses_what_cannot_change(java):
-    from dl4j_bridge.errors import BridgeError
+def test_threads_change_in_a_running_jvm_and_other_settings_are_refused(java, tmp_path):
     from dl4j_bridge.java import jvm
 
     workers = jvm.java_class("dl4jbridge.fused.Workers")
-    jvm.start(threads=3)
+    jvm.configure(threads=3)
     assert workers.threads() == 3
-    jvm.start()
+    jvm.configure()
+    assert workers.threads() == 3
+    jvm.configure(threads=1, backend="cpu", nd4j_threads=1)
     assert workers.threads() == 1
     with pytest.raises(BridgeError, match="already started with backend='cpu', nd4j_threads=1"):
-        jvm.start(nd4j_threads=2)
+        jvm.configure(threads=2, nd4j_threads=2)
+    with pytest.raises(BridgeError, match="already started with backend='cpu', nd4j_threads=1"):
+        jvm.configure(backend="cuda")
+    with pytest.raises(BridgeError, match=f"already started without {tmp_path}"):
+        jvm.configure(own_class_path=[tmp_path])
+    assert workers.threads() == 1
+    assert jvm.backend() == "cpu"
 
 
-def test_openmp_is_told_before_its_library_loads():
-    script = (
-        "from dl4j_bridge import jvm; jvm.start(nd4j_threads=2); "
-        "N = jvm.java_class('org.nd4j.linalg.factory.Nd4j'); print(N.getEnvironment().maxThreads())"
+def test_the_first_network_starts_the_jvm():
+    assert (
+        python("""
+import jnius_config
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.training import NetworkSettings
+jvm.configure(threads=2)
+assert not jnius_config.vm_running
+Network.create(NetworkSettings(hidden=4), Interface.of_classes(256))
+assert jnius_config.vm_running
+print(jvm.java_class("dl4jbridge.fused.Workers").threads())
+""")
+        == "2\n"
     )
-    assert int(python(script).split()[-1]) == 2
+
+
+def test_settings_accumulate_until_the_start(tmp_path):
+    assert (
+        python(f"""
+from pathlib import Path
+from dl4j_bridge.java import jvm
+jvm.configure(threads=3, nd4j_threads=2, own_class_path=[Path({str(tmp_path)!r})])
+jvm.configure(nd4j_threads=1)
+print(jvm.java_class("dl4jbridge.fused.Workers").threads())
+print({str(tmp_path)!r} in jvm.java_class("java.lang.System").getProperty("java.class.path").split({os.pathsep!r}))
+jvm.configure(own_class_path=[Path({str(tmp_path)!r})])
+""")
+        == "3\nTrue\n"
+    )
+
+
+def test_threads_that_need_the_jvm_at_the_same_time_share_one_start():
+    assert (
+        python("""
+import threading
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.tensors import NativeArray
+barrier, found = threading.Barrier(4), []
+def work():
+    barrier.wait()
+    found.append(NativeArray.zeros((2, 3)).read().sum())
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(found), sum(found))
+""")
+        == "4 0.0\n"
+    )
+
+
+@pytest.mark.parametrize("call", ["configure(threads=1)", "java_class('java.lang.System')"])
+def test_a_jvm_started_by_other_code_is_refused(call):
+    assert "JVM: already started by other code; start another Python process" in python(f"""
+import jnius
+from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.java import jvm
+try:
+    jvm.{call}
+except BridgeError as e:
+    print(e)
+""")
+
+
+def test_a_start_that_failed_can_be_repeated(tmp_path):
+    assert (
+        python(f"""
+import os
+from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.java import jvm
+home = os.environ.pop("JAVA_HOME", None)
+os.environ["JAVA_HOME"] = {str(tmp_path)!r}
+try:
+    jvm.java_class("java.lang.System")
+except BridgeError as e:
+    print("holds no Java" in str(e))
+del os.environ["JAVA_HOME"]
+if home:
+    os.environ["JAVA_HOME"] = home
+print(jvm.java_class("java.lang.System").getProperty("java.version") is not None)
+""")
+        == "True\nTrue\n"
+    )
+
+
+def test_openmp_threads_are_set_before_its_library_loads():
+    script = """
+from dl4j_bridge.java import jvm
+jvm.configure(nd4j_threads=2)
+print(jvm.java_class("org.nd4j.linalg.factory.Nd4j").getEnvironment().maxThreads())
+"""
+    assert python(script) == "2\n"
 
 
 @pytest.mark.parametrize("named", ["Haswell", "Nehalem"])
-def test_openblas_takes_the_kernels_that_its_variable_names(named):
+def test_the_environment_chooses_the_kernels_of_openblas(named):
     assert core({"DL4J_BRIDGE_OPENBLAS_CORETYPE": named, "OPENBLAS_CORETYPE": "Prescott"}) == named
 
 
-def test_openblas_takes_the_kernels_of_this_cpu_whatever_is_meant_for_another_openblas():
+def test_openblas_uses_the_kernels_of_this_cpu_despite_a_variable_meant_for_another_openblas():
     from dl4j_bridge.java import jvm
 
     wanted = jvm.openblas_core()
@@ -107,8 +204,8 @@ def test_openblas_takes_the_kernels_of_this_cpu_whatever_is_meant_for_another_op
 
 
 def core(env: dict[str, str]) -> str:
-    """What OpenBLAS says of itself on stderr when ND4J loads it."""
-    script = "from dl4j_bridge import jvm; jvm.start(); jvm.java_class('org.nd4j.linalg.factory.Nd4j').create(1)"
+    """The kernels that OpenBLAS reports on stderr when ND4J loads it."""
+    script = "from dl4j_bridge.java import jvm; jvm.java_class('org.nd4j.linalg.factory.Nd4j').create(1)"
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=os.environ | {"OPENBLAS_VERBOSE": "2"} | env,
@@ -116,10 +213,12 @@ def core(env: dict[str, str]) -> str:
         text=True,
         check=True,
     )
-    # NumPy's own OpenBLAS may speak first.
-    said = re.findall(r"Core: (\w+)", done.stdout + done.stderr)
-    return said[-1]
+    # NumPy's own OpenBLAS may report first.
+    return re.findall(r"Core: (\w+)", done.stdout + done.stderr)[-1]
 
 
 def python(script: str) -> str:
-    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    """Run a script in a process of its own and return its stdout."""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -13,7 +13,7 @@ from filelock import FileLock
 from dl4j_bridge.java import jars, startup_archive
 from tests.conftest import run, run_ok
 
-START = "from dl4j_bridge import jvm; jvm.start(); jvm.java_class('org.nd4j.linalg.factory.Nd4j').create(1)"
+START = "from dl4j_bridge.java import jvm; jvm.java_class('org.nd4j.linalg.factory.Nd4j').create(1)"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def cache(tmp_path_factory):
 
 
 def loaded_from(tmp_path, env):
-    """Where Java found ND4J's class."""
+    """Return the line of Java's log that tells where ND4J's class was loaded from."""
     log = tmp_path / "classes.log"
     asked = os.environ | env | {"JAVA_TOOL_OPTIONS": f"-Xlog:class+load=info:file={log}"}
     subprocess.run([sys.executable, "-c", START], env=asked, check=True, capture_output=True)
@@ -40,14 +40,13 @@ def test_classes_come_from_the_archive(cache, tmp_path):
     assert "nd4j-api" in loaded_from(tmp_path, env | {startup_archive.SWITCH: "0"})
 
 
-def test_libraries_are_found_where_they_were(cache):
-    """By name and jar, as JavaCPP found them itself."""
+def test_the_stored_libraries_are_those_that_javacpp_finds(cache):
     code = f"""{START}
 import jnius
 libraries = jnius.autoclass("org.bytedeco.javacpp.Loader").getLoadedLibraries()
 print(sorted(libraries.keySet().toArray()))
 """
-    said = [
+    found = [
         subprocess.run(
             [sys.executable, "-c", code],
             env=os.environ | {"DL4J_BRIDGE_CACHE": str(cache)} | switch,
@@ -57,8 +56,8 @@ print(sorted(libraries.keySet().toArray()))
         ).stdout
         for switch in ({}, {startup_archive.SWITCH: "0"})
     ]
-    assert said[0] == said[1]
-    assert "jnind4jcpu" in said[0]
+    assert found[0] == found[1]
+    assert "jnind4jcpu" in found[0]
 
 
 def test_a_second_start_makes_no_second_archive(cache):
@@ -68,7 +67,7 @@ def test_a_second_start_makes_no_second_archive(cache):
 
 
 @pytest.mark.parametrize("damage", ["cut", "no archive", "other libraries"])
-def test_a_damaged_archive_is_passed_over(cache, tmp_path, damage):
+def test_a_damaged_archive_is_ignored(cache, tmp_path, damage):
     whole = next((cache / "startup").glob("*.jsa"))
     content, found = whole.read_bytes(), startup_archive.libraries(whole).read_bytes()
     if damage == "cut":
@@ -96,25 +95,25 @@ def asked(tmp_path, monkeypatch):
     return home, "17.0.1", jars.class_path(), ["-Xrs"]
 
 
-def test_a_java_that_cannot_is_asked_once(asked, tmp_path):
-    assert startup_archive.of(*asked) is None
-    assert startup_archive.of(*asked) is None
+def test_a_java_that_cannot_make_an_archive_is_run_once(asked, tmp_path):
+    assert startup_archive.get_or_make(*asked) is None
+    assert startup_archive.get_or_make(*asked) is None
     assert (tmp_path / "called").read_text() == "x\n"
 
 
-def test_nobody_waits_for_an_archive_that_another_process_makes(asked):
+def test_a_start_does_not_wait_for_an_archive_that_another_process_makes(asked):
     place = startup_archive.folder()
     place.mkdir(parents=True)
     with FileLock(place / f"{startup_archive._key(*asked)}.lock"):
         began = time.monotonic()
-        assert startup_archive.of(*asked) is None
+        assert startup_archive.get_or_make(*asked) is None
         assert time.monotonic() - began < 30
     assert not list(place.glob("*.jsa"))
 
 
-def test_a_cache_that_cannot_be_written_costs_the_archive_only(asked, tmp_path):
+def test_java_starts_without_an_archive_if_the_cache_cannot_be_written(asked, tmp_path):
     (tmp_path / "cache").write_text("a file in its place")
-    assert startup_archive.of(*asked) is None
+    assert startup_archive.get_or_make(*asked) is None
 
 
 def test_another_java_another_jar_or_another_option_has_an_archive_of_its_own(asked, tmp_path):
@@ -139,10 +138,10 @@ def test_only_the_newest_archives_are_kept(tmp_path):
         path = tmp_path / f"{number}.7.jsa"
         path.touch()
         os.utime(path, (number, number))
-    startup_archive._forget_old(tmp_path)
+    startup_archive._delete_old(tmp_path)
     assert sorted(path.name[0] for path in tmp_path.glob("*.jsa")) == ["2", "3", "4"]
 
 
 def test_preparing_starts_no_jvm(cache):
-    code = "from dl4j_bridge import jvm; import jnius_config; jvm.prepare(); assert not jnius_config.vm_running"
+    code = "from dl4j_bridge.java import jvm; import jnius_config; jvm.prepare(); assert not jnius_config.vm_running"
     subprocess.run([sys.executable, "-c", code], env=os.environ | {"DL4J_BRIDGE_CACHE": str(cache)}, check=True)

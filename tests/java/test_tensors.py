@@ -1,4 +1,4 @@
-"""One-hot tensors by address against the loop that they replace."""
+"""One-hot tensors written by address, compared with the loop that they replace."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dl4j_bridge.java.tensors import NativeArray, OneHot
 
 
 def as_java_sees(java_array):
-    """The values through ND4J's own indexing, not through our address."""
+    """Return the values through ND4J's own indexing instead of by address."""
     values = java_array.dup("c").reshape(java_array.length()).toFloatVector()
     return np.array(values, np.float32).reshape([int(n) for n in java_array.shape()])
 
 
 def test_bit_equal_to_the_posted_iterator(java):
-    """DL4J's character example, rewritten for samples: putScalar by putScalar, bytes beyond 127 included."""
+    """DL4J's character example adapted to samples, which calls putScalar for each; includes bytes above 127."""
     rng = np.random.default_rng(0)
     batch, length = 5, 13
     x, y = (rng.integers(0, 256, batch * length, dtype=np.uint8) for _ in range(2))
@@ -33,7 +33,7 @@ def test_bit_equal_to_the_posted_iterator(java):
 
 
 def test_java_sees_every_segment_as_it_was_written(java):
-    """Shorter after longer, and back: nothing of the segment before is left."""
+    """A shorter segment after a longer one, and back: nothing of the previous segment remains."""
     rng = np.random.default_rng(1)
     one_hot = OneHot(3, 7, 4)
     for steps in (4, 2, 4, 1, 3):
@@ -55,7 +55,7 @@ def test_java_sees_every_segment_as_it_was_written(java):
     ],
     ids=["too long", "wrong batch", "wrong dtype", "wrong rank", "class out of range"],
 )
-def test_what_does_not_fit_is_refused_and_nothing_changes(java, indices):
+def test_wrong_indices_are_refused_and_leave_the_tensor_unchanged(java, indices):
     one_hot = OneHot(3, 7, 4)
     one_hot.write(np.ones((3, 4), np.uint8))
     before = one_hot.array.read()

@@ -14,11 +14,11 @@ from scipy.signal import lfilter
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import comparing
-from dl4j_bridge.settings.config import CompareSettings
+from dl4j_bridge.settings.commands import CompareSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.tasks import drift
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.tasks.samples.task import SamplesTask
 from tests.conftest import SMALL, run, run_ok
 from tests.model.test_model_zip import rewritten
 

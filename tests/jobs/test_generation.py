@@ -5,9 +5,9 @@ from __future__ import annotations
 import soundfile
 
 from dl4j_bridge.jobs.generation import TEMPERATURES
-from dl4j_bridge.signal.audio import open_recording
-from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.signal.metrics import order_1_entropy_bits
+from dl4j_bridge.signal.recordings import open_recording
 from tests.conftest import run_ok
 
 

@@ -18,8 +18,9 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import pretraining, training
-from dl4j_bridge.settings.config import SmallDataSettings, TrainSettings
-from dl4j_bridge.signal.pairs import Windows
+from dl4j_bridge.settings.training import SmallDataSettings, TrainSettings
+from dl4j_bridge.signal.pairs import part
+from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.interface import Task
 from tests.conftest import SMALL, command, run, run_ok
 from tests.jobs.test_training import log_of, network_of
@@ -36,7 +37,7 @@ def new_run(recordings: tuple[Path, Path], out: Path, **options: Any) -> trainin
 @pytest.mark.parametrize("options", [{}, {"task": "frames", "frame": 4, "length": 50}, {"layer": "stock"}])
 def test_the_recurrent_layers_are_the_autoencoders_and_the_output_is_new(options: dict[str, Any], recordings, tmp_path):
     run = new_run(recordings, tmp_path / "run", pretrain_delay=3, **options)
-    parts = [training.part(signals, "train") for signals in run.signals]
+    parts = [part(signals, "train") for signals in run.signals]
     before = run.network.parameters()
     reports: list[training.Progress] = []
     assert training.pretrain(run, parts, reports.append, lambda: False) is None
@@ -90,7 +91,7 @@ def test_a_copy_comes_sooner_after_it(recordings, tmp_path, java):
     for name, pretrain in (("with", "autoencoder"), ("without", "none")):
         options: dict[str, Any] = {"hidden": 32, "pretrain": pretrain, "pretrain_steps": 60}
         run = new_run((recordings[0], recordings[0]), tmp_path / name, **options)
-        parts = [training.part(signals, "train") for signals in run.signals]
+        parts = [part(signals, "train") for signals in run.signals]
         if pretrain != "none":
             training.pretrain(run, parts, lambda progress: None, lambda: False)
         windows = Windows(parts, 100, 4, 1)

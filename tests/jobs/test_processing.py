@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.signal import audio
+from dl4j_bridge.signal import audio_files
 from tests.conftest import SMALL, run, run_ok
 
 RATE = 11025
@@ -56,7 +56,7 @@ def test_the_delay_is_cut_out_of_training_and_put_back(tmp_path, delay):
     sound = synthesis.plucked_strings(6)
     dry, wet = (sound[40:], sound[:-40]) if delay > 0 else (sound[:-40], sound[40:])
     for name, samples in (("dry", dry), ("wet", wet)):
-        audio.write(tmp_path / f"{name}.wav", [samples], RATE, "PCM_U8")
+        audio_files.write(tmp_path / f"{name}.wav", [samples], RATE, "PCM_U8")
     paths = tmp_path / "dry.wav", tmp_path / "wet.wav"
     args = ["--steps", 60, *SMALL, "--hidden", 64, "--batch", 16]
     trained = run_ok("train", "--input", paths[0], "--target", paths[1], "--out", tmp_path / "run", *args)
@@ -77,7 +77,7 @@ def test_an_identity_gives_the_file_back_byte_for_byte(tmp_path):
     rng = np.random.default_rng(1)
     levels = np.array([-96, -40, -8, 0, 24, 64, 120]) / 128
     source = tmp_path / "x.wav"
-    audio.write(source, [rng.choice(levels, 2 * RATE)], RATE, "PCM_U8")
+    audio_files.write(source, [rng.choice(levels, 2 * RATE)], RATE, "PCM_U8")
     args = ["--steps", 80, *SMALL, "--hidden", 32, "--batch", 16, "--learning-rate", 0.02]
     run_ok("train", "--input", source, "--target", source, "--out", tmp_path / "run", *args)
     process(tmp_path / "run", source, tmp_path / "y.wav", "--decode", "argmax")

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from dl4j_bridge.jobs import training
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.tasks import baselines
 from tests.conftest import SMALL, command, run, run_ok
 
@@ -157,7 +157,7 @@ def test_resident_memory_stays_flat(java):
 
     from dl4j_bridge.java.interface import Interface
     from dl4j_bridge.java.network import Network
-    from dl4j_bridge.settings.config import NetworkSettings
+    from dl4j_bridge.settings.training import NetworkSettings
 
     network = Network.create(NetworkSettings(hidden=64), Interface.of_classes(256))
     x = np.random.default_rng(0).integers(0, 256, (32, 50), dtype=np.uint8)

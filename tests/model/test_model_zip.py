@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dl4j_bridge.java import jars, jvm
+from dl4j_bridge.java import installation, jars
 from dl4j_bridge.model import model_zip
 from tests.conftest import run
 
@@ -140,7 +140,7 @@ def test_plain_dl4j_loads_it_and_gives_the_same_probabilities(effect_run, java, 
     program = shutil.copy(PLAIN_JAVA, tmp_path)
     subprocess.run(
         [
-            jvm.find_java().home / "bin" / "java", "-cp", ":".join(class_path), program,
+            installation.find_java().home / "bin" / "java", "-cp", ":".join(class_path), program,
             effect_run / "model.zip", tmp_path / "indices", tmp_path / "probabilities",
         ],
         check=True, capture_output=True,

@@ -7,19 +7,18 @@ import pytest
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import (
-    PRESETS,
+from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.presets import PRESETS
+from dl4j_bridge.settings.training import (
     DataSettings,
-    GenerateSettings,
     NetworkSettings,
-    ProcessSettings,
     RunSettings,
     TrainSettings,
     parse_align,
-    preset,
     validate_generate,
     validate_process,
 )
+from dl4j_bridge.tasks.registry import train_settings
 
 NAN, INF = float("nan"), float("inf")
 
@@ -104,7 +103,7 @@ def test_settings_survive_json(name):
 
 
 def test_the_default_preset_is_the_defaults():
-    assert preset("default") == TrainSettings()
+    assert train_settings({}) == TrainSettings()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,7 @@ def test_the_posted_presets_are_the_character_examples(name, learning_rate, l2, 
 
 def test_an_unknown_preset_is_refused_with_the_list():
     with pytest.raises(InputError, match=r"^--preset: nonsense; wanted one of default, posted, posted-legacy$"):
-        preset("nonsense")
+        train_settings({}, preset="nonsense")
 
 
 @pytest.mark.parametrize(

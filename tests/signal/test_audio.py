@@ -11,8 +11,9 @@ import soundfile
 from scipy.signal import resample_poly
 
 from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.signal import audio
-from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.signal import audio_files, resampling
+from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.signal.recordings import BLOCK, open_recording
 
 RATE = 8000
 PCM, FLOAT = 1, 3
@@ -65,7 +66,7 @@ def recorded(tmp_path):
 
     def make(x, channel=None, name="x.wav", rate=RATE, subtype="FLOAT"):
         soundfile.write(tmp_path / name, x, rate, subtype=subtype)
-        return audio.open_recording(tmp_path / name, channel)
+        return open_recording(tmp_path / name, channel)
 
     return make
 
@@ -75,7 +76,7 @@ def recorded(tmp_path):
 def test_integer_wavs_are_read_exactly(tmp_path, bits, extensible):
     values = integers(bits)
     (tmp_path / "x.wav").write_bytes(riff(packed(values, bits), PCM, bits, extensible=extensible))
-    recording = audio.open_recording(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
     expected = (values / 2.0 ** (bits - 1)).astype(np.float32)
     assert np.array_equal(recording.read(RATE), expected)
     assert recording.read(RATE).dtype == np.float32
@@ -89,7 +90,7 @@ def test_float_wavs_are_read_exactly(tmp_path, bits, extensible):
     values = np.r_[noise(2000), 1.5, -3.0]
     data = values.astype(f"<f{bits // 8}").tobytes()
     (tmp_path / "x.wav").write_bytes(riff(data, FLOAT, bits, extensible=extensible))
-    recording = audio.open_recording(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
     assert np.array_equal(recording.read(RATE), values.astype(np.float32))
     assert not recording.is_8_bit
 
@@ -97,13 +98,13 @@ def test_float_wavs_are_read_exactly(tmp_path, bits, extensible):
 def test_libsndfiles_own_extensible_wav_is_read(tmp_path):
     values = integers(24)
     soundfile.write(tmp_path / "x.wav", (values << 8).astype(np.int32), RATE, subtype="PCM_24", format="WAVEX")
-    assert np.array_equal(audio.open_recording(tmp_path / "x.wav").read(RATE), (values / 2.0**23).astype(np.float32))
+    assert np.array_equal(open_recording(tmp_path / "x.wav").read(RATE), (values / 2.0**23).astype(np.float32))
 
 
 def test_flac_is_read_exactly(tmp_path):
     values = integers(16)
     soundfile.write(tmp_path / "x.flac", values.astype(np.int16), 44100, subtype="PCM_16")
-    recording = audio.open_recording(tmp_path / "x.flac")
+    recording = open_recording(tmp_path / "x.flac")
     assert np.array_equal(recording.read(44100), (values / 32768).astype(np.float32))
     assert (recording.rate, recording.subtype, recording.notes) == (44100, "PCM_16", ())
 
@@ -150,7 +151,7 @@ def test_resampling_keeps_what_both_rates_can_hold(recorded, old, new):
     y = recording.read(new)
     margin = new // 20
     assert snr_db(exact, y, margin) > 90
-    assert snr_db(exact, audio.resample(x, old, new), margin) > 90
+    assert snr_db(exact, resampling.resample(x, old, new), margin) > 90
     assert snr_db(resample_poly(x, new, old), y, margin) > 40
 
 
@@ -185,17 +186,17 @@ def test_reading_a_part_equals_a_slice_of_the_whole(recorded, rate, start, count
 def test_a_resampler_gives_exactly_the_length_asked_for(old, new, more):
     x = noise(10_000)
     length = round(x.size * new / old) + more
-    resampler = audio.Resampler(old, new, length)
+    resampler = resampling.Resampler(old, new, length)
     y = np.concatenate([*(resampler.push(block) for block in np.array_split(x, 7)), resampler.finish()])
-    whole = np.r_[audio.resample(x, old, new), np.zeros(more + 5)]
+    whole = np.r_[resampling.resample(x, old, new), np.zeros(more + 5)]
     assert y.dtype == np.float32
     np.testing.assert_allclose(y, whole[:length], atol=1e-5)
 
 
 def test_the_loudest_block_is_found(recorded):
-    x = 0.1 * noise(3 * audio.BLOCK + 50)
-    x[audio.BLOCK + 100 : audio.BLOCK + 200] *= 9
-    assert recorded(x).loudest == audio.BLOCK
+    x = 0.1 * noise(3 * BLOCK + 50)
+    x[BLOCK + 100 : BLOCK + 200] *= 9
+    assert recorded(x).loudest == BLOCK
 
 
 def test_the_hash_is_that_of_the_file(recorded):
@@ -210,7 +211,7 @@ def test_a_truncated_wav_gives_what_is_there_and_says_so(tmp_path, bits, channel
     values = integers(bits, count=1995).reshape(-1, channels)
     whole = riff(packed(values.ravel(), bits), PCM, bits, channels, before=before)
     (tmp_path / "x.wav").write_bytes(whole[:-cut])
-    recording = audio.open_recording(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
     frames = (values.size * bits // 8 - cut) // (channels * bits // 8)
     expected = (values[:frames] / 2.0 ** (bits - 1)).mean(axis=1)
     assert recording.frames == frames
@@ -222,7 +223,7 @@ def test_a_truncated_wav_gives_what_is_there_and_says_so(tmp_path, bits, channel
 def test_a_streamed_wav_that_could_not_know_its_length_is_not_truncated(tmp_path):
     values = integers(16)
     (tmp_path / "x.wav").write_bytes(riff(packed(values, 16), PCM, 16, announced=0xFFFFFFFF))
-    recording = audio.open_recording(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
     assert (recording.frames, recording.notes) == (values.size, ())
 
 
@@ -233,7 +234,7 @@ def test_a_truncated_flac_gives_what_is_there_and_says_so(tmp_path, count):
     soundfile.write(path, values, RATE, subtype="PCM_16")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 6 // 10])
-    recording = audio.open_recording(path)
+    recording = open_recording(path)
     # Noise takes the same bytes everywhere, and a FLAC frame holds about 4,000 samples.
     assert 0.6 * count - 10_000 < recording.frames <= 0.6 * count
     assert np.array_equal(recording.read(RATE), (values[: recording.frames] / 32768).astype(np.float32))
@@ -268,7 +269,7 @@ def test_a_file_without_a_usable_recording_is_refused_in_one_line_that_names_it(
     path = tmp_path / "bad file.wav"
     path.write_bytes(content)
     with pytest.raises(InputError) as e:
-        audio.open_recording(path)
+        open_recording(path)
     assert str(e.value).startswith(f"{path}: ")
     assert says in str(e.value)
     assert len(str(e.value).splitlines()) == 1
@@ -277,7 +278,7 @@ def test_a_file_without_a_usable_recording_is_refused_in_one_line_that_names_it(
 @pytest.mark.parametrize(("name", "says"), [("missing.wav", "no such file"), (".", "a folder")])
 def test_no_file_is_refused_in_one_line_that_names_it(tmp_path, name, says):
     with pytest.raises(InputError) as e:
-        audio.open_recording(tmp_path / name)
+        open_recording(tmp_path / name)
     assert str(e.value).startswith(f"{tmp_path / name}: {says}")
     assert len(str(e.value).splitlines()) == 1
 
@@ -291,13 +292,13 @@ def test_channels_that_cancel_are_silent_but_each_alone_is_not(recorded):
 
 def test_a_quiet_recording_is_not_silent(tmp_path):
     (tmp_path / "x.wav").write_bytes(pcm16([4, -4] * 1000))
-    assert audio.open_recording(tmp_path / "x.wav").frames == 2000
+    assert open_recording(tmp_path / "x.wav").frames == 2000
 
 
 def test_nan_in_a_later_block_is_counted_from_the_start(recorded):
-    x = noise(audio.BLOCK + 1000)
-    x[audio.BLOCK + 7] = np.nan
-    with pytest.raises(InputError, match=f"sample {audio.BLOCK + 7} is NaN"):
+    x = noise(BLOCK + 1000)
+    x[BLOCK + 7] = np.nan
+    with pytest.raises(InputError, match=f"sample {BLOCK + 7} is NaN"):
         recorded(x)
 
 
@@ -307,7 +308,7 @@ def test_a_recording_that_shrinks_while_it_is_read_is_named_not_the_output(recor
     content = recording.path.read_bytes()
     recording.path.write_bytes(content[: len(content) // 2])
     with pytest.raises(BridgeError) as e:
-        audio.write(tmp_path / "y.wav", recording.blocks(RATE), RATE)
+        audio_files.write(tmp_path / "y.wav", recording.blocks(RATE), RATE)
     assert str(e.value).startswith(f"{recording.path}: ")
     assert not (tmp_path / "y.wav").exists()
 
@@ -315,24 +316,24 @@ def test_a_recording_that_shrinks_while_it_is_read_is_named_not_the_output(recor
 def test_an_8_bit_wav_comes_back_byte_for_byte_through_linear_classes(tmp_path):
     values = np.r_[np.arange(256), np.random.default_rng(1).integers(0, 256, 1000)] - 128
     (tmp_path / "x.wav").write_bytes(riff(packed(values, 8), PCM, 8))
-    recording = audio.open_recording(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
     indices = LINEAR.encode(recording.read(RATE))
     assert np.array_equal(indices, values + 128)
-    audio.write(tmp_path / "y.wav", [LINEAR.decode(indices)], RATE, LINEAR.subtype)
+    audio_files.write(tmp_path / "y.wav", [LINEAR.decode(indices)], RATE, LINEAR.subtype)
     assert (tmp_path / "y.wav").read_bytes() == (tmp_path / "x.wav").read_bytes()
 
 
 def test_a_16_bit_wav_comes_back_sample_for_sample(tmp_path):
     values = np.arange(-32768, 32768)
     (tmp_path / "x.wav").write_bytes(pcm16(values))
-    recording = audio.open_recording(tmp_path / "x.wav")
-    assert audio.write(tmp_path / "y.wav", recording.blocks(RATE, 999), RATE, "PCM_16") == values.size
+    recording = open_recording(tmp_path / "x.wav")
+    assert audio_files.write(tmp_path / "y.wav", recording.blocks(RATE, 999), RATE, "PCM_16") == values.size
     assert np.array_equal(soundfile.read(tmp_path / "y.wav", dtype="int16")[0], values)
 
 
 @pytest.mark.parametrize(("subtype", "highest"), [("PCM_16", 1 - 2**-15), ("FLOAT", 1.0)])
 def test_what_is_beyond_full_scale_is_clipped(tmp_path, subtype, highest):
-    audio.write(tmp_path / "x.wav", [np.array([2.0, -2.0, 0.5])], RATE, subtype)
+    audio_files.write(tmp_path / "x.wav", [np.array([2.0, -2.0, 0.5])], RATE, subtype)
     assert soundfile.read(tmp_path / "x.wav")[0].tolist() == [highest, -1.0, 0.5]
 
 
@@ -349,16 +350,16 @@ def test_a_write_that_breaks_off_leaves_the_folder_as_it_was(tmp_path, error, be
         raise error
 
     with pytest.raises(error if isinstance(error, type) else BridgeError):
-        audio.write(path, blocks(), RATE)
+        audio_files.write(path, blocks(), RATE)
     assert [file.name for file in tmp_path.iterdir()] == ([] if before is None else ["x.wav"])
     assert before is None or path.read_bytes() == before
 
 
 def test_a_write_replaces_what_stood_there_and_leaves_nothing_else(tmp_path):
     (tmp_path / "x.wav").write_bytes(b"old")
-    audio.write(tmp_path / "x.wav", [noise(100)], RATE)
+    audio_files.write(tmp_path / "x.wav", [noise(100)], RATE)
     assert [file.name for file in tmp_path.iterdir()] == ["x.wav"]
-    assert audio.open_recording(tmp_path / "x.wav").frames == 100
+    assert open_recording(tmp_path / "x.wav").frames == 100
 
 
 @pytest.mark.parametrize(
@@ -373,7 +374,7 @@ def test_an_output_that_cannot_be_is_refused_before_any_block_is_asked_for(tmp_p
         yield
 
     with pytest.raises(InputError) as e:
-        audio.write(tmp_path / name, blocks(), RATE)
+        audio_files.write(tmp_path / name, blocks(), RATE)
     assert str(e.value).startswith(f"{tmp_path / name}: ")
     assert says in str(e.value)
     assert [file.name for file in tmp_path.iterdir()] == ["folder.wav"]
@@ -383,12 +384,12 @@ def test_an_output_that_cannot_be_is_refused_before_any_block_is_asked_for(tmp_p
 def test_every_ending_is_refused_or_gives_a_file_that_can_be_read(tmp_path, ending):
     path = tmp_path / f"x.{ending.lower()}"
     try:
-        audio.check_output(path)
+        audio_files.check_output(path)
     except InputError:
         assert ending not in ("WAV", "FLAC", "AIFF", "OGG")
         return
-    assert audio.write(path, [noise(4000), noise(4000, 2)], RATE) == 8000
-    assert audio.open_recording(path).frames == 8000
+    assert audio_files.write(path, [noise(4000), noise(4000, 2)], RATE) == 8000
+    assert open_recording(path).frames == 8000
 
 
 @pytest.mark.parametrize(
@@ -401,6 +402,6 @@ def test_every_ending_is_refused_or_gives_a_file_that_can_be_read(tmp_path, endi
     ],
 )
 def test_a_sample_format_that_the_file_format_lacks_gives_way_to_its_default(tmp_path, name, asked, given):
-    assert audio.check_output(tmp_path / name, asked) == given
-    audio.write(tmp_path / name, [noise(100)], RATE, asked)
+    assert audio_files.check_output(tmp_path / name, asked) == given
+    audio_files.write(tmp_path / name, [noise(100)], RATE, asked)
     assert (soundfile.info(tmp_path / name).format, soundfile.info(tmp_path / name).subtype) == given

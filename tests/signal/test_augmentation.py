@@ -15,9 +15,9 @@ import pytest
 from scipy.signal import butter, lfilter
 
 from dl4j_bridge.jobs import training
-from dl4j_bridge.settings.config import AUGMENTATIONS, DataSettings, SmallDataSettings, TrainSettings
-from dl4j_bridge.signal import audio, augmentation, metrics, pairs
-from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.settings.training import AUGMENTATIONS, DataSettings, SmallDataSettings, TrainSettings
+from dl4j_bridge.signal import audio_files, augmentation, metrics, pairs
+from dl4j_bridge.signal.pairs import Pair, part
 from tests.conftest import SMALL, run, run_ok
 from tests.jobs.test_training import network_of
 
@@ -38,7 +38,7 @@ def pair_of(folder: Path, x: Floats, y: Floats | None) -> Pair:
     paths = [folder / "x.wav", folder / "y.wav"]
     for path, sound in zip(paths, (x, y), strict=True):
         if sound is not None:
-            audio.write(path, [sound], RATE, "FLOAT")
+            audio_files.write(path, [sound], RATE, "FLOAT")
     return pairs.open_pair(paths[0], None if y is None else paths[1], DataSettings(align="off"))
 
 
@@ -197,9 +197,7 @@ def test_held_out_parts_are_left_alone_and_give_nothing_to_the_copies(tmp_path, 
     plain = training.new_run(*paths, tmp_path / "plain", settings_of(**options))
     run = training.new_run(*paths, tmp_path / "run", settings_of(**options, augment="gain,polarity,shift,noise"))
     for name in ("valid", "test"):
-        for ours, theirs in zip(
-            training.part(run.signals[0], name), training.part(plain.signals[0], name), strict=True
-        ):
+        for ours, theirs in zip(part(run.signals[0], name), part(plain.signals[0], name), strict=True):
             np.testing.assert_array_equal(ours, theirs)
     assert plain.augmented == []
     assert len(run.augmented) == 4
@@ -224,7 +222,7 @@ def test_without_a_target_the_next_sample_of_a_noisy_one_is_the_clean_one(tmp_pa
     pair_of(tmp_path, noise(2), None)
     settings = settings_of(augment="noise", augment_copies=2)
     run = training.new_run([tmp_path / "x.wav"], [], tmp_path / "run", settings)
-    clean = training.part(run.signals[0], "train")
+    clean = part(run.signals[0], "train")
     for heard, learnt in run.augmented:
         np.testing.assert_array_equal(learnt, clean[1][: learnt.size])
         assert 0.2 < np.mean(heard != clean[0][: heard.size]) < 1

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from dl4j_bridge.signal import audio
-from dl4j_bridge.signal.codec import CLASSES, LINEAR, MULAW, SILENCE, DeEmphasis, PreEmphasis, get_codec
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.signal.codecs import CLASSES, LINEAR, MULAW, SILENCE, get_codec
+from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
+from dl4j_bridge.signal.recordings import open_recording
 
 CODECS = pytest.mark.parametrize("codec", [LINEAR, MULAW], ids=lambda codec: codec.name)
 # Mu-law's class 0 stands below -1: nothing is encoded there.
@@ -85,8 +87,8 @@ def test_what_is_beyond_full_scale_is_clipped_whatever_the_shape(codec, dtype):
 @CODECS
 def test_the_codecs_sample_format_loses_no_class(codec, tmp_path):
     classes = USED[codec.name]
-    audio.write(tmp_path / "x.wav", [codec.decode(classes)], 8000, codec.subtype)
-    assert np.array_equal(codec.encode(audio.open_recording(tmp_path / "x.wav").read(8000)), classes)
+    audio_files.write(tmp_path / "x.wav", [codec.decode(classes)], 8000, codec.subtype)
+    assert np.array_equal(codec.encode(open_recording(tmp_path / "x.wav").read(8000)), classes)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from scipy.signal import butter, lfilter
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.config import DataSettings
-from dl4j_bridge.signal import alignment, audio
-from dl4j_bridge.signal.codec import LINEAR
-from dl4j_bridge.signal.pairs import Windows, check_long_enough, open_pair, split
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.settings.training import DataSettings
+from dl4j_bridge.signal import alignment, resampling
+from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.signal.pairs import check_long_enough, open_pair, split
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 RATE = synthesis.CLASSIC_RATE
 STRINGS = synthesis.plucked_strings(3)
@@ -106,7 +107,7 @@ def test_the_delay_of_a_long_recording_is_looked_for_where_it_is_loud(written):
 def test_a_target_at_another_rate_is_resampled_to_the_inputs_with_a_note(written):
     double = synthesis.plucked_strings(3, 2 * RATE)
     y = delayed(double, 80)
-    x = audio.resample(double, 2 * RATE, RATE)
+    x = resampling.resample(double, 2 * RATE, RATE)
     pair = open_pair(written("x.wav", x), written("y.wav", y, 2 * RATE), DataSettings())
     assert (pair.rate, pair.delay) == (RATE, 40)
     assert f"y.wav: {2 * RATE} Hz, resampled to {RATE} Hz" in pair.notes[0]

@@ -12,9 +12,9 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.settings.config import NetworkSettings, RunSettings
+from dl4j_bridge.settings.training import NetworkSettings, RunSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.codec import LINEAR, MULAW
+from dl4j_bridge.signal.codecs import LINEAR, MULAW
 from dl4j_bridge.tasks.baselines import (
     ALL,
     Constant,

@@ -18,10 +18,10 @@ from scipy.signal import butter, lfilter
 import dl4j_bridge
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.java import jars, jvm
+from dl4j_bridge.java import installation, jars, jvm
 from dl4j_bridge.jobs import comparing, processing
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.settings.config import CompareSettings, ProcessSettings
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
 from dl4j_bridge.signal import metrics
 from tests.conftest import EXAMPLES, run, run_ok
 from tests.jobs.test_training import interrupt_after, log_of, network_of
@@ -74,7 +74,7 @@ def coarse(pair, tmp_path_factory) -> Path:
 
 
 def processed(model, source, output, **settings) -> np.ndarray:
-    jvm.start()
+    jvm.configure(threads=1)
     processing.process(model, source, output, ProcessSettings(**settings))
     return soundfile.read(output)[0]
 
@@ -118,7 +118,7 @@ def test_chunks_leave_no_trace(model, pair, tmp_path, request):
     dry = soundfile.read(pair[0], dtype="float32")[0]
     frame = loaded.about["frame"]
     filled = np.pad(dry, (0, -dry.size % frame)).reshape(1, -1, frame)
-    whole = loaded.network.side_by_side(filled).ravel()[: dry.size]
+    whole = loaded.network.run_batch(filled).ravel()[: dry.size]
     assert sounds[0].size == dry.size
     np.testing.assert_array_equal(sounds[0][:DELAY], 0)
     assert np.abs(sounds[0][DELAY:] - np.clip(whole[:-DELAY], -1, 1)).max() < 1e-5
@@ -158,11 +158,11 @@ def test_plain_dl4j_runs_the_zip(trained, pair, tmp_path):
     dry.astype(">f4").tofile(tmp_path / "dry")
     class_path = [str(p) for p in jars.class_path() if p.name != jars.OURS]
     program = shutil.copy(PLAIN_JAVA, tmp_path)
-    java = jvm.find_java().home / "bin" / "java"
+    java = installation.find_java().home / "bin" / "java"
     arguments = [trained / "model.zip", tmp_path / "dry", tmp_path / "wet", "skip"]
     subprocess.run([java, "-cp", ":".join(class_path), program, *arguments], check=True, capture_output=True)
     theirs = np.fromfile(tmp_path / "wet", ">f4")
-    jvm.start()
+    jvm.configure(threads=1)
     ours = model_zip.load(trained / "model.zip").network.dense_stream().run(dry[:, None])[:, 0]
     np.testing.assert_allclose(theirs, ours, atol=1e-6)
     assert np.abs(ours - dry).max() > 0.01, "a network that says nothing would agree with its input"

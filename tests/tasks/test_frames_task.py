@@ -12,11 +12,12 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import SIDE_BY_SIDE_STEPS, Network
 from dl4j_bridge.java.tensors import Dense
 from dl4j_bridge.reference import graves_lstm as reference
-from dl4j_bridge.settings.config import DataSettings, NetworkSettings, preset
+from dl4j_bridge.settings.training import DataSettings, NetworkSettings
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.tasks import baselines
 from dl4j_bridge.tasks.baselines import numbers
-from dl4j_bridge.tasks.frames import SMALLEST_POWER, FramesTask, Scale
+from dl4j_bridge.tasks.frames.task import SMALLEST_POWER, FramesTask, Scale
+from dl4j_bridge.tasks.registry import train_settings
 
 AMPLIFIER = FramesTask(1, "target", Scale(), weighed=True)
 
@@ -63,8 +64,8 @@ def test_the_networks_loss_is_guitarmls(java, loudness):
     """What a training step says, from the weights that the task gives, against the formula in NumPy."""
     x, y = segment(scale=loudness)
     network = small_network()
-    output = network.side_by_side(x)
-    network.weigh_squared_error(*AMPLIFIER.weigh(y))
+    output = network.run_batch(x)
+    network.set_loss_weights(*AMPLIFIER.weigh(y))
     loss, accuracy = network.step(x, y, 40, True, 1)
     assert np.isnan(accuracy)
     assert loss == pytest.approx(guitarml_loss(output[:, :, 0], y[:, :, 0]), rel=2e-5)
@@ -100,7 +101,7 @@ def test_mse_is_left_to_dl4j(java):
     task = FramesTask(1, "target", Scale())
     assert task.weigh(y) is None
     network = small_network()
-    output = network.side_by_side(x)
+    output = network.run_batch(x)
     loss, _ = network.step(x, y, 40, True, 1)
     assert loss == pytest.approx(np.mean((output - y) ** 2), rel=1e-5)
 
@@ -128,7 +129,7 @@ def test_frames_are_cut_at_the_delay_and_what_is_left_over_is_dropped(tmp_path):
     for name, sound in (("dry", dry), ("wet", wet)):
         soundfile.write(tmp_path / f"{name}.wav", sound, 8000, "FLOAT")
     pair = pairs.open_pair(tmp_path / "dry.wav", tmp_path / "wet.wav", DataSettings(align="10"))
-    settings = preset("default", True, "frames").with_options({"frame": 5, "loss": "mse"})
+    settings = train_settings({"task": "frames"} | {"frame": 5, "loss": "mse"})
     task = FramesTask.of_pairs(settings, [pair])
     x, y = task.signals(pair)
     assert x.shape == y.shape == (198, 5)
@@ -178,7 +179,7 @@ def test_three_ways_through_the_network_give_what_numpy_gives(java, inputs, outp
     x = rng.normal(0, 0.5, (4, SIDE_BY_SIDE_STEPS + 57, inputs)).astype(np.float32)
     wanted = by_numpy(network, x, layers)
     assert wanted.std() > 0.02
-    found = network.side_by_side(x)
+    found = network.run_batch(x)
     assert found.shape == (4, x.shape[1], outputs)
     assert np.abs(found - wanted).max() < 1e-5
     stream = network.dense_stream()
@@ -195,14 +196,14 @@ def test_skip_adds_the_input_in_running_and_in_training(java):
     x, y = segment(seed=6)
     skipping, plain = small_network(skip=True), small_network()
     np.testing.assert_array_equal(skipping.parameters(), plain.parameters())
-    np.testing.assert_array_equal(skipping.side_by_side(x), plain.side_by_side(x) + x)
+    np.testing.assert_array_equal(skipping.run_batch(x), plain.run_batch(x) + x)
     np.testing.assert_array_equal(skipping.dense_stream().run(x[0]), plain.dense_stream().run(x[0]) + x[0])
     assert skipping.step(x, y, 40, True, 1) == pytest.approx(plain.step(x, y - x, 40, True, 1), nan_ok=True)
     np.testing.assert_array_equal(skipping.parameters(), plain.parameters())
 
 
 def test_what_stock_layers_cannot_do_is_refused():
-    frames = preset("default", True, "frames")
+    frames = train_settings({"task": "frames"})
     with pytest.raises(InputError, match="wanted --frame 1"):
         frames.with_options({"frame": 2})
     with pytest.raises(InputError, match="wanted mse, which is all that stock DL4J has"):
@@ -238,7 +239,7 @@ def test_the_pytorch_twin_learns_the_same_task(java):
     x = (0.3 * np.random.default_rng(8).normal(0, 1, (4000, 1))).astype(np.float32)
     y = np.tanh(3 * x) + x
     small = {"hidden": 8, "length": 100, "tbptt": 50, "batch": 8, "skip": True, "validate_every": 20}
-    settings = preset("default", True, "frames").with_options(small | {"learning_rate": 0.01})
+    settings = train_settings({"task": "frames"} | small | {"learning_rate": 0.01})
     twin = PytorchRegression(FramesTask(1, "target", Scale(), True, True), settings, 200)
     before = np.mean((twin.run(x) - y) ** 2)
     twin.fit((x, y), (x[:500], y[:500]))
@@ -251,15 +252,15 @@ def test_the_twins_loss_is_the_networks(java):
     from dl4j_bridge.tasks.baselines.pytorch_regression import PytorchRegression
 
     x, y = segment(seed=9)
-    settings = preset("default", True, "frames")
+    settings = train_settings({"task": "frames"})
     twin = PytorchRegression(AMPLIFIER, settings, 1)
     loss = float(twin._loss(torch.from_numpy(x), y))
     # It is summed over the time steps, as DL4J's.
     assert loss / x.shape[1] == pytest.approx(guitarml_loss(x[:, :, 0], y[:, :, 0]), rel=1e-5)
     network = small_network()
     weights = AMPLIFIER.weigh(y)
-    output = network.side_by_side(x)
-    network.weigh_squared_error(*weights, 10)
+    output = network.run_batch(x)
+    network.set_loss_weights(*weights, 10)
     ours, _ = network.step(x, y, 40, True, 1)
     assert ours * 40 == pytest.approx(float(twin._loss(torch.from_numpy(output), y, 10)), rel=1e-5)
     assert ours * 40 != pytest.approx(float(twin._loss(torch.from_numpy(output), y)), rel=0.05)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dl4j_bridge.settings import config
-from dl4j_bridge.signal.audio import open_recording
-from dl4j_bridge.signal.codec import LINEAR
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.signal.metrics import order_1_entropy_bits
+from dl4j_bridge.signal.recordings import open_recording
 from tests.conftest import EXAMPLES, run_ok
 
 RATE = 11025
@@ -18,7 +18,7 @@ def indices(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("training_seed", [config.NetworkSettings().seed, 1, 2])
+@pytest.mark.parametrize("training_seed", [NetworkSettings().seed, 1, 2])
 def test_order_1_entropy_of_ten_seconds_is_that_of_the_training_audio(training_seed, tmp_path):
     """One network is naturally too loud and the next too calm, so one seed of training would prove nothing."""
     source, folder = EXAMPLES / "plucked_dry.wav", tmp_path / "run"

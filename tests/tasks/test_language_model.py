@@ -14,10 +14,12 @@ import dl4j_bridge
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.report import excerpt
-from dl4j_bridge.settings.config import preset
-from dl4j_bridge.signal import audio, metrics, pairs
-from dl4j_bridge.tasks import choose, steering
-from dl4j_bridge.tasks.language_model import LanguageModelTask
+from dl4j_bridge.signal import audio_files, metrics, pairs
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks import steering
+from dl4j_bridge.tasks.language_model.task import LanguageModelTask
+from dl4j_bridge.tasks.registry import choose, train_settings
 from tests.conftest import SMALL, run, run_ok
 
 RATE = 11025
@@ -28,8 +30,8 @@ def voices(tmp_path_factory):
     """A folder with a folder in it, recordings of two rates, and files that are none."""
     folder = tmp_path_factory.mktemp("voices")
     (folder / "more").mkdir()
-    audio.write(folder / "b.wav", [synthesis.speech_like(2, 22050, 1)], 22050, "PCM_16")
-    audio.write(folder / "more" / "a.flac", [synthesis.speech_like(2, 8000, 2)], 8000, "PCM_16")
+    audio_files.write(folder / "b.wav", [synthesis.speech_like(2, 22050, 1)], 22050, "PCM_16")
+    audio_files.write(folder / "more" / "a.flac", [synthesis.speech_like(2, 8000, 2)], 8000, "PCM_16")
     (folder / "notes.txt").write_text("who speaks")
     (folder / ".hidden.wav").write_bytes(b"")
     return folder
@@ -66,10 +68,10 @@ def test_a_run_on_a_folder_is_resumed_and_notices_a_changed_recording(voices, tm
     folder, out = tmp_path / "mine", tmp_path / "run"
     folder.mkdir()
     for name, seed in (("a.wav", 1), ("b.wav", 2)):
-        audio.write(folder / name, [synthesis.speech_like(1, RATE, seed)], RATE)
+        audio_files.write(folder / name, [synthesis.speech_like(1, RATE, seed)], RATE)
     run_ok("train", "--task", "language-model", "--input", folder, "--out", out, "--steps", 3, *SMALL)
     assert run_ok("train", out, "--resume", "--input", folder, "--steps", 5, "--json").json["steps"] == 5
-    audio.write(folder / "b.wav", [synthesis.speech_like(1, RATE, 3)], RATE)
+    audio_files.write(folder / "b.wav", [synthesis.speech_like(1, RATE, 3)], RATE)
     assert "not the recording that the run began with" in run("train", out, "--resume", "--steps", 6).error
 
 
@@ -120,14 +122,14 @@ def test_a_long_recording_costs_at_most_two_bytes_a_sample_while_it_is_read(tmp_
     with soundfile.SoundFile(path, "w", rate, 1, "PCM_16") as f:
         for _ in range(minutes):
             f.write(minute)
-    settings = preset("default", has_target=False, task="language-model")
+    settings = train_settings({"task": "language-model"}, has_target=False)
     tracemalloc.start()
     try:
         pair = pairs.open_pair(path, None, settings.data)
         task = choose(settings, [pair])
         signals = task.signals(pair)
         training = [(x[: x.size * 8 // 10], y[: y.size * 8 // 10]) for x, y in [signals]]
-        pairs.Windows(training, settings.run.length, settings.run.batch, 1).draw(0)
+        Windows(training, settings.run.length, settings.run.batch, 1).draw(0)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -140,7 +142,7 @@ def test_a_long_recording_costs_at_most_two_bytes_a_sample_while_it_is_read(tmp_
 
 
 def test_what_is_usual_are_medians_over_seconds():
-    task = LanguageModelTask.choose(preset("default", False, "language-model").data, False, False)
+    task = LanguageModelTask.choose(train_settings({"task": "language-model"}, has_target=False).data, False, False)
     sound = synthesis.speech_like(20)
     classes = task.encoder().push(sound)
     found = steering.usual(task, [classes], RATE)
@@ -153,7 +155,7 @@ def test_what_is_usual_are_medians_over_seconds():
 
 
 def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_alone():
-    task = LanguageModelTask.choose(preset("default", False, "language-model").data, False, False)
+    task = LanguageModelTask.choose(train_settings({"task": "language-model"}, has_target=False).data, False, False)
     classes = task.encoder().push(synthesis.speech_like(1))
     level, bits = 10 * np.log10(np.mean(task.to_samples(classes) ** 2)), metrics.order_1_entropy_bits(classes)
 
@@ -203,8 +205,8 @@ def test_the_report_plays_what_generate_draws(model, java):
 def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_without_steering(tmp_path):
     """Syllables with pauses: fed with its own samples, the network stays in the loud state or in the silent one."""
     source, seconds = tmp_path / "voice.wav", 20
-    audio.write(source, [synthesis.speech_like(60)], RATE, "PCM_16")
-    task = LanguageModelTask.choose(preset("default", False, "language-model").data, False, False)
+    audio_files.write(source, [synthesis.speech_like(60)], RATE, "PCM_16")
+    task = LanguageModelTask.choose(train_settings({"task": "language-model"}, has_target=False).data, False, False)
 
     def off(out, usual, *args):
         """How far the level of a second is from what is usual in the recording, in dB, at worst over two seeds."""
@@ -212,7 +214,7 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
         for seed in (1, 2):
             file = tmp_path / "new.wav"
             run_ok("generate", "--model", out, "--output", file, "--seconds", seconds, "--seed", seed, *args)
-            classes = task.encode(audio.open_recording(file), RATE)
+            classes = task.encode(open_recording(file), RATE)
             for second in range(5, seconds):
                 level = steering._measure(task, classes[second * RATE : (second + 1) * RATE])[0]
                 worst = max(worst, abs(level - usual["level_db"]))

@@ -19,10 +19,12 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import comparing, comparing_next_frame, generation, training
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import CompareSettings, NetworkSettings
-from dl4j_bridge.signal import audio, pairs
+from dl4j_bridge.settings.commands import CompareSettings
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks import drift, exposure
+from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import run, run_ok
 
 RATE = 8000
@@ -43,7 +45,7 @@ def log_of(folder: Path) -> list[dict[str, str]]:
 
 
 def of_options(**options):
-    return config.preset("default", has_target=False, task="frames").with_options(options)
+    return train_settings({"task": "frames"} | options, has_target=False)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_fully_sampled_inputs_are_what_the_network_predicted_from_the_inputs_bef
     (x, _) = segments()
     heard = exposure.of_segment(network, of_options(scheduled_sampling=1.0), x, exposure.RAMP_STEPS, True)
     assert np.array_equal(heard[:, 0], x[:, 0])
-    predicted = network.side_by_side(heard)
+    predicted = network.run_batch(heard)
     np.testing.assert_allclose(heard[:, 1:], predicted[:, :-1], atol=1e-6)
     assert np.abs(heard[:, 1:] - x[:, 1:]).mean() > 0.01
 
@@ -126,9 +128,9 @@ def test_sampling_goes_on_from_the_carried_state_and_leaves_it_alone(network):
         if number == 0:
             network.step(first, first, 6, True, 1)
     # What was heard of the first segment was the recording; an update of 1e-12 changes nothing that can be seen.
-    predicted = network.side_by_side(np.concatenate([first, heard], axis=1))[:, 6:]
+    predicted = network.run_batch(np.concatenate([first, heard], axis=1))[:, 6:]
     np.testing.assert_allclose(heard[:, 1:], predicted[:, :-1], atol=1e-5)
-    from_nothing = network.side_by_side(heard)
+    from_nothing = network.run_batch(heard)
     assert np.abs(heard[:, 1:] - from_nothing[:, :-1]).max() > 1e-4
 
 
@@ -170,7 +172,7 @@ def test_feeding_back_is_calling_the_network_step_by_step(trained, java):
     fed_back = np.concatenate(list(generation.feed_back(model, primer, seconds)))
     heard = primer
     for _ in range(9):
-        heard = np.concatenate([heard, model.network.side_by_side(heard[None])[0, -1:]])
+        heard = np.concatenate([heard, model.network.run_batch(heard[None])[0, -1:]])
     scale = tasks.from_dict(model.about).scale
     expected = heard[7:].ravel()[:430] * scale.range + scale.mean
     assert fed_back.size == 430
@@ -261,7 +263,7 @@ def test_compare_judges_all_rows_on_the_same_held_out_frames(trained, riff, tmp_
     result = run_ok("compare", "--model", trained, "--input", riff, "--out", tmp_path / "page", "--json").json
     rows = {row["name"]: row for row in result["rows"]}
     scale = tasks.from_dict(model_zip.read_about(trained / "model.zip")).scale
-    x = audio.open_recording(riff).read(RATE)
+    x = open_recording(riff).read(RATE)
     frames = ((x[: x.size // 50 * 50] - scale.mean) / scale.range).reshape(-1, 50)
     count = len(frames) - 1
     start, end = int(count * 0.9), int(count * 0.8)

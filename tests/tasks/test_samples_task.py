@@ -9,10 +9,10 @@ import soundfile
 from scipy.signal import lfilter
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.settings.config import DataSettings
-from dl4j_bridge.signal import audio
-from dl4j_bridge.signal.codec import LINEAR, MULAW
-from dl4j_bridge.tasks.samples import SamplesTask, resolve_decode
+from dl4j_bridge.settings.training import DataSettings
+from dl4j_bridge.signal.codecs import LINEAR, MULAW
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.samples.task import SamplesTask, resolve_decode
 
 TASKS = pytest.mark.parametrize(
     "task",
@@ -55,7 +55,7 @@ def test_the_encoder_is_pre_emphasis_and_codec_and_the_blocks_change_nothing(tas
 def test_a_recording_is_encoded_whole(task, rate, tmp_path):
     x = np.random.default_rng(1).uniform(-0.5, 0.5, 100_000)
     soundfile.write(tmp_path / "x.wav", x, RATE, subtype="FLOAT")
-    recording = audio.open_recording(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
     indices = task.encode(recording, rate)
     assert indices.shape == (recording.length_at(rate),)
     assert np.array_equal(indices, task.codec.encode(emphasised(task, recording.read(rate).astype(np.float64))))

@@ -21,12 +21,13 @@ from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import comparing, comparing_spectrogram, processing
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.settings import config
-from dl4j_bridge.settings.config import ProcessSettings, TrainSettings
-from dl4j_bridge.signal import audio
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
+from dl4j_bridge.settings.training import DataSettings, TrainSettings
+from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.pairs import open_pair, split
 from dl4j_bridge.signal.stft import Stft
-from dl4j_bridge.tasks.spectrogram import SpectrogramTask
+from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks.spectrogram.task import SpectrogramTask
 from tests.conftest import run, run_ok
 
 RATE = 11025
@@ -42,8 +43,8 @@ def pair(tmp_path_factory):
     """Ten seconds of a voice among strings, and the voice."""
     folder = tmp_path_factory.mktemp("mixture")
     voice = 0.5 * synthesis.speech_like(10, RATE)
-    audio.write(folder / "mix.wav", [voice + 0.4 * synthesis.plucked_strings(10, RATE)], RATE, "PCM_16")
-    audio.write(folder / "voice.wav", [voice], RATE, "PCM_16")
+    audio_files.write(folder / "mix.wav", [voice + 0.4 * synthesis.plucked_strings(10, RATE)], RATE, "PCM_16")
+    audio_files.write(folder / "voice.wav", [voice], RATE, "PCM_16")
     return folder / "mix.wav", folder / "voice.wav"
 
 
@@ -100,8 +101,8 @@ def _by_scipy(spectra, window, hop):
 
 
 def test_magnitudes_are_scaled_by_the_training_part_alone(pair):
-    opened = open_pair(*pair, config.DataSettings(align="0"))
-    settings = config.preset("default", task="spectrogram").with_options({"window": 256, "hop": 64})
+    opened = open_pair(*pair, DataSettings(align="0"))
+    settings = train_settings({"task": "spectrogram"} | {"window": 256, "hop": 64})
     task = tasks.choose(settings, [opened])
     assert isinstance(task, SpectrogramTask)
     x, y = task.signals(opened)
@@ -124,7 +125,7 @@ def test_magnitudes_are_scaled_by_the_training_part_alone(pair):
         sound[end:] *= 1.8
         louder.append(path.with_name(f"louder-{path.name}"))
         soundfile.write(louder[-1], sound, rate, "FLOAT")
-    again = tasks.choose(settings, [open_pair(*louder, config.DataSettings(align="0"))])
+    again = tasks.choose(settings, [open_pair(*louder, DataSettings(align="0"))])
     assert isinstance(again, SpectrogramTask)
     assert again.scale == pytest.approx(task.scale, rel=1e-3)
 
@@ -138,7 +139,7 @@ def test_the_untouched_mixture_comes_back(pair):
 
 
 def test_a_mask_times_the_mixture_is_the_stem(pair):
-    opened = open_pair(*pair, config.DataSettings(align="0"))
+    opened = open_pair(*pair, DataSettings(align="0"))
     task = SpectrogramTask(256, 64, 5.0, mask=True)
     _, y = task.signals(opened)
     frames = slice(100, 140)
@@ -150,7 +151,7 @@ def test_a_mask_times_the_mixture_is_the_stem(pair):
 
 
 def test_a_few_frames_are_those_of_the_whole(pair):
-    opened = open_pair(*pair, config.DataSettings(align="0"))
+    opened = open_pair(*pair, DataSettings(align="0"))
     task = SpectrogramTask(256, 64, 1.0)
     whole = np.concatenate(list(task.stft.spectra([opened.input.read(RATE)])))
     for frames in (slice(0, 5), slice(2, 9), slice(700, 720)):
@@ -162,7 +163,7 @@ def test_a_few_frames_are_those_of_the_whole(pair):
 
 def _magnitudes(model, pair):
     task = tasks.from_dict(model.about)
-    x, y = task.signals(open_pair(*pair, config.DataSettings(align="0")))
+    x, y = task.signals(open_pair(*pair, DataSettings(align="0")))
     return task, x, y
 
 
@@ -197,7 +198,7 @@ def test_the_batch_size_of_prediction_changes_nothing(model, pair, side_by_side)
     _, x, _ = _magnitudes(model, pair)
     found = comparing_spectrogram.stateless(model.network, x, WINDOW, side_by_side)
     np.testing.assert_allclose(found, comparing_spectrogram.stateless(model.network, x, WINDOW), atol=1e-6)
-    together = model.network.side_by_side(np.stack([x[:300]] * side_by_side))
+    together = model.network.run_batch(np.stack([x[:300]] * side_by_side))
     alone = model.network.dense_stream().run(x[:300])
     np.testing.assert_allclose(together, np.broadcast_to(alone, together.shape), atol=1e-6)
 
@@ -216,7 +217,7 @@ def test_the_stem_is_as_long_as_the_mixture_and_is_what_the_network_says(model, 
     padded = np.pad(x, (192, 256))
     _, _, spectra = scipy.signal.stft(padded, nperseg=256, noverlap=192, boundary=None)
     magnitudes = np.minimum(128 * np.abs(spectra) / task.scale, 1).astype(np.float32)
-    said = model.network.side_by_side(magnitudes.T[None])[0].T
+    said = model.network.run_batch(magnitudes.T[None])[0].T
     stem = said * task.scale / 128 * np.exp(1j * np.angle(spectra))
     np.testing.assert_allclose(found, _by_scipy(stem, 256, 64)[: x.size], atol=1.5 / 2**15)
 
@@ -274,8 +275,8 @@ def test_a_comparison_has_every_row_and_its_figures_are_those_of_the_wavs(traine
 
 def test_a_comparison_of_another_pair_takes_all_of_it(trained, java, tmp_path):
     voice = 0.4 * synthesis.speech_like(3, RATE, seed=9)
-    audio.write(tmp_path / "m.wav", [voice + 0.3 * synthesis.plucked_strings(3, RATE, seed=9)], RATE)
-    audio.write(tmp_path / "v.wav", [voice], RATE)
+    audio_files.write(tmp_path / "m.wav", [voice + 0.3 * synthesis.plucked_strings(3, RATE, seed=9)], RATE)
+    audio_files.write(tmp_path / "v.wav", [voice], RATE)
     found = comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
     assert found["part"] == "all"
     assert found["samples"] == 3 * RATE // 64 * 64 - 192
@@ -285,7 +286,7 @@ def test_a_comparison_of_another_pair_takes_all_of_it(trained, java, tmp_path):
 @pytest.mark.parametrize("length", [2, 100, 400])
 def test_a_comparison_of_less_than_a_window_is_refused(trained, tmp_path, length):
     for name in ("m.wav", "v.wav"):
-        audio.write(tmp_path / name, [rng.uniform(-0.5, 0.5, length)], RATE)
+        audio_files.write(tmp_path / name, [rng.uniform(-0.5, 0.5, length)], RATE)
     with pytest.raises(InputError, match=r"m\.wav: too short; wanted a longer recording"):
         comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
 
@@ -310,7 +311,7 @@ def test_the_zip_is_plain_dl4j_with_a_stock_output_layer(trained, model):
     stock = replace(stock, layer="stock", gradient_state="stock")
     theirs = Network.load(trained / "model.zip", stock, model.network.interface)
     x = rng.uniform(0, 1, (2, 40, 129)).astype(np.float32)
-    np.testing.assert_allclose(theirs.side_by_side(x), model.network.side_by_side(x), atol=1e-5)
+    np.testing.assert_allclose(theirs.run_batch(x), model.network.run_batch(x), atol=1e-5)
     assert jvm.java_class("org.deeplearning4j.nn.multilayer.MultiLayerNetwork") is not None
 
 
@@ -334,7 +335,7 @@ def test_a_mixture_without_its_stem_is_refused(pair, tmp_path):
 )
 def test_options_that_make_no_sense_are_refused(options, said):
     with pytest.raises(InputError) as e:
-        config.preset("default", task="spectrogram").with_options(options)
+        train_settings({"task": "spectrogram"} | options)
     assert str(e.value) == said
 
 
@@ -348,18 +349,18 @@ def test_a_recording_too_short_for_a_window_of_training_is_refused(pair, tmp_pat
 def test_a_stem_without_sound_to_learn_from_is_refused(pair, tmp_path):
     x, _ = soundfile.read(pair[1])
     soundfile.write(tmp_path / "silent.wav", 0 * x, RATE)
-    settings = config.preset("default", task="spectrogram")
+    settings = train_settings({"task": "spectrogram"})
     with pytest.raises(InputError, match="silent"):
-        open_pair(pair[0], tmp_path / "silent.wav", config.DataSettings())
+        open_pair(pair[0], tmp_path / "silent.wav", DataSettings())
     x[: split(x.size)["train"][1]] = 0
     soundfile.write(tmp_path / "late.wav", x, RATE)
     with pytest.raises(InputError, match=r"late\.wav: silent in the training part, its first 80 %; wanted sound"):
-        tasks.choose(settings, [open_pair(pair[0], tmp_path / "late.wav", config.DataSettings(align="0"))])
+        tasks.choose(settings, [open_pair(pair[0], tmp_path / "late.wav", DataSettings(align="0"))])
 
 
 def test_a_pytorch_twin_is_refused(trained, pair):
     with pytest.raises(InputError, match="--pytorch: with a model of --task spectrogram; wanted one of 8-bit samples"):
-        comparing.compare(trained, *pair, config.CompareSettings(pytorch=True))
+        comparing.compare(trained, *pair, CompareSettings(pytorch=True))
 
 
 def test_a_model_file_that_says_nonsense_is_refused(trained, tmp_path: Path):

@@ -11,12 +11,15 @@ import numpy.typing as npt
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.criteria.criterion import SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
 from dl4j_bridge.diagnostics.findings import Finding, Kind
-from dl4j_bridge.diagnostics.interim import Stretch, part
 from dl4j_bridge.diagnostics.trial import Trial, loss_curve
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.tasks import baselines
+from dl4j_bridge.signal.pairs import Stretch, part
+from dl4j_bridge.tasks.baselines.base import Baseline
+from dl4j_bridge.tasks.baselines.constant import Constant
+from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
 from dl4j_bridge.tasks.interface import Signal
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 STUCK_AT_UNIFORM = Kind("stuck-at-uniform")
 
@@ -63,7 +66,7 @@ class Classes(Criterion):
         return count, min(size, max(MOST_SAMPLES // count, 1))
 
     def simplest_errors(self, signals: Stretch) -> dict[str, float]:
-        table = baselines.LookupTable(self.codec)
+        table = LookupTable(self.codec)
         table.fit([part(signals, "train")])
         return {name: _bits_of(table, part(signals, name)) for name in ("train", "valid")}
 
@@ -96,7 +99,7 @@ class Classes(Criterion):
         """Bits of the baselines that have a distribution."""
         train = part(signals, "train")
         found = {}
-        for kind in (baselines.Constant, baselines.LookupTable, baselines.Fir):
+        for kind in (Constant, LookupTable, Fir):
             baseline = kind(self.codec)
             baseline.fit([train])
             found[kind.name] = _bits_of(baseline, train)
@@ -134,7 +137,7 @@ class Classes(Criterion):
         return chunk, 0
 
 
-def _bits_of(baseline: baselines.Baseline, stretch: Stretch) -> float:
+def _bits_of(baseline: Baseline, stretch: Stretch) -> float:
     x, y = (side[:BASELINE_SAMPLES] for side in stretch)
     probabilities = baseline.predict(x).probabilities
     assert probabilities is not None

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Finding, Kind
-from dl4j_bridge.diagnostics.interim import WARM_UP, Stretch, starts
 from dl4j_bridge.diagnostics.trial import Trial
-from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.tasks.interface import Signal, Task
 
 STUCK_AT_MARGINAL = Kind("stuck-at-marginal")
@@ -77,7 +78,7 @@ class Criterion(ABC):
         first = starts(len(x), length, count)
         # Each piece begins with an empty state: its first outputs tell little of the network.
         warm_up = min(length // 2, WARM_UP)
-        outputs = network.side_by_side(np.stack([x[s : s + length] for s in first]))[:, warm_up:]
+        outputs = network.run_batch(np.stack([x[s : s + length] for s in first]))[:, warm_up:]
         return self.error(outputs, np.stack([y[s : s + length] for s in first])[:, warm_up:])
 
     @abstractmethod

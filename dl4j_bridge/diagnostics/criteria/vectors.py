@@ -13,9 +13,9 @@ from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.criteria.classes import POOR
 from dl4j_bridge.diagnostics.criteria.criterion import SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
 from dl4j_bridge.diagnostics.findings import Finding
-from dl4j_bridge.diagnostics.interim import Stretch, part
 from dl4j_bridge.diagnostics.trial import Trial, loss_curve
 from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.pairs import Stretch, part
 from dl4j_bridge.tasks.interface import Signal
 
 # Shares of the variance that are left: where a network has begun to learn the identity (more cannot be asked of a short

@@ -94,7 +94,7 @@ def open_iterator(class_name: str, class_path: str = "") -> Any:
     BridgeError
         The constructor throws, or the JVM runs already without these jars.
     """
-    jvm.start(own_class_path=_class_path(class_path))
+    jvm.configure(own_class_path=_class_path(class_path))
     reader = jvm.java_class("dl4jbridge.BatchReader")
     with jvm.java_errors(class_name):
         problem = reader.problemOf(class_name)

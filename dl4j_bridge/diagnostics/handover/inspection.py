@@ -8,8 +8,8 @@ from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.handover import layout, overlap, shift, signed_bytes, silence
 from dl4j_bridge.diagnostics.handover.batches import Batch, read_batches
 from dl4j_bridge.diagnostics.handover.layout import Indices
-from dl4j_bridge.diagnostics.interim import CLASSES
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.signal.codecs import CLASSES
 
 
 def inspect(

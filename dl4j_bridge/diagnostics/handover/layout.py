@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.handover.batches import Values
 from dl4j_bridge.diagnostics.findings import Finding, Kind
+from dl4j_bridge.diagnostics.handover.batches import Values
 
 NOT_ONE_HOT = Kind("not-one-hot")
 AXIS_ORDER = Kind("axis-order")

@@ -13,10 +13,13 @@ from dl4j_bridge.diagnostics.findings import Check, Kind, Outcome
 from dl4j_bridge.diagnostics.handover.layout import NOT_ONE_HOT, Indices
 from dl4j_bridge.diagnostics.handover.overlap import WINDOW_OVERLAP
 from dl4j_bridge.diagnostics.handover.signed_bytes import SIGNED_BYTES
-from dl4j_bridge.diagnostics.interim import CLASSES, MULAW, SILENCE, Codec, Windows, open_recording, part, write
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.tensors import NativeArray, OneHot
-from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal import audio_files, pairs
+from dl4j_bridge.signal.codecs import CLASSES, MULAW, SILENCE, Codec
+from dl4j_bridge.signal.pairs import part
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.windows import Windows
 
 TRAIN_VALID_LEAK = Kind("train-valid-leak")
 
@@ -99,7 +102,7 @@ def _read_copy(tensor: Any) -> npt.NDArray[Any]:
 
 
 def _check_windows(size: int, window: int, batch: int, seed: int) -> Outcome:
-    """Take windows of positions instead of samples, one byte of them at a time: the same seed gives the same windows."""
+    """Take windows of positions, not samples, one byte of them at a time: the same seed gives the same windows."""
     numbers = np.arange(size)
     each = [np.asarray(numbers >> (8 * byte) & 255, np.uint8) for byte in range(8) if byte == 0 or size >> (8 * byte)]
     sources = [_training_windows(values, values, window, batch, seed) for values in each]
@@ -134,7 +137,7 @@ def _check_round_trip(x: Bytes, window: int, batch: int, seed: int, codec: Codec
         return Outcome([], {"samples": int(classes.size), "wrong": 0})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "back.wav"
-        write(path, [codec.decode(classes)], 8000, codec.subtype)
+        audio_files.write(path, [codec.decode(classes)], 8000, codec.subtype)
         back = codec.encode(open_recording(path).read(8000))
     wrong = int(np.count_nonzero(back != source.ravel()))
     fix = f"our own {codec.name} codec does not come back from a {codec.subtype} wav; report it"

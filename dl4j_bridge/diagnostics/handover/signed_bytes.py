@@ -7,7 +7,7 @@ import numpy as np
 from dl4j_bridge.diagnostics.findings import Finding, Kind
 from dl4j_bridge.diagnostics.handover import layout
 from dl4j_bridge.diagnostics.handover.layout import FEWEST_SAMPLES, NO_CLASS, Indices
-from dl4j_bridge.diagnostics.interim import CLASSES
+from dl4j_bridge.signal.codecs import CLASSES
 
 SIGNED_BYTES = Kind("signed-bytes")
 

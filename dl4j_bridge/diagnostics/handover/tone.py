@@ -6,7 +6,7 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.handover import layout
 from dl4j_bridge.diagnostics.handover.layout import NO_CLASS, Indices
-from dl4j_bridge.diagnostics.interim import CLASSES, MULAW
+from dl4j_bridge.signal.codecs import CLASSES, MULAW
 
 # Unexplained share of a tone's variance: up to 0.0001 in the linear code and 0.0011 in the mu-law code; of that of the
 # smoothest recordings 0.0013 and 0.0016.

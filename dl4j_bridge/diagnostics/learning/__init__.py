@@ -6,11 +6,11 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Check
-from dl4j_bridge.diagnostics.interim import Stretch, part
 from dl4j_bridge.diagnostics.learning.identity import identity
 from dl4j_bridge.diagnostics.learning.pair import pair
 from dl4j_bridge.diagnostics.trial import Effort, as_fused
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Stretch, part
 
 
 def checks(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort: Effort) -> list[Check]:

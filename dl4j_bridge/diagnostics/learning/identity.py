@@ -8,10 +8,10 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
-from dl4j_bridge.diagnostics.interim import Stretch
 from dl4j_bridge.diagnostics.network.scale import INPUT_SCALE_FIX, WEAK_INPUT_SCALE
 from dl4j_bridge.diagnostics.trial import Effort, Trial, train_briefly
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Stretch
 
 LEARNING_RATE_TOO_HIGH = Kind("learning-rate-too-high")
 LEARNING_RATE_TOO_LOW = Kind("learning-rate-too-low")

@@ -6,11 +6,11 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Outcome
-from dl4j_bridge.diagnostics.interim import Stretch, part
 from dl4j_bridge.diagnostics.learning.identity import non_finite
 from dl4j_bridge.diagnostics.output.generalization import overfit
 from dl4j_bridge.diagnostics.trial import Effort, Trial, train_briefly
-from dl4j_bridge.settings.config import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Stretch, part
 
 # Bits by which the second half of a trial makes the validation part worse where training is by heart.
 WORSE_BITS = 0.05

@@ -6,16 +6,16 @@ import functools
 
 import numpy as np
 
+from dl4j_bridge import reference as lstm
 from dl4j_bridge.diagnostics.findings import Check, Outcome
-from dl4j_bridge.diagnostics.interim import starts
 from dl4j_bridge.diagnostics.network.gradients import gradients
 from dl4j_bridge.diagnostics.network.parity import parity
 from dl4j_bridge.diagnostics.network.reference import unpack
 from dl4j_bridge.diagnostics.network.scale import scale
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.reference import graves_lstm
-from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.tasks.interface import Signal
 
 BATCH, STEPS = 4, 16
@@ -40,11 +40,11 @@ def checks(
     def network() -> Network:
         return model or Network.create(settings, interface)
 
-    def reference() -> graves_lstm.Network:
+    def reference() -> lstm.Network:
         return unpack(settings, interface, network().parameters())
 
     def same() -> Outcome:
-        return parity(network().side_by_side, reference(), interface, x)
+        return parity(network().run_batch, reference(), interface, x)
 
     x, y = segments(x), segments(y)
     found = [

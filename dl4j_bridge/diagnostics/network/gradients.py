@@ -11,7 +11,7 @@ from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.network.reference import Floats, blocks, loss, unpack
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.tasks.interface import Signal
 
 GRADIENT_BROKEN = Kind("gradient-broken")

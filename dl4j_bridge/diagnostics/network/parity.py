@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge import reference as lstm
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.network.reference import outputs
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.reference import graves_lstm
 from dl4j_bridge.tasks.interface import Signal
 
 PARITY_BROKEN = Kind("parity-broken")
@@ -20,14 +20,14 @@ SAME_VALUE = 1e-4
 
 
 def parity(
-    java: Callable[[Signal], npt.NDArray[np.float32]], reference: graves_lstm.Network, interface: Interface, x: Signal
+    java: Callable[[Signal], npt.NDArray[np.float32]], reference: lstm.Network, interface: Interface, x: Signal
 ) -> Outcome:
     """Compare the outputs of a network in Java and in NumPy.
 
     Parameters
     ----------
     java
-        `Network.side_by_side` of the network.
+        `Network.run_batch` of the network.
     reference
         The network in NumPy, with the same parameters.
     interface

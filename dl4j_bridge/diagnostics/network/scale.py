@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dl4j_bridge import reference as lstm
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.network.reference import forward
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.reference import graves_lstm
 from dl4j_bridge.tasks.interface import Signal
 
 WEAK_INPUT_SCALE = Kind("weak-input-scale")
@@ -21,7 +21,7 @@ INPUT_SCALE_FIX = (
 WEAK_INPUT = 0.2
 
 
-def scale(reference: graves_lstm.Network, interface: Interface, x: Signal, y: Signal) -> Outcome:
+def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -> Outcome:
     """Measure activations and gradients at the start, layer by layer.
 
     Parameters
@@ -34,11 +34,9 @@ def scale(reference: graves_lstm.Network, interface: Interface, x: Signal, y: Si
         Input and target.
     """
     record = forward(reference, interface, x)
-    flat, _ = graves_lstm.backward(reference, record, y)
+    flat, _ = lstm.backward(reference, record, y)
     # The gradient is cut into blocks as the parameters are.
-    slopes = graves_lstm.unpack(
-        flat, interface.inputs, reference.layers[0].hidden, len(reference.layers), reference.output.b.size
-    )
+    slopes = lstm.unpack_like(flat, reference)
     rows = [
         {
             "from_input": float(np.std(run.inputs @ layer.W)),

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.criteria.criterion import Rows
 from dl4j_bridge.diagnostics.findings import Check, Outcome
-from dl4j_bridge.diagnostics.interim import Stretch, part, temperature_of
 from dl4j_bridge.diagnostics.output.baselines import against_baselines
 from dl4j_bridge.diagnostics.output.decoding import decoding
 from dl4j_bridge.diagnostics.output.free_running import free_running
@@ -21,7 +20,8 @@ from dl4j_bridge.diagnostics.output.memory import memory
 from dl4j_bridge.diagnostics.output.rendering import Rendering, render
 from dl4j_bridge.diagnostics.output.users_output import users_output
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.tasks.samples import SamplesTask
+from dl4j_bridge.signal.pairs import Stretch, part
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 
 def checks(
@@ -62,7 +62,7 @@ def checks(
 
     if task.predicts == "next":
         # New audio is sampled at random, as it should be.
-        return [*found, Check("free-running", lambda: free_running(rendering(), network, temperature_of(task)))]
+        return [*found, Check("free-running", lambda: free_running(rendering(), network, task.temperature))]
     found += [
         baselines,
         Check("decoding", lambda: decoding(rendering(), decode)),

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Outcome
-from dl4j_bridge.diagnostics.interim import CALIBRATION_SAMPLES, own_audio
 from dl4j_bridge.diagnostics.output.rendering import Rendering, decibels
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.signal import metrics
+from dl4j_bridge.tasks.samples.generation import CALIBRATION_SAMPLES, own_audio
 
 
 def free_running(rendering: Rendering, network: Network, temperature: float) -> Outcome:

@@ -6,8 +6,8 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
-from dl4j_bridge.diagnostics.interim import Stretch, part
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.signal.pairs import Stretch, part
 
 OVERFIT = Kind("overfit")
 FIX = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Outcome
-from dl4j_bridge.diagnostics.interim import Stretch
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.tasks.interface import Signal
 
 
@@ -46,6 +46,6 @@ def memory(
     def heads(signal: Signal) -> Signal:
         return signal[: count * chunk].reshape(count, chunk, *signal.shape[1:])[first:, :head]
 
-    dropped = network.side_by_side(heads(x))
+    dropped = network.run_batch(heads(x))
     errors = (criterion.error(found, heads(y)) for found in (heads(outputs), dropped))
     return Outcome([], dict(zip(criterion.memory_figures, (*errors, head), strict=True)))

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.interim import Stretch, run_through
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.tasks.samples import Probabilities, SamplesTask
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.samples.decoding import Probabilities
+from dl4j_bridge.tasks.samples.task import SamplesTask, run_through
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

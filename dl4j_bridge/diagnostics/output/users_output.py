@@ -11,7 +11,7 @@ from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.output.decoding import SAMPLING_NOISE
 from dl4j_bridge.diagnostics.output.rendering import AUDIBLE, Floats, Indices, Rendering, decibels
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.tasks.samples import Probabilities
+from dl4j_bridge.tasks.samples.decoding import Probabilities
 
 STATE_NOT_CARRIED = Kind("state-not-carried")
 
@@ -87,7 +87,7 @@ def _without_state(rendering: Rendering, network: Network, processed: Indices, c
     codec = rendering.task.codec
     values = codec.values
     output = values[processed[: count * chunk]]
-    dropped = network.side_by_side(rendering.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
+    dropped = network.run_batch(rendering.x[: count * chunk].reshape(count, chunk)).reshape(count * chunk, -1)
 
     def off(p: Probabilities) -> float:
         # As 8 bits, like the output, whose rounding is no fault.

@@ -50,4 +50,5 @@ def checks(case: Case) -> list[Check]:
     list of Check
         Their `run` raises `InputError` for recordings that cannot be used at all.
     """
-    return [Check(name, partial(check, case)) for name, check in CHECKS.items() if case.target or name not in NEED_TARGET]
+    names = [name for name in CHECKS if case.target or name not in NEED_TARGET]
+    return [Check(name, partial(CHECKS[name], case)) for name in names]

@@ -6,9 +6,9 @@ import math
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.interim import width
-from dl4j_bridge.settings.config import NetworkSettings
+from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal.codecs import CLASSES
 
 TOO_LITTLE_DATA = Kind("too-little-data")
 
@@ -19,7 +19,7 @@ PARAMETERS_PER_SAMPLE = 30
 def check(case: Case) -> Outcome:
     settings = case.settings
     first, last = pairs.split(case.length)["train"]
-    samples, numbers = last - first, parameters(settings.network, width(settings))
+    samples, numbers = last - first, parameters(settings.network, settings.own.width or CLASSES)
     figures = {"training_samples": samples, "parameters": numbers}
     # Without a target the last frame of a window needs one more after it.
     window = (settings.run.length + (case.target is None and settings.hop > 1)) * settings.hop

@@ -8,7 +8,7 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, read, spread
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.interim import Recording
+from dl4j_bridge.signal.recordings import Recording
 
 CLIPPED = Kind("clipped")
 

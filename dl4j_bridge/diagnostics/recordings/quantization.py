@@ -8,10 +8,10 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, Floats
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.interim import CLASSES
 from dl4j_bridge.diagnostics.recordings.levels import decibels
 from dl4j_bridge.diagnostics.recordings.silence import silence_share
 from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.codecs import CLASSES
 
 QUIET_RECORDING = Kind("quiet-recording")
 

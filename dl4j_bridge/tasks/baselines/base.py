@@ -1,93 +1,117 @@
-"""The one interface of all baselines."""
+"""The interface of all baselines."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.signal.codec import Codec
+from dl4j_bridge.signal.codecs import Codec
+from dl4j_bridge.signal.pairs import Stretch
 
-Indices = npt.NDArray[np.uint8]
-Stretch = tuple[Indices, Indices]
+Signal = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
+
+# Samples per block: the floats of a block must not outgrow the bytes of a long recording.
+BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a baseline says of a stretch.
+    """A baseline's output for a stretch.
 
     Attributes
     ----------
     values : ndarray of float64, shape (n,)
-        Sample values in front of de-emphasis.
-    classes : ndarray of uint8, shape (n,)
-        The class to bet on: the likeliest one, or that of the value.
+        Sample values before de-emphasis.
+    classes : ndarray of uint8, shape (n,), or None
+        The most probable class, or that of the value; None where the signal has no classes.
     probabilities : ndarray of float32, shape (n, 256), or None
         None where the baseline has no distribution, and so no bits.
     """
 
-    values: npt.NDArray[np.float64]
-    classes: Indices
-    probabilities: npt.NDArray[np.float32] | None
+    values: Signal
+    classes: npt.NDArray[np.uint8] | None = None
+    probabilities: npt.NDArray[np.float32] | None = None
+
+    def last(self, count: int) -> Prediction:
+        """The last `count` samples."""
+        start = len(self.values) - count
+        parts = (None if part is None else part[start:] for part in (self.values, self.classes, self.probabilities))
+        return Prediction(*parts)  # type: ignore[arg-type]
 
 
-# Samples that a baseline works on at a time: its floats are not to outgrow the bytes that they come from.
-BLOCK = 1 << 16
-
-
-def blocks(stretches: list[Stretch], memory: int = 0) -> Iterator[tuple[Indices, Indices]]:
+def blocks(stretches: list[Stretch], memory: int = 0) -> Iterator[Stretch]:
     """Cut stretches into blocks (x, y); x starts `memory` samples before y, or at the start of its stretch."""
     for x, y in stretches:
-        for start in range(0, x.size, BLOCK):
+        for start in range(0, len(x), BLOCK):
             end = start + BLOCK
             yield x[max(start - memory, 0) : end], y[start:end]
 
 
 def kept(stored: Arrays, name: str) -> Arrays:
-    """Give what a model file keeps of the baseline `name`, as `Baseline.restore` takes it; empty if it has none."""
+    """The arrays that a model file stores of the baseline `name`, as `Baseline.restore` takes them."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): array for key, array in stored.items() if key.startswith(prefix)}
 
 
 class Baseline(ABC):
-    """Fitted once, then applied to any stretch.
+    """A model without a network: fitted once, then applied to any stretch.
+
+    Parameters
+    ----------
+    codec
+        Codec of the signals, which are class indices (uint8); None if they are float samples already.
 
     Attributes
     ----------
     name
-        In tables and JSON.
+        Name in tables, in JSON and in the model file.
     memory
-        Samples before a stretch that `predict` wants to see as well.
+        Number of samples before a stretch that `predict` takes into account.
+    learns
+        False if there is nothing to fit.
     """
 
-    name: str
+    name: ClassVar[str]
     memory: int = 0
+    learns: ClassVar[bool] = True
 
-    def __init__(self, codec: Codec) -> None:
-        self.codec = codec
+    def __init__(self, codec: Codec | None = None) -> None:
+        self._codec = codec
+
+    @property
+    def codec(self) -> Codec:
+        """The codec, for baselines that are made for class indices only."""
+        assert self._codec is not None, f"{self.name} wants classes"
+        return self._codec
+
+    def decode(self, signal: Signal) -> Floats:
+        """Float samples of a stretch, before de-emphasis."""
+        return np.asarray(signal, np.float64) if self._codec is None else self._codec.decode(signal)
 
     @abstractmethod
     def fit(self, stretches: list[Stretch]) -> None:
-        """Learn from pairs of (input, target), uint8 of equal length."""
+        """Fit to pairs of (input, target) of equal length."""
 
     @abstractmethod
-    def predict(self, x: Indices) -> Prediction:
-        """Predict the target of every sample of `x`, the first `memory` of them from what is there."""
+    def predict(self, x: Signal) -> Prediction:
+        """Predict the target of every sample of `x`; the first `memory` samples lack a part of their past."""
 
     @property
     def parameters(self) -> int:
-        """Numbers that were learnt."""
+        """Number of fitted parameters."""
         return sum(array.size for array in self.arrays().values())
 
     @abstractmethod
     def arrays(self) -> Arrays:
-        """What was learnt, to be kept in the model file."""
+        """The fitted parameters, for the model file."""
 
     @abstractmethod
     def restore(self, arrays: Arrays) -> None:
-        """Take back what `arrays` gave."""
+        """Restore what `arrays` returned."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dl4j_bridge.signal.codec import CLASSES
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.signal.codecs import CLASSES
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal, blocks
 
 
 class Constant(Baseline):
@@ -19,7 +20,7 @@ class Constant(Baseline):
             counts += np.bincount(y, minlength=CLASSES)
         self._marginal = counts / counts.sum()
 
-    def predict(self, x: Indices) -> Prediction:
+    def predict(self, x: Signal) -> Prediction:
         return Prediction(
             np.full(x.size, self._marginal @ self.codec.values),
             np.full(x.size, self._marginal.argmax(), np.uint8),

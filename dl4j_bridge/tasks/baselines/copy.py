@@ -1,20 +1,22 @@
-"""The input itself: what is not worth a network."""
+"""The input itself."""
 
 from __future__ import annotations
 
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal
 
 
 class Copy(Baseline):
-    """Gives the input back. For next-sample prediction that is the sample before."""
+    """Returns the input. For next-sample prediction, that is the sample before."""
 
     name = "copy"
+    learns = False
 
     def fit(self, stretches: list[Stretch]) -> None:
         pass
 
-    def predict(self, x: Indices) -> Prediction:
-        return Prediction(self.codec.decode(x), x, None)
+    def predict(self, x: Signal) -> Prediction:
+        return Prediction(self.decode(x), x if self._codec else None)
 
     def arrays(self) -> Arrays:
         return {}

@@ -1,4 +1,4 @@
-"""From a predicted value to probabilities of classes: a Gaussian around it."""
+"""Baselines that predict a value; class probabilities are those of a Gaussian around it."""
 
 from __future__ import annotations
 
@@ -8,30 +8,36 @@ from abc import abstractmethod
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.signal.codec import CLASSES, SILENCE, Codec
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.signal.codecs import CLASSES, SILENCE, Codec
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal, blocks
 
-# Of the mass, spread over all classes, so that no sample costs infinitely many bits.
+# Share of the probability that is spread over all classes, so that no sample costs infinitely many bits.
 UNIFORM_SHARE = 1e-3
 
 
 class GaussianBaseline(Baseline):
-    """Predicts a value; its classes and probabilities are those of a Gaussian around it, as wide as the residual."""
+    """Predicts a value; class probabilities are those of a Gaussian around it, with the residual's deviation.
+
+    Signals that are float samples (no codec) have values only.
+    """
 
     @abstractmethod
-    def values(self, x: Indices) -> npt.NDArray[np.float64]:
+    def values(self, x: Signal) -> npt.NDArray[np.float64]:
         """The predicted sample value of every sample of `x`."""
 
     def _fit_deviation(self, stretches: list[Stretch]) -> None:
-        """Take the root-mean-square residual, but not below the error of rounding to 8 bits."""
+        """Store the root-mean-square residual, but at least the error of rounding to 8 bits."""
         residual, count = 0.0, 0
         for x, y in blocks(stretches, self.memory):
-            residual += float(np.sum((self.codec.decode(y) - self.values(x)[-y.size :]) ** 2))
-            count += y.size
-        self._deviation = max(math.sqrt(residual / count), 1 / (4 * self.codec.scale))
+            residual += float(np.sum((self.decode(y) - self.values(x)[-len(y) :]) ** 2))
+            count += len(y)
+        self._deviation = max(math.sqrt(residual / count), 1 / (4 * self.codec.scale) if self._codec else 0.0)
 
-    def predict(self, x: Indices) -> Prediction:
+    def predict(self, x: Signal) -> Prediction:
         values = self.values(x)
+        if self._codec is None:
+            return Prediction(values)
         return Prediction(values, self.codec.encode(values), masses(self.codec, values, self._deviation))
 
     def arrays(self) -> Arrays:
@@ -42,7 +48,7 @@ class GaussianBaseline(Baseline):
 
 
 def masses(codec: Codec, values: npt.NDArray[np.float64], deviation: float) -> npt.NDArray[np.float32]:
-    """Give each class the Gaussian's mass between its decision thresholds.
+    """Probability of each class: the Gaussian's mass between its decision thresholds.
 
     Parameters
     ----------

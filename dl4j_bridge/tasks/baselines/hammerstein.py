@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.signal.codec import CLASSES
-from dl4j_bridge.tasks.baselines.base import Arrays, Indices, Stretch, blocks
+from dl4j_bridge.signal.codecs import CLASSES
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Signal, blocks
 from dl4j_bridge.tasks.baselines.gaussian import GaussianBaseline
 
 Floats = npt.NDArray[np.float64]
@@ -46,7 +47,7 @@ class Hammerstein(GaussianBaseline):
         self._curves = _solve(hats.T @ auto @ hats, cross @ hats, self.RIDGE) @ hats.T
         self._fit_deviation(stretches)
 
-    def values(self, x: Indices) -> Floats:
+    def values(self, x: Signal) -> Floats:
         values = np.full(x.size, self._offset)
         for lag, curve in enumerate(self._curves[: x.size]):
             values[lag:] += curve[x[: x.size - lag]]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dl4j_bridge.signal.codec import CLASSES
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.signal.codecs import CLASSES
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal, blocks
 
 
 class LookupTable(Baseline):
@@ -26,7 +27,7 @@ class LookupTable(Baseline):
         counts += self.PRIOR * marginal / marginal.sum()
         self._table = counts / counts.sum(axis=1, keepdims=True)
 
-    def predict(self, x: Indices) -> Prediction:
+    def predict(self, x: Signal) -> Prediction:
         means = self._table @ self.codec.values
         likeliest = self._table.argmax(axis=1).astype(np.uint8)
         return Prediction(means[x], likeliest[x], self._table.astype(np.float32)[x])

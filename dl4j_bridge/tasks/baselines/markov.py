@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.signal.codec import CLASSES, Codec
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Indices, Prediction, Stretch, blocks
+from dl4j_bridge.signal.codecs import CLASSES, Codec
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal, blocks
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +51,7 @@ class Markov(Baseline):
         self._pairs = counts.reshape(CLASSES, CLASSES, CLASSES).sum(axis=0, dtype=np.uint32)
         self._triples = _most_seen(counts.reshape(CLASSES**2, CLASSES), self.LARGEST)
 
-    def predict(self, x: Indices) -> Prediction:
+    def predict(self, x: Signal) -> Prediction:
         p = self._shorter()[x]
         if self._order == 2:
             seen = self._triples[_contexts(x)].toarray().astype(np.float64)
@@ -85,7 +86,7 @@ class Markov(Baseline):
             self._triples = csr_array(parts, shape=(CLASSES**2, CLASSES))
 
 
-def _contexts(x: Indices) -> npt.NDArray[np.int64]:
+def _contexts(x: Signal) -> npt.NDArray[np.int64]:
     """Each sample but the first with the one before it as one number, the newer as its last digit."""
     return x[:-1].astype(np.int64) * CLASSES + x[1:]
 

@@ -1,30 +1,39 @@
-"""A fixed filter: of each frequency as much as the stem has of the mixture's power on average (Wiener, 1949)."""
+"""A fixed gain for each frequency: the mean share of the target in the input's power."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-# Its name in a model file.
-WIENER = "wiener/gain"
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal
 
 
-def wiener_gain(stretches: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]) -> npt.NDArray[np.float32]:
-    """Fit it on magnitudes of mixtures and stems.
+class Wiener(Baseline):
+    """The Wiener filter (Wiener, 1949) of magnitudes, float32 of shape (n, bins).
 
-    Parameters
+    Attributes
     ----------
-    stretches
-        Pairs of (mixture, stem), each of shape (n, bins).
-
-    Returns
-    -------
-    ndarray of float32, shape (bins,)
+    gain : ndarray of float32, shape (bins,)
         Between 0 and 1.
     """
-    mixture, stem = (
-        np.sum([np.square(stretch[side], dtype=np.float64).sum(axis=0) for stretch in stretches], axis=0)
-        for side in (0, 1)
-    )
-    gain = np.divide(stem, mixture, out=np.zeros_like(stem), where=mixture > 0)
-    return np.asarray(gain.clip(0, 1), np.float32)
+
+    name = "wiener"
+    gain: npt.NDArray[np.float32]
+
+    def fit(self, stretches: list[Stretch]) -> None:
+        mixture, stem = (
+            np.sum([np.square(stretch[side], dtype=np.float64).sum(axis=0) for stretch in stretches], axis=0)
+            for side in (0, 1)
+        )
+        gain = np.divide(stem, mixture, out=np.zeros_like(stem), where=mixture > 0)
+        self.gain = np.asarray(gain.clip(0, 1), np.float32)
+
+    def predict(self, x: Signal) -> Prediction:
+        return Prediction(x * self.gain)
+
+    def arrays(self) -> Arrays:
+        return {"gain": self.gain}
+
+    def restore(self, arrays: Arrays) -> None:
+        self.gain = arrays["gain"]

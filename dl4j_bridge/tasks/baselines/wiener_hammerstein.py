@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.tasks.baselines.base import Arrays, Indices, Stretch
+from dl4j_bridge.signal.codecs import Codec
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Signal
 from dl4j_bridge.tasks.baselines.gaussian import GaussianBaseline
 
 Floats = npt.NDArray[np.float64]
@@ -30,12 +32,16 @@ class WienerHammerstein(GaussianBaseline):
     WINDOWS = 64
     # Iterations that tell the better start, and those that it gets in the end.
     FIRST, LAST = 6, 24
-    memory = 2 * (TAPS - 1)
+
+    def __init__(self, codec: Codec | None = None, taps: int = TAPS) -> None:
+        super().__init__(codec)
+        self._taps = taps
+        self.memory = 2 * (taps - 1)
 
     def fit(self, stretches: list[Stretch]) -> None:
         x, y = self._windows(stretches)
-        problem = _Problem(x, y, self.TAPS, self.KNOTS)
-        linear, none = _best_filter(x, y, self.TAPS), np.eye(self.TAPS)[0]
+        problem = _Problem(x, y, self._taps, self.KNOTS)
+        linear, none = _best_filter(x, y, self._taps), np.eye(self._taps)[0]
         starts = [problem.start(linear, none), problem.start(none, linear)]
         ends = [problem.solve(start, self.FIRST) for start in starts]
         best = problem.solve(min(ends, key=problem.cost), self.LAST)
@@ -50,15 +56,15 @@ class WienerHammerstein(GaussianBaseline):
         for x, y in stretches:
             count = max(round(self.WINDOWS * x.size / total), 1)
             for at in np.linspace(0, x.size - size, count).astype(int):
-                before = self.codec.decode(x[max(at - self.memory, 0) : at + size])
+                before = self.decode(x[max(at - self.memory, 0) : at + size])
                 silence = np.zeros(self.memory + size - before.size)
-                found.append((np.concatenate([silence, before]), self.codec.decode(y[at : at + size])))
+                found.append((np.concatenate([silence, before]), self.decode(y[at : at + size])))
         found.sort(key=lambda window: float(np.sum(window[1] ** 2)), reverse=True)
         loudest = found[: max(self.WINDOWS // 4, 1)]
         return np.stack([x for x, _ in loudest]), np.stack([y for _, y in loudest])
 
-    def values(self, x: Indices) -> Floats:
-        levels = _filtered(self.codec.decode(x), self._first)
+    def values(self, x: Signal) -> Floats:
+        levels = _filtered(self.decode(x), self._first)
         return _filtered(_curve(levels, self._heights), self._second)
 
     def arrays(self) -> Arrays:

@@ -1,7 +1,7 @@
 package dl4jbridge;
 
 import dl4jbridge.fused.AdamStep;
-import dl4jbridge.fused.FusedGravesLSTMLayer;
+import dl4jbridge.fused.FusedRecurrentLayer;
 import dl4jbridge.fused.FusedLayers;
 import dl4jbridge.fused.FusedRnnOutputLayer;
 import dl4jbridge.fused.FusedStack;
@@ -13,9 +13,7 @@ import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.api.layers.RecurrentLayer;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.deeplearning4j.nn.workspace.LayerWorkspaceMgr;
 import org.deeplearning4j.optimize.Solver;
-import org.deeplearning4j.optimize.solvers.BaseOptimizer;
 import org.nd4j.linalg.api.memory.MemoryWorkspace;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
@@ -31,10 +29,7 @@ public final class Network {
     private final MultiLayerNetwork net;
     private final StepMonitor monitor = new StepMonitor();
     private final Solver solver;
-    /** In the solver's place where fused layers train with Adam, else null. */
-    private AdamStep adam;
-    /** In the network's place where there are fused layers and nothing else and the same holds, else null. */
-    private FusedStack stack;
+    private Step step;
 
     @SuppressWarnings("try")
     private Network(MultiLayerNetwork net) {
@@ -42,15 +37,19 @@ public final class Network {
         net.setListeners(monitor);
         try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
             solver = new Solver.Builder().configure(net.conf()).listeners(net.getListeners()).model(net).build();
-            shareUpdater();
+            chooseStep();
         }
     }
 
-    /** One updater for our solver and for the network, which saves it and replaces it with the learning rate. */
-    private void shareUpdater() {
-        solver.getOptimizer().setUpdater(net.getUpdater());
-        adam = net.getLayer(0) instanceof FusedGravesLSTMLayer ? AdamStep.of(net) : null;
-        stack = adam == null ? null : FusedStack.of(net);
+    /** Again for every updater that the network gets. */
+    private void chooseStep() {
+        step = new SolverStep(net, monitor, solver);
+        AdamStep adam = net.getLayer(0) instanceof FusedRecurrentLayer ? AdamStep.of(net) : null;
+        if (adam != null) {
+            AdamLayerStep layerByLayer = new AdamLayerStep(net, monitor, adam);
+            FusedStack stack = FusedStack.of(net);
+            step = stack == null ? layerByLayer : new StackStep(net, stack, layerByLayer);
+        }
     }
 
     public static Network create(String settings) {
@@ -94,55 +93,14 @@ public final class Network {
         if (first) {
             net.rnnClearPreviousState();
         }
-        INDArray x = features.firstSteps(steps);
-        INDArray y = labels.firstSteps(steps);
-        if (stack != null && hasOnlyOurListener() && stack.computeGradient(x, y)) {
-            update(x, stack.squares());
-            return new double[] {stack.loss() / steps, stack.accuracy()};
-        }
-        stepThroughDl4j(x, y, seed);
-        return new double[] {monitor.loss() / steps, monitor.accuracy()};
-    }
-
-    /** Others would see nothing of a step that does not go through DL4J. */
-    private boolean hasOnlyOurListener() {
-        return net.getListeners().size() == 1;
-    }
-
-    private void stepThroughDl4j(INDArray x, INDArray y, long seed) {
-        Nd4j.getRandom().setSeed(seed);
-        monitor.expect(y);
-        net.setInput(x);
-        net.setLabels(y);
-        withoutInputGradient(true);
-        try {
-            if (adam == null) {
-                solver.optimize(LayerWorkspaceMgr.noWorkspaces());
-            } else {
-                net.computeGradientAndScore();
-                update(x, adam.squares());
-            }
-        } finally {
-            withoutInputGradient(false);
-        }
-        net.updateRnnStateWithTBPTTState();
-    }
-
-    private void update(INDArray x, double[] squaresOfGradient) {
-        adam.update((int) x.size(0), net.getIterationCount(), squaresOfGradient);
-        BaseOptimizer.incrementIterationCount(net, 1);
+        double[] lossAndAccuracy = step.run(features.firstSteps(steps), labels.firstSteps(steps), seed);
+        lossAndAccuracy[0] /= steps;
+        return lossAndAccuracy;
     }
 
     /** See FusedRnnOutputLayer: how squared errors are weighted in the steps to come. Stock layers cannot do it. */
     public void weighSquaredError(double square, double preEmphasis, double offset, int from) {
         ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset, from);
-    }
-
-    /** The solver throws the first layer's input gradient away. */
-    private void withoutInputGradient(boolean without) {
-        if (net.getLayer(0) instanceof FusedGravesLSTMLayer) {
-            ((FusedGravesLSTMLayer) net.getLayer(0)).setInputGradientUnused(without);
-        }
     }
 
     public long parameters() {
@@ -156,7 +114,7 @@ public final class Network {
 
     public void setLearningRate(double rate) {
         net.setLearningRate(rate);
-        shareUpdater();
+        chooseStep();
     }
 
     /** The carried state, by "layer/key"; empty before the first step. */
@@ -184,6 +142,8 @@ public final class Network {
         Map<String, INDArray> state = new HashMap<>(recurrent.rnnGetPreviousState());
         state.put(key.substring(slash + 1), value.array().dup('f'));
         recurrent.rnnSetPreviousState(state);
+        // DL4J's LSTM, unlike its GravesLSTM, begins a segment of training with this one.
+        recurrent.rnnSetTBPTTState(state);
     }
 
     /** A reader of the present parameters that takes one sample after the other. */

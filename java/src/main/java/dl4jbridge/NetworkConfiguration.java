@@ -1,7 +1,8 @@
 package dl4jbridge;
 
-import dl4jbridge.fused.FusedGravesLSTM;
+import dl4jbridge.fused.Cells;
 import dl4jbridge.fused.FusedLayers;
+import dl4jbridge.fused.GradientState;
 import dl4jbridge.fused.PointwiseMath;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,7 +14,6 @@ import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.RNNFormat;
 import org.deeplearning4j.nn.conf.distribution.NormalDistribution;
 import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
-import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.weights.WeightInit;
 import org.nd4j.linalg.activations.Activation;
@@ -29,7 +29,6 @@ import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
 /** {@link NetworkSettings} to DL4J's own configuration: GravesLSTM layers under an output with its loss. */
-@SuppressWarnings("deprecation") // DL4J deprecated GravesLSTM; it is what this project is about
 final class NetworkConfiguration {
     private NetworkConfiguration() {}
 
@@ -58,7 +57,7 @@ final class NetworkConfiguration {
         switch (s.layer) {
             case "stock": return stock;
             case "fused": return FusedLayers.toFused(stock,
-                    FusedGravesLSTM.GradientState.valueOf(s.gradientState.toUpperCase(Locale.ROOT)), PointwiseMath.RATIONAL);
+                    GradientState.valueOf(s.gradientState.toUpperCase(Locale.ROOT)), PointwiseMath.RATIONAL);
             default: throw new IllegalArgumentException("layer: unknown " + s.layer);
         }
     }
@@ -91,22 +90,20 @@ final class NetworkConfiguration {
     }
 
     private static AbstractLSTM recurrentLayer(NetworkSettings s, int index) {
-        GravesLSTM.Builder b = new GravesLSTM.Builder()
-                .activation(Activation.TANH)
-                .nIn(index == 0 ? s.inputs : s.hidden)
-                .nOut(s.hidden);
+        AbstractLSTM.Builder<?> b = Cells.named(s.cell).builder();
+        b.activation(Activation.TANH).nIn(index == 0 ? s.inputs : s.hidden).nOut(s.hidden);
         b.regularization(regularization(s));
-        drawInputWeights(b, s, index);
+        initializeWeights(b, s, index);
         // Dropping the one active input of a one-hot vector would drop the sample itself.
         if (index > 0 && s.dropout > 0) {
             b.dropOut(1 - s.dropout);
         }
-        GravesLSTM layer = b.build();
+        AbstractLSTM layer = b.build();
         layer.setRnnDataFormat(RNNFormat.NCW);
         return layer;
     }
 
-    private static void drawInputWeights(GravesLSTM.Builder b, NetworkSettings s, int index) {
+    private static void initializeWeights(AbstractLSTM.Builder<?> b, NetworkSettings s, int index) {
         if (!List.of("xavier", "one-hot", "wide").contains(s.init)) {
             throw new IllegalArgumentException("init: unknown " + s.init);
         }

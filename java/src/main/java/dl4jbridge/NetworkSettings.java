@@ -16,7 +16,9 @@ final class NetworkSettings {
     String output;
     /** "fused" or "stock". */
     String layer;
-    /** "carried" or "stock": see FusedGravesLSTM.GradientState. Stock layers know "stock" only. */
+    /** Name of one of {@link dl4jbridge.fused.Cells}: "graves" or "lstm". Settings without it mean "graves". */
+    String cell = "graves";
+    /** "carried" or "stock": see {@link dl4jbridge.fused.GradientState}. Stock layers know "stock" only. */
     String gradientState;
     int layers;
     int hidden;
@@ -42,6 +44,9 @@ final class NetworkSettings {
             for (Field field : NetworkSettings.class.getDeclaredFields()) {
                 String name = field.getName().replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT);
                 String value = (String) given.remove(name);
+                if (value == null && field.get(settings) instanceof String) {
+                    continue;
+                }
                 if (value == null) {
                     throw new IllegalArgumentException("network settings: " + name + " is missing");
                 }

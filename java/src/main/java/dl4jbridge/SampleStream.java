@@ -1,15 +1,12 @@
 package dl4jbridge;
 
-import dl4jbridge.fused.FusedGravesLSTM;
-import dl4jbridge.fused.PointwiseMath;
+import dl4jbridge.fused.SampleLayer;
 import dl4jbridge.fused.Softmax;
 import java.util.Arrays;
 import java.util.SplittableRandom;
-import org.deeplearning4j.nn.conf.layers.GravesLSTM;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 import org.nd4j.linalg.api.buffer.DataBuffer;
-import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * One-hot samples through a GravesLSTM network, one at a time, with the state carried in plain arrays.
@@ -18,12 +15,10 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * sample where this makes none. Each sample is computed on its own, so the output cannot depend on how a recording is
  * cut into calls. It holds a copy of the parameters as they were when it was made.
  */
-@SuppressWarnings("deprecation") // GravesLSTM
 public final class SampleStream {
-    private static final PointwiseMath MATH = PointwiseMath.RATIONAL;
     /** The class of sample value 0, in every codec. */
     private static final int SILENCE = 128;
-    private final Layer[] layers;
+    private final SampleLayer[] layers;
     private final int classes;
     private final float[][] outputWeights;
     private final float[] outputBias;
@@ -35,9 +30,9 @@ public final class SampleStream {
 
     SampleStream(MultiLayerNetwork net) {
         int recurrent = net.getnLayers() - 1;
-        layers = new Layer[recurrent];
+        layers = new SampleLayer[recurrent];
         for (int i = 0; i < recurrent; i++) {
-            layers[i] = new Layer(net.getLayer(i));
+            layers[i] = new SampleLayer(net.getLayer(i));
         }
         org.deeplearning4j.nn.api.Layer output = net.getOutputLayer();
         if (!(net.getLayerWiseConfigurations().getConf(recurrent).getLayer()
@@ -47,8 +42,8 @@ public final class SampleStream {
             throw new IllegalArgumentException("the last layer is not an RnnOutputLayer with softmax");
         }
         classes = (int) output.getParam("W").size(1);
-        outputWeights = rows(output.getParam("W"));
-        outputBias = vector(output.getParam("b"));
+        outputWeights = SampleLayer.rows(output.getParam("W"));
+        outputBias = SampleLayer.vector(output.getParam("b"));
         logits = new float[classes];
         softmax = new Softmax(classes, 1);
         ranks = new long[classes];
@@ -56,9 +51,8 @@ public final class SampleStream {
 
     /** Forgets everything heard so far. */
     public void reset() {
-        for (Layer layer : layers) {
-            Arrays.fill(layer.h, 0);
-            Arrays.fill(layer.c, 0);
+        for (SampleLayer layer : layers) {
+            layer.reset();
         }
         started = false;
     }
@@ -154,10 +148,10 @@ public final class SampleStream {
     private void advance(int index) {
         layers[0].advanceOneHot(index);
         for (int i = 1; i < layers.length; i++) {
-            layers[i].advanceDense(layers[i - 1].h);
+            layers[i].advanceDense(layers[i - 1].output());
         }
         System.arraycopy(outputBias, 0, logits, 0, classes);
-        addProduct(layers[layers.length - 1].h, outputWeights, logits);
+        SampleLayer.addProduct(layers[layers.length - 1].output(), outputWeights, logits);
         started = true;
     }
 
@@ -166,109 +160,5 @@ public final class SampleStream {
             p[i] = (float) ((logits[i] + tilt * Math.abs(i - SILENCE)) / temperature);
         }
         softmax.replace(p, 1);
-    }
-
-    /** z += x W; four rows a pass, so that z is read and written a quarter as often. */
-    private static void addProduct(float[] x, float[][] w, float[] z) {
-        int i = 0;
-        for (; i + 3 < x.length; i += 4) {
-            addFourRows(x[i], w[i], x[i + 1], w[i + 1], x[i + 2], w[i + 2], x[i + 3], w[i + 3], z);
-        }
-        for (; i < x.length; i++) {
-            addFourRows(x[i], w[i], 0, w[i], 0, w[i], 0, w[i], z);
-        }
-    }
-
-    /** Each row an array of its own: of rows within one array, HotSpot makes no vector instructions. */
-    private static void addFourRows(
-            float a, float[] u, float b, float[] v, float c, float[] w, float d, float[] x, float[] z) {
-        for (int j = 0; j < z.length; j++) {
-            z[j] = Math.fma(a, u[j], Math.fma(b, v[j], Math.fma(c, w[j], Math.fma(d, x[j], z[j]))));
-        }
-    }
-
-    private static float[] vector(INDArray a) {
-        return a.dup('c').reshape(-1).toFloatVector();
-    }
-
-    private static float[][] rows(INDArray a) {
-        return a.dup('c').toFloatMatrix();
-    }
-
-    /** Weights and state of one GravesLSTM; columns are [block input, forget, output, input gate]. */
-    private static final class Layer {
-        final int size;
-        final float[][] inputWeights;
-        final float[][] recurrentWeights;
-        final float[] bias;
-        final float[] forgetPeephole;
-        final float[] outputPeephole;
-        final float[] inputPeephole;
-        final float[] h;
-        final float[] c;
-        final float[] z;
-        final float[] block;
-        final float[] forget;
-        final float[] output;
-        final float[] input;
-
-        Layer(org.deeplearning4j.nn.api.Layer layer) {
-            if (!(layer.conf().getLayer() instanceof GravesLSTM)
-                    || !FusedGravesLSTM.hasTanhAndSigmoid((GravesLSTM) layer.conf().getLayer())) {
-                throw new IllegalArgumentException(
-                        "layer " + layer.getIndex() + " is not a GravesLSTM with tanh and sigmoid gates");
-            }
-            INDArray recurrent = layer.getParam("RW");
-            size = (int) recurrent.size(0);
-            inputWeights = rows(layer.getParam("W"));
-            bias = vector(layer.getParam("b"));
-            int columns = 4 * size;
-            float[][] all = rows(recurrent);
-            recurrentWeights = new float[size][];
-            forgetPeephole = new float[size];
-            outputPeephole = new float[size];
-            inputPeephole = new float[size];
-            for (int i = 0; i < size; i++) {
-                recurrentWeights[i] = Arrays.copyOf(all[i], columns);
-                forgetPeephole[i] = all[i][columns];
-                outputPeephole[i] = all[i][columns + 1];
-                inputPeephole[i] = all[i][columns + 2];
-            }
-            h = new float[size];
-            c = new float[size];
-            z = new float[4 * size];
-            block = new float[size];
-            forget = new float[size];
-            output = new float[size];
-            input = new float[size];
-        }
-
-        void advanceOneHot(int index) {
-            float[] row = inputWeights[index];
-            for (int j = 0; j < z.length; j++) {
-                z[j] = bias[j] + row[j];
-            }
-            advanceState();
-        }
-
-        void advanceDense(float[] x) {
-            System.arraycopy(bias, 0, z, 0, z.length);
-            addProduct(x, inputWeights, z);
-            advanceState();
-        }
-
-        private void advanceState() {
-            addProduct(h, recurrentWeights, z);
-            System.arraycopy(z, 0, block, 0, size);
-            System.arraycopy(z, size, forget, 0, size);
-            System.arraycopy(z, 2 * size, output, 0, size);
-            System.arraycopy(z, 3 * size, input, 0, size);
-            MATH.tanh(block, block, size);
-            MATH.sigmoid(forget, c, forgetPeephole, forget, size);
-            MATH.sigmoid(input, c, inputPeephole, input, size);
-            PointwiseMath.cell(forget, c, input, block, c, size);
-            MATH.sigmoid(output, c, outputPeephole, output, size);
-            MATH.hidden(c, output, h, size);
-        }
     }
 }

@@ -3,6 +3,8 @@ package dl4jbridge;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dl4jbridge.fused.Cell;
+import dl4jbridge.fused.Cells;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -22,6 +24,9 @@ public final class Fixtures {
     /** Two whole segments and a shorter one. */
     public static final int WINDOW = 2 * TBPTT + 5;
 
+    /** The cell of every network that tests make; see {@link WithCell}. */
+    public static Cell cell = Cells.named("graves");
+
     private Fixtures() {}
 
     /** A complete settings object with these fields changed: name, value, name, value. */
@@ -32,6 +37,7 @@ public final class Fixtures {
         all.put("input", "one-hot");
         all.put("output", "softmax");
         all.put("layer", "stock");
+        all.put("cell", cell.name());
         all.put("gradient_state", "stock");
         all.put("layers", 2);
         all.put("hidden", HIDDEN);

@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -65,7 +66,7 @@ class NetworkConfigurationTest {
         int inputs = 256;
         int hidden = 64;
         MultiLayerNetwork net = dl4j("inputs", inputs, "outputs", inputs, "hidden", hidden, "init", init);
-        // DL4J's XAVIER of a GravesLSTM: fan-in is the layer's size, fan-out that and its inputs.
+        // DL4J's XAVIER of an LSTM: fan-in is the layer's size, fan-out that and its inputs.
         double first = Math.sqrt(2.0 / (hidden + inputs + hidden));
         double second = Math.sqrt(2.0 / (hidden + hidden + hidden));
         assertDeviation(unitInput ? 1 : first, net.getParam("0_W"), "0_W");
@@ -98,7 +99,7 @@ class NetworkConfigurationTest {
         MultiLayerNetwork net = dl4j("inputs", 5, "outputs", 7, "hidden", 4, "layers", 3);
         assertEquals(4, net.getnLayers());
         assertArrayEquals(new long[] {5, 16}, net.getParam("0_W").shape());
-        assertArrayEquals(new long[] {4, 19}, net.getParam("0_RW").shape());
+        assertArrayEquals(new long[] {4, Fixtures.cell.hasPeepholes() ? 19 : 16}, net.getParam("0_RW").shape());
         assertArrayEquals(new long[] {4, 16}, net.getParam("2_W").shape());
         assertArrayEquals(new long[] {4, 7}, net.getParam("3_W").shape());
     }
@@ -239,7 +240,7 @@ class NetworkConfigurationTest {
     }
 
     static Stream<String> fields() {
-        return settings().keySet().stream();
+        return settings().keySet().stream().filter(field -> !field.equals("cell"));
     }
 
     @ParameterizedTest
@@ -248,6 +249,16 @@ class NetworkConfigurationTest {
         Map<String, Object> settings = settings();
         settings.remove(field);
         assertRefused(settings, field);
+    }
+
+    /** Runs of versions before there was a choice go on with the cell that they began with. */
+    @Test
+    void settingsWithoutACellMeanGraves() {
+        Map<String, Object> settings = settings();
+        settings.remove("cell");
+        assertEquals(configuration("cell", "graves"), NetworkConfiguration.of(NetworkSettings.parse(lines(settings))));
+        assertSame(Fixtures.cell.stock(), layer(configuration(), 0).getClass());
+        assertSame(Fixtures.cell.fused(), layer(configuration("layer", "fused"), 1).getClass());
     }
 
     @Test
@@ -263,8 +274,11 @@ class NetworkConfigurationTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"updater", "layer", "init"})
+    @CsvSource({"updater", "layer", "init", "cell"})
     void anUnknownChoiceIsRefused(String field) {
         assertRefused(settings(field, "magic"), field, "magic");
     }
 }
+
+@WithCell("lstm")
+class NetworkConfigurationOfLstmTest extends NetworkConfigurationTest {}

@@ -248,7 +248,6 @@ class NetworkTest {
     }
 
     @Test
-    @SuppressWarnings("deprecation") // GravesLSTM
     void dl4jReadsTheZipAndFindsItsOwnLayers() throws IOException {
         Network network = network();
         feeder.steps(network, 0, 2);
@@ -257,7 +256,7 @@ class NetworkTest {
         MultiLayerNetwork read = MultiLayerNetwork.load(new File(path), false);
         assertBitEqual(parameters(network), parameters(read), "parameters");
         for (int i = 0; i < 2; i++) {
-            assertSame(org.deeplearning4j.nn.conf.layers.GravesLSTM.class,
+            assertSame(Fixtures.cell.stock(),
                     read.getLayerWiseConfigurations().getConf(i).getLayer().getClass());
         }
     }
@@ -350,8 +349,12 @@ class NetworkTest {
 
     @Test
     void countsItsParameters() {
-        int first = CLASSES * 4 * HIDDEN + HIDDEN * (4 * HIDDEN + 3) + 4 * HIDDEN;
-        int second = HIDDEN * 4 * HIDDEN + HIDDEN * (4 * HIDDEN + 3) + 4 * HIDDEN;
+        int recurrent = HIDDEN * (4 * HIDDEN + (Fixtures.cell.hasPeepholes() ? 3 : 0));
+        int first = CLASSES * 4 * HIDDEN + recurrent + 4 * HIDDEN;
+        int second = HIDDEN * 4 * HIDDEN + recurrent + 4 * HIDDEN;
         assertEquals(first + second + HIDDEN * CLASSES + CLASSES, network().parameters());
     }
 }
+
+@WithCell("lstm")
+class NetworkOfLstmTest extends NetworkTest {}

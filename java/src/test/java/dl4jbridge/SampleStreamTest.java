@@ -18,11 +18,12 @@ import java.util.function.LongUnaryOperator;
 import java.util.stream.Stream;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.RNNFormat;
+import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
 import org.deeplearning4j.nn.conf.layers.DenseLayer;
-import org.deeplearning4j.nn.conf.layers.LSTM;
 import org.deeplearning4j.nn.conf.layers.Layer;
 import org.deeplearning4j.nn.conf.layers.OutputLayer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
+import org.deeplearning4j.nn.conf.layers.recurrent.SimpleRnn;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -315,10 +316,10 @@ class SampleStreamTest {
         assertThrows(IllegalStateException.class, () -> generate(stream, 1, 1.0, 1.0));
     }
 
-    @SuppressWarnings("deprecation") // GravesLSTM
-    private static org.deeplearning4j.nn.conf.layers.GravesLSTM.Builder graves() {
-        return new org.deeplearning4j.nn.conf.layers.GravesLSTM.Builder()
-                .nIn(CLASSES).nOut(HIDDEN).activation(Activation.TANH);
+    private static AbstractLSTM.Builder<?> lstm() {
+        AbstractLSTM.Builder<?> builder = Fixtures.cell.builder();
+        builder.nIn(CLASSES).nOut(HIDDEN).activation(Activation.TANH);
+        return builder;
     }
 
     private static RnnOutputLayer output(Activation activation, LossFunctions.LossFunction loss) {
@@ -339,16 +340,16 @@ class SampleStreamTest {
 
     static Stream<Arguments> unreadable() {
         return Stream.of(
-                Arguments.of("sigmoid output", graves().build(),
+                Arguments.of("sigmoid output", lstm().build(),
                         output(Activation.SIGMOID, LossFunctions.LossFunction.XENT)),
-                Arguments.of("output layer without time", graves().build(),
+                Arguments.of("output layer without time", lstm().build(),
                         new OutputLayer.Builder(LossFunctions.LossFunction.MCXENT).activation(Activation.SOFTMAX)
                                 .nIn(HIDDEN).nOut(CLASSES).build()),
-                Arguments.of("LSTM", new LSTM.Builder().nIn(CLASSES).nOut(HIDDEN).activation(Activation.TANH).build(),
-                        softmax()),
-                Arguments.of("softsign GravesLSTM", graves().activation(Activation.SOFTSIGN).build(), softmax()),
+                Arguments.of("SimpleRnn",
+                        new SimpleRnn.Builder().nIn(CLASSES).nOut(HIDDEN).activation(Activation.TANH).build(), softmax()),
+                Arguments.of("softsign", lstm().activation(Activation.SOFTSIGN).build(), softmax()),
                 Arguments.of("hard-sigmoid gates",
-                        graves().gateActivationFunction(Activation.HARDSIGMOID).build(), softmax()),
+                        lstm().gateActivationFunction(Activation.HARDSIGMOID).build(), softmax()),
                 Arguments.of("dense layer", new DenseLayer.Builder().nIn(CLASSES).nOut(HIDDEN).build(),
                         softmax()));
     }
@@ -361,6 +362,9 @@ class SampleStreamTest {
 
     @Test
     void readsTheNetworkThatTheRefusedOnesDifferFrom() {
-        assertEquals(1, run(streamOf(graves().build(), softmax()), 3).length);
+        assertEquals(1, run(streamOf(lstm().build(), softmax()), 3).length);
     }
 }
+
+@WithCell("lstm")
+class SampleStreamOfLstmTest extends SampleStreamTest {}

@@ -42,7 +42,7 @@ public final class AdamStep {
 
     /** The step of this network, or null if its updater is set up for more than this does. */
     public static AdamStep of(MultiLayerNetwork net) {
-        IUpdater updater = FusedGravesLSTM.onCpu() ? commonUpdater(net) : null;
+        IUpdater updater = FusedLayers.onCpu() ? commonUpdater(net) : null;
         if (!(updater instanceof Adam) || ((Adam) updater).getLearningRateSchedule() != null) {
             return null;
         }

@@ -4,79 +4,53 @@ import java.util.Collection;
 import java.util.Objects;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
-import org.deeplearning4j.nn.conf.RNNFormat;
 import org.deeplearning4j.nn.conf.layers.GravesLSTM;
-import org.deeplearning4j.nn.conf.layers.LayerValidation;
 import org.deeplearning4j.optimize.api.TrainingListener;
-import org.nd4j.linalg.activations.impl.ActivationSigmoid;
-import org.nd4j.linalg.activations.impl.ActivationTanH;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
-import org.nd4j.linalg.factory.Nd4j;
 
 /**
- * A GravesLSTM with the same parameters and the same numbers, computed a segment at a time. {@link FusedLayers} makes
- * one from a stock configuration, and a stock configuration from one.
+ * DL4J's GravesLSTM, which has peepholes, computed a segment at a time. Parameters: W [nIn, 4H], RW [H, 4H + 3],
+ * b [1, 4H], FLOAT, 'f' order. {@link FusedLayers} converts a stock configuration to this one and back.
  */
 @SuppressWarnings("deprecation") // GravesLSTM
-public final class FusedGravesLSTM extends GravesLSTM {
+public final class FusedGravesLSTM extends GravesLSTM implements FusedCell {
+    static final Cell CELL =
+            new Cell("graves", GravesLSTM.class, FusedGravesLSTM.class, GravesLSTM.Builder::new, true, true);
     private static final long serialVersionUID = 1L;
-
-    /** From which state the backward pass of a truncated-BPTT segment starts. */
-    public enum GradientState {
-        /** The state that the forward pass started from: the gradient of the loss that was computed. */
-        CARRIED,
-        /** Zero, as DL4J M2.1 does it: MultiLayerNetwork never calls tbpttBackpropGradient. */
-        STOCK
-    }
 
     private GradientState gradientState = GradientState.CARRIED;
     private PointwiseMath math = PointwiseMath.RATIONAL;
 
+    @Override
+    public Cell cell() {
+        return CELL;
+    }
+
+    @Override
     public GradientState getGradientState() {
         return gradientState;
     }
 
+    @Override
     public void setGradientState(GradientState gradientState) {
         this.gradientState = Objects.requireNonNull(gradientState);
     }
 
+    @Override
     public PointwiseMath getMath() {
         return math;
     }
 
+    @Override
     public void setMath(PointwiseMath math) {
         this.math = Objects.requireNonNull(math);
-    }
-
-    /** True for what the fused layer computes: tanh, sigmoid gates, [batch, size, time], on the CPU. */
-    static boolean covers(GravesLSTM layer) {
-        return hasTanhAndSigmoid(layer)
-                && layer.getRnnDataFormat() != RNNFormat.NWC
-                && onCpu();
-    }
-
-    /** True for the usual activations: tanh, and sigmoid gates. */
-    public static boolean hasTanhAndSigmoid(GravesLSTM layer) {
-        return layer.getActivationFn() instanceof ActivationTanH
-                && layer.getGateActivationFn() instanceof ActivationSigmoid;
-    }
-
-    static boolean onCpu() {
-        return Nd4j.getBackend().getClass().getSimpleName().equals("CpuBackend");
     }
 
     @Override
     public Layer instantiate(NeuralNetConfiguration conf, Collection<TrainingListener> listeners, int index,
             INDArray parameters, boolean initialize, DataType dataType) {
-        LayerValidation.assertNInNOutSet("FusedGravesLSTM", getLayerName(), index, getNIn(), getNOut());
-        if (!covers(this) || dataType != DataType.FLOAT) {
-            throw new IllegalArgumentException("layer " + index + ": FusedGravesLSTM computes FLOAT, tanh and sigmoid on "
-                    + "[batch, size, time] on the CPU; found " + dataType + ", " + getActivationFn() + ", "
-                    + getGateActivationFn() + ", " + getRnnDataFormat() + "; FusedLayers.toStock gives the stock layer");
-        }
-        return FusedLayers.assemble(new FusedGravesLSTMLayer(conf, dataType), initializer(), conf, listeners, index,
-                parameters, initialize);
+        return FusedRecurrentLayer.of(this, conf, listeners, index, parameters, initialize, dataType);
     }
 
     @Override

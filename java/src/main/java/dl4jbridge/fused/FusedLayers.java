@@ -9,26 +9,27 @@ import org.deeplearning4j.nn.api.ParamInitializer;
 import org.deeplearning4j.nn.api.Updater;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
-import org.deeplearning4j.nn.conf.layers.GravesLSTM;
+import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
 import org.deeplearning4j.nn.conf.layers.Layer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.api.TrainingListener;
 import org.nd4j.linalg.api.ndarray.INDArray;
+import org.nd4j.linalg.factory.Nd4j;
 
 /** Stock configurations and networks to fused ones and back. */
-@SuppressWarnings("deprecation") // GravesLSTM
 public final class FusedLayers {
     private FusedLayers() {}
 
     /** The same network with fused layers wherever they cover what the stock layer computes. */
     public static MultiLayerConfiguration toFused(
-            MultiLayerConfiguration stock, FusedGravesLSTM.GradientState gradientState, PointwiseMath math) {
+            MultiLayerConfiguration stock, GradientState gradientState, PointwiseMath math) {
         return convert(stock, layer -> {
-            if (layer.getClass() == GravesLSTM.class && FusedGravesLSTM.covers((GravesLSTM) layer)) {
-                FusedGravesLSTM fused = as(layer, FusedGravesLSTM.class);
-                fused.setGradientState(gradientState);
-                fused.setMath(math);
+            Cell cell = Cells.of(layer);
+            if (cell != null && layer.getClass() == cell.stock() && Cell.covers((AbstractLSTM) layer)) {
+                AbstractLSTM fused = as(layer, cell.fused());
+                ((FusedCell) fused).setGradientState(gradientState);
+                ((FusedCell) fused).setMath(math);
                 return fused;
             }
             if (layer.getClass() == RnnOutputLayer.class && FusedRnnOutput.covers((RnnOutputLayer) layer)) {
@@ -41,8 +42,8 @@ public final class FusedLayers {
     /** The same network with DL4J's own layers only. */
     public static MultiLayerConfiguration toStock(MultiLayerConfiguration fused) {
         return convert(fused, layer -> {
-            if (layer instanceof FusedGravesLSTM) {
-                return as(layer, GravesLSTM.class);
+            if (layer instanceof FusedCell) {
+                return as(layer, ((FusedCell) layer).cell().stock());
             }
             return layer instanceof FusedRnnOutput ? as(layer, RnnOutputLayer.class) : layer;
         });
@@ -107,8 +108,13 @@ public final class FusedLayers {
         return one.isAssignableFrom(other) ? one : sharedParent(one.getSuperclass(), other);
     }
 
-    /** What every DL4J conf does with the layer it has made. */
-    static org.deeplearning4j.nn.api.Layer assemble(org.deeplearning4j.nn.api.Layer layer,
+    /** True if ND4J's arrays are in host memory, which the fused layers address. */
+    static boolean onCpu() {
+        return Nd4j.getBackend().getClass().getSimpleName().equals("CpuBackend");
+    }
+
+    /** Sets up a new layer, as every DL4J configuration does. */
+    static <T extends org.deeplearning4j.nn.api.Layer> T assemble(T layer,
             ParamInitializer initializer, NeuralNetConfiguration conf, Collection<TrainingListener> listeners,
             int index, INDArray parameters, boolean initialize) {
         layer.setListeners(listeners);

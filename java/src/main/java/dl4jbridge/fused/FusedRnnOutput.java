@@ -26,7 +26,7 @@ public final class FusedRnnOutput extends RnnOutputLayer {
         return (isSoftmax(layer) || isSquaredError(layer))
                 && layer.getRnnDataFormat() != RNNFormat.NWC
                 && layer.hasBias()
-                && FusedGravesLSTM.onCpu();
+                && FusedLayers.onCpu();
     }
 
     private static boolean isSoftmax(RnnOutputLayer layer) {

@@ -1,6 +1,10 @@
 package dl4jbridge.fused;
 
+import static dl4jbridge.fused.Gates.GATES;
+
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.deeplearning4j.nn.api.Layer;
 import org.deeplearning4j.nn.conf.layers.BaseLayer;
@@ -14,26 +18,36 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  * MultiLayerNetwork.computeGradientAndScore does layer by layer, with the same parts of the same layers.
  */
 public final class FusedStack {
-    /** Of a layer: to add up each gate's gradient, and to take the state over. */
-    private static final int END_TASKS = Recurrence.GATES + 1;
+    /** Something to do for a layer after all parts have gone back through it. */
+    private static final class EndTask {
+        final int layer;
+        final Runnable work;
 
-    private final FusedGravesLSTMLayer[] layers; // from the input up
+        EndTask(int layer, Runnable work) {
+            this.layer = layer;
+            this.work = work;
+        }
+    }
+
+    private final FusedRecurrentLayer[] layers; // from the input up
     private final Recurrence[] recurrences;
-    private final Recurrence.Weights[] weights;
-    private final Recurrence.Weights[] gradients;
+    private final RecurrentWeights[] weights;
+    private final RecurrentWeights[] gradients;
     private final OutputLoss loss;
     private final OutputLoss.Weights outputWeights;
     private final OutputLoss.Weights outputGradients;
-    private final double[][] squares; // [layer, the output's last][gate]: of the gradients, added up
+    private final double[][] squares; // [layer, the output last][gate]: sums of the gradients' squares
+    private final List<Runnable> layOuts = new ArrayList<>(); // the weights, before the forward pass
+    private final List<EndTask> endTasks = new ArrayList<>();
 
     private FusedStack(MultiLayerNetwork net) {
         int n = net.getnLayers() - 1;
-        layers = new FusedGravesLSTMLayer[n];
+        layers = new FusedRecurrentLayer[n];
         recurrences = new Recurrence[n];
-        weights = new Recurrence.Weights[n];
-        gradients = new Recurrence.Weights[n];
+        weights = new RecurrentWeights[n];
+        gradients = new RecurrentWeights[n];
         for (int i = 0; i < n; i++) {
-            layers[i] = (FusedGravesLSTMLayer) net.getLayer(i);
+            layers[i] = (FusedRecurrentLayer) net.getLayer(i);
             recurrences[i] = layers[i].recurrence();
             weights[i] = layers[i].weights();
             gradients[i] = layers[i].gradients();
@@ -42,7 +56,24 @@ public final class FusedStack {
         loss = output.loss();
         outputWeights = output.weights();
         outputGradients = output.gradients();
-        squares = new double[n + 1][Recurrence.GATES];
+        squares = new double[n + 1][GATES];
+        listTasks(n);
+    }
+
+    /** The tasks at the end in the order in which the parts reach them: the output first, then from the top down. */
+    private void listTasks(int n) {
+        layOuts.add(() -> loss.layOut(outputWeights));
+        endTasks.add(new EndTask(n, () -> squares[n][0] = loss.sumParts(outputGradients)));
+        for (int i = n - 1; i >= 0; i--) {
+            int layer = i;
+            for (int g = 0; g < GATES; g++) {
+                int gate = g;
+                layOuts.add(() -> recurrences[layer].layOut(weights[layer], gate));
+                endTasks.add(new EndTask(layer,
+                        () -> squares[layer][gate] = recurrences[layer].sumParts(gate, gradients[layer])));
+            }
+            endTasks.add(new EndTask(layer, layers[layer]::carryState));
+        }
     }
 
     /** The layers of this network, or null where there is more to a step than they and a loss. */
@@ -54,8 +85,8 @@ public final class FusedStack {
             return null;
         }
         for (int i = 0; i < top; i++) {
-            if (!(all[i] instanceof FusedGravesLSTMLayer) || !isPlain(all[i])
-                    || !((FusedGravesLSTMLayer) all[i]).carriesGradientState()) {
+            if (!(all[i] instanceof FusedRecurrentLayer) || !isPlain(all[i])
+                    || !((FusedRecurrentLayer) all[i]).carriesGradientState()) {
                 return null;
             }
         }
@@ -86,47 +117,38 @@ public final class FusedStack {
             recurrences[i].begin(recurrences[i - 1], layers[i].hidden(), layers[i].cell(), layers[i].size());
         }
         loss.begin((int) x.size(0), layers[top].size(), (int) x.size(2), outputWeights);
-        Workers.run(1 + layers.length * Recurrence.GATES, this::layOut);
+        Workers.run(layOuts.size(), task -> layOuts.get(task).run());
         int parts = recurrences[0].parts();
-        Recurrence.Scratch[] scratch = Recurrence.scratch(parts);
+        Scratch[] scratch = Scratch.of(parts);
         AtomicIntegerArray left = new AtomicIntegerArray(parts);
         for (int p = 0; p < parts; p++) {
             left.set(p, layers.length + 1);
         }
-        // Who is through first adds up what all parts have left behind already.
-        Workers.run(parts + 1 + layers.length * END_TASKS, task -> {
+        // A thread whose part is done takes the end tasks of the layers that all parts have left.
+        Workers.run(parts + endTasks.size(), task -> {
             if (task < parts) {
                 walk(task, scratch[task], left);
             } else {
-                end(task - parts, left);
+                end(endTasks.get(task - parts), left);
             }
         });
         keep();
         return true;
     }
 
-    private void layOut(int task) {
-        if (task == 0) {
-            loss.layOut(outputWeights);
-        } else {
-            int layer = (task - 1) / Recurrence.GATES;
-            recurrences[layer].layOut(weights[layer], (task - 1) % Recurrence.GATES);
-        }
-    }
-
     /** @param left  how many layers, the output's included, each part has still to go back through */
-    private void walk(int part, Recurrence.Scratch scratch, AtomicIntegerArray left) {
+    private void walk(int part, Scratch scratch, AtomicIntegerArray left) {
         int top = layers.length - 1;
         try {
             for (int i = 0; i <= top; i++) {
-                recurrences[i].forwardPart(part, weights[i], null, scratch);
+                recurrences[i].part(part).forward(weights[i], null, null, scratch);
             }
-            Rows errors = recurrences[top].outputErrors(part);
-            loss.backwardPart(part, recurrences[top].outputs(part), outputGradients, errors);
+            Rows errors = recurrences[top].part(part).outputErrors();
+            loss.backwardPart(part, recurrences[top].part(part).outputs(), outputGradients, errors);
             left.set(part, layers.length);
             for (int i = top; i >= 0; i--) {
-                Rows below = i == 0 ? null : recurrences[i - 1].outputErrors(part);
-                recurrences[i].backwardPart(part, errors, weights[i], gradients[i], below, scratch);
+                Rows below = i == 0 ? null : recurrences[i - 1].part(part).outputErrors();
+                recurrences[i].part(part).backward(errors, weights[i], gradients[i], below, true, scratch);
                 left.set(part, i);
                 errors = below;
             }
@@ -136,22 +158,13 @@ public final class FusedStack {
         }
     }
 
-    /** What can be done for a layer when all parts are through with it: the output first, then from the top down. */
-    private void end(int task, AtomicIntegerArray left) {
-        int layer = layers.length - (task + END_TASKS - 1) / END_TASKS;
+    private static void end(EndTask task, AtomicIntegerArray left) {
         for (int p = 0; p < left.length(); p++) {
-            while (left.get(p) > layer) {
+            while (left.get(p) > task.layer) {
                 Thread.yield();
             }
         }
-        int gate = (task + END_TASKS - 1) % END_TASKS;
-        if (layer == layers.length) {
-            squares[layer][0] = loss.sumParts(outputGradients);
-        } else if (gate < Recurrence.GATES) {
-            squares[layer][gate] = recurrences[layer].sumParts(gate, gradients[layer]);
-        } else {
-            layers[layer].goOn();
-        }
+        task.work.run();
     }
 
     private void keep() {

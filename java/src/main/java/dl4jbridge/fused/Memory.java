@@ -89,6 +89,15 @@ final class Memory {
         view.get(into, 0, n);
     }
 
+    /** {@code n} floats from {@code at} on to an array of [rows, n], the same in each row. */
+    void getRepeated(int at, float[] into, int rows, int n) {
+        FloatBuffer view = view();
+        for (int i = 0; i < rows; i++) {
+            view.position(at);
+            view.get(into, i * n, n);
+        }
+    }
+
     /** The front of an array to {@code n} floats of a view from {@code at} on. */
     static void put(FloatBuffer view, long at, float[] values, int n) {
         view.position((int) at);

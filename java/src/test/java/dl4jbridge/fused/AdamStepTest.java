@@ -11,7 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dl4jbridge.Fixtures;
 import dl4jbridge.Fixtures.Feeder;
 import dl4jbridge.Network;
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.util.Map;
 import java.util.Random;
@@ -250,3 +250,6 @@ class AdamStepTest {
         assertTrue(furthest(before, parameters(reference)) > 0.05);
     }
 }
+
+@WithCell("lstm")
+class AdamStepOfLstmTest extends AdamStepTest {}

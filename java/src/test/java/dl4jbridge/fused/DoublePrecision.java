@@ -1,9 +1,10 @@
 package dl4jbridge.fused;
 
+import dl4jbridge.Fixtures;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * GravesLSTM layers under a softmax with cross-entropy, written down once more: one loop a formula, in double
+ * LSTM layers, with peepholes or without, under a softmax with cross-entropy, written down once more: one loop a formula, in double
  * precision, nothing shared with DL4J or the fused layers but the order of the parameters.
  */
 final class DoublePrecision {
@@ -11,6 +12,7 @@ final class DoublePrecision {
     private final int size;
     private final int outputs;
     private final int layers;
+    private final boolean peepholes = Fixtures.cell.hasPeepholes();
     final double[] parameters;
     /** [layer][example][unit], carried from segment to segment. */
     double[][][] hidden;
@@ -83,7 +85,7 @@ final class DoublePrecision {
     private int step(int layer, int b, double[] x, int at, double mask) {
         int recurrent = at + 4 * size * x.length;
         int peephole = recurrent + 4 * size * size;
-        int bias = peephole + 3 * size;
+        int bias = peephole + (peepholes ? 3 * size : 0);
         double[] before = hidden[layer][b].clone();
         for (int j = 0; j < size; j++) {
             double[] z = new double[4];
@@ -98,14 +100,18 @@ final class DoublePrecision {
                 }
             }
             double c = cell[layer][b][j];
-            double forget = sigmoid(z[1] + c * parameters[peephole + j]);
-            double input = sigmoid(z[3] + c * parameters[peephole + 2 * size + j]);
+            double forget = sigmoid(z[1] + c * peephole(peephole + j));
+            double input = sigmoid(z[3] + c * peephole(peephole + 2 * size + j));
             c = forget * c + input * Math.tanh(z[0]);
-            double output = sigmoid(z[2] + c * parameters[peephole + size + j]);
+            double output = sigmoid(z[2] + c * peephole(peephole + size + j));
             hidden[layer][b][j] = mask * output * Math.tanh(c);
             cell[layer][b][j] = mask * c;
         }
         return bias + 4 * size;
+    }
+
+    private double peephole(int at) {
+        return peepholes ? parameters[at] : 0;
     }
 
     private static double sigmoid(double z) {

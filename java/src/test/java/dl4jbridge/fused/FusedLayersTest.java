@@ -16,7 +16,7 @@ import dl4jbridge.Fixtures;
 import dl4jbridge.Fixtures.Feeder;
 import dl4jbridge.Fixtures.Recording;
 import dl4jbridge.Network;
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.io.File;
 import java.io.IOException;
@@ -37,12 +37,12 @@ import org.deeplearning4j.nn.conf.RNNFormat;
 import org.deeplearning4j.nn.conf.constraint.MaxNormConstraint;
 import org.deeplearning4j.nn.conf.distribution.NormalDistribution;
 import org.deeplearning4j.nn.conf.dropout.AlphaDropout;
-import org.deeplearning4j.nn.conf.layers.GravesLSTM;
-import org.deeplearning4j.nn.conf.layers.LSTM;
+import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
 import org.deeplearning4j.nn.conf.layers.Layer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.conf.layers.misc.FrozenLayer;
 import org.deeplearning4j.nn.conf.layers.recurrent.Bidirectional;
+import org.deeplearning4j.nn.conf.layers.recurrent.SimpleRnn;
 import org.deeplearning4j.nn.conf.weightnoise.DropConnect;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.nn.weights.WeightInit;
@@ -69,7 +69,6 @@ import org.nd4j.linalg.lossfunctions.impl.LossNegativeLogLikelihood;
 import org.nd4j.linalg.schedule.ExponentialSchedule;
 import org.nd4j.linalg.schedule.ScheduleType;
 
-@SuppressWarnings("deprecation") // GravesLSTM
 class FusedLayersTest {
     private static final Sizes SIZES = new Sizes(9, 8, 6, 5, 7, 2);
 
@@ -84,8 +83,10 @@ class FusedLayersTest {
         return configuration.getConf(index).getLayer();
     }
 
-    private static GravesLSTM.Builder lstm() {
-        return new GravesLSTM.Builder().activation(Activation.TANH).nIn(SIZES.inputs).nOut(SIZES.hidden);
+    private static AbstractLSTM.Builder<?> lstm() {
+        AbstractLSTM.Builder<?> builder = Fixtures.cell.builder();
+        builder.activation(Activation.TANH).nIn(SIZES.inputs).nOut(SIZES.hidden);
+        return builder;
     }
 
     private static RnnOutputLayer.Builder output(ILossFunction loss) {
@@ -94,15 +95,15 @@ class FusedLayersTest {
     }
 
     private static MultiLayerConfiguration network(Layer hidden, Layer output) {
-        if (hidden instanceof GravesLSTM && ((GravesLSTM) hidden).getRnnDataFormat() == null) {
-            ((GravesLSTM) hidden).setRnnDataFormat(RNNFormat.NCW);
+        if (hidden instanceof AbstractLSTM && ((AbstractLSTM) hidden).getRnnDataFormat() == null) {
+            ((AbstractLSTM) hidden).setRnnDataFormat(RNNFormat.NCW);
         }
         return new NeuralNetConfiguration.Builder().seed(3).updater(new Adam(0.01)).list(hidden, output)
                 .backpropType(BackpropType.TruncatedBPTT).tBPTTLength(SIZES.steps).build();
     }
 
     static Stream<Arguments> configurations() {
-        GravesLSTM full = lstm().name("ears").weightInit(new NormalDistribution(0, 1))
+        AbstractLSTM full = lstm().name("ears").weightInit(new NormalDistribution(0, 1))
                 .weightInitRecurrent(WeightInit.XAVIER).biasInit(0.25).forgetGateBiasInit(2.5)
                 .updater(new Adam(new ExponentialSchedule(ScheduleType.ITERATION, 0.01, 0.9)))
                 .biasUpdater(new Nesterovs(0.3, 0.8)).l1(0.001).l2(0.002).l1Bias(0.003).l2Bias(0.004)
@@ -128,12 +129,12 @@ class FusedLayersTest {
         MultiLayerConfiguration fused = toFused(stock);
         assertEquals(before, stock.toJson(), "the original was changed");
         int last = stock.getConfs().size() - 1;
-        assertSame(FusedGravesLSTM.class, layer(fused, 0).getClass());
+        assertSame(Fixtures.cell.fused(), layer(fused, 0).getClass());
         assertSame(FusedRnnOutput.class, layer(fused, last).getClass());
         String fusedBefore = fused.toJson();
         MultiLayerConfiguration back = FusedLayers.toStock(fused);
         assertEquals(fusedBefore, fused.toJson(), "the fused one was changed");
-        assertSame(GravesLSTM.class, layer(back, 0).getClass());
+        assertSame(Fixtures.cell.stock(), layer(back, 0).getClass());
         assertSame(RnnOutputLayer.class, layer(back, last).getClass());
         assertEquals(stock, back);
         assertEquals(before, back.toJson());
@@ -163,7 +164,7 @@ class FusedLayersTest {
                 MultiLayerConfiguration read = MultiLayerConfiguration.fromJson(fused.toJson());
                 for (MultiLayerConfiguration configuration : List.of(fused, fused.clone(), read)) {
                     for (int i = 0; i < SIZES.layers; i++) {
-                        FusedGravesLSTM layer = (FusedGravesLSTM) layer(configuration, i);
+                        FusedCell layer = (FusedCell) layer(configuration, i);
                         assertSame(gradientState, layer.getGradientState());
                         assertSame(math, layer.getMath());
                     }
@@ -176,14 +177,14 @@ class FusedLayersTest {
 
     @Test
     void layersThatComputeDifferentlyAreNotEqual() {
-        List<FusedGravesLSTM> layers = new ArrayList<>();
+        List<FusedCell> layers = new ArrayList<>();
         for (GradientState gradientState : GradientState.values()) {
             for (PointwiseMath math : PointwiseMath.values()) {
-                layers.add((FusedGravesLSTM) layer(FusedLayers.toFused(SIZES.configuration(), gradientState, math), 0));
+                layers.add((FusedCell) layer(FusedLayers.toFused(SIZES.configuration(), gradientState, math), 0));
             }
         }
-        for (FusedGravesLSTM a : layers) {
-            for (FusedGravesLSTM b : layers) {
+        for (FusedCell a : layers) {
+            for (FusedCell b : layers) {
                 assertEquals(a == b, a.equals(b));
             }
             assertNotEquals(a, layer(SIZES.configuration(), 0));
@@ -214,7 +215,7 @@ class FusedLayersTest {
     /** Whatever else stands in a network is left as it is. */
     static Stream<Arguments> layersThatStayStock() {
         RnnOutputLayer softmax = output(new LossMCXENT()).build();
-        GravesLSTM nwc = lstm().build();
+        AbstractLSTM nwc = lstm().build();
         nwc.setRnnDataFormat(RNNFormat.NWC);
         MultiLayerConfiguration bidirectional =
                 network(new Bidirectional(Bidirectional.Mode.ADD, ncw(lstm().build())), softmax);
@@ -226,8 +227,8 @@ class FusedLayersTest {
                 Arguments.of("rational tanh", network(lstm().activation(Activation.RATIONALTANH).build(), softmax), 0),
                 Arguments.of("[batch, time, size]", network(
                         nwc, output(new LossMCXENT()).dataFormat(RNNFormat.NWC).build()), 0),
-                Arguments.of("LSTM", network(
-                        new LSTM.Builder().dataFormat(RNNFormat.NCW).nIn(6).nOut(5).build(), softmax), 0),
+                Arguments.of("SimpleRnn", network(
+                        new SimpleRnn.Builder().dataFormat(RNNFormat.NCW).nIn(6).nOut(5).build(), softmax), 0),
                 Arguments.of("both directions", bidirectional, 0),
                 Arguments.of("frozen", network(new FrozenLayer(ncw(lstm().build())), softmax), 0),
                 Arguments.of("squared error of a tanh", network(lstm().build(),
@@ -245,7 +246,7 @@ class FusedLayersTest {
                 Arguments.of("no bias", network(lstm().build(), output(new LossMCXENT()).hasBias(false).build()), 1));
     }
 
-    private static GravesLSTM ncw(GravesLSTM layer) {
+    private static AbstractLSTM ncw(AbstractLSTM layer) {
         layer.setRnnDataFormat(RNNFormat.NCW);
         return layer;
     }
@@ -295,7 +296,7 @@ class FusedLayersTest {
     @Test
     void anActivationThatIsSetAfterwardsIsRefused() {
         MultiLayerConfiguration fused = toFused(SIZES.configuration());
-        ((FusedGravesLSTM) layer(fused, 1)).setActivationFn(Activation.RELU.getActivationFunction());
+        ((AbstractLSTM) layer(fused, 1)).setActivationFn(Activation.RELU.getActivationFunction());
         IllegalArgumentException e =
                 assertThrows(IllegalArgumentException.class, () -> new MultiLayerNetwork(fused).init());
         assertTrue(e.getMessage().contains("layer 1") && e.getMessage().contains("relu"), e.getMessage());
@@ -360,8 +361,8 @@ class FusedLayersTest {
         }
         MultiLayerNetwork stock = MultiLayerNetwork.load(new File(path), true);
         MultiLayerConfiguration read = stock.getLayerWiseConfigurations();
-        assertSame(GravesLSTM.class, layer(read, 0).getClass());
-        assertSame(GravesLSTM.class, layer(read, 1).getClass());
+        assertSame(Fixtures.cell.stock(), layer(read, 0).getClass());
+        assertSame(Fixtures.cell.stock(), layer(read, 1).getClass());
         assertSame(RnnOutputLayer.class, layer(read, 2).getClass());
         assertNetworksClose(fused.dl4j(), stock, 0, "as read");
         MultiLayerConfiguration converted = FusedLayers.toStock(fused.dl4j().getLayerWiseConfigurations());
@@ -380,7 +381,7 @@ class FusedLayersTest {
         new Feeder().steps(stock, 0, 6);
         Network fused = Network.load(saved(stock),
                 Fixtures.lines(Fixtures.settings("layer", "fused", "gradient_state", gradientState)));
-        FusedGravesLSTM layer = (FusedGravesLSTM) layer(fused.dl4j().getLayerWiseConfigurations(), 1);
+        FusedCell layer = (FusedCell) layer(fused.dl4j().getLayerWiseConfigurations(), 1);
         assertEquals(gradientState.toUpperCase(java.util.Locale.ROOT), layer.getGradientState().name());
         assertNetworksClose(stock.dl4j(), fused.dl4j(), 0, "as read");
         new Feeder().steps(fused, 6, 12);
@@ -392,3 +393,6 @@ class FusedLayersTest {
         }
     }
 }
+
+@WithCell("lstm")
+class FusedLayersOfLstmTest extends FusedLayersTest {}

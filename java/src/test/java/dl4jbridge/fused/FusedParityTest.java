@@ -14,10 +14,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.util.Arrays;
 import java.util.List;
@@ -62,7 +63,7 @@ class FusedParityTest {
     private static final double RATIONAL = 3e-6;
     private static final LayerWorkspaceMgr NO_WORKSPACES = LayerWorkspaceMgr.noWorkspaces();
     /** 70 samples a segment: enough for the way that looks for a one-hot input. */
-    private static final Sizes MANY = new Sizes(7, 10, 6, 5, 7, 2);
+    static final Sizes MANY = new Sizes(7, 10, 6, 5, 7, 2);
     /** 12 samples a segment: the way for few. */
     private static final Sizes FEW = new Sizes(3, 4, 6, 5, 7, 2);
 
@@ -530,5 +531,14 @@ class FusedParityTest {
     void rationalActivationsTrainAlike() {
         Twins twins = trained(SEGMENT.configuration(new Sgd(0.1)), PointwiseMath.RATIONAL);
         assertClose(parameters(twins.stock), parameters(twins.fused), RATIONAL, "parameters");
+    }
+}
+
+@WithCell("lstm")
+class FusedParityOfLstmTest extends FusedParityTest {
+    /** Else the tests above would compare with cuDNN. */
+    @Test
+    void stockComputesWithoutAHelper() {
+        assertNull(Twins.network(MANY.configuration()).getLayer(0).getHelper());
     }
 }

@@ -12,7 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.time.Duration;
 import java.util.List;
@@ -195,3 +195,6 @@ class FusedStackTest {
         assertNotNull(stack(twins(Kind.CLASSES, SMALL).fused));
     }
 }
+
+@WithCell("lstm")
+class FusedStackOfLstmTest extends FusedStackTest {}

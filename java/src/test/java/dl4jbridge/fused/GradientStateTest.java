@@ -11,7 +11,7 @@ import static dl4jbridge.fused.Twins.values;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -173,3 +173,6 @@ class GradientStateTest {
         }
     }
 }
+
+@WithCell("lstm")
+class GradientStateOfLstmTest extends GradientStateTest {}

@@ -10,7 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.util.HashMap;
 import java.util.Map;
@@ -51,7 +51,7 @@ class RecordTest {
     private static final class Bench {
         final Sizes sizes;
         final MultiLayerNetwork net;
-        final FusedGravesLSTMLayer layer;
+        final FusedRecurrentLayer layer;
         final INDArray a;
         final INDArray b;
         final INDArray epsilon;
@@ -66,7 +66,7 @@ class RecordTest {
             this.sizes = sizes;
             this.net = net;
             net.initGradientsView();
-            layer = (FusedGravesLSTMLayer) net.getLayer(0);
+            layer = (FusedRecurrentLayer) net.getLayer(0);
             a = sizes.oneHotInput(1);
             b = sizes.denseInput(2);
             epsilon = gaussian(3, sizes.batch, sizes.hidden, sizes.steps);
@@ -410,13 +410,16 @@ class RecordTest {
         Twins twins = Twins.exact(sizes.configuration());
         float[] expected = Twins.gradient(twins.fused.clone(), sizes.oneHotInput(1), sizes.labels(1));
         for (int i = 0; i < 2; i++) {
-            ((FusedGravesLSTMLayer) twins.fused.getLayer(i)).setInputGradientUnused(true);
+            ((FusedRecurrentLayer) twins.fused.getLayer(i)).setInputGradientUnused(true);
         }
         assertArrayEquals(expected, Twins.gradient(twins.fused, sizes.oneHotInput(1), sizes.labels(1)));
         Pair<?, INDArray> pair = twins.fused.calculateGradients(sizes.oneHotInput(1), sizes.labels(1), null, null);
         assertEquals(null, pair.getSecond());
-        ((FusedGravesLSTMLayer) twins.fused.getLayer(0)).setInputGradientUnused(false);
+        ((FusedRecurrentLayer) twins.fused.getLayer(0)).setInputGradientUnused(false);
         pair = twins.fused.calculateGradients(sizes.oneHotInput(1), sizes.labels(1), null, null);
         assertArrayEquals(sizes.oneHotInput(1).shape(), pair.getSecond().shape());
     }
 }
+
+@WithCell("lstm")
+class RecordOfLstmTest extends RecordTest {}

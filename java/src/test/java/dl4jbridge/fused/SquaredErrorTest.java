@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dl4jbridge.WithCell;
 import dl4jbridge.fused.Twins.Sizes;
 import java.util.List;
 import java.util.stream.Stream;
@@ -136,3 +137,6 @@ class SquaredErrorTest {
         assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0, 0, 1));
     }
 }
+
+@WithCell("lstm")
+class SquaredErrorOfLstmTest extends SquaredErrorTest {}

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.fail;
 
-import dl4jbridge.fused.FusedGravesLSTM.GradientState;
+import dl4jbridge.Fixtures;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -15,7 +15,7 @@ import org.deeplearning4j.nn.conf.BackpropType;
 import org.deeplearning4j.nn.conf.MultiLayerConfiguration;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
 import org.deeplearning4j.nn.conf.RNNFormat;
-import org.deeplearning4j.nn.conf.layers.GravesLSTM;
+import org.deeplearning4j.nn.conf.layers.AbstractLSTM;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.nd4j.linalg.activations.Activation;
@@ -28,7 +28,6 @@ import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
 /** A stock network and its fused twin: the same parameters, each in arrays of its own. And what tests compare. */
-@SuppressWarnings("deprecation") // GravesLSTM
 final class Twins {
     private static final String[] GATES = {"block input", "forget", "output", "input"};
     private static final String[] PEEPHOLES = {"forget", "output", "input"};
@@ -97,8 +96,9 @@ final class Twins {
             more.accept(global);
             NeuralNetConfiguration.ListBuilder list = global.list();
             for (int i = 0; i < layers; i++) {
-                GravesLSTM layer = new GravesLSTM.Builder().activation(Activation.TANH)
-                        .nIn(i == 0 ? inputs : hidden).nOut(hidden).build();
+                AbstractLSTM.Builder<?> builder = Fixtures.cell.builder();
+                builder.activation(Activation.TANH).nIn(i == 0 ? inputs : hidden).nOut(hidden);
+                AbstractLSTM layer = builder.build();
                 layer.setRnnDataFormat(RNNFormat.NCW);
                 list.layer(layer);
             }
@@ -201,7 +201,8 @@ final class Twins {
                 for (String g : GATES) {
                     at = cut(blocks, flat, at, gate, name + " " + g);
                 }
-                for (String p : e.getKey().equals("RW") ? PEEPHOLES : new String[0]) {
+                boolean peepholes = e.getKey().equals("RW") && Fixtures.cell.hasPeepholes();
+                for (String p : peepholes ? PEEPHOLES : new String[0]) {
                     at = cut(blocks, flat, at, size, name + " peephole " + p);
                 }
             }

@@ -1,0 +1,194 @@
+"""Inference with the parameters that a network has now; each stream carries its own state from call to call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.tensors import NativeArray, input_tensor
+
+# Maximum number of time steps in one call of Java.
+STEPS_PER_CALL = 256
+
+
+class SampleStream:
+    """Inference on the classes of one recording, sample by sample. Made by `Network.stream`.
+
+    Java computes each sample on its own (``dl4jbridge.SampleStream``), so the result does not depend on how a recording
+    is cut into blocks, to the last bit.
+
+    Parameters
+    ----------
+    java_network : dl4jbridge.Network
+    classes : int
+        Number of output classes.
+    """
+
+    # Maximum number of samples in one call of Java.
+    BLOCK = 4096
+
+    def __init__(self, java_network: Any, classes: int) -> None:
+        with jvm.java_errors("network"):
+            self._java = java_network.stream()
+        self._indices = NativeArray.zeros((self.BLOCK,), "UBYTE", "c")
+        self._probabilities = NativeArray.zeros((self.BLOCK, classes), "FLOAT", "c")
+
+    def reset(self) -> None:
+        """Return to the zero state."""
+        self._java.reset()
+
+    def run(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Feed samples to the network and return the predicted distribution at each.
+
+        Parameters
+        ----------
+        indices : ndarray of uint8, shape (n,)
+            Input classes.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, classes), C order
+            Probabilities; each row sums to 1.
+        """
+        rows = [np.zeros((0, self._probabilities.shape[1]), np.float32)]
+        for start in range(0, indices.size, self.BLOCK):
+            part = indices[start : start + self.BLOCK]
+            self._indices.write(part)
+            with jvm.java_errors("network"):
+                self._java.run(self._indices.java, self._probabilities.java, part.size)
+            rows.append(self._probabilities.read(part.size))
+        return np.concatenate(rows)
+
+    def consume(self, indices: npt.NDArray[np.uint8]) -> None:
+        """Feed samples to the network for their effect on the state only; faster than `run`.
+
+        Parameters
+        ----------
+        indices : ndarray of uint8, shape (n,)
+            Input classes.
+        """
+        for start in range(0, indices.size, self.BLOCK):
+            part = indices[start : start + self.BLOCK]
+            self._indices.write(part)
+            with jvm.java_errors("network"):
+                self._java.listen(self._indices.java, part.size)
+
+    def seed(self, seed: int) -> None:
+        """Seed the random numbers of `generate`."""
+        self._java.seed(seed)
+
+    def generate(self, count: int, temperature: float, top_p: float, tilt: float = 0.0) -> npt.NDArray[np.uint8]:
+        """Sample classes from the predicted distribution, each fed back as the next input.
+
+        Parameters
+        ----------
+        count : int
+            Number of samples, at most `BLOCK`.
+        temperature : float
+            Divides the logits, greater than 0.
+        top_p : float
+            Sample only from the most likely classes whose probabilities add up to `top_p`.
+        tilt : float
+            Added to a class's logit for each class between it and silence: positive is louder, negative quieter.
+
+        Returns
+        -------
+        ndarray of uint8, shape (count,)
+        """
+        with jvm.java_errors("network"):
+            self._java.generate(self._indices.java, count, temperature, top_p, tilt)
+        generated: npt.NDArray[np.uint8] = self._indices.read(count)
+        return generated
+
+
+class BatchStream:
+    """Inference on a batch of recordings of equal length.
+
+    Parameters
+    ----------
+    java_network : dl4jbridge.Network
+    interface : Interface
+        The network's input and output.
+    batch : int
+        Number of recordings.
+    steps : int
+        Maximum number of time steps in one call of Java.
+    """
+
+    def __init__(self, java_network: Any, interface: Interface, batch: int, steps: int = STEPS_PER_CALL) -> None:
+        self.batch = batch
+        self._features = input_tensor(interface, batch, steps)
+        self._output = NativeArray.zeros((batch, interface.outputs, steps))
+        self._steps = steps
+        self._skip = interface.skip
+        self._network = java_network
+        with jvm.java_errors("network"):
+            self._java = java_network.batchStream()
+
+    def restart(self, from_zero: bool) -> None:
+        """Set the state to zero, or to a copy of the state that the last training step left."""
+        with jvm.java_errors("network"):
+            self._java.goOnFrom(self._network, from_zero)
+
+    def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Feed time steps to the network and return the output at each.
+
+        Parameters
+        ----------
+        inputs : ndarray, shape (batch, n) of uint8 or (batch, n, inputs) of float32
+
+        Returns
+        -------
+        ndarray of float32, shape (batch, n, outputs), C order
+        """
+        n = inputs.shape[1]
+        outputs: npt.NDArray[np.float32] = np.empty((self.batch, n, self._output.shape[1]), np.float32)
+        with jvm.java_errors("network"):
+            for start in range(0, n, self._steps):
+                part = inputs[:, start : start + self._steps]
+                self._java.run(self._features.write(part), self._output.java, part.shape[1])
+                outputs[:, start : start + self._steps] = self._output.read()[:, :, : part.shape[1]].transpose(0, 2, 1)
+        if self._skip:
+            outputs += inputs
+        return outputs
+
+
+class DenseStream:
+    """Inference on the vectors of one recording. Made by `Network.dense_stream`.
+
+    A matrix product over several time steps may round differently with their number, so the way a recording is cut into
+    calls can change the last bit. Callers that need reproducible bits cut it the same way each time.
+
+    Parameters
+    ----------
+    java_network : dl4jbridge.Network
+    interface : Interface
+        The network's input and output.
+    """
+
+    def __init__(self, java_network: Any, interface: Interface) -> None:
+        self._network = java_network
+        self._interface = interface
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the zero state."""
+        self._stream = BatchStream(self._network, self._interface, 1)
+
+    def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Feed time steps to the network and return the output at each.
+
+        Parameters
+        ----------
+        vectors : ndarray of float32, shape (n, inputs)
+
+        Returns
+        -------
+        ndarray of float32, shape (n, outputs)
+        """
+        (outputs,) = self._stream.run(vectors[None])
+        return np.asarray(outputs)

@@ -1,0 +1,160 @@
+"""Judge a model and what it is compared with on the same samples."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge import atomic_files
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.info import ModelInfo, PairInfo
+from dl4j_bridge.settings.commands import CompareSettings
+from dl4j_bridge.settings.training import DataSettings
+from dl4j_bridge.signal import audio_files, pairs
+from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.signal.recordings import channel_if_there, sha256
+from dl4j_bridge.tasks.comparison import Comparison, ComparisonResult, Contender, Judged, Row, Samples
+from dl4j_bridge.tasks.interface import Fitted
+from dl4j_bridge.tasks.pytorch_twin import import_torch
+
+Report = Callable[[int, int], None]
+
+# The table and nothing else.
+PLAIN = CompareSettings()
+
+
+def compare(
+    model: Path,
+    source: Path,
+    target: Path | None,
+    settings: CompareSettings = PLAIN,
+    report: Report = lambda done, total: None,
+) -> ComparisonResult:
+    """Judge a model and the baselines on the same samples.
+
+    On recordings that the model was trained with, only their held-out test part counts; on any other pair all of it.
+    The baselines were fitted on the training part when the model was trained.
+
+    Parameters
+    ----------
+    model
+        Run folder or model zip.
+    source, target
+        Recordings; no target for a model that predicts the next sample.
+    settings
+        What to do beside the table; wavs are written here, `plot` is for the caller.
+    report
+        Called with the number of samples done and in all.
+
+    Raises
+    ------
+    InputError
+        The model, a recording or a setting cannot be used.
+    """
+    opened = model_zip.open_model(model)
+    info = opened.info
+    if (info.predicts == "next") != (target is None):
+        wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
+        raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
+    trained = info.pair_of((sha256(source), sha256(target) if target else None))
+    _check_settings(settings, info, source, trained is not None)
+    pair = _pair(info, source, target, trained)
+    loaded = opened.load()
+    fitted = Fitted(loaded.network, loaded.baselines, info.settings, info.steps)
+    comparison = info.task.comparison(pair, trained.split if trained else None, fitted)
+    contenders = comparison.contenders()
+    if settings.pytorch:
+        contenders.append(comparison.twin(min(settings.pytorch_steps, info.steps or settings.pytorch_steps)))
+    rows, model_output, sounds = _judged(comparison, contenders, report, keep=settings.wavs is not None)
+    drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
+    if settings.wavs:
+        sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
+        _write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
+    return ComparisonResult(
+        comparison.finish(rows),
+        comparison.part,
+        comparison.samples,
+        list(pair.notes),
+        comparison.excerpt(model_output),
+        comparison.chart,
+        pair.rate,
+        {"settings": info.settings.as_dict(), "versions": info.versions},
+        comparison.lines(),
+        drift.facts if drift else None,
+        drift.sound if drift else None,
+    )
+
+
+def report_folder(model: Path) -> Path:
+    """The folder of a report that nobody named: ``compare``, beside the model file."""
+    return model_zip.resolve(model).parent / "compare"
+
+
+def _judged(
+    comparison: Comparison, contenders: list[Contender], report: Report, keep: bool
+) -> tuple[list[Row], Judged, dict[str, Samples]]:
+    """Rows of all contenders, the output of the model, and if wanted the sounds of all by name."""
+    rows: list[Row] = []
+    sounds: dict[str, Samples] = {}
+    total = len(contenders) * comparison.samples
+    for contender in contenders:
+        judge, seconds, done = comparison.judge(), 0.0, len(rows) * comparison.samples
+        blocks = iter(contender.run())
+        while True:
+            began = time.perf_counter()
+            block = next(blocks, None)
+            seconds += time.perf_counter() - began
+            if block is None:
+                break
+            done += judge.add(block)
+            report(min(done, total), total)
+        found = judge.judged()
+        if not rows:
+            model = found
+        if keep:
+            sounds[contender.name] = found.sound
+        rows.append({"name": contender.name, **found.metrics, **_sizes(comparison, contender, seconds)})
+    return rows, model, sounds
+
+
+def _sizes(comparison: Comparison, contender: Contender, seconds: float) -> dict[str, Any]:
+    if not comparison.has_speed:
+        return {}
+    speed = None if contender.parameters is None else comparison.samples / seconds
+    return {"parameters": contender.parameters, "samples_per_second": speed}
+
+
+def _write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
+
+
+def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
+    """Open the recordings with the rate, the channel and the delay of the training."""
+    channel = info.settings.data.channel
+    for path in (source, target):
+        channel = channel_if_there(path, channel) if path else channel
+    delay = (trained or info.pairs[0]).delay
+    return pairs.open_pair(source, target, DataSettings(info.rate, channel, align=str(delay)))
+
+
+def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is_of_training: bool) -> None:
+    """Refuse what cannot be done or written, before anything is computed."""
+    settings.check()
+    if settings.wavs:
+        atomic_files.check_folder(settings.wavs)
+    if settings.plot:
+        if settings.plot.suffix != ".png":
+            raise InputError(settings.plot, f"ending {settings.plot.suffix or 'missing'}", "wanted .png")
+        atomic_files.check_writable(settings.plot)
+    if settings.pytorch:
+        if not info.task.has_twin:
+            raise InputError("--pytorch", f"with a model of {info.task.describe()}", "wanted one with a PyTorch twin")
+        if not is_of_training:
+            wanted = "wanted those of its training: the twin learns from their training part"
+            raise InputError(source, "with --pytorch, but not a recording of the model's training", wanted)
+        import_torch()

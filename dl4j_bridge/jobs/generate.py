@@ -1,0 +1,126 @@
+"""Generate new audio from a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.info import ModelInfo
+from dl4j_bridge.model.model_zip import Model
+from dl4j_bridge.settings.commands import GenerateSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.interface import Blocks, Samples
+
+Report = Callable[[int, int], None]
+
+
+def generate(
+    model: Path,
+    output: Path,
+    seconds: float,
+    settings: GenerateSettings,
+    prime: Path | None = None,
+    report: Report = lambda done, total: None,
+) -> dict[str, Any]:
+    """Generate audio, each time step from all that came before.
+
+    Parameters
+    ----------
+    model
+        Run folder or model zip of a network that predicts the next sample.
+    output
+        Recording to write; it holds what was generated, not the primer.
+    seconds
+        Length of the new audio.
+    settings
+        Temperature (None for the model's own), top-p, seed and steering.
+    prime
+        Recording that the network consumes first; None for silence.
+    report
+        Called with the number of samples done and in all.
+
+    Returns
+    -------
+    dict
+        ``output, samples, rate, samples_per_second, real_time_factor, seed, temperature`` and ``notes``.
+
+    Raises
+    ------
+    InputError
+        The model, the primer or the output cannot be used.
+    """
+    settings.check(seconds)
+    opened = model_zip.open_model(model)
+    check_generator(model, opened.info)
+    task, rate = opened.info.task, opened.info.rate
+    subtype = task.output_subtype(None, rate, None)
+    audio_files.check_output(output, subtype)
+    recording = open_recording(prime) if prime else None
+    primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None
+    blocks = new_audio(opened.load(), primer, str(prime), seconds, settings, report)
+    began = time.perf_counter()
+    count = audio_files.write(output, blocks, rate, subtype)
+    elapsed = time.perf_counter() - began
+    return {
+        "output": str(output),
+        "samples": count,
+        "rate": rate,
+        "samples_per_second": count / elapsed,
+        "real_time_factor": count / rate / elapsed,
+        "seed": settings.seed,
+        "temperature": settings.temperature or task.temperature,
+        "notes": list(recording.notes) if recording else [],
+    }
+
+
+def check_generator(model: Path, info: ModelInfo) -> None:
+    """Refuse a model that does not predict the next sample."""
+    if info.predicts != "next":
+        raise InputError(model, "turns an input into a target", "use it with: dl4j-bridge process")
+
+
+def new_audio(
+    model: Model,
+    primer: Samples | None,
+    name: str,
+    seconds: float,
+    settings: GenerateSettings,
+    report: Report = lambda done, total: None,
+) -> Blocks:
+    """Blocks of new audio at a model's rate, ``seconds`` long in all.
+
+    Parameters
+    ----------
+    model
+        A loaded model.
+    primer : ndarray of float, shape (n,), or None
+        Samples at the model's rate that the network consumes first; None for silence.
+    name
+        Name of the primer, for its error.
+    seconds, settings, report
+        As for `generate`.
+
+    Raises
+    ------
+    InputError
+        The primer is too short.
+    """
+    task, rate = model.info.task, model.info.rate
+    if primer is not None and primer.size < task.shortest_prime:
+        found = f"{primer.size} samples at {rate} Hz"
+        raise InputError(name, found, f"wanted {task.shortest_prime} or more: one frame")
+    total = max(round(seconds * rate), 1)
+
+    def reported() -> Blocks:
+        done = 0
+        for block in task.generate(model.network, rate, seconds, settings, primer):
+            done += block.size
+            yield block
+            report(done, total)
+
+    return reported()

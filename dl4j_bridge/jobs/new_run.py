@@ -1,0 +1,119 @@
+"""Begin a training run: check everything, then make the run folder and the network."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import pretraining
+from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState
+from dl4j_bridge.model.run import Run
+from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.model.versions import versions
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import augmentation, pairs
+from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
+from dl4j_bridge.signal.recordings import recordings_of
+from dl4j_bridge.tasks import registry
+from dl4j_bridge.tasks.interface import Task
+
+_log = logging.getLogger(__name__)
+
+
+def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings) -> Run:
+    """Make the run folder and the network; `train` does the rest.
+
+    Parameters
+    ----------
+    inputs, targets
+        Recordings; no targets where what comes next is learned, and then an input may be a folder.
+    out
+        Run folder to make; if None, a fresh one below ``runs``.
+    settings
+        From `registry.train_settings`.
+
+    Raises
+    ------
+    InputError
+        Before anything is written.
+    """
+    if targets and len(targets) != len(inputs):
+        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
+    if settings.run.backend == "cuda":
+        settings = _for_cuda(settings)
+    # The model file stores what was used, whatever "auto" may mean in a later version.
+    settings = replace(settings, network=settings.network.resolved())
+    augmentation.check(settings.small_data)
+    named_after = inputs[0]
+    if out:
+        RunFolder(out).check_free()
+    if not targets:
+        inputs = recordings_of(inputs)
+    opened = open_pairs(inputs, targets, settings)
+    task = registry.choose(settings, opened)
+    pretraining.check(settings.small_data, task)
+    signals = [task.signals(pair) for pair in opened]
+    copies = augmented(opened, signals, task, settings)
+    configure_java(settings)
+    network = Network.create(settings.network, task.interface)
+    info = ModelInfo(
+        task,
+        opened[0].rate,
+        (settings.network.hidden,) * settings.network.layers,
+        tuple(PairInfo.of(pair, len(x), task.hop) for pair, (x, _) in zip(opened, signals, strict=True)),
+        settings,
+        versions(),
+    )
+    state = RunState(learning_rate=settings.network.learning_rate)
+    folder = RunFolder.made(out, named_after)
+    with folder.released_on_error():
+        folder.write_run(info.as_dict() | {"status": "running"})
+        folder.write_config(options_of(settings, inputs, targets))
+    return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies)
+
+
+def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings) -> list[Pair]:
+    """Open recordings that are long enough to train with; the first one's rate is the rate of all."""
+    data = settings.data
+    opened = []
+    none: list[Path | None] = [None] * len(inputs)
+    for source, target in zip(inputs, targets or none, strict=True):
+        pair = pairs.open_pair(source, target, data)
+        pairs.check_long_enough(pair, settings.run.length, settings.hop)
+        opened.append(pair)
+        data = replace(data, rate=pair.rate)
+    return opened
+
+
+def augmented(opened: list[Pair], signals: list[Stretch], task: Task, settings: TrainSettings) -> list[Stretch]:
+    """Signals of augmented copies of the training parts, and of no other part."""
+    stretches = []
+    for number, (pair, (x, _)) in enumerate(zip(opened, signals, strict=True)):
+        end = part_of(len(x), "train").stop * task.hop
+        for source, target in augmentation.copies(pair, end, settings.small_data, (settings.network.seed, number)):
+            x, y = task.signals(target)
+            stretches.append((x if source is target else task.signals(source)[0], y))
+    return stretches
+
+
+def configure_java(settings: TrainSettings) -> None:
+    """Set the JVM's threads and backend, before it starts or while it runs."""
+    _log.info("settings: %s", ", ".join(f"{name} {value}" for name, value in settings.as_options().items()))
+    jvm.configure(settings.threads, settings.run.backend, settings.nd4j_threads)
+
+
+def options_of(settings: TrainSettings, inputs: list[Path], targets: list[Path]) -> dict[str, Any]:
+    """Options of `train` for the same run; the number of threads too, since it decides how sums are rounded."""
+    recordings = {"input": [str(p.absolute()) for p in inputs], "target": [str(p.absolute()) for p in targets]}
+    return recordings | settings.as_options() | {"threads": settings.threads}
+
+
+def _for_cuda(settings: TrainSettings) -> TrainSettings:
+    if settings.network.gradient_state == "carried":
+        raise InputError("--gradient-state", "carried with --backend cuda", "wanted --backend cpu: stock cannot do it")
+    return replace(settings, network=replace(settings.network, layer="stock"))

@@ -1,0 +1,150 @@
+"""Run a recording through a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.info import ModelInfo
+from dl4j_bridge.model.model_zip import Model
+from dl4j_bridge.settings.commands import ProcessSettings
+from dl4j_bridge.signal import audio_files
+from dl4j_bridge.signal.recordings import channel_if_there, open_recording
+from dl4j_bridge.signal.resampling import length_at, resampled
+from dl4j_bridge.tasks.interface import Blocks, Samples
+
+Report = Callable[[int, int], None]
+
+
+def process(
+    model: Path,
+    source: Path,
+    output: Path,
+    settings: ProcessSettings,
+    channel: int | None = None,
+    report: Report = lambda done, total: None,
+) -> dict[str, Any]:
+    """Run a recording of any length through a model.
+
+    The state is carried from the first sample to the last, so there are no seams. The output has the input's rate and
+    exactly its length. A delay that was cut out of the training pair is put back.
+
+    Parameters
+    ----------
+    model
+        Run folder or model zip of a network that maps an input to a target.
+    source, output
+        Recordings to read and to write.
+    settings
+        How to decode, and how many samples to hand over at a time.
+    channel
+        Channel of the input, from 1; None is the one that the model was trained with, or a mix of all.
+    report
+        Called with the number of samples done and in all.
+
+    Returns
+    -------
+    dict
+        ``output, samples, rate, samples_per_second, real_time_factor`` and ``notes``.
+
+    Raises
+    ------
+    InputError
+        The model, the recording or the output cannot be used.
+    """
+    settings.check()
+    opened = model_zip.open_model(model)
+    info, rate = opened.info, opened.info.rate
+    check_effect(model, info)
+    channel = channel or channel_if_there(source, info.settings.data.channel)
+    recording = open_recording(source, channel)
+    subtype = info.task.output_subtype(recording, rate, settings)
+    audio_files.check_output(output, subtype)
+    loaded = opened.load()
+    length = recording.length_at(rate)
+    processed = _processed(loaded, recording.blocks(rate, settings.chunk), length, settings, report)
+    began = time.perf_counter()
+    blocks = resampled(processed, rate, recording.rate, recording.frames)
+    count = audio_files.write(output, blocks, recording.rate, subtype)
+    seconds = time.perf_counter() - began
+    notes = list(recording.notes)
+    delays = sorted({pair.delay for pair in info.pairs})
+    if len(delays) > 1:
+        notes.append(f"{model}: trained with delays of {delays} samples; put back {info.pairs[0].delay}")
+    if rate != recording.rate:
+        notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
+    return {
+        "output": str(output),
+        "samples": count,
+        "rate": recording.rate,
+        "samples_per_second": length / seconds,
+        "real_time_factor": count / recording.rate / seconds,
+        "notes": notes,
+    }
+
+
+def process_samples(
+    model: Model, x: Samples, rate: int, settings: ProcessSettings, report: Report = lambda done, total: None
+) -> npt.NDArray[np.float32]:
+    """Do what `process` does, with samples in memory.
+
+    Parameters
+    ----------
+    model
+        A loaded model.
+    x : ndarray of float, shape (n,)
+        Nominally -1 to 1.
+    rate
+        Rate of `x`, in Hz.
+    settings, report
+        As for `process`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+    """
+    settings.check()
+    own = model.info.rate
+    length = length_at(x.size, rate, own)
+    processed = _processed(model, resampled([x], rate, own, length), length, settings, report)
+    return np.concatenate(list(resampled(processed, own, rate, x.size)), dtype=np.float32)
+
+
+def check_effect(model: Path, info: ModelInfo) -> None:
+    """Refuse a model that turns no input into a target."""
+    if info.predicts != "target":
+        raise InputError(model, "predicts the next sample of its own kind", "use it with: dl4j-bridge generate")
+
+
+def _processed(model: Model, blocks: Blocks, length: int, settings: ProcessSettings, report: Report) -> Blocks:
+    """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
+
+    def reported() -> Blocks:
+        done = 0
+        for block in model.info.task.process(model.network, blocks, settings):
+            done += block.size
+            report(min(done, length), length)
+            yield block
+
+    return _delayed(reported(), model.info.pairs[0].delay, length)
+
+
+def _delayed(blocks: Blocks, delay: int, length: int) -> Blocks:
+    """Shift by `delay` samples, earlier if negative; zeros fill up to `length` samples in all."""
+    if delay > 0:
+        yield np.zeros(min(delay, length))
+    left, skip = length - max(delay, 0), max(-delay, 0)
+    for block in blocks:
+        kept = block[skip:][: max(left, 0)]
+        skip = max(skip - block.size, 0)
+        left -= kept.size
+        yield kept
+    if left > 0:
+        yield np.zeros(left)

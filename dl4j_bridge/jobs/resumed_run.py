@@ -1,0 +1,105 @@
+"""Open a run folder to resume its training from ``last.zip``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.jobs.new_run import augmented, configure_java, open_pairs, options_of
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.info import PairInfo, RunState
+from dl4j_bridge.model.run import Run
+from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.settings.checks import option
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import augmentation
+from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.signal.recordings import recordings_of
+
+# Options that may change when a run is resumed.
+FREE = {"steps", "epochs", "minutes", "patience", "min_gain", "threads"}
+
+
+def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
+    """Open a run folder and restore the state of its training.
+
+    Parameters
+    ----------
+    out
+        The run folder.
+    options
+        Limits to change: ``steps``, ``epochs``, ``minutes`` and the like.
+    inputs, targets
+        If not empty, they must be those that the run began with.
+
+    Raises
+    ------
+    InputError
+        Not a run, a recording is gone or is another one now, or an option that cannot change any more.
+    BridgeError
+        Another process trains in the folder.
+    """
+    folder = RunFolder(out)
+    folder.check_run()
+    folder.acquire()
+    with folder.released_on_error():
+        return _restored(folder, options, inputs, targets)
+
+
+def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
+    opened_model = model_zip.open_model(folder.last)
+    before = opened_model.info
+    settings = before.settings.with_options(options)
+    _check_resumable(before.settings, settings)
+    augmentation.check(settings.small_data)
+    paths = [pair.paths for pair in before.pairs]
+    known_inputs, known_targets = [x for x, _ in paths], [y for _, y in paths if y]
+    if inputs and not known_targets:
+        inputs = recordings_of(inputs)
+    for given, known in ((inputs, known_inputs), (targets, known_targets)):
+        if given and [p.absolute() for p in given] != known:
+            raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
+    configure_java(settings)
+    model = opened_model.load()
+    opened = [
+        _same_pair(pair, then)
+        for pair, then in zip(open_pairs(known_inputs, known_targets, settings), before.pairs, strict=True)
+    ]
+    task = before.task
+    signals = [task.signals(pair) for pair in opened]
+    copies = augmented(opened, signals, task, settings)
+    model.network.restore_state(model.state)
+    state = before.run_state or RunState()
+    info = replace(before, settings=settings, run_state=None)
+    folder.cut_log(state.step)
+    folder.write_run(info.as_dict() | {"status": "running"})
+    folder.write_config(options_of(settings, known_inputs, known_targets))
+    return Run(folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies)
+
+
+def _same_pair(pair: Pair, then: PairInfo) -> Pair:
+    """The pair with the delay of the run so far, not a new estimate: the windows must be the same.
+
+    Raises
+    ------
+    InputError
+        A recording is another one now.
+    """
+    for recording, stored in ((pair.input, then.input), (pair.target, then.target)):
+        if recording and stored and recording.sha256() != stored.sha256:
+            raise InputError(recording.path, "not the recording that the run began with", "bring that one back")
+    return replace(pair, delay=then.delay, length=then.length)
+
+
+def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
+    for group in (f.name for f in fields(before)):
+        old, new = asdict(getattr(before, group)), asdict(getattr(after, group))
+        changed = [name for name in old if old[name] != new[name] and name not in FREE]
+        if changed:
+            raise InputError(
+                option(changed[0]),
+                f"{new[changed[0]]} for a run that began with {old[changed[0]]}",
+                "leave it out with --resume, or begin another run",
+            )

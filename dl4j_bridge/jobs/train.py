@@ -1,0 +1,187 @@
+"""The training loop: update, validate, keep the best, stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any
+
+from dl4j_bridge.jobs.interrupts import interruptible
+from dl4j_bridge.jobs.pretraining import pretrain
+from dl4j_bridge.jobs.stopwatch import Stopwatch
+from dl4j_bridge.jobs.validation import FINAL_STEPS, loss_of, validate
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.info import TrainingInfo
+from dl4j_bridge.model.model_zip import Model
+from dl4j_bridge.model.run import Progress, Run
+from dl4j_bridge.signal.pairs import part
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.interface import Metrics
+from dl4j_bridge.tasks.update import segments, step
+
+# A save takes as long as ten steps; a run that is killed loses this much at most.
+SAVE_SECONDS = 10.0
+
+Report = Callable[[Progress], None]
+
+
+def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
+    """Train until a limit, a plateau or Ctrl-C; the best and the last network are in the run folder.
+
+    Parameters
+    ----------
+    run
+        From `new_run` or `resumed_run`.
+    report
+        Called after every step.
+
+    Returns
+    -------
+    dict
+        ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``.
+
+    Raises
+    ------
+    BridgeError
+        The loss is not finite any more, or a file cannot be written. What was saved before is still there, and the run
+        folder is free for another process.
+    """
+    try:
+        result = _trained(run, report)
+        run.folder.write_run(run.info.as_dict() | {"status": result["stopped_because"], "result": result})
+        return result
+    except BaseException:
+        run.folder.write_status("failed")
+        raise
+    finally:
+        run.folder.release()
+
+
+def _trained(run: Run, report: Report) -> dict[str, Any]:
+    settings, state = run.settings.run, run.state
+    training = [part(s, "train") for s in run.signals]
+    windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
+    valid = None
+    with (
+        interruptible() as interrupted,
+        run.folder.open_log(run.task.training_metrics, run.task.validation_metrics) as log,
+    ):
+        run.baselines = run.task.fit_baselines(training, run.baselines)
+        reason = _reason_to_stop(run, windows)
+        if state.step == 0:
+            _save_last(run)
+            # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
+            if reason is None and run.settings.small_data.pretrain != "none":
+                reason = pretrain(run, training + run.augmented, report, interrupted)
+        saved = time.monotonic()
+        watch = Stopwatch(state.seconds)
+        while reason is None:
+            loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task)
+            run.check_finite(loss, state.step + 1)
+            state.step += 1
+            state.seconds = watch.trained(steps * run.task.hop)
+            valid = None
+            if state.step % settings.validate_every == 0:
+                with watch.paused():
+                    valid = validate(run.network, run.task, run.signals, settings.validation_samples)
+                    _keep_if_best(run, valid)
+                    _reduce_lr_on_plateau(run, valid)
+                    if time.monotonic() - saved > SAVE_SECONDS:
+                        _save_last(run)
+                        saved = time.monotonic()
+            values = run.task.step_metrics(loss, accuracy)
+            progress = _progress(run, windows, watch, values, valid)
+            log.append(_log_row(progress, state.learning_rate))
+            report(progress)
+            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
+        if reason != "interrupted":
+            if valid is None or not run.folder.model.exists():
+                _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
+            run.best = _calibrated_best(run)
+            valid = validate(run.best.network, run.task, run.signals, FINAL_STEPS)
+        _save_last(run)
+    result = {
+        "run": str(run.folder.path),
+        "model": str(run.folder.model if run.folder.model.exists() else run.folder.last),
+        "task": run.task.name,
+        "steps": state.step,
+        "epochs": windows.epochs(state.step / segments(run.settings)),
+        "samples_per_second": watch.samples_per_second,
+        "valid": valid,
+        "stopped_because": reason,
+    }
+    return result | ({"pretrain_steps": run.info.pretraining["steps"]} if run.info.pretraining else {})
+
+
+def _reason_to_stop(run: Run, windows: Windows) -> str | None:
+    settings, state = run.settings.run, run.state
+    epochs = windows.epochs(state.step / segments(run.settings))
+    if settings.steps is not None and state.step >= settings.steps:
+        return "steps"
+    if settings.epochs is not None and epochs >= settings.epochs:
+        return "epochs"
+    if settings.minutes is not None and state.seconds >= settings.minutes * 60:
+        return "minutes"
+    if state.best_loss is not None and state.best_loss <= run.task.solved:
+        return "solved"
+    if state.validations_since_best >= settings.patience:
+        return "plateau"
+    return None
+
+
+def _keep_if_best(run: Run, valid: Metrics) -> None:
+    state, loss = run.state, loss_of(run.task, valid)
+    if state.best_loss is None or loss < state.best_loss or not run.folder.model.exists():
+        state.best_loss = loss
+        info = replace(run.info, training=TrainingInfo(state.step, valid))
+        model_zip.save(run.folder.model, Model(run.network, info, run.baselines), with_updater=False)
+
+
+def _reduce_lr_on_plateau(run: Run, valid: Metrics) -> None:
+    """Count validations without improvement; after a quarter of the patience, halve the learning rate."""
+    state, settings, loss = run.state, run.settings.run, loss_of(run.task, valid)
+    if state.plateau_loss is None or run.task.bits_gained(state.plateau_loss, loss) > settings.min_gain:
+        state.plateau_loss = loss
+        state.validations_since_best = state.validations_since_drop = 0
+        return
+    state.validations_since_best += 1
+    state.validations_since_drop += 1
+    if state.validations_since_drop >= max(settings.patience // 4, 1):
+        state.validations_since_drop = 0
+        state.learning_rate /= 2
+        run.network.set_learning_rate(state.learning_rate)
+
+
+def _save_last(run: Run) -> None:
+    info = replace(run.info, run_state=run.state)
+    model = Model(run.network, info, run.baselines, run.network.state())
+    model_zip.save(run.folder.last, model, with_updater=True)
+
+
+def _calibrated_best(run: Run) -> Model:
+    """The best network, with what the task measures on it after training."""
+    best = model_zip.open_model(run.folder.model).load()
+    task = run.task.calibrate(best.network, [part(signals, "train") for signals in run.signals], run.info.rate)
+    if task is run.task:
+        return best
+    best = replace(best, info=replace(best.info, task=task))
+    model_zip.save(run.folder.model, best, with_updater=False)
+    return best
+
+
+def _progress(
+    run: Run, windows: Windows, watch: Stopwatch, values: dict[str, float], valid: Metrics | None
+) -> Progress:
+    settings, state = run.settings.run, run.state
+    epochs = windows.epochs(state.step / segments(run.settings))
+    limits = ((state.step, settings.steps), (epochs, settings.epochs), (state.seconds / 60, settings.minutes))
+    done = [value / limit for value, limit in limits if limit is not None]
+    fraction = min(max(done), 1.0) if done else None
+    left = state.seconds * (1 - fraction) / fraction if fraction else None
+    return Progress(state.step, epochs, state.seconds, values, watch.samples_per_second, fraction, left, valid)
+
+
+def _log_row(progress: Progress, learning_rate: float) -> dict[str, Any]:
+    valid = {f"valid_{name}": value for name, value in (progress.valid or {}).items()}
+    return asdict(progress) | progress.values | valid | {"learning_rate": learning_rate}

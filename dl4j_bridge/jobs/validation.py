@@ -1,0 +1,63 @@
+"""Measure a network on held-out parts, in stretches side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.signal.pairs import Stretch, part_of
+from dl4j_bridge.signal.stretches import starts
+from dl4j_bridge.tasks.interface import Metrics, Signal, Task
+
+# Maximum number of stretches of a part.
+STRETCHES = 8
+# Time steps of the validation after training, which is more thorough than those during training.
+FINAL_STEPS = 1 << 16
+
+
+def validate(network: Network, task: Task, signals: list[Stretch], steps: int) -> Metrics:
+    """Measure a network on the validation parts of several pairs.
+
+    Parameters
+    ----------
+    network, task
+        What to measure, and how.
+    signals
+        Input and target of each pair, whole.
+    steps
+        Maximum number of time steps, in stretches that are evenly spread over the validation parts.
+    """
+    parts = [part_of(len(x), "valid") for x, _ in signals]
+    total = sum(where.stop - where.start for where in parts)
+    stretches: list[Stretch] = []
+    for (x, y), where in zip(signals, parts, strict=True):
+        size = where.stop - where.start
+        for start, end in _spread(where.start, size, min(size, max(steps * size // total, 1))):
+            stretches.append((x[max(start - WARM_UP, 0) : end], y[start:end]))
+    outputs = _side_by_side(network, [x for x, _ in stretches])
+    judged = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
+    return task.measure(judged, np.concatenate([y for _, y in stretches]))
+
+
+def loss_of(task: Task, valid: Metrics) -> float:
+    """The validation metric that training minimizes."""
+    loss = valid[task.loss]
+    assert loss is not None, "a network always has a loss"
+    return loss
+
+
+def _spread(first: int, size: int, samples: int) -> list[tuple[int, int]]:
+    """Up to `STRETCHES` stretches of `samples` in all."""
+    count = min(STRETCHES, samples)
+    length = samples // count
+    return [(start, start + length) for start in starts(size, length, count, first)]
+
+
+def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArray[np.float32]]:
+    """Outputs for recordings of any lengths: the shorter ones are filled up with zeros."""
+    longest = max(recordings, key=len)
+    together = np.zeros((len(recordings), *longest.shape), longest.dtype)
+    for row, x in zip(together, recordings, strict=True):
+        row[: len(x)] = x
+    return [output[: len(x)] for output, x in zip(network.run_batch(together), recordings, strict=True)]

@@ -1,0 +1,207 @@
+"""Typed metadata of a model: the content of ``dl4j_bridge.json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Pair, split
+from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.tasks import registry
+from dl4j_bridge.tasks.interface import Metrics, Task
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """A recording that a model was trained with.
+
+    Attributes
+    ----------
+    path
+        Where it was, absolute.
+    sha256
+        Hash of the file.
+    """
+
+    path: str
+    sha256: str
+
+    @classmethod
+    def of(cls, recording: Recording) -> Self:
+        return cls(str(recording.path.absolute()), recording.sha256())
+
+
+@dataclass(frozen=True)
+class PairInfo:
+    """A pair that a model was trained with.
+
+    Attributes
+    ----------
+    delay
+        Samples at the model's rate by which the target comes later.
+    confidence
+        Confidence of an estimated delay, 0 to 1; None if it was given.
+    length
+        Samples that both have once the delay is cut out.
+    split
+        First and last border of ``train``, ``valid`` and ``test``, in samples; in each case the last is excluded.
+    """
+
+    input: RecordingInfo
+    target: RecordingInfo | None
+    delay: int
+    confidence: float | None
+    length: int
+    split: dict[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, pair: Pair, time_steps: int, hop: int) -> Self:
+        """Describe a pair whose signals have `time_steps` of `hop` samples."""
+        borders = {name: (a * hop, b * hop) for name, (a, b) in split(time_steps).items()}
+        target = RecordingInfo.of(pair.target) if pair.target else None
+        return cls(RecordingInfo.of(pair.input), target, pair.delay, pair.confidence, pair.length, borders)
+
+    @property
+    def paths(self) -> tuple[Path, Path | None]:
+        return Path(self.input.path), Path(self.target.path) if self.target else None
+
+
+@dataclass
+class RunState:
+    """What a resumed run needs, beside the network with its updater and carried state.
+
+    Attributes
+    ----------
+    step
+        Number of updates made.
+    seconds
+        Duration of the training.
+    best_loss
+        Validation loss of the best network; None before the first validation.
+    plateau_loss
+        Last validation loss that counted as an improvement.
+    validations_since_best, validations_since_drop
+        Validations since that improvement, and since the learning rate was last reduced.
+    learning_rate
+        Present learning rate.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_loss: float | None = None
+    plateau_loss: float | None = None
+    validations_since_best: int = 0
+    validations_since_drop: int = 0
+    learning_rate: float = 0.0
+
+
+# Names in runs that an older version began.
+_RENAMED = {"best_bits": "best_loss", "plateau_bits": "plateau_loss"}
+
+
+@dataclass(frozen=True)
+class TrainingInfo:
+    """The step at which a network was the best, and its validation metrics then."""
+
+    step: int
+    valid: Metrics
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What must be known of a network to use it, to judge it, or to resume its training.
+
+    Attributes
+    ----------
+    task
+        With its scales, its codec or whatever else it learned from the recordings.
+    rate
+        Sample rate in Hz.
+    layers
+        Units of each recurrent layer.
+    pairs
+        Recordings of the training.
+    settings
+        Settings of the training.
+    versions
+        Versions that the model was made with, by name.
+    training
+        Of a best network.
+    run_state
+        Of a network to resume from.
+    pretraining
+        Steps and last metrics of the pre-training, if there was one.
+    """
+
+    task: Task
+    rate: int
+    layers: tuple[int, ...]
+    pairs: tuple[PairInfo, ...]
+    settings: TrainSettings
+    versions: dict[str, str] = field(default_factory=dict)
+    training: TrainingInfo | None = None
+    run_state: RunState | None = None
+    pretraining: dict[str, float] | None = None
+
+    @classmethod
+    def from_dict(cls, stored: Any) -> Self:
+        """Check and convert what `as_dict` returned.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, InputError
+            A field is missing, of another type, or out of range; `msgspec.ValidationError` is a ValueError.
+        """
+        state = stored.get("run_state")
+        if state is not None:
+            state = {_RENAMED.get(name, name): value for name, value in state.items()}
+        if stored["predicts"] not in ("target", "next"):
+            raise ValueError(f"predicts {stored['predicts']!r}")
+        found = cls(
+            registry.from_dict(stored),
+            msgspec.convert(stored["rate"], int),
+            msgspec.convert(stored["layers"], tuple[int, ...]),
+            msgspec.convert(stored["pairs"], tuple[PairInfo, ...]),
+            registry.settings_from_dict(stored["settings"]),
+            msgspec.convert(stored.get("versions", {}), dict[str, str]),
+            msgspec.convert(stored.get("training"), TrainingInfo | None),
+            msgspec.convert(state, RunState | None),
+            msgspec.convert(stored.get("pretraining"), dict[str, float] | None),
+        )
+        if found.rate < 1 or not found.pairs:
+            raise ValueError("rate or pairs")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types only; None fields of the model as a whole are left out."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("task", "settings")}
+        stored = {name: _plain(value) for name, value in own.items() if value is not None}
+        return self.task.as_dict() | stored | {"settings": self.settings.as_dict()}
+
+    @property
+    def predicts(self) -> str:
+        """``target`` or ``next``, see `Task`."""
+        return self.task.predicts
+
+    @property
+    def steps(self) -> int | None:
+        """Number of updates of the network; None if the file does not store it."""
+        known = self.training or self.run_state
+        return known.step if known else None
+
+    def pair_of(self, hashes: tuple[str, str | None]) -> PairInfo | None:
+        """The pair of the training whose recordings have these hashes (SHA-256), if there is one."""
+        for pair in self.pairs:
+            if (pair.input.sha256, pair.target.sha256 if pair.target else None) == hashes:
+                return pair
+        return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value

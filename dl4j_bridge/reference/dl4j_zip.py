@@ -1,0 +1,82 @@
+"""Reads the parameters of a DL4J model zip without Java."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.reference.parameters import Network, unpack
+
+_CELLS = {"GravesLSTM": "graves", "LSTM": "lstm"}
+_TYPES = {"LONG": ">i8", "FLOAT": ">f4"}
+
+
+def read_parameters(path: Path) -> Network:
+    """Read the parameters of a DL4J zip with GravesLSTM or LSTM layers under an ``RnnOutputLayer``.
+
+    Parameters
+    ----------
+    path : Path
+        Such as ``model.zip`` of a run folder.
+
+    Raises
+    ------
+    InputError
+        If the file is not readable or contains another network.
+    """
+    try:
+        with zipfile.ZipFile(path) as z:
+            layers = [conf["layer"] for conf in json.loads(z.read("configuration.json"))["confs"]]
+            flat = read_nd4j(z.read("coefficients.bin"))
+        kinds = [layer["@class"].rpartition(".")[2] for layer in layers]
+        if kinds[0] not in _CELLS or kinds != [kinds[0]] * (len(kinds) - 1) + ["RnnOutputLayer"]:
+            raise ValueError(f"layers {', '.join(kinds)}")
+        sizes = layers[0]["nin"], layers[0]["nout"], len(layers) - 1, layers[-1]["nout"]
+        return unpack(flat, *sizes, cell=_CELLS[kinds[0]])
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, IndexError, TypeError, struct.error) as e:
+        raise InputError(path, f"not a GravesLSTM or LSTM model ({e})", "wanted model.zip of a run folder") from None
+
+
+def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
+    """Read an array of floats in the format of ``Nd4j.write``: a buffer with its shape, then one with its values.
+
+    A buffer consists of the name of its allocation mode, its length (8 bytes), the name of its type and its values.
+    Each name is preceded by its length (2 bytes). All numbers are big-endian.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        The values in the order of the buffer.
+
+    Raises
+    ------
+    ValueError
+        If the array has another type than 32-bit floats or is truncated.
+    struct.error
+        If it is truncated before the values.
+    """
+
+    def buffer(at: int) -> tuple[npt.NDArray[Any], int]:
+        (mode_size,) = struct.unpack_from(">H", content, at)
+        count, type_size = struct.unpack_from(">QH", content, at + 2 + mode_size)
+        at += 2 + mode_size + 10
+        name = content[at : at + type_size].decode()
+        if name not in _TYPES:
+            raise ValueError(f"an ND4J array of type {name}")
+        values = np.frombuffer(content, _TYPES[name], count, at + type_size)
+        return values, at + type_size + values.nbytes
+
+    _, end = buffer(0)
+    values, _ = buffer(end)
+    return values.astype(np.float32)

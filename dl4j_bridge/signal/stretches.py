@@ -1,0 +1,27 @@
+"""Evenly spread stretches of a signal."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def starts(length: int, size: int, count: int, first: int = 0) -> list[int]:
+    """First positions of `count` stretches of `size`, evenly spread from the start to the end of a signal.
+
+    Parameters
+    ----------
+    length
+        Length of the signal, at least `size`.
+    size
+        Length of a stretch.
+    count
+        Number of stretches; they overlap if they do not fit side by side.
+    first
+        Position at which the signal starts.
+
+    Returns
+    -------
+    list of int
+        From `first` to ``first + length - size``.
+    """
+    return [int(start) for start in np.linspace(first, first + length - size, count).astype(int)]

@@ -1,0 +1,74 @@
+"""Shuffled training windows."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.signal.pairs import Stretch
+
+
+class Windows:
+    """Shuffled training windows of several stretches, the same ones for the same seed, from any batch on.
+
+    An epoch cuts every stretch into adjacent windows, from a new random offset, and takes them in random order.
+    Batches go on over the borders of epochs, so each is full. Nothing is remembered between calls: batch k is a
+    function of k, and a resumed run needs no more than that number.
+
+    Parameters
+    ----------
+    stretches
+        Pairs of (input, target) with the same number of time steps on their first axis; kept as they are, never copied.
+    length
+        Time steps in a window.
+    batch
+        Windows in a batch.
+    seed
+        Of the offsets and the order.
+    """
+
+    def __init__(
+        self,
+        stretches: list[Stretch],
+        length: int,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self._stretches = stretches
+        self._length = length
+        self._batch = batch
+        self._seed = seed
+        self._counts = [len(x) // length for x, _ in stretches]
+        self._epoch_order: tuple[int, npt.NDArray[np.int64]] | None = None
+
+    @property
+    def per_epoch(self) -> int:
+        """Windows in an epoch."""
+        return sum(self._counts)
+
+    def epochs(self, batches: float) -> float:
+        """How many epochs so many batches are."""
+        return batches * self._batch / self.per_epoch
+
+    def batch(self, number: int) -> Stretch:
+        """Give batch `number`: input and target, each of shape (batch, length) and what axes a stretch has behind."""
+        x, y = (np.empty((self._batch, self._length, *signal.shape[1:]), signal.dtype) for signal in self._stretches[0])
+        for row in range(self._batch):
+            epoch, index = divmod(number * self._batch + row, self.per_epoch)
+            stretch, start = self._order(epoch)[index].tolist()
+            source, target = self._stretches[stretch]
+            x[row] = source[start : start + self._length]
+            y[row] = target[start : start + self._length]
+        return x, y
+
+    def _order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """(stretch, start) of every window of an epoch, in the order in which they are taken."""
+        if self._epoch_order is None or self._epoch_order[0] != epoch:
+            rng = np.random.default_rng([self._seed, epoch])
+            starts = []
+            for stretch, ((x, _), count) in enumerate(zip(self._stretches, self._counts, strict=True)):
+                offset = rng.integers(0, len(x) - count * self._length + 1)
+                at = offset + self._length * np.arange(count)
+                starts.append(np.stack([np.full(count, stretch), at], axis=1))
+            self._epoch_order = (epoch, rng.permutation(np.concatenate(starts)))
+        return self._epoch_order[1]

@@ -1,0 +1,193 @@
+"""How values are spelled wherever a person reads them: on the terminal, on a page, on the axis of a plot.
+
+A value without an entry in `COLUMNS` is shown under its own name with three significant digits, so that a new task,
+metric or finding needs no entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NOTHING = "–"
+EXACT = "exact"
+LOWER, HIGHER = "lower", "higher"
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one value is spelled.
+
+    Attributes
+    ----------
+    name
+        Short name, for a table.
+    label
+        Full name, for an axis; the short one if empty.
+    unit
+        Unit, if the number alone does not show it.
+    form
+        Format of the number.
+    alone
+        How the value is written outside a table; `name` and value if empty.
+    missing
+        What stands for None.
+    better
+        Whether a ``lower`` or a ``higher`` value is the better one; empty if neither is.
+    """
+
+    name: str
+    label: str = ""
+    unit: str = ""
+    form: str = "{:.3g}"
+    alone: str = ""
+    missing: str = NOTHING
+    better: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Short name with the unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
+
+    @property
+    def title(self) -> str:
+        """Full name with the unit."""
+        label = self.label or self.name
+        return f"{label} ({self.unit})" if self.unit else label
+
+
+COLUMNS = {
+    "bits": Column("bits", "bits per sample", form="{:.3f}", alone="{} bits/sample", better=LOWER),
+    "accuracy": Column("accuracy", "exact classes", form="{:.2%}", better=HIGHER),
+    "loss": Column("loss", better=LOWER),
+    "mse": Column("MSE", "mean squared error", better=LOWER),
+    "esr": Column("ESR", "error-to-signal ratio", form="{:.4g}", missing=f"{NOTHING} (silent)", better=LOWER),
+    "snr_db": Column("SNR", "signal-to-noise ratio", "dB", "{:.1f}", better=HIGHER),
+    "si_sdr_db": Column("SI-SDR", "scale-invariant signal-to-distortion ratio", "dB", "{:.1f}", better=HIGHER),
+    "sdr_db": Column("SDR", "signal-to-distortion ratio", "dB", "{:.1f}", better=HIGHER),
+    "improvement_db": Column("SI-SDRi", "improvement of SI-SDR over the mixture", "dB", "{:.1f}", better=HIGHER),
+    "border_jump": Column("border jump", "change at window borders", better=LOWER),
+    "stft": Column("STFT", "multi-resolution STFT distance", form="{:.3f}", better=LOWER),
+    "parameters": Column("params", "parameters", form="{:,.0f}"),
+    "samples_per_second": Column("samples/s", "samples per second", form="{:,.0f}", alone="{} samples/s"),
+    "level_db": Column("level", unit="dB", form="{:.1f}", missing="silent"),
+    "entropy_bits": Column("entropy", unit="bits", form="{:.2f}"),
+    "spectrum_db": Column("spectral distance", unit="dB", form="{:.1f}"),
+    "seconds": Column("seconds", form="{:.3g}"),
+    "steps": Column("steps", form="{:,}"),
+}
+# Values that a narrow table shows with three digits and k or M.
+_LARGE = ("parameters", "samples_per_second")
+
+
+def column(name: str) -> Column:
+    """Return the entry of a value; the default where there is none."""
+    return COLUMNS.get(name) or Column(name.replace("_", " "))
+
+
+def spell(name: str, value: Any) -> str:
+    """Spell a value without its name or unit."""
+    if isinstance(value, bool | str):
+        return str(value)
+    entry = column(name)
+    if value is None:
+        return entry.missing
+    text = entry.form.format(value)
+    # A value that rounds to zero has no sign.
+    return text.removeprefix("-") if text.startswith("-") and not text.strip("-0.%") else text
+
+
+def plain(value: Any) -> str:
+    """Spell a value of unknown meaning, such as a setting or a piece of evidence."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return str(value)
+
+
+def cell(row: Mapping[str, Any], name: str) -> str:
+    """Spell a value of a row: a ratio to an error of zero is `EXACT`."""
+    if name == "snr_db" and row.get("esr") == 0:
+        return EXACT
+    return spell(name, row[name])
+
+
+def with_unit(row: Mapping[str, Any], name: str) -> str:
+    """Spell a value of a row with its unit, such as ``12.3 dB``."""
+    unit = "" if row[name] is None else column(name).unit
+    return f"{cell(row, name)} {unit}".strip()
+
+
+def named(name: str, value: Any) -> str:
+    """Spell a value with its name or its unit, such as ``ESR 0.0123`` or ``5.120 bits/sample``."""
+    entry = column(name)
+    return (entry.alone or f"{entry.name} {{}}").format(with_unit({name: value}, name))
+
+
+def listed(values: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
+    """Spell several values in one line, each with its name; all of them if no names are given."""
+    return ", ".join(named(name, values[name]) for name in (values if names is None else names))
+
+
+def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict[str, str]]:
+    """Spell the rows of a table.
+
+    Parameters
+    ----------
+    rows
+        Rows with the same keys.
+    short
+        True writes large numbers with three digits and k or M.
+
+    Returns
+    -------
+    list of dict
+        Spelled values by heading.
+    """
+    return [{column(name).heading: _cell(row, name, short) for name in row} for row in rows]
+
+
+def _cell(row: Mapping[str, Any], name: str, short: bool) -> str:
+    if short and name in _LARGE and row[name] is not None:
+        return brief(row[name])
+    return cell(row, name)
+
+
+def brief(number: float) -> str:
+    """Spell a number with three digits, followed by k or M."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:#.3g}".rstrip(".") + unit
+    return f"{number:.0f}"
+
+
+def count(number: float, noun: str) -> str:
+    """Spell a count with its noun, such as ``1 sample`` or ``8,000 samples``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def part(name: str) -> str:
+    """Describe the part of the recordings that a comparison used: ``test`` or ``all``."""
+    return "the held-out test part" if name == "test" else "all of the recordings"
+
+
+def evaluated(samples: int, part_name: str) -> str:
+    """Describe what a comparison was made on, such as ``8,000 samples: the held-out test part``."""
+    return f"{count(samples, 'sample')}: {part(part_name)}"
+
+
+def departure(drift: Mapping[str, Any]) -> str:
+    """Describe when free-running output drifted, from ``until`` and ``seconds`` of a drift measurement."""
+    if drift["until"] is None:
+        return f"stayed with the recording for all of {drift['seconds']:.0f} s"
+    return f"left the recording for good after {drift['until']} s"
+
+
+def drift_rows(drift: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Spell the rows of a drift measurement: the recording, and each part of the output by its start."""
+    rows = [("recording", drift["recording"])]
+    rows += [(f"{values['seconds']:.1f} s", values) for values in drift["parts"]]
+    shown = list(drift["recording"])
+    return [{"from": start, **spelled([{name: values[name] for name in shown}])[0]} for start, values in rows]

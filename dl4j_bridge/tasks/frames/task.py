@@ -1,0 +1,216 @@
+"""Frames of samples as vectors of numbers: the processed frame at the same time, or the next frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.checks import option
+from dl4j_bridge.settings.commands import GenerateSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
+from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
+from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
+from dl4j_bridge.tasks.comparison import Comparison
+from dl4j_bridge.tasks.frames.comparison import FramesComparison, NextFrameComparison
+from dl4j_bridge.tasks.frames.exposure import exposed
+from dl4j_bridge.tasks.frames.settings import LONGEST_FRAME, FramesSettings
+from dl4j_bridge.tasks.interface import Blocks, Fitted, LossWeights, Samples, Signal
+from dl4j_bridge.tasks.shown import Curve
+from dl4j_bridge.tasks.vectors import Vectors, VectorTask
+
+# The loss of Wright et al., "Real-Time Guitar Amplifier Emulation with Deep Learning" (2020): error to signal after a
+# first-order pre-emphasis, and the squared offset of each recording's error; with GuitarML's weights of the two.
+PRE_EMPHASIS = 0.85
+ESR_SHARE, OFFSET_SHARE = 0.75, 0.25
+# Mean power that is added to the target's, so that silence does not outweigh everything.
+SMALLEST_POWER = 1e-5
+# 23 ms at 44.1 kHz: a loudspeaker's cabinet, but no room.
+FIR_TAPS = 1024
+# 1.5 ms at 44.1 kHz before the curve and after it: twice the taps take eight times as long to fit.
+WIENER_HAMMERSTEIN_TAPS = 64
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Normalization of sample values for the network: ``(x - mean) / range``."""
+
+    mean: float = 0.0
+    range: float = 1.0
+
+    def normalize(self, x: npt.NDArray[np.floating]) -> Vectors:
+        return ((x - self.mean) / self.range).astype(np.float32)
+
+    def denormalize(self, x: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+        return np.asarray(x, np.float64) * self.range + self.mean
+
+
+@dataclass(frozen=True)
+class FramesTask(VectorTask):
+    """Frames from float samples and back.
+
+    Attributes
+    ----------
+    frame
+        Samples in a frame, which is one time step.
+    predicts
+        ``target``: the processed frame at the same time. ``next``: the next frame of the same recording.
+    scale
+        With a target, sample values stay as they are: an effect's gain is part of it. Without, they are normalized by
+        mean and range of the training part.
+    weighted
+        Whether the loss is error to signal with pre-emphasis and offset instead of mean squared error.
+    skip
+        Whether the network's output is added to its input.
+    """
+
+    frame: int
+    # Without `field`, the base class would give it a default.
+    predicts: str = field()
+    scale: Scale
+    weighted: bool = False
+    skip: bool = False
+
+    name: ClassVar[str] = "frames"
+
+    @classmethod
+    def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
+        own = _own(settings)
+        predicts = "next" if pairs[0].target is None else "target"
+        for name in ("input_noise", "scheduled_sampling") if predicts == "target" else ():
+            if getattr(own, name):
+                raise InputError(option(name), "with a target", "wanted none: it is for what feeds on its own output")
+        scale = Scale() if predicts == "target" else _scale(pairs)
+        return cls(own.frame, predicts, scale, own.loss == "esr", own.skip)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        scale = Scale(float(stored["scale"]["mean"]), float(stored["scale"]["range"]))
+        frame, weighted, skip = stored["frame"], stored["weighed"], stored["skip"]
+        finite = abs(scale.mean) < float("inf") and 0 < scale.range < float("inf")
+        if type(frame) is not int or not 1 <= frame <= LONGEST_FRAME or not finite:
+            raise ValueError("frame or scale")
+        if not isinstance(weighted, bool) or not isinstance(skip, bool):
+            raise TypeError("weighed or skip")
+        return cls(frame, stored["predicts"], scale, weighted, skip)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "task": self.name,
+            "predicts": self.predicts,
+            "frame": self.frame,
+            "scale": {"mean": self.scale.mean, "range": self.scale.range},
+            "weighed": self.weighted,
+            "skip": self.skip,
+        }
+
+    def describe(self) -> str:
+        return f"frames of {self.frame}" if self.frame > 1 else "samples as numbers"
+
+    @property
+    def hop(self) -> int:  # type: ignore[override]
+        return self.frame
+
+    @property
+    def interface(self) -> Interface:
+        return Interface.of_vectors(self.frame, self.frame, skip=self.skip)
+
+    # ---- samples to frames and back
+
+    def signals(self, pair: Pair) -> Stretch:
+        source = self._frames(pair.input, pair.rate, pair.input_start, pair.length)
+        if pair.target is None:
+            return source[:-1], source[1:]
+        return source, self._frames(pair.target, pair.rate, pair.target_start, pair.length)
+
+    def _frames(self, recording: Recording, rate: int, start: int, length: int) -> Vectors:
+        return self.to_inputs(recording.read(rate, start, length))
+
+    def to_inputs(self, samples: Samples) -> Vectors:
+        """Whole frames of float samples, shape (n, frame); the rest at the end belongs to none."""
+        return self.scale.normalize(samples[: samples.size // self.frame * self.frame]).reshape(-1, self.frame)
+
+    def to_samples(self, signal: Vectors) -> Samples:
+        return self.scale.denormalize(signal.ravel())
+
+    # ---- training
+
+    def loss_weights(self, settings: TrainSettings, target: Signal, first: bool) -> LossWeights | None:
+        if not self.weighted:
+            return None
+        y = target[:, :, 0].astype(np.float64)
+        emphasized = y.copy()
+        emphasized[:, 1:] -= PRE_EMPHASIS * y[:, :-1]
+        floor = SMALLEST_POWER * y.size
+        square = ESR_SHARE * y.size / (float(np.sum(emphasized**2)) + floor)
+        # At most half a segment: the rest must be learned from.
+        start = min(_own(settings).warm_up, settings.network.tbptt // 2) if first else 0
+        return square, PRE_EMPHASIS, OFFSET_SHARE * len(y) / (float(np.sum(y**2)) + floor), start
+
+    def training_input(self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool) -> Signal:
+        own = _own(settings)
+        return exposed(network, x, own.input_noise, own.scheduled_sampling, (settings.network.seed, number), first)
+
+    def baselines(self) -> list[Baseline]:
+        return (
+            [Fir(taps=FIR_TAPS), WienerHammerstein(taps=WIENER_HAMMERSTEIN_TAPS)] if self.predicts == "target" else []
+        )
+
+    # ---- using a trained network
+
+    @property
+    def shortest_prime(self) -> int:
+        return self.frame
+
+    def generate(
+        self, network: Network, rate: int, seconds: float, settings: GenerateSettings, prime: Samples | None
+    ) -> Blocks:
+        """Feed the network its own predictions."""
+        primer = self.to_inputs(np.zeros(self.frame) if prime is None else prime)
+        return self.feed_back(network, primer, max(round(seconds * rate), 1))
+
+    def feed_back(self, network: Network, primer: Vectors, count: int) -> Blocks:
+        """`count` samples that a network predicts from a primer, shape (n, frame), and then from its own output."""
+        stream, done = network.dense_stream(), 0
+        frame = stream.run(primer)[-1:]
+        while done < count:
+            samples = self.to_samples(frame)[: count - done]
+            done += samples.size
+            yield samples
+            frame = stream.run(frame)
+
+    # ---- judging and showing
+
+    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+        kind = NextFrameComparison if self.predicts == "next" else FramesComparison
+        return kind(self, pair, split, fitted)
+
+    def curves(self, signals: list[Stretch], fitted: Arrays) -> list[Curve]:
+        if not self.weighted:
+            return super().curves(signals, fitted)
+        # The squares of training are weighted by the segment's power, as ESR is.
+        return [self.loss_curve("esr", "Loss of training, and ESR of the validation without pre-emphasis.")]
+
+
+def _own(settings: TrainSettings) -> FramesSettings:
+    assert isinstance(settings.own, FramesSettings)
+    return settings.own
+
+
+def _scale(pairs: list[Pair]) -> Scale:
+    """Mean and range of the training parts, and of nothing else: the rest must stay unknown."""
+    parts = []
+    for pair in pairs:
+        where = part_of(pair.length, "train")
+        parts.append(pair.input.read(pair.rate, where.start, where.stop - where.start))
+    samples = np.concatenate(parts)
+    extent = float(samples.max()) - float(samples.min())
+    return Scale(float(samples.mean(dtype=np.float64)), extent or 1.0)

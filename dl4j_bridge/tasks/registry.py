@@ -1,0 +1,145 @@
+"""All tasks by name. A new task is a package of its own and a line in `KINDS`, or a call of `register`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import msgspec
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings import toml_file
+from dl4j_bridge.settings.checks import check_choice, option
+from dl4j_bridge.settings.presets import PRESETS
+from dl4j_bridge.settings.training import (
+    DataSettings,
+    NetworkSettings,
+    RunSettings,
+    SmallDataSettings,
+    TrainSettings,
+)
+from dl4j_bridge.tasks import frames, language_model, samples, spectrogram
+from dl4j_bridge.tasks.kind import TaskKind
+
+if TYPE_CHECKING:
+    from dl4j_bridge.signal.pairs import Pair
+    from dl4j_bridge.tasks.interface import Task
+
+KINDS: dict[str, TaskKind] = {
+    kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
+}
+
+
+def register(kind: TaskKind) -> None:
+    """Add a task of one's own; its options appear on the command line if this runs before `dl4j_bridge.cli.main`."""
+    KINDS[kind.name] = kind
+
+
+def find(name: str) -> TaskKind:
+    """The task called `name`.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    check_choice("task", name, KINDS)
+    return KINDS[name]
+
+
+def train_settings(options: dict[str, Any], has_target: bool = True, preset: str = "default") -> TrainSettings:
+    """Combine the defaults of a task, a preset and options.
+
+    Parameters
+    ----------
+    options
+        Values by name of field, ``task`` among them if it is not the default.
+    has_target
+        Whether there are processed recordings to learn from.
+    preset
+        Name of a preset.
+
+    Raises
+    ------
+    InputError
+        Unknown task or preset, an option of another task, or a value out of range.
+    """
+    check_choice("preset", preset, PRESETS)
+    kind = find(options.get("task", NetworkSettings.task))
+    if preset not in kind.presets:
+        wanted = "wanted --task samples: it was posted for that"
+        raise InputError("--preset", f"{preset} with --task {kind.name}", wanted)
+    defaults = kind.defaults(has_target)
+    if defaults is None and has_target:
+        wanted = "wanted none: it learns what comes next in a recording"
+        raise InputError("--target", f"with --task {kind.name}", wanted)
+    if defaults is None:
+        raise InputError("--target", f"not given with --task {kind.name}", "wanted one for each --input")
+    _check_options_of_other_tasks(kind, options)
+    settings = TrainSettings(own=kind.settings())
+    return settings.with_options({"task": kind.name} | defaults | PRESETS[preset] | options)
+
+
+def _check_options_of_other_tasks(kind: TaskKind, options: dict[str, Any]) -> None:
+    own = {f.name for f in fields(kind.settings)}
+    for other in KINDS.values():
+        for f in fields(other.settings):
+            if f.name not in own and options.get(f.name, f.default) != f.default:
+                raise InputError(option(f.name), f"with --task {kind.name}", f"wanted --task {other.name}")
+
+
+def settings_from_dict(stored: dict[str, Any]) -> TrainSettings:
+    """Settings as `TrainSettings.as_dict` stored them; fields that an older version did not know have their defaults.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        A value has another type.
+    InputError
+        Unknown task, or a value out of range.
+    """
+    network = msgspec.convert(stored.get("network", {}), NetworkSettings)
+    kind = find(network.task)
+    settings = TrainSettings(
+        msgspec.convert(stored.get("data", {}), DataSettings),
+        network,
+        msgspec.convert(stored.get("run", {}), RunSettings),
+        msgspec.convert(stored.get("small_data", {}), SmallDataSettings),
+        msgspec.convert(stored.get(kind.name, {}), kind.settings),
+    )
+    settings.check()
+    return settings
+
+
+def checked_options(source: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Check names and types of training options that `source` gives.
+
+    Raises
+    ------
+    InputError
+        An unknown name, or a value of the wrong type.
+    """
+    groups = (DataSettings, NetworkSettings, RunSettings, SmallDataSettings, *(k.settings for k in KINDS.values()))
+    known = {}
+    for group in groups:
+        for name, hint in get_type_hints(group).items():
+            kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
+            known[name.replace("_", "-")] = toml_file.Option(name, kind)
+    return toml_file.checked(source, given, known)
+
+
+def choose(settings: TrainSettings, pairs: list[Pair]) -> Task:
+    """Make the task that the settings and these recordings ask for."""
+    return find(settings.network.task).load().from_pairs(settings, pairs)
+
+
+def from_dict(stored: dict[str, Any]) -> Task:
+    """The task that a model file describes.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, InputError
+        The description does not fit the task.
+    """
+    return find(stored["task"]).load().from_dict(stored)

@@ -1,0 +1,73 @@
+"""Float samples to class indices, and distributions over classes to float samples, block by block."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.signal.codecs import Codec
+from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
+
+Indices = npt.NDArray[np.uint8]
+Probabilities = npt.NDArray[np.float32]
+
+
+class Encoder:
+    """Float samples to classes.
+
+    Parameters
+    ----------
+    codec
+        The quantizer.
+    pre_emphasis
+        Coefficient of the filter before it; 0 for none.
+    """
+
+    def __init__(self, codec: Codec, pre_emphasis: float) -> None:
+        self._codec = codec
+        self._filter = PreEmphasis(pre_emphasis)
+
+    def push(self, x: npt.NDArray[np.floating]) -> Indices:
+        return self._codec.encode(self._filter.push(x))
+
+
+class Decoder:
+    """Distributions over classes to float samples; the cut into blocks changes no bit.
+
+    Parameters
+    ----------
+    codec, pre_emphasis
+        As for `Encoder`.
+    decode
+        ``mean`` of the distribution (least squared error), ``argmax`` (an exact class), ``sample`` (a class sampled at
+        random) or ``auto``, see `resolve_decode`.
+    seed
+        Random seed of ``sample``.
+    """
+
+    def __init__(self, codec: Codec, pre_emphasis: float, decode: str = "auto", seed: int = 0) -> None:
+        self._values = codec.values
+        self._filter = DeEmphasis(pre_emphasis)
+        self._decode = resolve_decode(decode)
+        self._rng = np.random.default_rng(seed)
+
+    def push(self, probabilities: Probabilities) -> npt.NDArray[np.floating]:
+        if self._decode == "mean":
+            return self._filter.push(mean_values(probabilities, self._values))
+        if self._decode == "argmax":
+            return self._filter.push(self._values[probabilities.argmax(axis=1)])
+        cumulative = np.cumsum(probabilities, axis=1, dtype=np.float64)
+        sampled = self._rng.random(len(cumulative)) * cumulative[:, -1]
+        classes = np.minimum((cumulative <= sampled[:, None]).sum(axis=1), self._values.size - 1)
+        return self._filter.push(self._values[classes])
+
+
+def mean_values(probabilities: Probabilities, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Expected sample value of each row, shape (n,)."""
+    # Summed row by row: a matrix product may round a row differently with the number of rows.
+    return np.asarray((probabilities * values).sum(axis=1))
+
+
+def resolve_decode(decode: str) -> str:
+    """``auto`` is the mean of the distribution: no other estimate has a smaller squared error."""
+    return "mean" if decode == "auto" else decode

@@ -1,0 +1,110 @@
+"""Holds a network that is fed its own samples at the level and entropy of the recordings that it was trained on.
+
+Fed with its own samples, a network settles where it is too quiet or too loud, and one temperature corrects only one of
+level and entropy. So the last second of generated audio is measured at each block: its level, against that of the
+recordings, shifts the next distributions towards louder or quieter classes, and its order-1 entropy sets the
+temperature. The temperature that a network needs differs from training to training, so an entropy that stays off moves
+the temperature further (PI control).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.signal import metrics
+
+Indices = npt.NDArray[np.uint8]
+Decode = Callable[[Indices], npt.NDArray[np.floating]]
+
+# Audio that is measured, and samples from one measurement to the next.
+SECONDS, BLOCK = 1.0, 512
+# Stretches of the recordings whose median is the goal.
+STRETCHES = 60
+# Logits per class and dB off, and their maximum.
+TILT_PER_DB, MOST_TILT = 0.004, 0.1
+# Change of the temperature's logarithm per bit off, per bit off for a second, and its maximum. In the dead band the
+# temperature does not move further: seconds of a recording differ as well, and colder audio has another spectrum.
+HEAT_PER_BIT, HEAT_PER_BIT_SECOND, MOST_HEAT = 0.5, 0.2, 0.7
+DEAD_BAND_BITS = 0.3
+SILENT_DB = -90.0
+
+
+def usual(decode: Decode, recordings: list[Indices], rate: int) -> dict[str, float]:
+    """Level and entropy of stretches of `SECONDS` of the recordings.
+
+    Parameters
+    ----------
+    decode
+        From class indices to float samples.
+    recordings : list of ndarray of uint8, shape (n,)
+    rate
+        In Hz.
+
+    Returns
+    -------
+    dict
+        Medians of ``level_db`` (root mean square; 0 dB is full scale) and of ``order_1_bits``.
+    """
+    size = min(round(SECONDS * rate), min(x.size for x in recordings))
+    # Stretches are spread over all recordings together, so longer ones count more.
+    lengths = np.cumsum([x.size - size + 1 for x in recordings])
+    measured = []
+    for at in np.linspace(0, lengths[-1] - 1, STRETCHES).astype(int):
+        which = int(np.searchsorted(lengths, at, side="right"))
+        start = at - (int(lengths[which - 1]) if which else 0)
+        measured.append(_measure(decode, recordings[which][start : start + size]))
+    level, bits = np.median(measured, axis=0)
+    return {"level_db": float(level), "order_1_bits": float(bits)}
+
+
+class Steering:
+    """Temperature and tilt of the samples that are generated next.
+
+    Parameters
+    ----------
+    decode
+        From class indices to float samples.
+    rate
+        In Hz.
+    wanted
+        As `usual` gives it.
+    temperature
+        Temperature while level and entropy are right.
+    """
+
+    def __init__(self, decode: Decode, rate: int, wanted: dict[str, float], temperature: float) -> None:
+        self._decode, self._rate, self._wanted, self._temperature = decode, rate, wanted, temperature
+        self._size = max(round(SECONDS * rate), 2)
+        self._last: Indices = np.zeros(0, np.uint8)
+        self._tilt = self._heat = self._lasting_heat = 0.0
+
+    def observe(self, block: Indices) -> None:
+        """Measure generated samples, class indices of shape (n,)."""
+        self._last = np.concatenate([self._last, block])[-self._size :]
+        # The entropy of fewer samples says nothing.
+        if self._last.size < self._size:
+            return
+        level, bits = _measure(self._decode, self._last)
+        self._tilt = _limited(TILT_PER_DB * (self._wanted["level_db"] - level), MOST_TILT)
+        missing, seconds = self._wanted["order_1_bits"] - bits, block.size / self._rate
+        too_much = missing - _limited(missing, DEAD_BAND_BITS)
+        self._lasting_heat = _limited(self._lasting_heat + HEAT_PER_BIT_SECOND * seconds * too_much, MOST_HEAT)
+        self._heat = _limited(HEAT_PER_BIT * missing + self._lasting_heat, MOST_HEAT)
+
+    def next(self) -> tuple[float, float]:
+        """Temperature and tilt, as `SampleStream.generate` takes them."""
+        return self._temperature * math.exp(self._heat), self._tilt
+
+
+def _measure(decode: Decode, indices: Indices) -> tuple[float, float]:
+    power = float(np.mean(decode(indices) ** 2))
+    level = max(10 * math.log10(power), SILENT_DB) if power else SILENT_DB
+    return level, metrics.order_1_entropy_bits(indices)
+
+
+def _limited(value: float, most: float) -> float:
+    return max(min(value, most), -most)

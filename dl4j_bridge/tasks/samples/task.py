@@ -1,0 +1,334 @@
+"""8-bit samples as 256 classes: the target's sample from the input's (an effect), or the next sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.java.streams import SampleStream
+from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.training import DataSettings, TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.codecs import CLASSES, SILENCE, Codec, get_codec
+from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
+from dl4j_bridge.signal.pre_emphasis import DeEmphasis
+from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
+from dl4j_bridge.tasks.baselines.constant import Constant
+from dl4j_bridge.tasks.baselines.copy import Copy
+from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.hammerstein import Hammerstein
+from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
+from dl4j_bridge.tasks.baselines.markov import Markov
+from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
+from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_samples
+from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
+from dl4j_bridge.tasks.samples.comparison import SamplesComparison
+from dl4j_bridge.tasks.samples.decoding import Decoder, Encoder, Indices, Probabilities, resolve_decode
+from dl4j_bridge.tasks.samples.generation import Sampling, calibrate, generate_classes, temperature_of
+from dl4j_bridge.tasks.shown import Curve, Excerpt
+
+# Samples of the validation part on which the baselines of a report are measured.
+BASELINE_SAMPLES = 1 << 13
+CHANCE_BITS = 8.0
+
+
+@dataclass(frozen=True)
+class SamplesTask(Task):
+    """Classes from float samples and back.
+
+    Attributes
+    ----------
+    codec
+        The quantizer.
+    pre_emphasis
+        Coefficient of the filter before it; 0 for none.
+    predicts
+        ``target``: the processed sample at the same time. ``next``: the next sample of the same recording.
+    sampling
+        What `calibrate` measured; None before, and for a task with a target.
+    """
+
+    codec: Codec
+    pre_emphasis: float
+    # Without `field`, the base class would give it a default.
+    predicts: str = field()
+    sampling: Sampling | None = None
+
+    name: ClassVar[str] = "samples"
+    loss: ClassVar[str] = "bits"
+    training_metrics: ClassVar[tuple[str, ...]] = ("bits", "accuracy")
+    validation_metrics: ClassVar[tuple[str, ...]] = ("bits", "accuracy", "esr")
+    # Not one of 10,000 samples is in doubt. Rare loud samples come last, and weigh most in ESR.
+    solved: ClassVar[float] = 1e-4
+
+    @classmethod
+    def of_recordings(cls, settings: DataSettings, source_is_8_bit: bool, has_target: bool) -> Self:
+        """Make the task that the settings and the kind of recordings ask for."""
+        codec = get_codec(settings.codec, source_is_8_bit)
+        return cls(codec, settings.pre_emphasis, "target" if has_target else "next")
+
+    @classmethod
+    def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
+        sources = [recording for pair in pairs for recording in (pair.input, pair.target) if recording]
+        is_8_bit = all(source.is_8_bit for source in sources)
+        return cls.of_recordings(settings.data, is_8_bit, pairs[0].target is not None)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        pre_emphasis = float(stored["pre_emphasis"])
+        if stored["codec"] == "auto" or stored["classes"] != CLASSES or not 0 <= pre_emphasis < 1:
+            raise ValueError("codec, classes or pre_emphasis")
+        sampling = Sampling.from_dict(stored["sampling"]) if "sampling" in stored else None
+        return cls(get_codec(stored["codec"]), pre_emphasis, stored["predicts"], sampling)
+
+    def as_dict(self) -> dict[str, Any]:
+        stored = {
+            "task": self.name,
+            "codec": self.codec.name,
+            "pre_emphasis": self.pre_emphasis,
+            "predicts": self.predicts,
+            "classes": CLASSES,
+        }
+        return stored | ({"sampling": self.sampling.as_dict()} if self.sampling else {})
+
+    def describe(self) -> str:
+        return f"{self.codec.name} codec"
+
+    @property
+    def interface(self) -> Interface:
+        return Interface.of_classes(CLASSES)
+
+    # ---- recordings to classes and back
+
+    def encoder(self) -> Encoder:
+        return Encoder(self.codec, self.pre_emphasis)
+
+    def decoder(self, decode: str = "auto", seed: int = 0) -> Decoder:
+        return Decoder(self.codec, self.pre_emphasis, decode, seed)
+
+    def encode(self, recording: Recording, rate: int) -> Indices:
+        """Read a whole recording into class indices: one byte a sample, whatever its length.
+
+        Returns
+        -------
+        ndarray of uint8, shape (recording.length_at(rate),)
+        """
+        encoder = self.encoder()
+        indices = np.empty(recording.length_at(rate), np.uint8)
+        at = 0
+        for block in recording.blocks(rate):
+            indices[at : at + block.size] = encoder.push(block)
+            at += block.size
+        return indices
+
+    def signals(self, pair: Pair) -> Stretch:
+        source = self.encode(pair.input, pair.rate)[pair.input_start :][: pair.length]
+        if pair.target is None:
+            return self.input_and_target(source, None)
+        return self.input_and_target(source, self.encode(pair.target, pair.rate)[pair.target_start :][: pair.length])
+
+    def input_and_target(self, source: Indices, target: Indices | None) -> Stretch:
+        """Input and target of the network, sample by sample; views."""
+        return (source[:-1], source[1:]) if target is None else (source, target)
+
+    def to_samples(self, signal: Indices) -> Samples:
+        return DeEmphasis(self.pre_emphasis).push(self.codec.decode(signal))
+
+    # ---- training
+
+    def step_metrics(self, loss: float, accuracy: float) -> dict[str, float]:
+        return {"bits": loss, "accuracy": accuracy}
+
+    def bits_gained(self, before: float, now: float) -> float:
+        return before - now
+
+    def measure(self, outputs: Iterable[Probabilities], target: Indices) -> Metrics:
+        """Compare the network's distributions with the target.
+
+        Parameters
+        ----------
+        outputs
+            Blocks of shape (n, 256), `target.size` rows in all.
+        target : ndarray of uint8, shape (m,)
+
+        Returns
+        -------
+        dict
+            As `score` returns it, the sound being the mean of the distribution.
+        """
+        decoder = self.decoder()
+        nats, at = 0.0, 0
+        sound, classes = [], []
+        for block in outputs:
+            nats += metrics.cross_entropy_sum(block, target[at : at + len(block)])
+            classes.append(block.argmax(axis=1))
+            sound.append(decoder.push(block))
+            at += len(block)
+        return self.score(np.concatenate(sound), np.concatenate(classes), nats, target)
+
+    def score(self, sound: Samples, classes: npt.NDArray[np.integer], nats: float | None, target: Indices) -> Metrics:
+        """Metrics of an output.
+
+        Parameters
+        ----------
+        sound : ndarray of float, shape (n,)
+            Decoded, with de-emphasis.
+        classes : ndarray of int, shape (n,)
+            The most probable class of each sample.
+        nats
+            Summed cross-entropy; None without a distribution.
+        target : ndarray of uint8, shape (n,)
+
+        Returns
+        -------
+        dict
+            ``bits`` (cross-entropy per sample, or None), ``accuracy`` (exact class), ``esr`` and ``snr_db`` against
+            the decoded target, which is the target in 8 bits. ``esr`` is None where the target is silent and the sound
+            is not; ``snr_db`` also for an exact copy.
+        """
+        esr = metrics.esr(self.to_samples(target), sound)
+        return {
+            "bits": None if nats is None else float(nats / np.log(2) / target.size),
+            "accuracy": float(np.mean(classes == target)),
+            "esr": esr,
+            "snr_db": metrics.snr_db(esr),
+        }
+
+    def baselines(self) -> list[Baseline]:
+        kinds = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein, WienerHammerstein)
+        return [kind(self.codec) for kind in kinds]
+
+    def calibrate(self, network: Network, training: list[Stretch], rate: int) -> Self:
+        if self.predicts != "next":
+            return self
+        recordings = [x for x, _ in training]
+        return replace(self, sampling=calibrate(network.stream(), recordings, self.to_samples, rate))
+
+    # ---- using a trained network
+
+    def output_subtype(self, recording: Recording | None, rate: int, settings: ProcessSettings | None) -> str:
+        if recording is None or settings is None:
+            return self.codec.subtype
+        exact = resolve_decode(settings.decode) == "argmax" and rate == recording.rate and not self.pre_emphasis
+        return self.codec.subtype if exact else "PCM_16"
+
+    def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
+        stream, encoder, decoder = network.stream(), self.encoder(), self.decoder(settings.decode, settings.seed)
+        for block in blocks:
+            indices = encoder.push(block)
+            for start in range(0, indices.size, settings.chunk):
+                yield decoder.push(stream.run(indices[start : start + settings.chunk]))
+
+    @property
+    def temperature(self) -> float:
+        return temperature_of(self.sampling)
+
+    def generate(
+        self, network: Network, rate: int, seconds: float, settings: GenerateSettings, prime: Samples | None
+    ) -> Blocks:
+        primer = np.array([SILENCE], np.uint8) if prime is None else self.encoder().push(prime)
+        stream = network.stream()
+        stream.seed(settings.seed)
+        stream.consume(primer)
+        de_emphasis = DeEmphasis(self.pre_emphasis)
+        de_emphasis.push(self.codec.decode(primer))
+        count = max(round(seconds * rate), 1)
+        for block in generate_classes(stream, self.sampling, self.to_samples, rate, count, settings):
+            yield de_emphasis.push(self.codec.decode(block))
+
+    # ---- judging and showing
+
+    @property
+    def has_twin(self) -> bool:
+        return True
+
+    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> SamplesComparison:
+        return SamplesComparison(self, pair, split, fitted)
+
+    def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
+        """The loudest seconds; a network that predicts the next sample also generates as many from silence."""
+        x, y = signals
+        size = affordable_steps(network, rate)
+        if self.predicts == "next":
+            # Half of the work is left for generating.
+            size = max(size // 2, 1)
+        where = loudest_samples(self.codec.values, y, part, size)
+        stream = network.stream()
+        found = self.cut(x, y, where, rate, run_through(stream, x, where.start, where.stop))
+        if self.predicts == "next" and found.size:
+            settings = GenerateSettings()
+            stream.reset()
+            stream.seed(settings.seed)
+            stream.consume(np.array([SILENCE], np.uint8))
+            blocks = generate_classes(stream, self.sampling, self.to_samples, rate, found.size, settings)
+            found.classes["generated"] = np.concatenate(list(blocks))
+            found.sounds["generated"] = self.to_samples(found.classes["generated"])
+        return found
+
+    def cut(self, x: Indices, y: Indices, where: slice, rate: int, outputs: Iterable[Probabilities] = ()) -> Excerpt:
+        """A stretch of the signals, with the network's output if there is one."""
+        classes = {"target": y[where]} if self.predicts == "next" else {"input": x[where], "target": y[where]}
+        sounds: dict[str, Samples] = {name: self.to_samples(c) for name, c in classes.items()}
+        decoder = self.decoder()
+        found = [(decoder.push(p), p.argmax(axis=1).astype(np.uint8)) for p in outputs]
+        if found:
+            sounds["output"], classes["output"] = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return Excerpt(rate, where.start, sounds, classes)
+
+    def curves(self, signals: list[Stretch], fitted: Arrays) -> list[Curve]:
+        target = np.concatenate([y[part_of(y.size, "valid")] for _, y in signals])
+        commonest = float(np.bincount(target).max() / target.size)
+        entropy = metrics.entropy_bits(target)
+        levels = {"chance (8 bits)": CHANCE_BITS, f"histogram of the target ({entropy:.2f} bits)": entropy}
+        levels |= {f"{name} ({bits:.2f} bits)": bits for name, bits in self._baseline_bits(signals[0], fitted).items()}
+        return [
+            Curve(
+                "loss",
+                "bits",
+                "valid_bits",
+                "bits per sample",
+                "Cross-entropy of training and validation. A run that stays on the chance line has learned nothing, "
+                "one on the histogram line only the frequency of each class; a baseline's line needs no network.",
+                "bits per sample over steps",
+                levels=levels,
+            ),
+            Curve(
+                "accuracy",
+                "accuracy",
+                "valid_accuracy",
+                "exact classes",
+                "Share of the samples whose most probable class is exactly the target's.",
+                "exact classes over steps",
+                "percent",
+                {f"always the most frequent class ({commonest:.1%})": commonest},
+            ),
+        ]
+
+    def _baseline_bits(self, signals: Stretch, fitted: Arrays) -> dict[str, float]:
+        """Bits of the best memoryless map, and of the best baseline where that is another one."""
+        x, y = signals
+        part = part_of(y.size, "valid")
+        where = slice(part.start, min(part.stop, part.start + BASELINE_SAMPLES))
+        bits = {}
+        for baseline in self.fitted_baselines(fitted):
+            first = max(where.start - baseline.memory, 0)
+            probabilities = baseline.predict(x[first : where.stop]).probabilities
+            if probabilities is not None:
+                bits[baseline.name] = metrics.bits_per_sample(probabilities[where.start - first :], y[where])
+        names = dict.fromkeys([LookupTable.name, min(bits, key=bits.__getitem__, default=LookupTable.name)])
+        return {name: bits[name] for name in names if name in bits}
+
+
+def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:
+    """Distributions for samples start..end-1 of `x`, in blocks, after up to `WARM_UP` samples before them."""
+    stream.reset()
+    stream.consume(x[max(start - WARM_UP, 0) : start])
+    for at in range(start, end, SampleStream.BLOCK):
+        yield stream.run(x[at : min(at + SampleStream.BLOCK, end)])

@@ -1,0 +1,207 @@
+"""Magnitudes of spectra as vectors: a mixture in, one of its stems out, with the mixture's phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.commands import ProcessSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
+from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.signal.stft import Spectra, Stft
+from dl4j_bridge.tasks.baselines.base import Baseline
+from dl4j_bridge.tasks.baselines.wiener import Wiener
+from dl4j_bridge.tasks.comparison import Comparison
+from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_vectors
+from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples
+from dl4j_bridge.tasks.shown import Excerpt
+from dl4j_bridge.tasks.spectrogram.comparison import SpectrogramComparison
+from dl4j_bridge.tasks.spectrogram.settings import LONGEST_WINDOW, SpectrogramSettings
+from dl4j_bridge.tasks.vectors import VectorTask, output
+
+Magnitudes = npt.NDArray[np.float32]
+
+# Percentile of the mixtures' magnitudes that is normalized to 1.
+PERCENTILE = 99.0
+
+
+@dataclass(frozen=True)
+class SpectrogramTask(VectorTask):
+    """Magnitudes between 0 and 1 from samples, and samples from magnitudes and a mixture.
+
+    Attributes
+    ----------
+    window, hop
+        Window and hop of the transform, in samples; a hop is a time step.
+    scale
+        The magnitude that is normalized to 1: a high percentile of the mixtures' in the training part. Larger ones
+        become 1 too. (By the largest magnitude, nearly all would be so close to 0 that the network learns nothing.)
+    mask
+        Whether the network's output is the stem's share of the mixture's magnitude instead of the stem's magnitude.
+    """
+
+    window: int
+    # Without `field`, the base class would give it a default.
+    hop: int = field()
+    scale: float
+    mask: bool = False
+
+    name: ClassVar[str] = "spectrogram"
+
+    @classmethod
+    def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
+        """Make the task that the settings and these recordings ask for.
+
+        Raises
+        ------
+        InputError
+            A stem is silent in the training part.
+        """
+        own = settings.own
+        assert isinstance(own, SpectrogramSettings)
+        return cls(own.window, own.hop, _percentile(Stft(own.window, own.hop), pairs), own.mask)
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        window, hop, scale, mask = stored["window"], stored["hop"], float(stored["scale"]), stored["mask"]
+        if type(window) is not int or type(hop) is not int or not isinstance(mask, bool):
+            raise TypeError("window, hop or mask")
+        if not 4 <= window <= LONGEST_WINDOW or window % 2 or not 1 <= hop <= window // 2:
+            raise ValueError("window or hop")
+        if not 0 < scale < float("inf"):
+            raise ValueError("scale")
+        return cls(window, hop, scale, mask)
+
+    def as_dict(self) -> dict[str, Any]:
+        own = {"window": self.window, "hop": self.hop, "scale": self.scale, "mask": self.mask}
+        return super().as_dict() | own
+
+    def describe(self) -> str:
+        return f"spectra of {self.stft.bins} magnitudes"
+
+    @property
+    def interface(self) -> Interface:
+        return Interface.of_vectors(self.stft.bins, self.stft.bins, "sigmoid")
+
+    @cached_property
+    def stft(self) -> Stft:
+        return Stft(self.window, self.hop)
+
+    # ---- samples to magnitudes and back
+
+    def signals(self, pair: Pair) -> Stretch:
+        """Magnitudes of the mixture, and of the stem or its share; the delay cut out.
+
+        Returns
+        -------
+        input, target : ndarray of float32, shape (n, bins)
+            Between 0 and 1; of the frames that end within the pair.
+        """
+        assert pair.target is not None, "the task wants a target"
+        mixture = self.stft.spectra([pair.input.read(pair.rate, pair.input_start, pair.length)])
+        stem = self.stft.spectra([pair.target.read(pair.rate, pair.target_start, pair.length)])
+        blocks = [(self.normalize(m), self._target(m, s)) for m, s in zip(mixture, stem, strict=True)]
+        x, y = (np.concatenate(side)[: pair.length // self.hop] for side in zip(*blocks, strict=True))
+        return x, y
+
+    def normalize(self, spectra: Spectra) -> Magnitudes:
+        """The network's input for spectra; the shape stays."""
+        return np.minimum(np.abs(spectra) / self.scale, 1).astype(np.float32)
+
+    def _target(self, mixture: Spectra, stem: Spectra) -> Magnitudes:
+        if not self.mask:
+            return self.normalize(stem)
+        whole, part = np.abs(mixture), np.abs(stem)
+        share = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+        return np.minimum(share, 1).astype(np.float32)
+
+    def separated(self, mixture: Spectra, output: npt.NDArray[np.floating]) -> Spectra:
+        """Spectra of the network's output, with the phase of the mixture; all of shape (n, bins)."""
+        if self.mask:
+            return np.asarray(mixture * output)
+        return np.asarray(output * self.scale * np.exp(1j * np.angle(mixture)))
+
+    def stem(self, x: Magnitudes, y: Magnitudes) -> Magnitudes:
+        """Normalized magnitudes of the stem, from input and target or output of the network."""
+        return x * y if self.mask else y
+
+    # ---- training
+
+    def measure(self, outputs: Iterable[Magnitudes], target: Magnitudes) -> Metrics:
+        """Compare the network's magnitudes with the target.
+
+        Returns
+        -------
+        dict
+            ``mse``, as DL4J's LossMSE defines it, and ``esr`` of the same values, which is 1 for silence.
+        """
+        found = np.concatenate(list(outputs)).astype(np.float64)
+        return {"mse": float(np.mean((found - target) ** 2)), "esr": metrics.esr(target, found)}
+
+    def baselines(self) -> list[Baseline]:
+        return [Wiener()]
+
+    def baseline_signals(self, stretch: Stretch) -> Stretch:
+        return stretch[0], self.stem(*stretch)
+
+    # ---- using a trained network
+
+    def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
+        """The stem's magnitudes, with the mixture's phase."""
+        stream = network.dense_stream()
+        spectra = self.stft.spectra(blocks)
+        return self.stft.samples(self.separated(block, stream.run(self.normalize(block))) for block in spectra)
+
+    # ---- judging and showing
+
+    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+        return SpectrogramComparison(self, pair, split, fitted)
+
+    def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
+        x, y = signals
+        where = loudest_vectors(self.stem(x, y), part, affordable_steps(network, rate / self.hop))
+        assert pair.target is not None, "the task wants a target"
+        mixture = self._spectra(pair.input, rate, pair.input_start, where)
+        stem = self._spectra(pair.target, rate, pair.target_start, where)
+        spectra = {"input": mixture, "target": stem, "output": self.separated(mixture, output(network, x, where))}
+        sounds: dict[str, Samples] = {name: np.concatenate(list(self.stft.samples([s]))) for name, s in spectra.items()}
+        return Excerpt(rate, where.start * self.hop, sounds)
+
+    def _spectra(self, recording: Recording, rate: int, start: int, frames: slice) -> Spectra:
+        """Spectra of some frames of a recording, shape (n, bins)."""
+        begin = max(frames.start - self.window // self.hop, 0)
+        samples = recording.read(rate, start + begin * self.hop, (frames.stop - begin) * self.hop)
+        return np.concatenate(list(self.stft.spectra([samples])))[frames.start - begin : frames.stop - begin]
+
+
+def _percentile(stft: Stft, pairs: list[Pair]) -> float:
+    """A percentile of the mixtures' training parts, and of nothing else: the rest must stay unknown.
+
+    Raises
+    ------
+    InputError
+        A stem is silent there.
+    """
+    found = []
+    for pair in pairs:
+        assert pair.target is not None, "the task wants a target"
+        length = part_of(pair.length, "train").stop
+        if not np.any(pair.target.read(pair.rate, pair.target_start, length)):
+            raise InputError(
+                pair.target.path, "silent in the training part, its first 80 %", "wanted sound to learn from there"
+            )
+        mixture = pair.input.read(pair.rate, pair.input_start, length)
+        found += [np.abs(spectra).astype(np.float32) for spectra in stft.spectra([mixture])]
+    magnitudes = np.concatenate(found)
+    # Where hardly anything sounds, the percentile is 0.
+    return float(np.percentile(magnitudes, PERCENTILE)) or float(magnitudes.max())

@@ -1,0 +1,222 @@
+"""The part of a task that all networks between vectors share: squared error, and samples from vectors."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.settings.commands import ProcessSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
+from dl4j_bridge.tasks.baselines.copy import Copy
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Judge, Judged, SoundJudge
+from dl4j_bridge.tasks.excerpts import SECONDS, affordable_steps, loudest_vectors
+from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
+from dl4j_bridge.tasks.shown import Chart, Curve, Excerpt
+
+Vectors = npt.NDArray[np.float32]
+
+# Samples that are processed at a time. The cut is always the same, whatever blocks come: see `DenseStream`.
+PROCESS_BLOCK = 4096
+# Time steps between two reports of progress in a comparison.
+COMPARE_BLOCK = 1 << 14
+
+
+class VectorTask(Task):
+    """A task whose network maps vectors to vectors, with samples that follow from the vectors alone.
+
+    A new task of this kind needs a name, an `interface`, `signals`, and if a time step has more than one sample `hop`,
+    `to_inputs` and `to_samples`.
+    """
+
+    loss: ClassVar[str] = "mse"
+    training_metrics: ClassVar[tuple[str, ...]] = ("loss",)
+    validation_metrics: ClassVar[tuple[str, ...]] = ("mse", "esr")
+    solved: ClassVar[float] = 1e-10
+
+    @classmethod
+    def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
+        return cls()
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Self:
+        return cls()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"task": self.name, "predicts": self.predicts}
+
+    def describe(self) -> str:
+        return self.name
+
+    # ---- samples to vectors and back
+
+    @abstractmethod
+    def signals(self, pair: Pair) -> Stretch:
+        """Input and target, each float32 of shape (n, width), with the delay cut out."""
+
+    def to_inputs(self, samples: Samples) -> Vectors:
+        """The network's input for whole time steps of float samples; shape (n, inputs)."""
+        return np.asarray(samples, np.float32).reshape(-1, self.interface.inputs)
+
+    def to_samples(self, signal: Vectors) -> Samples:
+        return np.asarray(signal, np.float64).ravel()
+
+    # ---- training
+
+    def step_metrics(self, loss: float, accuracy: float) -> dict[str, float]:
+        return {"loss": loss}
+
+    def bits_gained(self, before: float, now: float) -> float:
+        """Bits that a value's error has lost: one for half the error."""
+        return metrics.bits_of_error(before, now)
+
+    def measure(self, outputs: Iterable[Vectors], target: Vectors) -> Metrics:
+        """Compare the network's vectors with the target.
+
+        Returns
+        -------
+        dict
+            ``mse`` of the vectors, as DL4J's LossMSE defines it, and ``esr`` and ``snr_db`` of the samples.
+        """
+        found = np.concatenate(list(outputs))
+        esr = metrics.esr(self.to_samples(target), self.to_samples(found))
+        mse = float(np.mean((found.astype(np.float64) - target) ** 2))
+        return {"mse": mse, "esr": esr, "snr_db": metrics.snr_db(esr)}
+
+    def baseline_signals(self, stretch: Stretch) -> Stretch:
+        return self.to_samples(stretch[0]), self.to_samples(stretch[1])
+
+    # ---- using a trained network
+
+    def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
+        """Run whole time steps; the last one is filled up with zeros."""
+        stream = network.dense_stream()
+        for block in _cut(blocks, self.hop * max(PROCESS_BLOCK // self.hop, 1)):
+            padded = np.pad(block, (0, -block.size % self.hop))
+            yield self.to_samples(stream.run(self.to_inputs(padded)))[: block.size]
+
+    # ---- judging and showing
+
+    @property
+    def has_twin(self) -> bool:
+        return self.predicts == "target" and self.interface.output == "linear"
+
+    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+        return VectorComparison(self, pair, split, fitted)
+
+    def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
+        x, y = signals
+        where = loudest_vectors(y, part, affordable_steps(network, rate / self.hop))
+        vectors = {"target": y[where], "output": output(network, x, where)}
+        if self.predicts == "target":
+            vectors = {"input": x[where]} | vectors
+        sounds = {name: self.to_samples(vector) for name, vector in vectors.items()}
+        return Excerpt(rate, where.start * self.hop, sounds)
+
+    def curves(self, signals: list[Stretch], fitted: Arrays) -> list[Curve]:
+        return [self.loss_curve(self.loss, "Loss of training and validation.")]
+
+    def loss_curve(self, validation: str, caption: str) -> Curve:
+        """The picture of the loss over steps, with a metric of the validation beside it."""
+        label, title = validation.upper(), "squared error over steps"
+        return Curve("loss", self.training_metrics[0], f"valid_{validation}", label, caption, title, "log")
+
+
+class VectorComparison(Comparison):
+    """Time steps start..end-1 of a pair; parameters as of `Task.comparison`.
+
+    Attributes
+    ----------
+    x, y : ndarray of float32, shape (n, width)
+        Input and target of the whole pair.
+    start, end
+        Time steps that are judged.
+    """
+
+    # What a row has below 16 bits must not be rounded away.
+    wav_subtype = "PCM_24"
+    chart = Chart(
+        ("snr_db",),
+        "Against the baselines",
+        "signal-to-noise ratios",
+        "The model against baselines that were fitted on the same training part.",
+    )
+
+    def __init__(self, task: VectorTask, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> None:
+        self.task, self.rate, self.fitted = task, pair.rate, fitted
+        self.x, self.y = task.signals(pair)
+        if not len(self.y):
+            raise InputError(pair.input.path, f"{pair.length} samples", f"wanted {task.hop} or more: one frame")
+        start, end = split["test"] if split else (0, len(self.y) * task.hop)
+        self.start, self.end = start // task.hop, end // task.hop
+        self.part = "test" if split else "all"
+        self.samples = end - start
+
+    def contenders(self) -> list[Contender]:
+        rows = [Contender("model", self.fitted.network.parameter_count, self._of_network)]
+        x = self.task.to_samples(self.x)
+        baselines = [Copy(), *self.task.fitted_baselines(self.fitted.baselines)]
+        return rows + [Contender(b.name, b.parameters, lambda b=b: self._of_baseline(b, x)) for b in baselines]  # type: ignore[misc]
+
+    def _of_network(self) -> Iterator[Samples]:
+        stream = self.fitted.network.dense_stream()
+        stream.run(self.x[max(self.start - WARM_UP, 0) : self.start])
+        for at in range(self.start, self.end, COMPARE_BLOCK):
+            yield self.task.to_samples(stream.run(self.x[at : min(at + COMPARE_BLOCK, self.end)]))
+
+    def _of_baseline(self, baseline: Baseline, x: Samples) -> Iterator[Samples]:
+        begin, end = self.start * self.task.hop, self.end * self.task.hop
+        yield baseline.predict(x[max(begin - baseline.memory, 0) : end]).last(end - begin).values
+
+    def twin(self, steps: int) -> Contender:
+        from dl4j_bridge.signal.pairs import part
+        from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
+
+        twin = PytorchTwin(self.task, self.fitted.settings, steps)
+        signals = self.x, self.y
+        twin.fit(part(signals, "train"), part(signals, "valid"))
+        outputs = lambda: map(self.task.to_samples, twin.run(self.x, self.start, self.end))  # noqa: E731
+        return Contender(twin.name, twin.parameters, outputs)
+
+    @property
+    def target(self) -> Samples:
+        return self.task.to_samples(self.y[self.start : self.end])
+
+    def judge(self) -> Judge:
+        return SoundJudge(self.target)
+
+    def references(self) -> dict[str, Samples]:
+        return {"input": self.task.to_samples(self.x[self.start : self.end]), "target": self.target}
+
+    def excerpt(self, model: Judged) -> Excerpt:
+        part = slice(self.start, self.end)
+        where = loudest_vectors(self.y, part, max(round(SECONDS * self.rate / self.task.hop), 1))
+        here = slice((where.start - part.start) * self.task.hop, (where.stop - part.start) * self.task.hop)
+        sounds = {name: sound[here] for name, sound in (self.references() | {"output": model.sound}).items()}
+        return Excerpt(self.rate, where.start * self.task.hop, sounds)
+
+
+def output(network: Network, x: Vectors, where: slice) -> Vectors:
+    """The network's output for time steps of `x`, after up to `WARM_UP` time steps before them."""
+    begin = max(where.start - WARM_UP, 0)
+    return network.dense_stream().run(x[begin : where.stop])[where.start - begin :]
+
+
+def _cut(blocks: Blocks, size: int) -> Blocks:
+    """The same samples in blocks of `size`, the last one shorter."""
+    rest = np.zeros(0, np.float32)
+    for block in blocks:
+        rest = np.concatenate([rest, block])
+        while rest.size >= size:
+            yield rest[:size]
+            rest = rest[size:]
+    if rest.size:
+        yield rest

@@ -1,0 +1,54 @@
+"""From exceptions to one line on stderr and an exit status."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+
+from dl4j_bridge.errors import BridgeError
+
+
+def exit_status(app: typer.Typer) -> int:
+    """Run a command; 0 if it succeeded, else the status of its error, which is printed on stderr.
+
+    With ``--debug``, the traceback is printed too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a tick is no reason to fail.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        return app(standalone_mode=False, prog_name="dl4j-bridge") or 0
+    except BridgeError as e:
+        return _fail(str(e), e.exit_status, e)
+    except (typer.Abort, KeyboardInterrupt) as e:
+        return _fail("interrupted", 130, e)
+    except OSError as e:
+        return _fail(f"{e.filename or 'system'}: {e.strerror or e}; wanted a usable file or folder", 2, e)
+    except Exception as e:
+        if hasattr(e, "format_message"):  # a usage error of Click, which Typer brings along but does not name
+            return _fail(_usage_line(e), 2, e) if e.format_message() else 2
+        return _fail(f"{type(e).__name__}: {e}; this is a bug: run again with --debug and report it", 1, e)
+
+
+def _usage_line(error: Any) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    possible = getattr(error, "possibilities", None)
+    if possible and hasattr(error, "option_name"):
+        from difflib import get_close_matches
+
+        near = get_close_matches(error.option_name, possible, n=1, cutoff=0)
+        text = f"{error.option_name}: no such option; did you mean {near[0]}?"
+    # After an unknown command the path has the program's name twice.
+    path = error.ctx.command_path.split() if error.ctx else []
+    return f"{text}; see: {' '.join(dict.fromkeys(path)) or 'dl4j-bridge'} --help"
+
+
+def _fail(text: str, status: int, error: BaseException) -> int:
+    if "--debug" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    return status

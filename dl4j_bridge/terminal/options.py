@@ -1,0 +1,154 @@
+"""Options of the command line, made from the fields of settings dataclasses.
+
+A field gives its option's name, type, default and help (``metadata["help"]``), and further names
+(``metadata["also"]``). Nothing here imports more than Typer, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from dl4j_bridge.settings.checks import option as spelled
+from dl4j_bridge.settings.presets import PRESETS
+
+# Options that are handled before a file is read, and parameters that are not options.
+NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
+
+
+def setting(group: type, name: str, panel: str | None = None) -> Any:
+    """Make an option for a field of a settings dataclass.
+
+    Parameters
+    ----------
+    group
+        The dataclass.
+    name
+        Name of the field.
+    panel
+        Title of the panel of the help that lists the option.
+
+    Returns
+    -------
+    typer.models.OptionInfo
+        Its parameter's default must be None, which stands for "not given"; the help shows the default of the field.
+    """
+    field = _field(group, name)
+    default = None if field.default in (None, MISSING) else str(field.default)
+    names = [spelled(name), *field.metadata.get("also", ())]
+    return typer.Option(*names, help=field.metadata["help"], show_default=default or False, rich_help_panel=panel)
+
+
+def flag(group: type, name: str, negative: bool = False) -> Any:
+    """Make an option without a value for a field of a settings dataclass; `negative` adds its ``--no-`` form."""
+    names = f"{spelled(name)}/{spelled('no_' + name)}" if negative else spelled(name)
+    shown = name if negative and _field(group, name).default else False
+    return typer.Option(names, help=_field(group, name).metadata["help"], show_default=shown)
+
+
+def takes_settings(groups: Mapping[str, type]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Decorate a command with an option for every field of several settings dataclasses, and with ``--config``.
+
+    Parameters
+    ----------
+    groups
+        Settings dataclasses by the title of their panel in the help. A field of a later group that has the name of an
+        earlier one shares its option.
+
+    Returns
+    -------
+    callable
+        Decorator. The command gets the options that are given as the dict `options`.
+    """
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function, eval_str=True).parameters
+        added: dict[str, inspect.Parameter] = {}
+        for panel, group in groups.items():
+            hints = get_type_hints(group)
+            for name in (field.name for field in fields(group)):
+                hint = Annotated[hints[name] | None, setting(group, name, panel)]  # type: ignore[valid-type]
+                parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+                added.setdefault(name, parameter)
+
+        @functools.wraps(function)
+        def command(**values: Any) -> None:
+            del values["config_file"]
+            options = {name: value for name in added if (value := values.pop(name)) is not None}
+            function(options=options, **values)
+
+        shown = [p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name != "options"]
+        parameters = [*shown, *added.values()]
+        parameters.append(_config_option(parameters))
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+    return decorate
+
+
+def given(group: Callable[..., Any], **options: Any) -> Any:
+    """Make settings of the options that are not None."""
+    return group(**{name: value for name, value in options.items() if value is not None})
+
+
+def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
+    """Make ``--config``: a file whose values replace the defaults of options that are not given."""
+
+    def read(context: typer.Context, path: Path | None) -> Path | None:
+        if path and not context.resilient_parsing:
+            from dl4j_bridge.settings import toml_file
+
+            names = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
+            hints = {names[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
+            keys = {key: toml_file.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
+            context.default_map = toml_file.read(path, keys)
+        return path
+
+    text = "TOML file with any of these options (hidden = 200); the command line takes precedence."
+    option = typer.Option("--config", metavar="FILE.toml", help=text, callback=read, is_eager=True)
+    hint = Annotated[Path | None, option]
+    return inspect.Parameter("config_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+
+def _kind(annotation: Any) -> tuple[type, bool]:
+    """Return the type of an option's values, and whether it takes several."""
+    hint = get_args(annotation)[0]
+    kind = next((k for k in get_args(hint) if k is not type(None)), hint)
+    return (get_args(kind)[0], True) if get_origin(kind) is list else (kind, False)
+
+
+def _field(group: type, name: str) -> Field[Any]:
+    return next(field for field in fields(group) if field.name == name)
+
+
+def _set_verbosity(verbose: bool | None) -> bool | None:
+    """Set the level of the log before `terminal.console` and `java.jvm` are imported, which read it."""
+    if verbose is not None:
+        import logging
+
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("dl4j_bridge").setLevel(logging.INFO if verbose else logging.ERROR)
+    return verbose
+
+
+Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
+Preset = Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")]
+Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Verbose = Annotated[
+    bool | None,
+    typer.Option(
+        "--verbose/--quiet",
+        "-v/-q",
+        callback=_set_verbosity,
+        show_default=False,
+        help="Show settings, the JVM's options and Java's log; or nothing but errors and the result.",
+    ),
+]

@@ -1,0 +1,174 @@
+"""What a command prints when it is done: results on stdout, notes and the next command on stderr.
+
+Import this after ``--quiet`` was parsed, as `terminal.console`.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from dl4j_bridge.tasks import columns
+from dl4j_bridge.terminal import tables
+from dl4j_bridge.terminal.console import note, stderr
+
+if TYPE_CHECKING:
+    from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.tasks.comparison import ComparisonResult
+
+_TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
+_COLOURS = {"fault": "red", "warning": "yellow"}
+# Fields of a doctor's result that are not one thing that was examined.
+_NOT_EXAMINED = ("ok", "problems", "failed")
+
+
+def print_json(wanted: bool, content: Any) -> None:
+    """Print one line of JSON, if it is wanted."""
+    if wanted:
+        print(json.dumps(content))
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what the user should know of the recordings."""
+    for text in notes:
+        note(text)
+
+
+def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
+    """Print how a training ended.
+
+    Parameters
+    ----------
+    result
+        ``run, steps, epochs, valid, stopped_because``.
+    has_target
+        True if the model turns an input into a target, False if it predicts the next sample.
+    """
+    folder = shlex.quote(result["run"])
+    if result["stopped_because"] == "interrupted":
+        stderr.print(f"interrupted at step {result['steps']}, saved; resume with:")
+        _print_command(f"train {folder} --resume")
+        return
+    steps = columns.count(result["steps"], "step")
+    print(
+        f"{folder}: {steps}, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
+        f"validation {columns.listed(result['valid'])}"
+    )
+    print(f"look: {shlex.quote(result['run'] + '/report.html')}")
+    use = "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
+    _print_next(f"dl4j-bridge {use.format(folder)}")
+
+
+def print_written(result: Mapping[str, Any]) -> None:
+    """Print which recording was written, and how fast: ``output, samples, rate, samples_per_second, ...``."""
+    print(
+        f"{result['output']}: {columns.count(result['samples'], 'sample')} at {result['rate']} Hz; "
+        f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"
+    )
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Print the table of a comparison."""
+    Console().print(tables.comparison(rows, title))
+
+
+def print_comparison(result: ComparisonResult, report: Path | None) -> None:
+    """Print a comparison and its drift measurement, and where its page is."""
+    print_notes(result.notes)
+    print_rows(result.rows, columns.evaluated(result.samples, result.part))
+    if result.drift:
+        _print_drift(result.drift)
+    if report:
+        print(f"look: {report}")
+
+
+def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
+    """Print the findings of a diagnosis with their evidence and fixes, and where its page is."""
+    console = Console()
+    for finding in diagnosis.findings:
+        colour = _COLOURS[finding.severity]
+        console.print(f"[{colour}]✗ {finding.code}[/] ({finding.severity})", soft_wrap=True)
+        for name, value in finding.evidence.items():
+            if not isinstance(value, list):
+                console.print(f"    {name}: {escape(_evidence(value))}", soft_wrap=True)
+        console.print(f"    [bold]fix:[/] {escape(finding.fix)}", soft_wrap=True)
+    if not diagnosis.findings:
+        console.print(f"{_TICK} nothing found that would keep a network from learning this", soft_wrap=True)
+    if report:
+        print(f"look: {report}")
+    _print_next(diagnosis.next)
+
+
+def print_doctor(result: Mapping[str, Any]) -> None:
+    """Print a line for each thing that was examined, with the fix for what failed."""
+    console = Console(highlight=False)
+    examined = {name: value for name, value in result.items() if name not in _NOT_EXAMINED}
+    width = max(len(name) for name in examined)
+    for name, value in examined.items():
+        if value is not None:
+            mark, text = _TICK, _found(name, value)
+        elif name in result["failed"]:
+            mark, text = _CROSS, result["failed"][name]
+        else:
+            mark, text = _SKIPPED, "not examined: fix the others first"
+        console.print(f"{mark} [bold]{name.removesuffix('_bytes'):{width}}[/] {escape(text)}", soft_wrap=True)
+    count = len(result["problems"])
+    if count:
+        console.print(f"{_CROSS} {columns.count(count, 'problem')}", soft_wrap=True)
+    else:
+        console.print(f"{_TICK} nothing is missing; try: dl4j-bridge demo", soft_wrap=True)
+
+
+def print_fetched(found: Mapping[str, Any]) -> None:
+    """Print what a start of Java will find: ``jars, fetched, archive``."""
+    archive = found["archive"] or "none"
+    Console().print(
+        f"{found['jars']} jars, {len(found['fetched'])} of them fetched; start-up archive: {archive}", soft_wrap=True
+    )
+
+
+def print_model(content: Any) -> None:
+    """Print what a model file holds."""
+    Console().print_json(data=content)
+
+
+def print_demo(result: Mapping[str, Any], options: str) -> None:
+    """Print what a demo made: ``rows, title, output, report``; `options` are those of the user's own training."""
+    print_rows(result["rows"], result["title"])
+    print(f"listen: {result['output']}\nlook:   {result['report']}")
+    _print_next(f"dl4j-bridge train {options} --out runs/mine")
+
+
+def _print_drift(drift: Mapping[str, Any]) -> None:
+    Console().print(tables.drift(drift))
+    if drift.get("track"):
+        shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())
+        print(f"seconds outside the range of the recording: {shares}")
+    if "until" in drift:
+        print(f"free-running output {columns.departure(drift)}")
+
+
+def _print_next(command: str) -> None:
+    stderr.print(f"next:\n  {command}", soft_wrap=True, markup=False)
+
+
+def _print_command(command: str) -> None:
+    stderr.print(f"  dl4j-bridge {command}", soft_wrap=True, markup=False)
+
+
+def _evidence(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_evidence(v)}" for name, v in value.items() if not isinstance(v, list))
+    return columns.plain(value)
+
+
+def _found(name: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {v}" for key, v in value.items())
+    return f"at most {value / 2**30:.1f} GiB" if name.endswith("_bytes") else str(value)

@@ -1,0 +1,343 @@
+"""A trained network in Python: process, generate, compare, resume, plot."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.jobs import compare, generate, process, tensorboard_log
+from dl4j_bridge.jobs.held_out import curves_and_excerpt
+from dl4j_bridge.jobs.resumed_run import resumed_run
+from dl4j_bridge.jobs.train import train
+from dl4j_bridge.model import model_zip, run
+from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
+from dl4j_bridge.signal.recordings import channel_if_there, open_recording
+from dl4j_bridge.signal.resampling import length_at, resampled
+from dl4j_bridge.tasks import registry
+from dl4j_bridge.terminal.notebook import Comparison
+from dl4j_bridge.terminal.progress import announce, if_wanted, is_shown, samples_progress, training_progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Run:
+    """A trained network with its run folder; made by `train` or `load`.
+
+    Parameters
+    ----------
+    path
+        A run folder or a model zip.
+
+    Attributes
+    ----------
+    path : Path
+        The same.
+    about : dict
+        All metadata of the model file: codec, rate, recordings, settings, versions.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self._opened = model_zip.open_model(self.path)
+        self._info = self._opened.info
+        self.about = self._info.as_dict()
+
+    def __repr__(self) -> str:
+        kind = "input to target" if self._info.predicts == "target" else "next sample"
+        return f"Run({fspath(self.path)!r}): {kind}, {self.rate} Hz, {self._info.steps} steps"
+
+    @property
+    def rate(self) -> int:
+        """Sample rate of the network, in Hz."""
+        return self._info.rate
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the training ended with: ``steps, epochs, samples_per_second, valid, stopped_because``, ...
+
+        Raises
+        ------
+        InputError
+            There is no run folder, as with a model zip alone, or it is still in training.
+        """
+        stored = RunFolder(self.path).read_run()
+        if "result" not in stored:
+            raise InputError(self.path, f"a run that is {stored.get('status')}", "wanted one that has ended")
+        return dict(stored["result"])
+
+    def get_params(self) -> dict[str, Any]:
+        """All options of the training by name, as `train` takes them.
+
+        Returns
+        -------
+        dict
+            Such as ``{"hidden": 200, "learning_rate": 0.01, ...}``.
+        """
+        return self._info.settings.as_options()
+
+    def process(
+        self,
+        x: Source,
+        rate: int | None = None,
+        *,
+        decode: str = ProcessSettings.decode,
+        seed: int = ProcessSettings.seed,
+        progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Run a recording of any length through the network.
+
+        Parameters
+        ----------
+        x : ndarray of float, shape (n,), or path
+            Mono, between -1 and 1; a recording may also be stereo, which is mixed down.
+        rate
+            Rate of an array, in Hz; the network's own if not given. A recording has one of its own.
+        decode
+            How a distribution becomes a sample: ``mean``, ``argmax`` or ``sample``; ``auto`` is mean.
+        seed
+            Random seed of ``sample``.
+        progress
+            False shows none; otherwise it is shown on a terminal.
+
+        Returns
+        -------
+        ndarray of float32, shape (n,)
+            At the rate of `x`.
+
+        Raises
+        ------
+        InputError
+            `x` cannot be used, or the model predicts the next sample.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> run = dl4j_bridge.load("amp")
+        >>> y = run.process(np.sin(np.arange(2000) / 10), rate=44100)
+        >>> y.shape, y.dtype
+        ((2000,), dtype('float32'))
+        """
+        process.check_effect(self.path, self._info)
+        sound, own = self._read("x", x, rate)
+        settings = ProcessSettings(decode=decode, seed=seed)
+        with if_wanted(progress, lambda: samples_progress("process")) as report:
+            return process.process_samples(self._model, sound, own, settings, report)
+
+    def generate(
+        self,
+        seconds: float = 10.0,
+        seed: int = GenerateSettings.seed,
+        *,
+        temperature: float | None = None,
+        top_p: float = GenerateSettings.top_p,
+        prime: Source | None = None,
+        steer: bool = GenerateSettings.steer,
+        progress: bool | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Generate new audio from a network that predicts the next sample.
+
+        Parameters
+        ----------
+        seconds
+            Length of the new audio.
+        seed
+            Random seed; the same seed gives the same samples.
+        temperature
+            Sampling temperature; None is the one that training found.
+        top_p
+            Sample only from the most probable classes of this total probability.
+        prime : path or ndarray of float, shape (n,)
+            A recording that the network consumes first; an array has the network's rate.
+        steer
+            Hold level and entropy near those of the recordings, unless a temperature is given.
+        progress
+            False shows none; otherwise it is shown on a terminal.
+
+        Returns
+        -------
+        ndarray of float32, shape (round(seconds * run.rate),)
+            At the network's rate.
+
+        Raises
+        ------
+        InputError
+            An option is out of range, or the model turns an input into a target.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> dl4j_bridge.load("voice").generate(0.1, seed=7).shape
+        (1102,)
+        """
+        generate.check_generator(self.path, self._info)
+        settings = GenerateSettings(temperature, top_p, seed, steer)
+        settings.check(seconds)
+        primer = None
+        if prime is not None:
+            sound, own = self._read("prime", prime, None)
+            length = length_at(sound.size, own, self.rate)
+            primer = np.concatenate(list(resampled([sound], own, self.rate, length)))
+        with if_wanted(progress, lambda: samples_progress("generate")) as report:
+            blocks = generate.new_audio(self._model, primer, "prime", seconds, settings, report)
+            return np.concatenate(list(blocks), dtype=np.float32)
+
+    def compare(
+        self,
+        input: Source | None = None,
+        target: Source | None = None,
+        *,
+        rate: int | None = None,
+        pytorch: bool = False,
+        progress: bool | None = None,
+    ) -> Comparison:
+        """Judge the network and the pure-Python baselines on the same samples.
+
+        Parameters
+        ----------
+        input, target : path or ndarray of float, shape (n,)
+            If not given, the (first) pair of the training, with its held-out test part only; of any other pair all of
+            it is judged.
+        rate
+            Rate of arrays, in Hz; the network's own if not given.
+        pytorch
+            Train a PyTorch LSTM of the same size as one more row; takes a while.
+        progress
+            False shows none; otherwise it is shown on a terminal.
+
+        Returns
+        -------
+        Comparison
+
+        Raises
+        ------
+        InputError
+            A recording cannot be used, or is gone.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> rows = dl4j_bridge.load("amp").compare()
+        >>> [row["name"] for row in rows][:2]
+        ['model', 'copy']
+        """
+        if input is None:
+            input, target = self._info.pairs[0].paths
+        settings = CompareSettings(pytorch=pytorch)
+        rate = _rate(rate, self.rate)
+        with TemporaryDirectory() as folder, if_wanted(progress, lambda: samples_progress("compare")) as report:
+            source = as_file("input", input, rate, Path(folder))
+            other = None if target is None else as_file("target", target, rate, Path(folder))
+            return Comparison(compare.compare(self.path, source, other, settings, report))
+
+    def resume(
+        self, *, progress: bool | None = None, tensorboard: str | PathLike[str] | None = None, **limits: Any
+    ) -> Run:
+        """Resume training where the run stopped.
+
+        Parameters
+        ----------
+        progress, tensorboard
+            As for `train`.
+        **limits
+            New limits: ``steps``, ``epochs`` and ``minutes`` count from the start of the run; ``patience``,
+            ``min_gain`` and ``threads`` may change too.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        InputError
+            A recording of the run is gone or is another one now.
+        """
+        if tensorboard is not None:
+            tensorboard_log.check(Path(tensorboard))
+        return train_and_report(resumed_run(self.path, checked("resume", limits), [], []), progress, tensorboard)
+
+    def curves(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The log of the training.
+
+        Returns
+        -------
+        dict of ndarray, each of shape (steps,)
+            ``step, epochs, seconds, bits, accuracy, samples_per_second, learning_rate, valid_bits, valid_accuracy,
+            valid_esr``; the last three are NaN at steps without a validation. ``bits`` are bits per sample. A task of
+            numbers has ``loss, valid_mse, valid_esr`` instead.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> dl4j_bridge.load("amp").curves()["bits"].shape
+        (40,)
+        """
+        from dl4j_bridge.report.curves import columns_of
+
+        return dict(columns_of(RunFolder(self.path).read_log()))
+
+    def plot(self) -> Figure:
+        """Plot the loss over steps, of training and validation.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it by itself.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> dl4j_bridge.load("amp").plot().savefig("loss.png")
+        """
+        from dl4j_bridge.report import curves
+
+        task = self._info.task
+        curve = curves.curve_of(task.training_metrics[0], f"valid_{task.validation_metrics[0]}")
+        return curves.figure(curve, self.curves())
+
+    @cached_property
+    def _model(self) -> model_zip.Model:
+        return self._opened.load()
+
+    def _read(self, name: str, x: Source, rate: int | None) -> tuple[Sound, int]:
+        """Samples and their rate."""
+        if isinstance(x, np.ndarray):
+            return mono(name, x), _rate(rate, self.rate)
+        path = as_path(name, x)
+        recording = open_recording(path, channel_if_there(path, self._info.settings.data.channel))
+        return recording.read(recording.rate), recording.rate
+
+
+def train_and_report(started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None) -> Run:
+    """Train, write the report, and open the result."""
+    from dl4j_bridge.report import run as run_report
+
+    shown = is_shown(progress)
+    if shown:
+        announce(started)
+    folder = None if tensorboard is None else Path(tensorboard)
+    with if_wanted(shown, training_progress) as show, tensorboard_log.scalars(started, folder, show) as report:
+        train(started, report)
+    run_report.write(started, *curves_and_excerpt(started))
+    return Run(started.folder.path)
+
+
+def _rate(given: int | None, own: int) -> int:
+    """Check a rate; None is the network's own."""
+    return TrainSettings().with_options({"rate": own} | checked("rate", {"rate": given})).data.rate or own
+
+
+def checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Check names and types of options; NumPy's numbers count as Python's, and None as not given."""
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+    return registry.checked_options(f"{function}()", {k: v for k, v in plain.items() if v is not None})

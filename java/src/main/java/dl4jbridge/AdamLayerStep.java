@@ -1,0 +1,30 @@
+package dl4jbridge;
+
+import dl4jbridge.fused.AdamStep;
+import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
+import org.deeplearning4j.optimize.solvers.BaseOptimizer;
+import org.nd4j.linalg.api.ndarray.INDArray;
+
+/** A step of fused layers, one after the other, that ends with our Adam. */
+final class AdamLayerStep extends LayerwiseStep {
+    private final MultiLayerNetwork net;
+    private final AdamStep adam;
+
+    AdamLayerStep(MultiLayerNetwork net, StepMonitor monitor, AdamStep adam) {
+        super(net, monitor);
+        this.net = net;
+        this.adam = adam;
+    }
+
+    @Override
+    void optimize(INDArray x) {
+        net.computeGradientAndScore();
+        update(x, adam.squares());
+    }
+
+    /** @param squares  sum of the squares of each layer's gradient */
+    void update(INDArray x, double[] squares) {
+        adam.update((int) x.size(0), net.getIterationCount(), squares);
+        BaseOptimizer.incrementIterationCount(net, 1);
+    }
+}

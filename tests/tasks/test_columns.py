@@ -1,0 +1,62 @@
+"""How values are spelled."""
+
+from __future__ import annotations
+
+import pytest
+
+from dl4j_bridge.tasks import columns
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "alone", "named"),
+    [
+        ("bits", 5.12, "5.120", "5.120 bits/sample"),
+        ("accuracy", 0.051, "5.10%", "accuracy 5.10%"),
+        ("esr", 0.000643218, "0.0006432", "ESR 0.0006432"),
+        ("esr", None, "– (silent)", "ESR – (silent)"),
+        ("snr_db", -0.001, "0.0", "SNR 0.0 dB"),
+        ("snr_db", -12.34, "-12.3", "SNR -12.3 dB"),
+        ("level_db", None, "silent", "level silent"),
+        ("my_metric", 1.2345, "1.23", "my metric 1.23"),
+        ("my_metric", None, "–", "my metric –"),
+        ("my_word", "abc", "abc", "my word abc"),
+    ],
+)
+def test_one_value(name, value, alone, named):
+    assert columns.spell(name, value) == alone
+    assert columns.named(name, value) == named
+
+
+def test_headings_and_labels():
+    assert columns.column("snr_db").heading == "SNR (dB)"
+    assert columns.column("snr_db").title == "signal-to-noise ratio (dB)"
+    assert columns.column("border_jump").heading == "border jump"
+    assert columns.column("my_metric").title == "my metric"
+
+
+def test_a_ratio_without_an_error_is_exact():
+    assert columns.cell({"esr": 0.0, "snr_db": None}, "snr_db") == "exact"
+    assert columns.with_unit({"esr": 0.0, "snr_db": None}, "snr_db") == "exact"
+    assert columns.cell({"esr": None, "snr_db": None}, "snr_db") == "–"
+    assert columns.with_unit({"snr_db": 12.34}, "snr_db") == "12.3 dB"
+
+
+def test_rows_of_a_table():
+    rows = [{"name": "model", "parameters": 12345, "samples_per_second": None}]
+    assert columns.spelled(rows) == [{"name": "model", "params": "12,345", "samples/s": "–"}]
+    assert columns.spelled(rows, short=True) == [{"name": "model", "params": "12.3k", "samples/s": "–"}]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999.4, "999"), (999.6, "1.00k"), (12345, "12.3k"), (999_499, "999k"), (1e6, "1.00M"), (1.08e8, "108M")],
+)
+def test_brief_numbers(number, text):
+    assert columns.brief(number) == text
+
+
+def test_counts():
+    assert columns.count(1, "sample") == "1 sample"
+    assert columns.count(0, "sample") == "0 samples"
+    assert columns.evaluated(12000, "all") == "12,000 samples: all of the recordings"
+    assert columns.evaluated(1, "test") == "1 sample: the held-out test part"

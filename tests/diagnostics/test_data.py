@@ -10,9 +10,10 @@ import soundfile
 from scipy.signal import butter, lfilter, oaconvolve
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.diagnostics.case import LOOKED_AT_SECONDS, Case, parameters
-from dl4j_bridge.diagnostics.data import checks
+from dl4j_bridge.diagnostics.case import LOOKED_AT_SECONDS, Case
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING
+from dl4j_bridge.diagnostics.recordings import checks
+from dl4j_bridge.diagnostics.recordings.amount import parameters
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import resampling

@@ -14,6 +14,7 @@ import pytest
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import handover, inspect
+from dl4j_bridge.diagnostics.handover import own
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import installation, jars, jvm
 from dl4j_bridge.java.tensors import NativeArray
@@ -34,7 +35,7 @@ def samples(path: Path) -> np.ndarray:
 
 
 def windows(x: np.ndarray, y: np.ndarray, batch: int = BATCH, time: int = TIME) -> tuple[np.ndarray, np.ndarray]:
-    return Windows([(x, y)], time, batch, 1).draw(0)
+    return Windows([(x, y)], time, batch, 1).batch(0)
 
 
 def one_hot(indices: np.ndarray, classes: int = 256) -> np.ndarray:
@@ -494,14 +495,14 @@ def test_our_own_faults_would_be_seen(java, monkeypatch):
     x = LINEAR.encode(synthesis.plucked_strings(2))
     tensors, drawn, back = handover.checks(x, x, window=200, batch=4, tbptt=50, seed=3, codec=LINEAR)
     with monkeypatch.context() as patch:
-        patch.setattr(handover, "_training_windows", lambda signals, *settings: Windows(signals, *settings))
+        patch.setattr(own, "_training_windows", lambda x, y, *settings: Windows([(x, y)], *settings))
         assert [finding.code for finding in drawn.run().findings] == ["train-valid-leak"]
     with monkeypatch.context() as patch:
-        honest = Windows.draw
-        patch.setattr(Windows, "draw", lambda self, number: honest(self, 0))
+        honest = Windows.batch
+        patch.setattr(Windows, "batch", lambda self, number: honest(self, 0))
         assert [finding.code for finding in drawn.run().findings] == ["window-overlap"]
     with monkeypatch.context() as patch:
-        write = handover.OneHot.write
-        patch.setattr(handover.OneHot, "write", lambda self, part: write(self, np.ascontiguousarray(part[::-1])))
+        write = own.OneHot.write
+        patch.setattr(own.OneHot, "write", lambda self, part: write(self, np.ascontiguousarray(part[::-1])))
         assert [finding.code for finding in tensors.run().findings] == ["not-one-hot"]
         assert [finding.code for finding in back.run().findings] == ["signed-bytes"]

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.diagnostics import learning, output
+from dl4j_bridge.diagnostics import criteria, output
+from dl4j_bridge.diagnostics.output.rendering import render
+from dl4j_bridge.diagnostics.trial import as_fused, train_briefly
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.tasks.samples.task import SamplesTask
@@ -14,10 +16,11 @@ from dl4j_bridge.tasks.samples.task import SamplesTask
 pytestmark = pytest.mark.usefixtures("java")
 
 TASK = SamplesTask(LINEAR, 0.0, "target")
+CRITERION = criteria.of(TASK)
 # The network has to remember three samples: dropping its state shows. Windows longer than any stretch without a drop
 # teach it a state that has been carried for long.
 DELAY = 3
-SETTINGS = learning.as_fused(
+SETTINGS = as_fused(
     TrainSettings().with_options({"hidden": 32, "batch": 8, "length": 500, "tbptt": 25, "learning_rate": 0.01})
 )
 RECORDINGS = {"strings": synthesis.plucked_strings(4), "speech-like": synthesis.speech_like(4)}
@@ -32,8 +35,8 @@ def heard(request):
     """A trained network, and what it says of its recording."""
     x = LINEAR.encode(RECORDINGS[request.param])
     y = np.concatenate([np.full(DELAY, 128, np.uint8), x[:-DELAY]])
-    network = learning.train_briefly(SETTINGS, (x, y), 400, lambda trial: False).network
-    return network, output.listen(network, TASK, x, y)
+    network = train_briefly(SETTINGS, TASK, (x, y), 400, lambda trial: False).network
+    return network, render(network, TASK, x, y)
 
 
 def stateless(network, heard, chunk):
@@ -46,7 +49,7 @@ def stateless(network, heard, chunk):
 @pytest.mark.parametrize("chunk", [50, 441, 1000])
 def test_a_state_dropped_between_chunks_is_named_with_its_chunk(heard, chunk):
     network, there = heard
-    outcome = output.theirs(there, network, stateless(network, there, chunk))
+    outcome = output.users_output(there, network, stateless(network, there, chunk))
     assert codes(outcome) == ["state-not-carried"], outcome.figures
     assert outcome.findings[0].evidence["chunk"] == chunk
 
@@ -54,14 +57,14 @@ def test_a_state_dropped_between_chunks_is_named_with_its_chunk(heard, chunk):
 def test_a_sampled_output_is_named(heard):
     network, there = heard
     drawn = TASK.decoder("sample", seed=5).push(there.probabilities)
-    assert codes(output.theirs(there, network, LINEAR.encode(drawn))) == ["sampling-noise"]
+    assert codes(output.users_output(there, network, LINEAR.encode(drawn))) == ["sampling-noise"]
 
 
 @pytest.mark.parametrize("decode", ["mean", "argmax"])
 def test_a_faithful_output_finds_nothing(heard, decode):
     network, there = heard
     given = LINEAR.encode(TASK.decoder(decode).push(there.probabilities))
-    assert codes(output.theirs(there, network, given)) == []
+    assert codes(output.users_output(there, network, given)) == []
 
 
 def test_decoding_by_sampling_is_named_and_its_noise_is_the_variance(heard):
@@ -77,7 +80,7 @@ def test_decoding_by_sampling_is_named_and_its_noise_is_the_variance(heard):
 
 def test_what_a_lost_state_costs_is_measured(heard):
     network, there = heard
-    figures = output.memory(there, network, chunk=200).figures
+    figures = output.memory(CRITERION, network, there.stretch, there.probabilities, chunk=200).figures
     assert figures["bits_dropped"] > figures["bits_carried"]
 
 
@@ -88,10 +91,11 @@ def test_a_network_worse_than_a_baseline_is_named():
         {"name": "fir", "esr": 0.1},
         {"name": "silent", "esr": None},
     ]
-    outcome = output.against_baselines(rows)
+    outcome = output.against_baselines(CRITERION, rows)
     assert codes(outcome) == ["noisier-than-baseline"]
     assert outcome.findings[0].evidence["fir_esr"] == 0.1
     rows[0]["esr"] = 0.11
-    assert codes(output.against_baselines(rows)) == []
+    assert codes(output.against_baselines(CRITERION, rows)) == []
     # An error that nobody hears is no noise, whatever an exact copy comes to.
-    assert codes(output.against_baselines([{"name": "model", "esr": 1e-3}, {"name": "copy", "esr": 0.0}])) == []
+    inaudible = [{"name": "model", "esr": 1e-3}, {"name": "copy", "esr": 0.0}]
+    assert codes(output.against_baselines(CRITERION, inaudible)) == []

@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.diagnostics import learning, network, vectors
+from dl4j_bridge.diagnostics import criteria, learning, network, output
+from dl4j_bridge.diagnostics.network.parity import parity
+from dl4j_bridge.diagnostics.network.reference import unpack
+from dl4j_bridge.diagnostics.trial import Effort, as_fused, train_briefly
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import diagnosing, training
+from dl4j_bridge.jobs.diagnose import Request, diagnose
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.train import train
 from dl4j_bridge.settings.training import DataSettings, TrainSettings
 from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import part
@@ -26,13 +31,14 @@ from tests.conftest import run
 pytestmark = pytest.mark.usefixtures("java")
 
 SMALL = {"task": "frames", "layers": 1, "hidden": 16, "batch": 8, "length": 200, "tbptt": 50, "learning_rate": 0.01}
-EFFORT = learning.Effort(samples=100_000, least=60, most=120)
+EFFORT = Effort(samples=100_000, least=60, most=120)
 RATE = 11025
-AMPLIFIER = FramesTask(1, "target", Scale(), weighed=True)
+AMPLIFIER = FramesTask(1, "target", Scale(), weighted=True)
+CRITERION = criteria.of(AMPLIFIER)
 
 
 def settings(**options):
-    return learning.as_fused(TrainSettings().with_options(SMALL | options))
+    return as_fused(TrainSettings().with_options(SMALL | options))
 
 
 def recording(seconds=4, seed=0):
@@ -51,7 +57,7 @@ def codes(outcome):
 def test_parity_and_gradients_hold_for_every_output(interface):
     rng = np.random.default_rng(1)
     x, y = rng.random((100, interface.inputs), np.float32), rng.random((100, interface.outputs), np.float32)
-    checks = network.checks_of_vectors(settings().network, interface, x, y)
+    checks = network.checks(settings().network, interface, x, y)
     assert [codes(check.run()) for check in checks] == [[], []]
 
 
@@ -59,12 +65,13 @@ def test_an_output_that_is_not_the_networks_breaks_parity():
     given = Network.create(settings().network, Interface.of_vectors(1, 1))
     given.interface = Interface.of_vectors(1, 1, "sigmoid")
     x = network.segments(recording())
-    assert codes(network.parity_of_vectors(given, settings().network, x)) == ["parity-broken"]
+    reference = unpack(settings().network, given.interface, given.parameters())
+    assert codes(parity(given.run_batch, reference, given.interface, x)) == ["parity-broken"]
 
 
 def test_the_identity_of_numbers_is_learnt():
     x = recording()
-    assert codes(vectors.identity(settings(), AMPLIFIER, (x, x), EFFORT)) == []
+    assert codes(learning.identity(settings(), CRITERION, (x, x), EFFORT)) == []
 
 
 @pytest.mark.parametrize(
@@ -78,20 +85,20 @@ def test_the_identity_of_numbers_is_learnt():
 )
 def test_what_keeps_the_identity_of_numbers_from_being_learnt_is_named_first(planted, options):
     x = recording()
-    outcome = vectors.identity(settings(**options), AMPLIFIER, (x, x), EFFORT)
+    outcome = learning.identity(settings(**options), CRITERION, (x, x), EFFORT)
     assert codes(outcome)[:1] == [planted], outcome.figures["trials"]
     json.dumps([finding.as_dict() for finding in outcome.findings], allow_nan=False)
 
 
 def test_a_pair_that_follows_from_its_input_is_left_in_peace():
     x = recording()
-    assert codes(vectors.pair(settings(), AMPLIFIER, (x, np.tanh(2 * x)), EFFORT)) == []
+    assert codes(learning.pair(settings(), CRITERION, (x, np.tanh(2 * x)), EFFORT)) == []
 
 
 def test_a_network_that_explains_nothing_where_a_copy_would_is_stuck():
     x = recording()
     frozen = settings(updater="sgd", clip=1e-9)
-    assert codes(vectors.pair(frozen, AMPLIFIER, (x, np.tanh(x)), EFFORT)) == ["stuck-at-marginal"]
+    assert codes(learning.pair(frozen, CRITERION, (x, np.tanh(x)), EFFORT)) == ["stuck-at-marginal"]
 
 
 @pytest.mark.parametrize("check", ["trial", "model"])
@@ -100,17 +107,17 @@ def test_what_is_learnt_by_heart_is_overfit(check):
     by_heart = tuple(rng.standard_normal((200, 16), np.float32) for _ in range(2))
     asked, task = settings(batch=4, hidden=64, length=40, tbptt=20), FramesTask(16, "target", Scale())
     if check == "trial":
-        assert codes(vectors.pair(asked, task, by_heart, learning.Effort(0, 60, 60))) == ["overfit"]
+        assert codes(learning.pair(asked, criteria.of(task), by_heart, Effort(0, 60, 60))) == ["overfit"]
         return
-    learnt = learning.train_briefly(asked, part(by_heart, "train"), 60, lambda trial: False, task)
-    assert codes(vectors.generalisation(learnt.network, by_heart)) == ["overfit"]
+    learned = train_briefly(asked, task, part(by_heart, "train"), 60, lambda trial: False)
+    assert codes(output.generalization(criteria.of(task), learned.network, by_heart)) == ["overfit"]
 
 
 def test_a_network_that_is_as_good_on_the_validation_part_is_left_in_peace():
     x = recording()
     y = np.tanh(2 * x)
-    learnt = learning.train_briefly(settings(), part((x, y), "train"), 100, lambda trial: False, AMPLIFIER)
-    assert codes(vectors.generalisation(learnt.network, (x, y))) == []
+    learned = train_briefly(settings(), AMPLIFIER, part((x, y), "train"), 100, lambda trial: False)
+    assert codes(output.generalization(CRITERION, learned.network, (x, y))) == []
 
 
 def rows(**decibels):
@@ -132,7 +139,7 @@ def rows(**decibels):
     ],
 )
 def test_a_model_below_a_baseline_is_named_and_one_below_what_knows_the_target_is_not(found, compared):
-    assert codes(vectors.against_baselines(compared)) == found
+    assert codes(output.against_baselines(CRITERION, compared)) == found
 
 
 @pytest.fixture(scope="module")
@@ -155,15 +162,15 @@ def mixture(tmp_path_factory):
 def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, options, has_target):
     source, target = mixture if has_target else (mixture[0], None)
     asked = train_settings({"task": options["task"]} | options | {"steps": 30}, has_target=has_target)
-    training.train(training.new_run([source], [target] if target else [], tmp_path / "run", asked))
-    request = diagnosing.Request(source, target, asked, quick=True, given=True)
-    fresh = diagnosing.diagnose(request, tmp_path / "fresh")
-    names = {check["name"] for check in fresh["checks"]}
+    train(new_run([source], [target] if target else [], tmp_path / "run", asked))
+    request = Request(source, target, asked, quick=True, given=True)
+    fresh = diagnose(request)
+    names = {check["name"] for check in fresh.checks}
     assert {"parity with NumPy", "gradients", "identity", "pair" if has_target else "next frame"} <= names
     request = replace(request, model=tmp_path / "run", given=False)
-    of_model = diagnosing.diagnose(request, tmp_path / "of-model")
-    assert {"train and validation", "baselines", "memory"} <= {check["name"] for check in of_model["checks"]}
-    assert (tmp_path / "of-model" / "report.html").exists()
+    of_model = diagnose(request)
+    assert {"train and validation", "baselines", "memory"} <= {check["name"] for check in of_model.checks}
+    assert of_model.excerpt.size
 
 
 def test_frames_too_large_for_the_recording_are_named(mixture, tmp_path):

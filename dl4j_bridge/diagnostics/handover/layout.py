@@ -1,4 +1,4 @@
-"""Which axis holds the classes, and in which order the numbers were written: tensors -> class indices."""
+"""Class indices from tensors: which axis holds the classes, and in which order the numbers were written."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.batches import Values
-from dl4j_bridge.diagnostics.findings import FAULT, Finding
+from dl4j_bridge.diagnostics.findings import Finding, Kind
+from dl4j_bridge.diagnostics.handover.batches import Values
+
+NOT_ONE_HOT = Kind("not-one-hot")
+AXIS_ORDER = Kind("axis-order")
+MEMORY_ORDER = Kind("memory-order")
 
 # [batch, time]; NO_CLASS where a step does not count.
 Indices = npt.NDArray[np.int64]
 NO_CLASS = -1
 
+# Below this number of samples nothing is concluded from how they follow each other.
+FEWEST_SAMPLES = 200
 # Fewer steps may look right in another layout by chance.
 FEWEST_STEPS = 16
 # What two samples leave unexplained of the next, of its variance, along the right axis: below 0.4 for recordings, up
@@ -34,7 +40,7 @@ FIX_MASK = "give the DataSet a mask [batch, time] with 0 where a sequence has en
 
 @dataclass(frozen=True)
 class Reading:
-    """A tensor as classes, or what keeps it from being read.
+    """A tensor as classes, or what keeps it from being read as such.
 
     Attributes
     ----------
@@ -53,9 +59,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class _Layout:
-    """One way to take the ones of a tensor: shape [batch, classes, time] and each one's place there."""
+    """One way to read the ones of a tensor: shape [batch, classes, time] and each one's place there."""
 
-    code: str
+    kind: Kind
     evidence: dict[str, Any]
     fix: str
     shape: tuple[int, ...]
@@ -70,7 +76,7 @@ class _Layout:
 
 
 def read(name: str, values: Values, mask: Values | None) -> Reading:
-    """Take one tensor of a batch apart.
+    """Find the classes of one tensor of a batch.
 
     Parameters
     ----------
@@ -91,9 +97,9 @@ def read(name: str, values: Values, mask: Values | None) -> Reading:
     steps = None if mask is None else int(np.count_nonzero(mask))
     fitting = [layout for layout in _other_layouts(values) if _is_one_hot(layout, steps)]
     if fitting:
-        # Of several that fit, as a silent recording's do, the one that sounds.
+        # If several fit, as a silent recording's do, the one whose samples follow from each other.
         best = min(fitting, key=lambda layout: unexplained(layout.indices()))
-        finding = Finding(best.code, FAULT, best.fix, {"array": name, "shape": list(values.shape), **best.evidence})
+        finding = best.kind.found(best.fix, {"array": name, "shape": list(values.shape), **best.evidence})
         return Reading(best.indices(), best.shape[1], finding)
     finding = _not_one_hot(name, filled, right, counts)
     padded = _padding(filled == 0)
@@ -114,11 +120,11 @@ def _not_one_hot(name: str, filled: Indices, right: npt.NDArray[np.bool_], count
         "padding_without_mask": padding,
         "first": [int(i) for i in np.argwhere(wrong)[0]],
     }
-    return Finding("not-one-hot", FAULT, FIX_MASK if padding == np.count_nonzero(wrong) else FIX_ONES, evidence)
+    return NOT_ONE_HOT.found(FIX_MASK if padding == np.count_nonzero(wrong) else FIX_ONES, evidence)
 
 
 def _padding(empty: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The empty steps behind the last one that is not, in rows that are not empty altogether."""
+    """The empty steps after the last one that is not empty, in rows that are not all empty."""
     trailing = np.logical_and.accumulate(empty[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(trailing & ~trailing[:, :1])
 
@@ -140,21 +146,21 @@ def _other_layouts(values: Values) -> Iterator[_Layout]:
     offsets_c = np.ravel_multi_index(ones, shape, order="C")
     offsets_f = np.ravel_multi_index(ones, shape, order="F")
     evidence = {"written": "f", "read": "c"}
-    yield _Layout("memory-order", evidence, FIX_ORDER, shape, np.unravel_index(offsets_c, shape, order="F"))
+    yield _Layout(MEMORY_ORDER, evidence, FIX_ORDER, shape, np.unravel_index(offsets_c, shape, order="F"))
     evidence = {"written": "c", "read": "f"}
-    yield _Layout("memory-order", evidence, FIX_ORDER, shape, np.unravel_index(offsets_f, shape, order="C"))
+    yield _Layout(MEMORY_ORDER, evidence, FIX_ORDER, shape, np.unravel_index(offsets_f, shape, order="C"))
     batch, classes, time = shape
     b, t, c = np.unravel_index(offsets_c, (batch, time, classes), order="C")
     evidence = {"written": "c, as [batch, time, classes]", "read": "c"}
     fix = "Nd4j.create(flat, new int[]{batch, time, classes}, 'c').permute(0, 2, 1)"
-    yield _Layout("memory-order", evidence, fix, shape, (b, c, t))
+    yield _Layout(MEMORY_ORDER, evidence, fix, shape, (b, c, t))
 
 
 def _along(shape: tuple[int, ...], ones: tuple[npt.NDArray[np.int64], ...], axes: tuple[int, int, int]) -> _Layout:
     """`axes` are those of the batch, of the classes and of the time."""
     names = {axes[0]: "batch", axes[1]: "classes", axes[2]: "time"}
     return _Layout(
-        "axis-order",
+        AXIS_ORDER,
         {"axes": [names[n] for n in range(3)]},
         FIX_AXES,
         tuple(shape[n] for n in axes),
@@ -185,7 +191,7 @@ def swapped_axes(name: str, batches: list[Indices]) -> Finding | None:
         "unexplained_along_time": round(along, 4),
         "unexplained_along_batch": round(across, 4),
     }
-    return Finding("axis-order", FAULT, FIX_AXES, evidence)
+    return AXIS_ORDER.found(FIX_AXES, evidence)
 
 
 def unexplained(*batches: npt.NDArray[Any]) -> float:

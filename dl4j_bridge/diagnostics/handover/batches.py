@@ -1,4 +1,4 @@
-"""Somebody else's batches -> NumPy: arrays, a live INDArray pair, a DataSet or a DataSetIterator."""
+"""NumPy arrays from somebody else's batches: arrays, two live INDArrays, a DataSet or a DataSetIterator."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dl4j_bridge.java.tensors import NativeArray
 
 Values = npt.NDArray[Any]
 
-# Of an iterator. Enough to see whether its windows repeat; 32 x 256 x 1000 floats are 33 MB each.
+# Batches that are taken of an iterator: enough to see whether windows repeat; 32 x 256 x 1000 floats are 33 MB each.
 BATCHES = 4
 WANTED = "wanted two arrays [batch, classes, time], a DataSet or a DataSetIterator"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as it was handed over.
+    """A batch as somebody's code made it.
 
     Attributes
     ----------
@@ -53,12 +53,12 @@ class Batch:
 def read_batches(
     features: Any, labels: Any = None, features_mask: Any = None, labels_mask: Any = None
 ) -> Iterator[Batch]:
-    """Give the batches, one at a time.
+    """Return the batches, one at a time.
 
     Raises
     ------
     InputError
-        It is none of these, or not of these axes.
+        Neither arrays of these axes nor one of DL4J's batches.
     BridgeError
         An iterator throws.
     """
@@ -156,4 +156,4 @@ def _without_io_errors(subject: str, call: Any) -> Any:
         with jvm.java_errors(subject):
             return call()
     except OSError as e:
-        raise BridgeError(subject, f"Java says IOException: {e}", "mend the class or the file that it reads") from e
+        raise BridgeError(subject, f"Java says IOException: {e}", "fix the class or the file that it reads") from e

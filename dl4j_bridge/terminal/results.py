@@ -145,7 +145,7 @@ def print_demo(result: Mapping[str, Any], options: str) -> None:
     _print_next(f"dl4j-bridge train {options} --out runs/mine")
 
 
-def _print_drift(drift: Mapping[str, Any]) -> None:
+def _print_drift(drift: dict[str, Any]) -> None:
     Console().print(tables.drift(drift))
     if drift.get("track"):
         shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())

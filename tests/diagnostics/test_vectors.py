@@ -24,6 +24,7 @@ from dl4j_bridge.settings.training import DataSettings, TrainSettings
 from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.frames.settings import FramesSettings
 from dl4j_bridge.tasks.frames.task import FramesTask, Scale
 from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import run
@@ -38,7 +39,7 @@ CRITERION = criteria.of(AMPLIFIER)
 
 
 def settings(**options):
-    return as_fused(TrainSettings().with_options(SMALL | options))
+    return as_fused(TrainSettings(own=FramesSettings()).with_options(SMALL | options))
 
 
 def recording(seconds=4, seed=0):

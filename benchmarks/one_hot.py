@@ -11,6 +11,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def seconds(job: Job) -> float:
 
 def measure(rounds: int) -> dict[str, Any]:
     """Alternate the sides: ours against the posted loop as it is, and against one that uses its tensors again."""
-    jvm.configure(threads=1)
+    jvm.configure(own_class_path=[Path(__file__).parent.parent / "target" / "test-classes"])
     rng = np.random.default_rng(0)
     x, y = (rng.integers(0, CLASSES, (rounds + WARM_UP) * BATCH * LENGTH, dtype=np.uint8) for _ in range(2))
     jobs = {name: make(x, y) for name, make in SIDES.items()}

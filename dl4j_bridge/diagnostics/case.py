@@ -168,7 +168,8 @@ class Case:
     @cached_property
     def codec(self) -> Codec:
         """The codec that training would use for 8-bit samples."""
-        return get_codec(self.settings.data.codec, self.source.is_8_bit)
+        is_8_bit = self.source.is_8_bit and (self.processed is None or self.processed.is_8_bit)
+        return get_codec(self.settings.data.codec, is_8_bit)
 
     def encode(self, x: Floats) -> Classes:
         """Classes of a whole sound, with the pre-emphasis of the settings."""

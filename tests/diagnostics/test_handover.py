@@ -405,23 +405,23 @@ def test_iterators_of_a_jar(their_jar):
 import json, sys
 from dl4j_bridge.diagnostics import handover, inspect
 from dl4j_bridge.errors import BridgeError
-said = {}
+found = {}
 for name in sys.argv[2:]:
     try:
         iterator = handover.open_iterator(name, sys.argv[1])
-        said[name] = [[f.code for f in inspect(iterator, predicts="next")] for _ in range(2)]
+        found[name] = [[f.code for f in inspect(iterator, predicts="next")] for _ in range(2)]
     except BridgeError as e:
-        said[name] = [e.exit_status, str(e)]
-print(json.dumps(said))
+        found[name] = [e.exit_status, str(e)]
+print(json.dumps(found))
 """
     names = [f"some.{name}" for name in ("Healthy", "Signed", "Throws", "FailsLater", "Wants", "Other", "Base", "Gone")]
     done = subprocess.run(
         [sys.executable, "-c", program, their_jar, *names], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert said["some.Healthy"] == [[], []]
-    assert said["some.Signed"] == [["signed-bytes", "signed-bytes"]] * 2
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["some.Healthy"] == [[], []]
+    assert found["some.Signed"] == [["signed-bytes", "signed-bytes"]] * 2
     for name, status, words in (
         ("Throws", 1, "IllegalStateException: no wav here"),
         ("FailsLater", 1, "Index -3"),
@@ -430,9 +430,9 @@ print(json.dumps(said))
         ("Base", 2, "abstract"),
         ("Gone", 2, "no such class"),
     ):
-        assert said[f"some.{name}"][0] == status, said
-        assert words in said[f"some.{name}"][1]
-        assert "\n" not in said[f"some.{name}"][1]
+        assert found[f"some.{name}"][0] == status, found
+        assert words in found[f"some.{name}"][1]
+        assert "\n" not in found[f"some.{name}"][1]
 
 
 @pytest.mark.slow
@@ -484,23 +484,23 @@ def test_our_own_hand_over(dry, java, codec):
     checks = handover.checks(x, x[::-1].copy(), window=500, batch=8, tbptt=70, seed=3, codec=codec)
     outcomes = {check.name: check.run() for check in checks}
     assert all(outcome.findings == [] for outcome in outcomes.values()), outcomes
-    tensors, drawn, back = (outcome.figures for outcome in outcomes.values())
+    tensors, windows_and_split, back = (outcome.figures for outcome in outcomes.values())
     assert tensors == {"samples": 8000, "wrong": 0, "shape": [8, 256, 70], "segments": 8}
-    assert drawn["windows"] == 64
-    assert drawn["leaked"] == drawn["repeated"] == drawn["torn"] == 0
+    assert windows_and_split["windows"] == 64
+    assert windows_and_split["leaked"] == windows_and_split["repeated"] == windows_and_split["torn"] == 0
     assert back == {"samples": 4000, "wrong": 0}
 
 
 def test_our_own_faults_would_be_seen(java, monkeypatch):
     x = LINEAR.encode(synthesis.plucked_strings(2))
-    tensors, drawn, back = handover.checks(x, x, window=200, batch=4, tbptt=50, seed=3, codec=LINEAR)
+    tensors, windows_and_split, back = handover.checks(x, x, window=200, batch=4, tbptt=50, seed=3, codec=LINEAR)
     with monkeypatch.context() as patch:
         patch.setattr(own, "_training_windows", lambda x, y, *settings: Windows([(x, y)], *settings))
-        assert [finding.code for finding in drawn.run().findings] == ["train-valid-leak"]
+        assert [finding.code for finding in windows_and_split.run().findings] == ["train-valid-leak"]
     with monkeypatch.context() as patch:
         honest = Windows.batch
         patch.setattr(Windows, "batch", lambda self, number: honest(self, 0))
-        assert [finding.code for finding in drawn.run().findings] == ["window-overlap"]
+        assert [finding.code for finding in windows_and_split.run().findings] == ["window-overlap"]
     with monkeypatch.context() as patch:
         write = own.OneHot.write
         patch.setattr(own.OneHot, "write", lambda self, part: write(self, np.ascontiguousarray(part[::-1])))

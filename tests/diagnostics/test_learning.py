@@ -1,4 +1,4 @@
-"""Each fault of network and learning is named on planted settings, and healthy ones are left in peace."""
+"""Each fault of network and learning is named on planted settings, and healthy ones find nothing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ recordings = pytest.mark.parametrize("recording", RECORDINGS)
 
 
 @recordings
-def test_the_identity_is_learnt_with_the_defaults(recording):
+def test_the_identity_is_learned_with_the_defaults(recording):
     x = classes(recording)
     outcome = learning.identity(settings(), CRITERION, (x, x), EFFORT)
     assert codes(outcome) == []
@@ -66,7 +66,7 @@ def test_the_identity_is_learnt_with_the_defaults(recording):
         ("stuck-at-uniform", {"updater": "sgd", "clip": 1e-9}),
     ],
 )
-def test_what_keeps_the_identity_from_being_learnt_is_named_first(recording, planted, options):
+def test_what_keeps_the_identity_from_being_learned_is_named_first(recording, planted, options):
     x = classes(recording)
     outcome = learning.identity(settings(**options), CRITERION, (x, x), EFFORT)
     assert codes(outcome)[:1] == [planted], outcome.figures["trials"]
@@ -75,7 +75,7 @@ def test_what_keeps_the_identity_from_being_learnt_is_named_first(recording, pla
 def test_both_faults_of_a_setting_are_named():
     x = classes("speech-like")
     posted = settings(updater="rmsprop", learning_rate=0.5, clip=0.0, init="xavier")
-    # At the rate that mends it, the one-hot start took 76 to 118 steps with five seeds, and XAVIER 171 to 362.
+    # At the rate that fixes it, the one-hot start took 76 to 118 steps with five seeds, and XAVIER 171 to 362.
     effort = Effort(100_000, 140, 140)
     assert codes(learning.identity(posted, CRITERION, (x, x), effort)) == ["weak-input-scale", "learning-rate-too-high"]
 
@@ -112,10 +112,10 @@ def test_a_network_that_stands_on_the_histogram_is_stuck_at_the_marginal(recordi
     assert codes(outcome) == ["stuck-at-marginal"], outcome.figures
 
 
-def test_a_recording_learnt_by_heart_is_overfit():
+def test_a_recording_learned_by_heart_is_overfit():
     x = classes("strings")[:2000]
     rng = np.random.default_rng(1)
-    # What noise adds can be remembered, but not foretold.
+    # What noise adds can be remembered, but not predicted.
     y = np.clip(x.astype(int) + rng.integers(-12, 13, x.size), 0, 255).astype(np.uint8)
     outcome = learning.pair(settings(hidden=64), CRITERION, (x, y), Effort(10**7, 100, 800))
     assert "overfit" in codes(outcome), outcome.figures

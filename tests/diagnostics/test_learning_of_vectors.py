@@ -1,4 +1,4 @@
-"""The diagnosis of networks between vectors: each fault is named on planted data, healthy ones are left in peace."""
+"""The diagnosis of networks between vectors: each fault is named on planted data, healthy ones find nothing."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from dl4j_bridge.settings.training import DataSettings, TrainSettings
 from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.frames.settings import FramesSettings
 from dl4j_bridge.tasks.frames.task import FramesTask, Scale
 from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import run
@@ -38,7 +39,7 @@ CRITERION = criteria.of(AMPLIFIER)
 
 
 def settings(**options):
-    return as_fused(TrainSettings().with_options(SMALL | options))
+    return as_fused(TrainSettings(own=FramesSettings()).with_options(SMALL | options))
 
 
 def recording(seconds=4, seed=0):
@@ -69,7 +70,7 @@ def test_an_output_that_is_not_the_networks_breaks_parity():
     assert codes(parity(given.run_batch, reference, given.interface, x)) == ["parity-broken"]
 
 
-def test_the_identity_of_numbers_is_learnt():
+def test_the_identity_of_numbers_is_learned():
     x = recording()
     assert codes(learning.identity(settings(), CRITERION, (x, x), EFFORT)) == []
 
@@ -83,14 +84,14 @@ def test_the_identity_of_numbers_is_learnt():
         ("stuck-at-marginal", {"updater": "sgd", "clip": 1e-9}),
     ],
 )
-def test_what_keeps_the_identity_of_numbers_from_being_learnt_is_named_first(planted, options):
+def test_what_keeps_the_identity_of_numbers_from_being_learned_is_named_first(planted, options):
     x = recording()
     outcome = learning.identity(settings(**options), CRITERION, (x, x), EFFORT)
     assert codes(outcome)[:1] == [planted], outcome.figures["trials"]
     json.dumps([finding.as_dict() for finding in outcome.findings], allow_nan=False)
 
 
-def test_a_pair_that_follows_from_its_input_is_left_in_peace():
+def test_a_pair_that_follows_from_its_input_finds_nothing():
     x = recording()
     assert codes(learning.pair(settings(), CRITERION, (x, np.tanh(2 * x)), EFFORT)) == []
 
@@ -102,7 +103,7 @@ def test_a_network_that_explains_nothing_where_a_copy_would_is_stuck():
 
 
 @pytest.mark.parametrize("check", ["trial", "model"])
-def test_what_is_learnt_by_heart_is_overfit(check):
+def test_what_is_learned_by_heart_is_overfit(check):
     rng = np.random.default_rng(1)
     by_heart = tuple(rng.standard_normal((200, 16), np.float32) for _ in range(2))
     asked, task = settings(batch=4, hidden=64, length=40, tbptt=20), FramesTask(16, "target", Scale())
@@ -113,7 +114,7 @@ def test_what_is_learnt_by_heart_is_overfit(check):
     assert codes(output.generalization(criteria.of(task), learned.network, by_heart)) == ["overfit"]
 
 
-def test_a_network_that_is_as_good_on_the_validation_part_is_left_in_peace():
+def test_a_network_that_is_as_good_on_the_validation_part_finds_nothing():
     x = recording()
     y = np.tanh(2 * x)
     learned = train_briefly(settings(), AMPLIFIER, part((x, y), "train"), 100, lambda trial: False)
@@ -201,8 +202,8 @@ def test_two_at_once_get_two_reports(mixture, tmp_path):
         "--input",
     ]
     both = [subprocess.Popen([*command, str(mixture[0])], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate()[1].decode() for process in both]
-    assert [process.returncode for process in both] == [1, 1], said
+    errors = [process.communicate()[1].decode() for process in both]
+    assert [process.returncode for process in both] == [1, 1], errors
     assert len(list((tmp_path / "runs").glob("*/report.html"))) == 2
 
 

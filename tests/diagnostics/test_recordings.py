@@ -199,12 +199,12 @@ def test_the_tops_of_a_sine_are_not_clipped(diagnosed, hertz, amplitude, subtype
 
 @pytest.mark.parametrize("wrong", [(48000, 44100), (44100, 48000), (8000, 11025), (11025, 8000), (44100, 22050)])
 @PLANTED
-def test_a_header_that_lies_is_named_and_told(diagnosed, voice, wrong):
+def test_a_header_that_lies_is_named_with_its_speed(diagnosed, voice, wrong):
     x, rate = VOICES[voice]
-    true, said = wrong
-    (first, *rest), _ = diagnosed(x, rate, 0.8 * np.tanh(3 * resampling.resample(x, said, true)))
+    true, written = wrong
+    (first, *rest), _ = diagnosed(x, rate, 0.8 * np.tanh(3 * resampling.resample(x, written, true)))
     assert first.code == "rate-mismatch"
-    assert first.evidence["speed"] == pytest.approx(true / said, rel=1e-3)
+    assert first.evidence["speed"] == pytest.approx(true / written, rel=1e-3)
     assert {finding.code for finding in rest} <= {"too-little-data"}
 
 
@@ -217,7 +217,7 @@ def test_the_fix_names_the_header_that_lies(diagnosed, true):
 
 @pytest.mark.parametrize("speed", [1.0003, 1.003, 0.99])
 @PLANTED
-def test_another_tape_speed_is_named_and_told(diagnosed, voice, speed):
+def test_another_tape_speed_is_named_with_its_speed(diagnosed, voice, speed):
     x, rate = VOICES[voice]
     (first, *rest), _ = diagnosed(x, rate, slower(x, speed))
     assert (first.code, rest) == ("rate-mismatch", [])
@@ -238,7 +238,7 @@ def test_lengths_that_train_refuses_are_named(diagnosed, voice, cut):
 @pytest.mark.parametrize("effect", ["identity", "overdrive", "low-pass", "amplifier"])
 @pytest.mark.parametrize("delay", [7, -200])
 @PLANTED
-def test_a_delay_is_named_with_its_sign_behind_an_effect(diagnosed, voice, delay, effect):
+def test_a_delay_is_named_with_its_sign_after_an_effect(diagnosed, voice, delay, effect):
     x, rate = VOICES[voice]
     findings, _ = diagnosed(x, rate, delayed(EFFECTS[effect](x, rate), delay))
     assert [finding.code for finding in findings] == ["misaligned" if delay > 0 else "target-leads"]

@@ -1,4 +1,4 @@
-"""`diagnose` as a user runs it: planted faults come first, healthy pairs find nothing, the advice mends."""
+"""`diagnose` as a user runs it: planted faults come first, healthy pairs find nothing, the advice fixes them."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ def test_a_healthy_pair_ends_in_zero_with_a_report(recordings, tmp_path):
     dry, wet = recordings
     result = diagnose("--input", dry, "--target", wet, "--out", tmp_path / "out", *SMALL)
     assert result.status == 0, result.stdout + result.stderr
-    said = result.json
-    assert said["verdict"] == "ok"
-    assert said["findings"] == []
-    assert {"rates", "identity", "pair"} <= {check["name"] for check in said["checks"]}
-    assert all(check["passed"] for check in said["checks"])
-    page = Path(said["report"]).read_text()
+    shown = result.json
+    assert shown["verdict"] == "ok"
+    assert shown["findings"] == []
+    assert {"rates", "identity", "pair"} <= {check["name"] for check in shown["checks"]}
+    assert all(check["passed"] for check in shown["checks"])
+    page = Path(shown["report"]).read_text()
     assert page.count("data:image/png;base64,") >= 3
     assert f"dl4j-bridge train --input {dry} --target {wet}" in result.stderr
 
 
-def test_a_fault_ends_in_one_with_evidence_and_its_mend(recordings, tmp_path):
+def test_a_fault_ends_in_one_with_evidence_and_its_fix(recordings, tmp_path):
     dry, wet = recordings
     sound = open_recording(wet).read(RATE)
     late = written(tmp_path / "late.wav", np.concatenate([np.zeros(40), sound]))
@@ -66,7 +66,7 @@ def test_a_fault_ends_in_one_with_evidence_and_its_mend(recordings, tmp_path):
     assert "fix:" in result.stdout
 
 
-def test_settings_are_judged_too(recordings, tmp_path):
+def test_settings_are_checked_too(recordings, tmp_path):
     dry, wet = recordings
     result = diagnose("--input", dry, "--target", wet, "--out", tmp_path / "out", *SMALL, "--init", "xavier")
     assert codes(result)[0] == "weak-input-scale"
@@ -98,30 +98,30 @@ def test_a_model_that_predicts_the_next_sample(next_run, recordings, tmp_path):
 def test_a_model_and_what_somebody_made_with_it(effect_run, recordings, tmp_path):
     dry, wet = recordings
     given = ["--model", effect_run, "--input", dry, "--target", wet]
-    run_ok("process", "--model", effect_run, "--input", dry, "--output", tmp_path / "drawn.wav", "--decode", "sample")
-    drawn = diagnose(*given, "--processed", tmp_path / "drawn.wav", "--out", tmp_path / "drawn", "--quick")
-    assert "sampling-noise" in codes(drawn)
-    assert "sampling-noise" in codes(diagnose(*given, "--decode", "sample", "--out", tmp_path / "said", "--quick"))
+    run_ok("process", "--model", effect_run, "--input", dry, "--output", tmp_path / "sampled.wav", "--decode", "sample")
+    sampled = diagnose(*given, "--processed", tmp_path / "sampled.wav", "--out", tmp_path / "sampled", "--quick")
+    assert "sampling-noise" in codes(sampled)
+    assert "sampling-noise" in codes(diagnose(*given, "--decode", "sample", "--out", tmp_path / "decode", "--quick"))
     assert "sampling-noise" not in codes(diagnose(*given, "--out", tmp_path / "mean", "--quick"))
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "error"),
     [
         ([], "--input: not given; wanted a recording, or --iterator CLASS --classpath JARS"),
         (["--input", "DRY", "--processed", "DRY"], "--processed: without --model"),
         (["--input", "DRY", "--decode", "median"], "--decode: median; wanted one of"),
         (["--input", "DRY", "--model", "RUN", "--hidden", "8"], "--model: with training options"),
         (["--input", "DRY", "--model", "RUN"], "a model of another kind than the call; wanted a --target"),
-        (["--input", __file__], "test_diagnosing.py"),
+        (["--input", __file__], "test_diagnose.py"),
         (["--input", "DRY", "--target", "GONE"], "GONE"),
     ],
 )
-def test_a_mistake_is_one_line(args, said, recordings, effect_run, tmp_path):
+def test_a_mistake_is_one_line(args, error, recordings, effect_run, tmp_path):
     names = {"DRY": recordings[0], "RUN": effect_run}
     result = run("diagnose", *[names.get(arg, arg) for arg in args], cwd=tmp_path)
     assert result.status == 2
-    assert said in result.error
+    assert error in result.error
     assert not list(tmp_path.iterdir())
 
 
@@ -215,8 +215,8 @@ def test_a_model_that_is_worse_than_a_filter_is_named_at_full_size(source, tmp_p
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
-def test_a_recording_learnt_by_heart_is_named_at_full_size(source, tmp_path):
-    """Noise is what no network can know of a sound that it has not heard."""
+def test_a_recording_learned_by_heart_is_named_at_full_size(source, tmp_path):
+    """No network can know the noise of a sound that it was not trained on."""
     dry = open_recording(source).read(RATE)[: 3 * RATE]
     noisy = np.clip(dry + np.random.default_rng(1).normal(0, 0.1, dry.size), -1, 1)
     pair = ["--input", written(tmp_path / "x.wav", dry), "--target", written(tmp_path / "y.wav", noisy)]
@@ -236,8 +236,8 @@ def test_a_program_that_forgets_its_state_is_named_at_full_size(source, tmp_path
     model = model_zip.open_model(tmp_path / "model").load()
     codec = model.info.task.codec
     # As with MultiLayerNetwork.output() on windows of 1000 samples.
-    heard = codec.encode(dry)[: dry.size // 1000 * 1000].reshape(-1, 1000)
-    forgetful = written(tmp_path / "y.wav", (model.network.run_batch(heard) @ codec.values).ravel())
+    x = codec.encode(dry)[: dry.size // 1000 * 1000].reshape(-1, 1000)
+    forgetful = written(tmp_path / "y.wav", (model.network.run_batch(x) @ codec.values).ravel())
     given = ["--model", tmp_path / "model", *pair, "--quick", "--processed", forgetful]
     assert "state-not-carried" in codes(diagnose(*given, "--out", tmp_path / "o"))
 
@@ -260,7 +260,7 @@ def test_the_advice_on_the_posted_settings_converges_when_it_is_followed(source,
     advised = [word for fix in found.values() for word in fix.split()[:2] if word[0] != "("]
     assert advised[0::2] == ["--init", "--learning-rate"]
     trained = run_ok(
-        "train", "--json", *asked, "--target", source, *advised, "--steps", 300, "--out", tmp_path / "mended"
+        "train", "--json", *asked, "--target", source, *advised, "--steps", 300, "--out", tmp_path / "fixed"
     )
     assert trained.json["valid"]["accuracy"] > 0.95, trained.json
 

@@ -22,7 +22,7 @@ from dl4j_bridge.settings.training import (
 )
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Debug, Json, Model, Preset, Verbose, flag, given, setting, takes_settings
+from dl4j_bridge.terminal.options import Model, Preset, Verbose, command, flag, given, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,11 +55,12 @@ def root(
         raise typer.Exit
 
 
-@app.command(
-    epilog="Example: dl4j-bridge train --input dry.wav --target wet.wav --out runs/amp",
-    help="Learn to turn INPUT into TARGET; without a target, learn to predict the next sample.",
+@command(
+    app,
+    "Learn to turn INPUT into TARGET; without a target, learn to predict the next sample.",
+    example="dl4j-bridge train --input dry.wav --target wet.wav --out runs/amp",
+    settings=_TRAINING,
 )
-@takes_settings(_TRAINING)
 def train(
     options: dict[str, Any],
     run_folder: Annotated[
@@ -82,10 +83,7 @@ def train(
     tensorboard: Annotated[
         Path | None, typer.Option("--tensorboard", metavar="DIR", help="Folder to log scalars for TensorBoard into.")
     ] = None,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
     from dl4j_bridge.jobs import tensorboard_log
@@ -112,9 +110,7 @@ def train(
         result = train_run(run, report)
     run_report.write(run, *curves_and_excerpt(run))
     results.print_trained(result, run.task.predicts == "target")
-    results.print_json(as_json, result)
-    if result["stopped_because"] == "interrupted":
-        raise typer.Exit(130)
+    return result, 130 if result["stopped_because"] == "interrupted" else 0
 
 
 def _resumed(
@@ -130,9 +126,10 @@ def _resumed(
     return resumed_run(out, PRESETS[preset] | options, inputs or [], targets or [])
 
 
-@app.command(
-    epilog="Example: dl4j-bridge process --model runs/amp --input guitar.wav --output out.wav",
-    help="Run a recording of any length through a model.",
+@command(
+    app,
+    "Run a recording of any length through a model.",
+    example="dl4j-bridge process --model runs/amp --input guitar.wav --output out.wav",
 )
 def process(
     model: Model,
@@ -142,10 +139,7 @@ def process(
     seed: Annotated[int | None, setting(ProcessSettings, "seed")] = None,
     chunk: Annotated[int | None, setting(ProcessSettings, "chunk")] = None,
     channel: Annotated[int | None, setting(DataSettings, "channel")] = None,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     from dl4j_bridge.jobs.process import process as process_recording
     from dl4j_bridge.terminal import progress, results
 
@@ -154,12 +148,13 @@ def process(
         result = process_recording(model, source, output, settings, channel, report)
     results.print_notes(result["notes"])
     results.print_written(result)
-    results.print_json(as_json, result)
+    return result
 
 
-@app.command(
-    epilog="Example: dl4j-bridge generate --model runs/voice --output new.wav --seconds 10 --seed 7",
-    help="Generate new audio from a model that predicts the next sample.",
+@command(
+    app,
+    "Generate new audio from a model that predicts the next sample.",
+    example="dl4j-bridge generate --model runs/voice --output new.wav --seconds 10 --seed 7",
 )
 def generate(
     model: Model,
@@ -172,10 +167,7 @@ def generate(
     top_p: Annotated[float | None, setting(GenerateSettings, "top_p")] = None,
     seed: Annotated[int | None, setting(GenerateSettings, "seed")] = None,
     steer: Annotated[bool, flag(GenerateSettings, "steer", negative=True)] = GenerateSettings.steer,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     from dl4j_bridge.jobs.generate import generate as generate_audio
     from dl4j_bridge.terminal import progress, results
 
@@ -184,12 +176,13 @@ def generate(
         result = generate_audio(model, output, seconds, settings, prime, report)
     results.print_notes(result["notes"])
     results.print_written(result)
-    results.print_json(as_json, result)
+    return result
 
 
-@app.command(
-    epilog="Example: dl4j-bridge compare --model runs/amp --input dry.wav --target wet.wav",
-    help="Judge a model and the pure-Python baselines on the same held-out samples.",
+@command(
+    app,
+    "Judge a model and the pure-Python baselines on the same held-out samples.",
+    example="dl4j-bridge compare --model runs/amp --input dry.wav --target wet.wav",
 )
 def compare(
     model: Model,
@@ -204,10 +197,7 @@ def compare(
         Path | None,
         typer.Option("--out", help="Folder for report.html.", show_default="compare, beside the model file"),
     ] = None,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     from dl4j_bridge.atomic_files import check_folder
     from dl4j_bridge.jobs.compare import compare as compare_models
     from dl4j_bridge.jobs.compare import report_folder
@@ -226,14 +216,15 @@ def compare(
     page = comparison.write(folder, f"Comparison on {source.name}", result)
     results.print_comparison(result, page)
     written = {"wavs": wavs, "plot": plot, "report": page}
-    results.print_json(as_json, result.as_dict() | {name: file and str(file) for name, file in written.items()})
+    return result.as_dict() | {name: file and str(file) for name, file in written.items()}
 
 
-@app.command(
-    epilog="Example: dl4j-bridge diagnose --input dry.wav --target wet.wav --quick",
-    help="Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning.",
+@command(
+    app,
+    "Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning.",
+    example="dl4j-bridge diagnose --input dry.wav --target wet.wav --quick",
+    settings=_TRAINING,
 )
-@takes_settings(_TRAINING)
 def diagnose(
     options: dict[str, Any],
     source: Annotated[Path | None, typer.Option("--input", metavar="A.wav", help="Dry recording.")] = None,
@@ -262,10 +253,7 @@ def diagnose(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.jobs.diagnose import diagnose as examine
     from dl4j_bridge.model.run_folder import RunFolder
@@ -285,22 +273,18 @@ def diagnose(
         folder = RunFolder.made(out, Path(f"diagnose-{source.stem}"))
         page = diagnosis.write(folder.path, found)
     results.print_diagnosis(found, page)
-    results.print_json(as_json, found.as_dict() | {"report": page and str(page)})
-    if found.verdict != "ok":
-        raise typer.Exit(1)
+    return found.as_dict() | {"report": page and str(page)}, 0 if found.verdict == "ok" else 1
 
 
-@app.command(
-    epilog="Example: dl4j-bridge doctor --json",
-    help="Check Java, jars, backend and audio library: what is wrong and how to fix it.",
+@command(
+    app,
+    "Check Java, jars, backend and audio library: what is wrong and how to fix it.",
+    example="dl4j-bridge doctor --json",
 )
 def doctor(
     threads: Annotated[int | None, setting(RunSettings, "threads")] = None,
     backend: Annotated[str | None, setting(RunSettings, "backend")] = None,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     from dl4j_bridge.jobs.doctor import examine
     from dl4j_bridge.terminal import results
 
@@ -308,44 +292,42 @@ def doctor(
     settings = TrainSettings().with_options(wanted)
     result = examine(settings.threads, settings.run.backend)
     results.print_doctor(result)
-    results.print_json(as_json, result)
-    if result["problems"]:
-        raise typer.Exit(1)
+    return result, 1 if result["problems"] else 0
 
 
-@app.command(
-    epilog="Example: dl4j-bridge fetch",
-    help="Fetch what the first start needs: DL4J's jars for this platform, and Java's start-up archive.",
+@command(
+    app,
+    "Fetch what the first start needs: DL4J's jars for this platform, and Java's start-up archive.",
+    example="dl4j-bridge fetch",
 )
-def fetch(as_json: Json = False, debug: Debug = False, verbose: Verbose = None) -> None:
+def fetch() -> Any:
     from dl4j_bridge.java import fetching, jvm
     from dl4j_bridge.terminal import results
 
     fetched = fetching.fetch_missing()
     found = {"fetched": [jar.coordinates for jar in fetched], **jvm.prepare()}
     results.print_fetched(found)
-    results.print_json(as_json, found)
+    return found
 
 
-@app.command(epilog="Example: dl4j-bridge info runs/amp", help="Show what a model file holds.")
+@command(app, "Show what a model file holds.", example="dl4j-bridge info runs/amp")
 def info(
     model: Annotated[Path, typer.Argument(metavar="M", help="A run folder or a model zip.")],
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+    as_json: bool,
+) -> Any:
     from dl4j_bridge.model.model_zip import open_model
     from dl4j_bridge.terminal import results
 
     content = open_model(model).info.as_dict()
     if not as_json:
         results.print_model(content)
-    results.print_json(as_json, content)
+    return content
 
 
-@app.command(
-    epilog="Example: dl4j-bridge demo --minutes 1",
-    help="A task end to end on recordings that the package makes: train, compare, process or generate, report.",
+@command(
+    app,
+    "A task end to end on recordings that the package makes: train, compare, process or generate, report.",
+    example="dl4j-bridge demo --minutes 1",
 )
 def demo(
     task: Annotated[
@@ -357,10 +339,7 @@ def demo(
     ] = None,
     minutes: Annotated[float | None, setting(RunSettings, "minutes")] = None,
     steps: Annotated[int | None, setting(RunSettings, "steps")] = None,
-    as_json: Json = False,
-    verbose: Verbose = None,
-    debug: Debug = False,
-) -> None:
+) -> Any:
     from dl4j_bridge import demos
     from dl4j_bridge.settings.checks import check_choice
     from dl4j_bridge.terminal import progress, results
@@ -375,11 +354,9 @@ def demo(
         result = demos.run(task, out, limits, lambda text: stderr.print(text, soft_wrap=True, markup=False), report)
     if result["stopped_because"] == "interrupted":
         results.print_trained(result, has_target=True)
-    else:
-        results.print_demo(result, demos.YOURS[task])
-    results.print_json(as_json, result)
-    if result["stopped_because"] == "interrupted":
-        raise typer.Exit(130)
+        return result, 130
+    results.print_demo(result, demos.YOURS[task])
+    return result
 
 
 def main() -> None:

@@ -25,13 +25,13 @@ import org.nd4j.linalg.learning.config.RmsProp;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
 /**
- * DL4J's character example on 8-bit samples, learning to give back what it hears; nothing but DL4J 1.0.0-M2.1.
+ * DL4J's character example on 8-bit samples, learning to reproduce its input; nothing but DL4J 1.0.0-M2.1.
  *
  * <p>Usage: java -cp DL4J_JARS IdentityThatConverges.java RECORDING.wav [hidden=200] [batches=5] [batch=32] [--posted]
  *
- * <p>The wav is 8-bit mono. A batch of windows of 1000 samples is 20 updates. After each batch a line says how many of
- * the next batch's samples come out right; it has not been trained on yet. With --posted the three lines that are
- * marked are as in the example. Set OMP_NUM_THREADS=1: ND4J's threads cost more than they bring at this size.
+ * <p>The wav is 8-bit mono. A batch of windows of 1000 samples is 20 updates. After each batch a line reports the
+ * accuracy on the next batch, before the network is trained on it. With --posted, the three numbered settings are those
+ * of the example. Set OMP_NUM_THREADS=1, since ND4J's threads cost more than they save at this size.
  */
 @SuppressWarnings("deprecation") // GravesLSTM
 public class IdentityThatConverges {
@@ -63,11 +63,11 @@ public class IdentityThatConverges {
         if (posted) {
             common.updater(new RmsProp(0.1)).l2(0.001);
         } else {
-            // 1. XAVIER counts on 256 active inputs. A one-hot vector has one, and a unit weight makes it heard.
+            // 1. XAVIER scales for 256 active inputs. A one-hot vector has one, so it needs unit weights.
             first.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
-            // 2. Since 1.0.0-beta3 a rate of 0.1 means 32 times as much as when the example was written.
+            // 2. Since 1.0.0-beta3 a learning rate of 0.1 has 32 times the effect it had when the example was written.
             common.updater(new Adam(0.005));
-            // 3. Keeps the first steps from overshooting.
+            // 3. Clipping keeps the first steps from overshooting.
             common.gradientNormalization(GradientNormalization.ClipL2PerLayer).gradientNormalizationThreshold(1);
         }
         return common.list()
@@ -78,7 +78,7 @@ public class IdentityThatConverges {
                 .backpropType(BackpropType.TruncatedBPTT)
                 .tBPTTForwardLength(SEGMENT)
                 .tBPTTBackwardLength(SEGMENT)
-                // Tells all layers that time is the last axis; by hand it would be setRnnDataFormat(RNNFormat.NCW) on
+                // Sets the last axis to time in all layers; by hand it would be setRnnDataFormat(RNNFormat.NCW) on
                 // each GravesLSTM and dataFormat(RNNFormat.NCW) on the output layer.
                 .setInputType(InputType.recurrent(CLASSES))
                 .build();
@@ -96,7 +96,7 @@ public class IdentityThatConverges {
     }
 
     private static double accuracy(MultiLayerNetwork net, byte[] samples, int[] starts) {
-        // The likeliest class, not one drawn from the distribution as the character example does: a draw adds noise.
+        // The most probable class. The character example samples from the distribution instead, which adds noise.
         INDArray likeliest = net.output(oneHot(samples, starts)).argMax(1);
         int right = 0;
         for (int row = 0; row < starts.length; row++) {

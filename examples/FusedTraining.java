@@ -26,14 +26,14 @@ import org.nd4j.linalg.lossfunctions.LossFunctions;
  *
  * <p>Usage: java -cp DL4J_JARS:dl4j-bridge.jar FusedTraining.java MODEL.zip [BATCHES]
  *
- * <p>The task is a toy: the target is the class that came one sample before.
+ * <p>The task is a toy: the target at each time step is the class of the time step before.
  */
 @SuppressWarnings("deprecation") // GravesLSTM
 public class FusedTraining {
     private static final int CLASSES = 256;
 
     public static void main(String[] args) throws IOException {
-        // Your network, as ever.
+        // Your network, unchanged.
         MultiLayerConfiguration stock = new NeuralNetConfiguration.Builder()
                 .seed(1)
                 .updater(new Adam(0.01))
@@ -47,7 +47,7 @@ public class FusedTraining {
                 .backpropType(BackpropType.TruncatedBPTT).tBPTTLength(50)
                 .build();
 
-        // The same network in fused layers. What they do not cover stays as it is.
+        // The same network in fused layers. Layers that they do not cover stay as they are.
         MultiLayerNetwork net = new MultiLayerNetwork(
                 FusedLayers.toFused(stock, GradientState.CARRIED, PointwiseMath.RATIONAL));
         net.init();
@@ -61,7 +61,8 @@ public class FusedTraining {
         }
 
         // Back to DL4J's own layers, around the same parameters: any DL4J program loads the file.
-        FusedLayers.around(net, FusedLayers.toStock(net.getLayerWiseConfigurations())).save(new File(args[0]), true);
+        MultiLayerConfiguration saved = FusedLayers.toStock(net.getLayerWiseConfigurations());
+        FusedLayers.around(net, saved).save(new File(args[0]), true);
     }
 
     private static INDArray[] pair(Random random) {

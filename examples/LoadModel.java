@@ -11,8 +11,8 @@ import org.nd4j.linalg.factory.Nd4j;
 /**
  * Runs a model.zip of dl4j_bridge in plain DL4J, without any class of dl4j_bridge.
  *
- * <p>Usage: java -cp DL4J_JARS LoadModel.java model.zip INDICES PROBABILITIES, where INDICES holds a byte a sample
- * and PROBABILITIES gets 256 big-endian floats a sample.
+ * <p>Usage: java -cp DL4J_JARS LoadModel.java model.zip INDICES PROBABILITIES, where INDICES holds one byte
+ * for each sample, and PROBABILITIES receives 256 big-endian floats for each.
  */
 public class LoadModel {
     public static void main(String[] args) throws IOException {

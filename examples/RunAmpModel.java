@@ -13,8 +13,8 @@ import org.nd4j.linalg.factory.Nd4j;
  * Runs a model.zip of `train --task frames --frame 1` in plain DL4J, sample by sample, without any class of dl4j_bridge.
  *
  * <p>Usage: java -cp DL4J_JARS RunAmpModel.java model.zip INPUT OUTPUT [skip], where INPUT and OUTPUT hold big-endian
- * floats at the model's rate. "skip" adds the input to what the network says, as a model wants that was trained with
- * --skip: dl4j_bridge.json in the zip says whether it was.
+ * floats at the model's rate. "skip" adds the input to the output of the network; use it for a model that was trained
+ * with --skip, which dl4j_bridge.json in the zip records.
  */
 public class RunAmpModel {
     public static void main(String[] args) throws IOException {

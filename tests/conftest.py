@@ -22,6 +22,8 @@ from dl4j_bridge.demos import synthesis
 from dl4j_bridge.java import jvm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+# Java code that only tests and benchmarks need. It must be on the class path when the JVM starts.
+jvm.configure(own_class_path=[EXAMPLES.parent / "target" / "test-classes"])
 # A network that trains in seconds; what it learns does not matter.
 SMALL = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
 SMALL += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01"]

@@ -33,14 +33,21 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "THIRD_PARTY.m
 PACKAGE = Path(dl4j_bridge.__file__).parent
 names = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
-# --- Troubleshooting: every error of the package has a line of its own.
+# --- Troubleshooting: every error of the package has an entry of its own.
 
 # Our own mistakes, which no input and no option brings about.
 NOT_FOR_USERS = {"tensors.py"}
 # All of the message comes from a value. The page has an example of each; nothing of it could be searched for.
-ONLY_VALUES = {("config.py", "_check"), ("config.py", "_check_choice"), ("configfile.py", "_checked")}
+ONLY_VALUES = {
+    ("checks.py", "check"),
+    ("checks.py", "check_choice"),
+    ("toml_file.py", "_checked"),
+    ("__init__.py", "get_codec"),
+}
 # Fewer letters than these say nothing.
 LEAST_LETTERS = 8
+# An entry is a list item: the message as code, which may wrap, and the fix on the lines below it.
+ENTRY = re.compile(r"^- (`{1,2}) ?((?:[^\n]|\n(?!\n))+?) ?\1\\\n  (?=\S)", re.M)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ def messages(package: Path) -> Iterator[Message]:
     for tree in trees.values():
         kinds |= {c.name for c in ast.walk(tree) if isinstance(c, ast.ClassDef) and {_name(b) for b in c.bases} & kinds}
     for path, tree in trees.items():
+        constants = _constants(tree)
         functions = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)]
         makers = {f.name: f for f in functions if f.returns is not None and _name(f.returns) in kinds}
         within = {id(node): f.name for f in functions for node in ast.walk(f)}
@@ -79,8 +87,18 @@ def messages(package: Path) -> Iterator[Message]:
             else:
                 continue
             assert len(made.args) == 3, f"{path.name}:{made.lineno}: give subject, found and wanted by position"
-            subject, found, wanted = (_pattern(argument, given) for argument in made.args)
+            subject, found, wanted = (_pattern(argument, constants | given) for argument in made.args)
             yield Message(path.relative_to(package).as_posix(), call.lineno, function, f"{subject}: {found}; {wanted}")
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """The texts that a module gives a name to."""
+    named = [(a.targets[0], a.value) for a in tree.body if isinstance(a, ast.Assign) and len(a.targets) == 1]
+    return {
+        target.id: value
+        for target, value in named
+        if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
 
 
 def _name(node: ast.expr) -> str:
@@ -97,19 +115,19 @@ def _pattern(node: ast.expr, given: dict[str, ast.expr]) -> str:
     return ".*"
 
 
-def code_spans(text: str) -> list[str]:
-    doubled = re.findall(r"`` (.+?) ``", text)
-    return doubled + re.findall(r"`([^`\n]+)`", re.sub(r"``.+?``", "", text))
+def entries(page: str) -> list[str]:
+    """The messages that have an entry in the page."""
+    return [" ".join(text.split()) for _, text in ENTRY.findall(page)]
 
 
 def undocumented(package: Path, page: str) -> list[Message]:
-    spans = code_spans(page)
+    documented = entries(page)
     return [
         message
         for message in messages(package)
-        if message.file not in NOT_FOR_USERS
+        if Path(message.file).name not in NOT_FOR_USERS
         and (Path(message.file).name, message.function) not in ONLY_VALUES
-        and (message.letters < LEAST_LETTERS or not any(re.fullmatch(message.pattern, span) for span in spans))
+        and (message.letters < LEAST_LETTERS or not any(re.fullmatch(message.pattern, entry) for entry in documented))
     ]
 
 
@@ -124,6 +142,7 @@ def test_every_error_is_in_troubleshooting():
         'raise InputError(path, "too loud", "wanted less")',
         'raise errors.BridgeError(path, f"{level} is too loud", f"wanted at most {most}")',
         "raise InputError(path, found, wanted)",
+        'LESS = "wanted less"\nraise InputError(path, "too loud", LESS)',
         'class LoudError(InputError): pass\nraise LoudError("--gain", f"{level} dB", "wanted less of it")',
         'def loud(path, found) -> InputError:\n    return InputError(path, found, "wanted less")\nloud(p, "loud!")',
     ],
@@ -137,13 +156,38 @@ def test_a_new_error_must_be_documented(tmp_path, source):
 def test_the_page_has_no_message_that_the_program_does_not_give():
     made = list(messages(PACKAGE))
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
-    tables = page[: page.index("## Anything else")]
-    said = [span for row in re.findall(r"^\| (`.+?) \|", tables, re.M) for span in code_spans(row) if "; " in span]
-    for span in said:
-        # Of an option's value nothing but the option is known; the help's line is Click's.
-        patterns = [m.pattern for m in made if m.letters >= LEAST_LETTERS or span.startswith("--")]
-        assert any(re.fullmatch(p, span) for p in [*patterns, ".*; see: dl4j-bridge .*"]), span
-    assert len(said) > 80
+    documented = entries(page[: page.index("## Anything else")])
+    for entry in documented:
+        # Only the option is known of a message about its value; lines that name the help are Click's.
+        patterns = [m.pattern for m in made if m.letters >= LEAST_LETTERS or entry.startswith("--")]
+        assert any(re.fullmatch(p, entry) for p in [*patterns, ".*; see: dl4j-bridge .*"]), entry
+    assert len(documented) > 120
+
+
+def test_every_entry_has_a_fix():
+    page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    items = page[page.index("## Recordings") :]
+    assert len(entries(items)) == len(re.findall(r"^- ", items, re.M))
+
+
+def test_an_entry_may_wrap_its_message_and_needs_a_fix():
+    item = "- `x.wav: found;\n  wanted y`"
+    assert entries(f"{item}\\\n  Do this.\n") == ["x.wav: found; wanted y"]
+    assert entries(f"{item}\n") == entries(f"{item}\\\n\n") == []
+
+
+# --- Diagnostics: every finding has a section. That the overview has every code is tested beside the checks.
+
+
+def test_every_finding_has_a_section():
+    page = (DOCS / "diagnostics.md").read_text(encoding="utf-8")
+    overview = re.findall(r"^\| `([a-z0-9-]+)` \| \[[^]]+\]\(#\1\) \|$", page, re.M)
+    sections = re.findall(r"^### `([a-z0-9-]+)`\n(.*?)(?=^##)", page, re.S | re.M)
+    assert len(overview) > 25
+    assert [code for code, _ in sections] == overview
+    for code, text in sections:
+        assert "**Evidence**: " in text, code
+        assert "**Fix**: " in text, code
 
 
 def test_errors_are_one_class_with_three_parts():

@@ -1,49 +1,19 @@
-"""What a check finds: a code, how bad it is, the evidence, and what mends it."""
+"""What a check finds: a code, its severity, the evidence, and how to fix it."""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FAULT, WARNING = "fault", "warning"
+import numpy as np
+import numpy.typing as npt
 
-# Each has a row in docs/diagnostics.md.
-CODES = frozenset(
-    {
-        "rate-mismatch",
-        "length-mismatch",
-        "misaligned",
-        "target-leads",
-        "unrelated",
-        "polarity-inverted",
-        "gain-mismatch",
-        "clipped",
-        "silence-dominated",
-        "dc-offset",
-        "too-little-data",
-        "quiet-recording",
-        "not-one-hot",
-        "axis-order",
-        "memory-order",
-        "signed-bytes",
-        "window-overlap",
-        "train-valid-leak",
-        "parity-broken",
-        "gradient-broken",
-        "weak-input-scale",
-        "non-finite",
-        "learning-rate-too-high",
-        "learning-rate-too-low",
-        "stuck-at-uniform",
-        "stuck-at-marginal",
-        "slow-learning",
-        "overfit",
-        "sampling-noise",
-        "state-not-carried",
-        "noisier-than-baseline",
-    }
-)
+from dl4j_bridge.tasks.shown import Excerpt
+
+FAULT, WARNING = "fault", "warning"
 
 
 @dataclass(frozen=True)
@@ -53,9 +23,9 @@ class Finding:
     Attributes
     ----------
     code
-        One of `CODES`.
+        Code of the finding, described in docs/diagnostics.md.
     severity
-        ``fault``: the result will be bad until it is mended. ``warning``: worth knowing.
+        ``fault``: the result will be bad until it is fixed. ``warning``: worth knowing.
     fix
         The option or the line to change.
     evidence
@@ -67,17 +37,13 @@ class Finding:
     fix: str
     evidence: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if self.code not in CODES:
-            raise ValueError(f"{self.code} is not a code of docs/diagnostics.md")
-
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one check says.
+    """The result of one check.
 
     Attributes
     ----------
@@ -92,8 +58,86 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Kind:
+    """A kind of finding. A module of this package declares each one that its check makes, as a global.
+
+    Attributes
+    ----------
+    code
+        Code of the finding. It has a row in docs/diagnostics.md.
+    severity
+        ``fault`` or ``warning``.
+    """
+
+    code: str
+    severity: str = FAULT
+
+    def found(self, fix: str, evidence: dict[str, Any]) -> Finding:
+        """Make a finding of this kind; parameters as of `Finding`."""
+        return Finding(self.code, self.severity, fix, evidence)
+
+    def outcome(self, fix: str, evidence: dict[str, Any], figures: dict[str, Any]) -> Outcome:
+        """Make the outcome of a check that found this alone."""
+        return Outcome([self.found(fix, evidence)], figures)
+
+
+@dataclass(frozen=True)
 class Check:
     """A check that can be run: its name on the terminal, and the work."""
 
     name: str
     run: Callable[[], Outcome]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The result of all checks.
+
+    Attributes
+    ----------
+    verdict
+        ``fault`` if there is a finding of that severity, else ``ok``.
+    findings
+        In the order in which they should be fixed; none has the code of an earlier one.
+    checks
+        ``name``, ``passed`` and ``seconds`` of each check that was run.
+    figures
+        What each check measured, by its name.
+    next
+        What to do now: a command, or a sentence.
+    title
+        Title of the report.
+    excerpt
+        The stretch to listen to; None if no recording was given, and no report is to be written.
+    part
+        Where the excerpt was taken from, in words.
+    class_counts : dict of ndarray of int, shape (256,)
+        How often each class occurs in ``input`` and ``target``; None if the network's output has no classes.
+    settings, versions
+        What the checks were run with.
+    """
+
+    verdict: str
+    findings: list[Finding]
+    checks: list[dict[str, Any]]
+    figures: dict[str, dict[str, Any]]
+    next: str
+    title: str = ""
+    excerpt: Excerpt | None = None
+    part: str = ""
+    class_counts: dict[str, npt.NDArray[np.integer]] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The part that is printed: ``verdict``, ``findings``, ``checks`` and ``next``; JSON types only."""
+        findings = [finding.as_dict() for finding in self.findings]
+        return {"verdict": self.verdict, "findings": findings, "checks": self.checks, "next": self.next}
+
+
+def codes() -> frozenset[str]:
+    """Codes of all findings, collected from the modules of this package."""
+    package = importlib.import_module(__package__)
+    names = [module.name for module in pkgutil.walk_packages(package.__path__, f"{__package__}.")]
+    values = (value for name in names for value in vars(importlib.import_module(name)).values())
+    return frozenset(value.code for value in values if isinstance(value, Kind))

@@ -171,7 +171,7 @@ class Network:
             If the network has other layers or another output.
         """
         with jvm.java_errors("loss"):
-            self._java.weighSquaredError(square, pre_emphasis, offset, start)
+            self._java.weightSquaredError(square, pre_emphasis, offset, start)
 
     def set_learning_rate(self, rate: float) -> None:
         """Set the learning rate of all layers."""
@@ -268,6 +268,6 @@ def _as_lines(settings: NetworkSettings, interface: Interface) -> str:
     """Return the settings as ``name=value`` lines, the format of ``dl4jbridge.NetworkSettings``."""
     values = asdict(settings.resolved()) | interface.as_dict()
     # Java needs to know neither: the task is Python's, and Python adds the input to the output.
-    for name in ("task", "skip", "cell"):
+    for name in ("task", "skip"):
         values.pop(name, None)
     return "\n".join(f"{name}={value}" for name, value in values.items())

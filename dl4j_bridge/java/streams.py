@@ -75,7 +75,7 @@ class SampleStream:
             part = indices[start : start + self.BLOCK]
             self._indices.write(part)
             with jvm.java_errors("network"):
-                self._java.listen(self._indices.java, part.size)
+                self._java.consume(self._indices.java, part.size)
 
     def seed(self, seed: int) -> None:
         """Seed the random numbers of `generate`."""
@@ -132,7 +132,7 @@ class BatchStream:
     def restart(self, from_zero: bool) -> None:
         """Set the state to zero, or to a copy of the state that the last training step left."""
         with jvm.java_errors("network"):
-            self._java.goOnFrom(self._network, from_zero)
+            self._java.continueFrom(self._network, from_zero)
 
     def run(self, inputs: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Feed time steps to the network and return the output at each.

@@ -102,15 +102,16 @@ def _judged(
     total = len(contenders) * comparison.samples
     for contender in contenders:
         judge, seconds, done = comparison.judge(), 0.0, len(rows) * comparison.samples
+        began = time.perf_counter()
         blocks = iter(contender.run())
         while True:
-            began = time.perf_counter()
             block = next(blocks, None)
             seconds += time.perf_counter() - began
             if block is None:
                 break
             done += judge.add(block)
             report(min(done, total), total)
+            began = time.perf_counter()
         found = judge.judged()
         if not rows:
             model = found

@@ -30,7 +30,6 @@ _DL4J_REQUIRED = {"configuration.json", "coefficients.bin"}
 _KNOWN = _DL4J_REQUIRED | {"updaterState.bin", ABOUT, STATE, BASELINES}
 # Larger than any network that trains on a desk; a zip that unpacks to more is a trap.
 LARGEST_ENTRY = 1 << 30
-_WANTED = "wanted model.zip of a run folder, as `train` wrote it"
 
 
 @dataclass(frozen=True)
@@ -132,45 +131,47 @@ def _checked(path: Path) -> zipfile.ZipFile:
         z = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as e:
         raise InputError(path, f"not a model zip ({e})", "wanted model.zip of a run folder") from None
-    problem = _problem(z)
-    if problem:
+    try:
+        _check(path, z)
+    except InputError:
         z.close()
-        raise InputError(path, problem, _WANTED)
+        raise
     return z
 
 
-def _problem(z: zipfile.ZipFile) -> str | None:
-    """Why a zip must not be given to DL4J."""
+def _check(path: Path, z: zipfile.ZipFile) -> None:
+    """Refuse a zip that must not be given to DL4J."""
     names = z.namelist()
     # DL4J deserializes preprocessor.bin and updater.bin as Java objects, which runs whatever a stranger put there.
     strange = [n for n in names if n not in _KNOWN]
     if strange:
-        return f"unknown entry {strange[0]!r}"
+        raise _refused(path, f"unknown entry {strange[0]!r}")
     if len(set(names)) != len(names):
-        return "an entry that is there twice"
+        raise _refused(path, "an entry that is there twice")
     missing = sorted((_DL4J_REQUIRED | {ABOUT}) - set(names))
     if missing:
-        return f"no entry {missing[0]}"
+        raise _refused(path, f"no entry {missing[0]}")
     large = [i.filename for i in z.infolist() if i.file_size > LARGEST_ENTRY]
     if large:
-        return f"entry {large[0]} unpacks to more than 1 GiB"
+        raise _refused(path, f"entry {large[0]} unpacks to more than 1 GiB")
     try:
         damaged = z.testzip()
     except Exception as e:  # zlib.error has no public base but Exception
-        return f"damaged ({e})"
-    return f"entry {damaged} is damaged" if damaged else _configuration_problem(z)
-
-
-def _configuration_problem(z: zipfile.ZipFile) -> str | None:
-    """The configuration must name DL4J's own classes only: its JSON chooses the Java classes to make."""
+        raise _refused(path, f"damaged ({e})") from None
+    if damaged:
+        raise _refused(path, f"entry {damaged} is damaged")
     try:
         configuration = json.loads(z.read("configuration.json"))
     except ValueError:
-        return "configuration.json is not JSON"
+        raise _refused(path, "configuration.json is not JSON") from None
+    # Its JSON chooses the Java classes to make: they must be DL4J's own.
     for name in _class_names(configuration):
         if not name.startswith(("org.deeplearning4j.", "org.nd4j.linalg.")):
-            return f"configuration.json names the class {name!r}"
-    return None
+            raise _refused(path, f"configuration.json names the class {name!r}")
+
+
+def _refused(path: Path, found: str) -> InputError:
+    return InputError(path, found, "wanted model.zip of a run folder, as `train` wrote it")
 
 
 def _class_names(node: Any) -> list[str]:

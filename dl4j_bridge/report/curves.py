@@ -82,7 +82,7 @@ def figure(curve: Curve, log: Log) -> Figure:
         measured = ~np.isnan(log[curve.validation])
         values = log[curve.validation][measured]
         axes.plot(steps[measured], values, color=style.ORANGE, marker="o", markersize=3, label="validation")
-    axes.set_xlabel("step (one update)")
+    style.count_axis(axes, "step (one update)")
     axes.set_ylabel(curve.label)
     if curve.scale == "log":
         axes.set_yscale("log")

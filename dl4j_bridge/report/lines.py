@@ -29,7 +29,7 @@ def plot(path: Path, lines: Lines) -> None:
         marker = "o" if len(values) <= _MOST_MARKED else ""
         axes.plot(np.arange(len(values)), values, color=colour, label=name, marker=marker, markersize=3)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(lines.x_label)
+    style.count_axis(axes, lines.x_label)
     axes.set_ylabel(lines.y_label)
     style.legend(axes)
     style.save(path, figure)

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from dl4j_bridge.report import curves, listening, page
 from dl4j_bridge.tasks import columns
+from dl4j_bridge.tasks.excerpts import SECONDS
 from dl4j_bridge.tasks.shown import Curve, Excerpt
 
 if TYPE_CHECKING:
     from dl4j_bridge.model.run import Run
-
-# Seconds of an excerpt that was not made short for a large network.
-FULL_SECONDS = 8.0
 
 
 def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
@@ -71,9 +69,9 @@ def _results(result: dict[str, Any]) -> str:
 def _remark(pair: dict[str, Any], excerpt: Excerpt) -> str:
     """Refer to the longer excerpt of a comparison, where a large network made this one short."""
     begin, end = pair["split"]["test"]
-    if excerpt.size >= min(end - begin, round(FULL_SECONDS * excerpt.rate)):
+    if excerpt.size >= min(end - begin, round(SECONDS * excerpt.rate)):
         return ""
-    return f"The report of dl4j-bridge compare has up to {FULL_SECONDS:.0f} s."
+    return f"The report of dl4j-bridge compare has up to {SECONDS:.0f} s."
 
 
 def _recordings(pair: dict[str, Any]) -> dict[str, Any]:

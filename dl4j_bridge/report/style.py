@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dl4j_bridge.atomic_files import write_bytes
 
@@ -53,6 +54,12 @@ def log_axis(axes: Axes) -> None:
     """Make the vertical axis logarithmic, without minor ticks, whose layout is slow."""
     axes.set_yscale("log")
     axes.minorticks_off()
+
+
+def count_axis(axes: Axes, label: str) -> None:
+    """Label the horizontal axis, which counts steps or frames."""
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    axes.set_xlabel(label)
 
 
 def legend(axes: Axes) -> None:

@@ -175,4 +175,6 @@ def _resampling_note(recording: Recording, rate: int) -> list[str]:
 
 
 def _delay_words(delay: int, rate: int) -> str:
-    return f"{abs(delay)} samples ({1000 * abs(delay) / rate:.1f} ms) {'behind' if delay > 0 else 'ahead of'} the input"
+    return (
+        f"{abs(delay)} samples ({1000 * abs(delay) / rate:.1f} ms) {'later' if delay > 0 else 'earlier'} than the input"
+    )

@@ -77,7 +77,7 @@ COLUMNS = {
     "seconds": Column("seconds", form="{:.3g}"),
     "steps": Column("steps", form="{:,}"),
 }
-# Values that a narrow table shows with three digits and k or M.
+# Values that a narrow table shows with three digits and k, M or G.
 _LARGE = ("parameters", "samples_per_second")
 
 
@@ -122,13 +122,17 @@ def with_unit(row: Mapping[str, Any], name: str) -> str:
 
 def named(name: str, value: Any) -> str:
     """Spell a value with its name or its unit, such as ``ESR 0.0123`` or ``5.120 bits/sample``."""
-    entry = column(name)
-    return (entry.alone or f"{entry.name} {{}}").format(with_unit({name: value}, name))
+    return _named({name: value}, name)
 
 
 def listed(values: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
     """Spell several values in one line, each with its name; all of them if no names are given."""
-    return ", ".join(named(name, values[name]) for name in (values if names is None else names))
+    return ", ".join(_named(values, name) for name in (values if names is None else names))
+
+
+def _named(row: Mapping[str, Any], name: str) -> str:
+    entry = column(name)
+    return (entry.alone or f"{entry.name} {{}}").format(with_unit(row, name))
 
 
 def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict[str, str]]:
@@ -139,7 +143,7 @@ def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict
     rows
         Rows with the same keys.
     short
-        True writes large numbers with three digits and k or M.
+        True writes large numbers with three digits and k, M or G.
 
     Returns
     -------
@@ -156,8 +160,8 @@ def _cell(row: Mapping[str, Any], name: str, short: bool) -> str:
 
 
 def brief(number: float) -> str:
-    """Spell a number with three digits, followed by k or M."""
-    for unit, size in (("M", 1e6), ("k", 1e3)):
+    """Spell a number with three digits, followed by k, M or G."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= 0.9995 * size:
             return f"{number / size:#.3g}".rstrip(".") + unit
     return f"{number:.0f}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
@@ -52,45 +53,74 @@ def flag(group: type, name: str, negative: bool = False) -> Any:
     return typer.Option(names, help=_field(group, name).metadata["help"], show_default=shown)
 
 
-def takes_settings(groups: Mapping[str, type]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Decorate a command with an option for every field of several settings dataclasses, and with ``--config``.
+def command(
+    app: typer.Typer, help: str, example: str, settings: Mapping[str, type] | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Decorate a function as a command with the options that all commands have: ``--json``, ``-v`` and ``--debug``.
 
     Parameters
     ----------
-    groups
-        Settings dataclasses by the title of their panel in the help. A field of a later group that has the name of an
-        earlier one shares its option.
+    app
+        The command line to add it to.
+    help, example
+        Text of ``--help``.
+    settings
+        Settings dataclasses by the title of their panel in the help: the command gets an option for every field, and
+        ``--config``. The function gets those that are given as the dict `options`. A field of a later group that has
+        the name of an earlier one shares its option.
 
     Returns
     -------
     callable
-        Decorator. The command gets the options that are given as the dict `options`.
+        Decorator of a function that returns the content of ``--json``, or that and an exit status. It may ask for
+        `as_json` itself.
     """
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., None]:
         own = inspect.signature(function, eval_str=True).parameters
-        added: dict[str, inspect.Parameter] = {}
-        for panel, group in groups.items():
-            hints = get_type_hints(group)
-            for name in (field.name for field in fields(group)):
-                hint = Annotated[hints[name] | None, setting(group, name, panel)]  # type: ignore[valid-type]
-                parameter = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-                added.setdefault(name, parameter)
+        added = _fields(settings or {})
 
         @functools.wraps(function)
-        def command(**values: Any) -> None:
-            del values["config_file"]
-            options = {name: value for name in added if (value := values.pop(name)) is not None}
-            function(options=options, **values)
+        def run(**values: Any) -> None:
+            as_json = values.pop("as_json")
+            del values["verbose"], values["debug"]
+            if "as_json" in own:
+                values["as_json"] = as_json
+            if settings:
+                del values["config_file"]
+                values["options"] = {name: value for name in added if (value := values.pop(name)) is not None}
+            found = function(**values)
+            content, status = found if isinstance(found, tuple) else (found, 0)
+            if as_json:
+                print(json.dumps(content))
+            if status:
+                raise typer.Exit(status)
 
-        shown = [p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name != "options"]
-        parameters = [*shown, *added.values()]
-        parameters.append(_config_option(parameters))
-        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in parameters}
-        return command
+        shown = [p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name not in ("options", "as_json")]
+        parameters = [*shown, *(_parameter(name, hint) for name, hint in _COMMON.items()), *added.values()]
+        if settings:
+            parameters.append(_config_option(parameters))
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(function.__name__, help=help, epilog=f"Example: {example}")(run)
+        return run
 
     return decorate
+
+
+def _fields(groups: Mapping[str, type]) -> dict[str, inspect.Parameter]:
+    """Make a parameter for every field of several dataclasses."""
+    added: dict[str, inspect.Parameter] = {}
+    for panel, group in groups.items():
+        hints = get_type_hints(group)
+        for name in (field.name for field in fields(group)):
+            hint = Annotated[hints[name] | None, setting(group, name, panel)]  # type: ignore[valid-type]
+            added.setdefault(name, _parameter(name, hint))
+    return added
+
+
+def _parameter(name: str, hint: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
 def given(group: Callable[..., Any], **options: Any) -> Any:
@@ -113,8 +143,7 @@ def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
 
     text = "TOML file with any of these options (hidden = 200); the command line takes precedence."
     option = typer.Option("--config", metavar="FILE.toml", help=text, callback=read, is_eager=True)
-    hint = Annotated[Path | None, option]
-    return inspect.Parameter("config_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+    return _parameter("config_file", Annotated[Path | None, option])
 
 
 def _kind(annotation: Any) -> tuple[type, bool]:
@@ -140,8 +169,8 @@ def _set_verbosity(verbose: bool | None) -> bool | None:
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
 Preset = Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")]
-Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)]
 Verbose = Annotated[
     bool | None,
     typer.Option(
@@ -152,3 +181,5 @@ Verbose = Annotated[
         help="Show settings, the JVM's options and Java's log; or nothing but errors and the result.",
     ),
 ]
+# Options of every command; `failures.exit_status` looks for --debug itself, since an error may come before parsing.
+_COMMON: dict[str, Any] = {"as_json": Json, "verbose": Verbose, "debug": Debug}

@@ -5,7 +5,6 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -26,12 +25,6 @@ _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
 _COLOURS = {"fault": "red", "warning": "yellow"}
 # Fields of a doctor's result that are not one thing that was examined.
 _NOT_EXAMINED = ("ok", "problems", "failed")
-
-
-def print_json(wanted: bool, content: Any) -> None:
-    """Print one line of JSON, if it is wanted."""
-    if wanted:
-        print(json.dumps(content))
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -145,7 +138,7 @@ def print_demo(result: Mapping[str, Any], options: str) -> None:
     _print_next(f"dl4j-bridge train {options} --out runs/mine")
 
 
-def _print_drift(drift: Mapping[str, Any]) -> None:
+def _print_drift(drift: dict[str, Any]) -> None:
     Console().print(tables.drift(drift))
     if drift.get("track"):
         shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())

@@ -14,6 +14,7 @@ import pytest
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import handover, inspect
+from dl4j_bridge.diagnostics.handover import own
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import installation, jars, jvm
 from dl4j_bridge.java.tensors import NativeArray
@@ -34,7 +35,7 @@ def samples(path: Path) -> np.ndarray:
 
 
 def windows(x: np.ndarray, y: np.ndarray, batch: int = BATCH, time: int = TIME) -> tuple[np.ndarray, np.ndarray]:
-    return Windows([(x, y)], time, batch, 1).draw(0)
+    return Windows([(x, y)], time, batch, 1).batch(0)
 
 
 def one_hot(indices: np.ndarray, classes: int = 256) -> np.ndarray:
@@ -404,23 +405,23 @@ def test_iterators_of_a_jar(their_jar):
 import json, sys
 from dl4j_bridge.diagnostics import handover, inspect
 from dl4j_bridge.errors import BridgeError
-said = {}
+found = {}
 for name in sys.argv[2:]:
     try:
         iterator = handover.open_iterator(name, sys.argv[1])
-        said[name] = [[f.code for f in inspect(iterator, predicts="next")] for _ in range(2)]
+        found[name] = [[f.code for f in inspect(iterator, predicts="next")] for _ in range(2)]
     except BridgeError as e:
-        said[name] = [e.exit_status, str(e)]
-print(json.dumps(said))
+        found[name] = [e.exit_status, str(e)]
+print(json.dumps(found))
 """
     names = [f"some.{name}" for name in ("Healthy", "Signed", "Throws", "FailsLater", "Wants", "Other", "Base", "Gone")]
     done = subprocess.run(
         [sys.executable, "-c", program, their_jar, *names], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert said["some.Healthy"] == [[], []]
-    assert said["some.Signed"] == [["signed-bytes", "signed-bytes"]] * 2
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["some.Healthy"] == [[], []]
+    assert found["some.Signed"] == [["signed-bytes", "signed-bytes"]] * 2
     for name, status, words in (
         ("Throws", 1, "IllegalStateException: no wav here"),
         ("FailsLater", 1, "Index -3"),
@@ -429,9 +430,9 @@ print(json.dumps(said))
         ("Base", 2, "abstract"),
         ("Gone", 2, "no such class"),
     ):
-        assert said[f"some.{name}"][0] == status, said
-        assert words in said[f"some.{name}"][1]
-        assert "\n" not in said[f"some.{name}"][1]
+        assert found[f"some.{name}"][0] == status, found
+        assert words in found[f"some.{name}"][1]
+        assert "\n" not in found[f"some.{name}"][1]
 
 
 @pytest.mark.slow
@@ -483,25 +484,25 @@ def test_our_own_hand_over(dry, java, codec):
     checks = handover.checks(x, x[::-1].copy(), window=500, batch=8, tbptt=70, seed=3, codec=codec)
     outcomes = {check.name: check.run() for check in checks}
     assert all(outcome.findings == [] for outcome in outcomes.values()), outcomes
-    tensors, drawn, back = (outcome.figures for outcome in outcomes.values())
+    tensors, windows_and_split, back = (outcome.figures for outcome in outcomes.values())
     assert tensors == {"samples": 8000, "wrong": 0, "shape": [8, 256, 70], "segments": 8}
-    assert drawn["windows"] == 64
-    assert drawn["leaked"] == drawn["repeated"] == drawn["torn"] == 0
+    assert windows_and_split["windows"] == 64
+    assert windows_and_split["leaked"] == windows_and_split["repeated"] == windows_and_split["torn"] == 0
     assert back == {"samples": 4000, "wrong": 0}
 
 
 def test_our_own_faults_would_be_seen(java, monkeypatch):
     x = LINEAR.encode(synthesis.plucked_strings(2))
-    tensors, drawn, back = handover.checks(x, x, window=200, batch=4, tbptt=50, seed=3, codec=LINEAR)
+    tensors, windows_and_split, back = handover.checks(x, x, window=200, batch=4, tbptt=50, seed=3, codec=LINEAR)
     with monkeypatch.context() as patch:
-        patch.setattr(handover, "_training_windows", lambda signals, *settings: Windows(signals, *settings))
-        assert [finding.code for finding in drawn.run().findings] == ["train-valid-leak"]
+        patch.setattr(own, "_training_windows", lambda x, y, *settings: Windows([(x, y)], *settings))
+        assert [finding.code for finding in windows_and_split.run().findings] == ["train-valid-leak"]
     with monkeypatch.context() as patch:
-        honest = Windows.draw
-        patch.setattr(Windows, "draw", lambda self, number: honest(self, 0))
-        assert [finding.code for finding in drawn.run().findings] == ["window-overlap"]
+        honest = Windows.batch
+        patch.setattr(Windows, "batch", lambda self, number: honest(self, 0))
+        assert [finding.code for finding in windows_and_split.run().findings] == ["window-overlap"]
     with monkeypatch.context() as patch:
-        write = handover.OneHot.write
-        patch.setattr(handover.OneHot, "write", lambda self, part: write(self, np.ascontiguousarray(part[::-1])))
+        write = own.OneHot.write
+        patch.setattr(own.OneHot, "write", lambda self, part: write(self, np.ascontiguousarray(part[::-1])))
         assert [finding.code for finding in tensors.run().findings] == ["not-one-hot"]
         assert [finding.code for finding in back.run().findings] == ["signed-bytes"]

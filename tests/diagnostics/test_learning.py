@@ -1,4 +1,4 @@
-"""Each fault of network and learning is named on planted settings, and healthy ones are left in peace."""
+"""Each fault of network and learning is named on planted settings, and healthy ones find nothing."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dl4j_bridge import reference as lstm
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.diagnostics import learning, network
-from dl4j_bridge.java import jvm
+from dl4j_bridge.diagnostics import criteria, learning, network
+from dl4j_bridge.diagnostics.network.gradients import compare_gradients
+from dl4j_bridge.diagnostics.network.parity import parity
+from dl4j_bridge.diagnostics.network.scale import WEAK_INPUT
+from dl4j_bridge.diagnostics.trial import Effort, as_fused
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.reference import graves_lstm
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 pytestmark = pytest.mark.usefixtures("java")
 
 SMALL = {"hidden": 32, "batch": 8, "length": 200, "tbptt": 25, "learning_rate": 0.01}
-EFFORT = learning.Effort(samples=100_000, least=100, most=200)
+EFFORT = Effort(samples=100_000, least=100, most=200)
+TASK = SamplesTask(LINEAR, 0.0, "target")
+CRITERION = criteria.of(TASK)
 RECORDINGS = {
     "strings": synthesis.plucked_strings(4),
     "speech-like": synthesis.speech_like(4),
@@ -27,7 +33,7 @@ RECORDINGS = {
 
 
 def settings(**options):
-    return learning.as_fused(TrainSettings().with_options(SMALL | options))
+    return as_fused(TrainSettings().with_options(SMALL | options))
 
 
 def classes(name):
@@ -42,9 +48,9 @@ recordings = pytest.mark.parametrize("recording", RECORDINGS)
 
 
 @recordings
-def test_the_identity_is_learnt_with_the_defaults(recording):
+def test_the_identity_is_learned_with_the_defaults(recording):
     x = classes(recording)
-    outcome = learning.identity(settings(), (x, x), EFFORT)
+    outcome = learning.identity(settings(), CRITERION, (x, x), EFFORT)
     assert codes(outcome) == []
     assert outcome.figures["steps_to_learn"] <= EFFORT.steps(settings())
 
@@ -60,23 +66,23 @@ def test_the_identity_is_learnt_with_the_defaults(recording):
         ("stuck-at-uniform", {"updater": "sgd", "clip": 1e-9}),
     ],
 )
-def test_what_keeps_the_identity_from_being_learnt_is_named_first(recording, planted, options):
+def test_what_keeps_the_identity_from_being_learned_is_named_first(recording, planted, options):
     x = classes(recording)
-    outcome = learning.identity(settings(**options), (x, x), EFFORT)
+    outcome = learning.identity(settings(**options), CRITERION, (x, x), EFFORT)
     assert codes(outcome)[:1] == [planted], outcome.figures["trials"]
 
 
 def test_both_faults_of_a_setting_are_named():
     x = classes("speech-like")
     posted = settings(updater="rmsprop", learning_rate=0.5, clip=0.0, init="xavier")
-    # At the rate that mends it, the one-hot start took 76 to 118 steps with five seeds, and XAVIER 171 to 362.
-    effort = learning.Effort(100_000, 140, 140)
-    assert codes(learning.identity(posted, (x, x), effort)) == ["weak-input-scale", "learning-rate-too-high"]
+    # At the rate that fixes it, the one-hot start took 76 to 118 steps with five seeds, and XAVIER 171 to 362.
+    effort = Effort(100_000, 140, 140)
+    assert codes(learning.identity(posted, CRITERION, (x, x), effort)) == ["weak-input-scale", "learning-rate-too-high"]
 
 
 def test_a_loss_that_falls_too_slowly_for_the_trial_is_a_warning():
     x = classes("strings")
-    outcome = learning.identity(settings(), (x, x), learning.Effort(10**6, 40, 40))
+    outcome = learning.identity(settings(), CRITERION, (x, x), Effort(10**6, 40, 40))
     assert codes(outcome) == ["slow-learning"], outcome.figures["trials"]
     assert outcome.findings[0].severity == "warning"
 
@@ -84,9 +90,9 @@ def test_a_loss_that_falls_too_slowly_for_the_trial_is_a_warning():
 @recordings
 def test_the_advice_on_the_rate_converges_when_it_is_followed(recording):
     x = classes(recording)
-    outcome = learning.identity(settings(learning_rate=1e-6), (x, x), EFFORT)
+    outcome = learning.identity(settings(learning_rate=1e-6), CRITERION, (x, x), EFFORT)
     advised = float(outcome.findings[0].fix.split()[1])
-    assert codes(learning.identity(settings(learning_rate=advised), (x, x), EFFORT)) == []
+    assert codes(learning.identity(settings(learning_rate=advised), CRITERION, (x, x), EFFORT)) == []
 
 
 @recordings
@@ -94,7 +100,7 @@ def test_the_advice_on_the_rate_converges_when_it_is_followed(recording):
 def test_a_healthy_pair_finds_nothing(recording, effect):
     sound = RECORDINGS[recording]
     signals = classes(recording), LINEAR.encode(effect(sound))
-    assert codes(learning.pair(settings(), LINEAR, signals, EFFORT)) == []
+    assert codes(learning.pair(settings(), CRITERION, signals, EFFORT)) == []
 
 
 @recordings
@@ -102,41 +108,40 @@ def test_a_network_that_stands_on_the_histogram_is_stuck_at_the_marginal(recordi
     x = classes(recording)
     # The output layer learns its bias; nothing comes through the first layer.
     stuck = settings(init="xavier", learning_rate=0.003)
-    outcome = learning.pair(stuck, LINEAR, (x, x), replace(EFFORT, most=100))
+    outcome = learning.pair(stuck, CRITERION, (x, x), replace(EFFORT, most=100))
     assert codes(outcome) == ["stuck-at-marginal"], outcome.figures
 
 
-def test_a_recording_learnt_by_heart_is_overfit():
+def test_a_recording_learned_by_heart_is_overfit():
     x = classes("strings")[:2000]
     rng = np.random.default_rng(1)
-    # What noise adds can be remembered, but not foretold.
+    # What noise adds can be remembered, but not predicted.
     y = np.clip(x.astype(int) + rng.integers(-12, 13, x.size), 0, 255).astype(np.uint8)
-    outcome = learning.pair(settings(hidden=64), LINEAR, (x, y), learning.Effort(10**7, 100, 800))
+    outcome = learning.pair(settings(hidden=64), CRITERION, (x, y), Effort(10**7, 100, 800))
     assert "overfit" in codes(outcome), outcome.figures
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_network_checks_are_quiet_on_healthy_networks(layers):
     x = classes("strings")
-    for check in network.checks(settings(layers=layers).network, x, x):
+    for check in network.checks(settings(layers=layers).network, TASK.interface, x, x):
         assert codes(check.run()) == [], check.name
 
 
 def test_weak_input_scale_is_seen_before_training():
     x = classes("strings")
-    outcome = network.checks(settings(init="xavier").network, x, x)[-1].run()
+    outcome = network.checks(settings(init="xavier").network, TASK.interface, x, x)[-1].run()
     assert codes(outcome) == ["weak-input-scale"]
-    assert outcome.findings[0].evidence["first_layer_from_input"] < network.WEAK_INPUT
+    assert outcome.findings[0].evidence["first_layer_from_input"] < WEAK_INPUT
 
 
 def test_wrong_arithmetic_is_named():
-    jvm.start()
     some = settings().network
     x = network.segments(classes("strings"))
     java = Network.create(some, Interface.of_classes(256))
     flat = java.parameters().astype(np.float64)
-    reference = graves_lstm.unpack(flat, 256, some.hidden, some.layers, 256)
-    assert codes(network.parity(java.side_by_side, reference, x)) == []
+    reference = lstm.unpack(flat, 256, some.hidden, some.layers, 256)
+    assert codes(parity(java.run_batch, reference, TASK.interface, x)) == []
     # Two gates changed places.
     hidden = some.hidden
     swapped = reference.layers[0].W.copy()
@@ -145,19 +150,20 @@ def test_wrong_arithmetic_is_named():
         reference.layers[0].W[:, hidden : 2 * hidden],
     )
     wrong = replace(reference, layers=(replace(reference.layers[0], W=swapped), *reference.layers[1:]))
-    assert codes(network.parity(java.side_by_side, wrong, x)) == ["parity-broken"]
-    assert codes(network.parity(lambda x: java.side_by_side(x) * np.float32("nan"), reference, x)) == ["parity-broken"]
+    assert codes(parity(java.run_batch, wrong, TASK.interface, x)) == ["parity-broken"]
+    lost = parity(lambda x: java.run_batch(x) * np.float32("nan"), reference, TASK.interface, x)
+    assert codes(lost) == ["parity-broken"]
 
 
 def test_a_wrong_gradient_is_named_with_its_block():
     some = settings().network
     x = network.segments(classes("strings"))
     at = Network.create(some, Interface.of_classes(256)).parameters().astype(np.float64)
-    reference = graves_lstm.unpack(at, 256, some.hidden, some.layers, 256)
-    record = graves_lstm.forward(reference, graves_lstm.one_hot(x, 256), graves_lstm.zero_states(reference, len(x)))
-    gradient, _ = graves_lstm.backward(reference, record, x)
-    assert codes(network.compare_gradients(some, at, gradient, x, x)) == []
-    gradient[graves_lstm.layout(256, some.hidden, some.layers, 256)["1/RW"][0]] *= 1.5
-    outcome = network.compare_gradients(some, at, gradient, x, x)
+    reference = lstm.unpack(at, 256, some.hidden, some.layers, 256)
+    record = lstm.forward(reference, lstm.one_hot(x, 256), lstm.zero_states(reference, len(x)))
+    gradient, _ = lstm.backward(reference, record, x)
+    assert codes(compare_gradients(some, TASK.interface, at, gradient, x, x)) == []
+    gradient[lstm.layout(256, some.hidden, some.layers, 256)["1/RW"][0]] *= 1.5
+    outcome = compare_gradients(some, TASK.interface, at, gradient, x, x)
     assert codes(outcome) == ["gradient-broken"]
     assert list(outcome.findings[0].evidence) == ["1/RW"]

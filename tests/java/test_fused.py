@@ -34,13 +34,6 @@ def cell(request) -> str:
     return str(request.param)
 
 
-@pytest.fixture(autouse=True)
-def needs_lstm_in_the_jar(request: pytest.FixtureRequest) -> None:
-    """Until the Java side of `cell` is merged."""
-    if "cell" in request.fixturenames and request.getfixturevalue("cell") == "lstm":
-        request.applymarker(pytest.mark.xfail(reason="needs the new jar"))
-
-
 def gradient(net: Network, batch: int) -> np.ndarray:
     """The gradient of the last step, which our Adam leaves unchanged; Java sums it over the batch."""
     flat = net._java.dl4j().getFlattenedGradients()

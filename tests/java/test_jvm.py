@@ -92,6 +92,13 @@ def test_threads_change_in_a_running_jvm_and_other_settings_are_refused(java, tm
     assert jvm.backend() == "cpu"
 
 
+@pytest.mark.parametrize("arguments", [["-c", "import dl4j_bridge.api"], ["-m", "dl4j_bridge", "train", "--help"]])
+def test_importing_and_help_do_not_start_the_jvm(arguments):
+    # The option makes Java fail if anything starts it.
+    env = os.environ | {"JAVA_TOOL_OPTIONS": "-XX:NoSuchOption=1"}
+    subprocess.run([sys.executable, *arguments], env=env, capture_output=True, check=True)
+
+
 def test_the_first_network_starts_the_jvm():
     assert (
         python("""

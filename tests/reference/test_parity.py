@@ -15,13 +15,6 @@ pytestmark = pytest.mark.usefixtures("java")
 CLASSES, HIDDEN, LAYERS, BATCH, STEPS = 32, 12, 2, 3, 8
 
 
-@pytest.fixture(autouse=True)
-def needs_lstm_in_the_jar(request: pytest.FixtureRequest) -> None:
-    """Until the Java side of `cell` is merged."""
-    if "cell" in request.fixturenames and request.getfixturevalue("cell") == "lstm":
-        request.applymarker(pytest.mark.xfail(reason="needs the new jar"))
-
-
 @pytest.fixture(params=["fused", "stock"])
 def layer(request) -> str:
     """Implementation of the recurrent layers."""
@@ -103,3 +96,38 @@ def test_a_model_zip_is_read(cell, layer, tmp_path):
     lstm = reference.ReferenceLstm.load(tmp_path / "model.zip")
     assert (lstm.params.layers[0].peepholes is None) == (cell == "lstm")
     np.testing.assert_array_equal(reference.pack(lstm.params).astype(np.float32), net.parameters())
+
+
+def test_vectors_as_input_and_output(cell, layer):
+    settings = NetworkSettings(cell=cell, layer=layer, hidden=7, layers=1, seed=3)
+    net = Network.create(settings, Interface.of_vectors(4, 5))
+    x = np.random.default_rng(1).normal(0, 1, (2, 300, 4)).astype(np.float32)
+    params = reference.unpack(net.parameters(), 4, 7, 1, 5, cell)
+    record = reference.forward(params, x.astype(np.float64).transpose(0, 2, 1), reference.zero_states(params, 2))
+    wanted = record.logits.transpose(0, 2, 1)
+    assert np.abs(net.run_batch(x) - wanted).max() < 1e-5
+    assert np.abs(net.dense_stream().run(x[1]) - wanted[1]).max() < 1e-5
+
+
+def test_recurrent_layers_are_copied(cell, layer):
+    first, second = create(cell, layer), create(cell, layer, seed=4)
+    second.copy_recurrent_layers(first)
+    ours, theirs = (parameters(net, cell) for net in (second, first))
+    for own, other in zip(ours.layers, theirs.layers, strict=True):
+        np.testing.assert_array_equal(own.RW, other.RW)
+        np.testing.assert_array_equal(own.W, other.W)
+    assert not np.array_equal(ours.output.W, theirs.output.W)
+
+
+def test_a_restored_state_continues_training(cell):
+    nets = [create(cell), create(cell)]
+    (x, y), (next_x, next_y) = segment(1), segment(2)
+    nets[0].step(x, y, STEPS, True, 0)
+    nets[1].step(y, x, STEPS, True, 0)
+    nets[1].restore_state(nets[0].state())
+    params = parameters(nets[1], cell)
+    found, _ = nets[1].step(next_x, next_y, STEPS, False, 0)
+    state = nets[0].state()
+    states = [(state[f"{i}/prevAct"], state[f"{i}/prevMem"]) for i in range(LAYERS)]
+    record = reference.forward(params, reference.one_hot(next_x, CLASSES), states)
+    assert found == pytest.approx(reference.cross_entropy(record, next_y) / STEPS / np.log(2), rel=1e-5)

@@ -37,6 +37,7 @@ def test_headings_and_labels():
 def test_a_ratio_without_an_error_is_exact():
     assert columns.cell({"esr": 0.0, "snr_db": None}, "snr_db") == "exact"
     assert columns.with_unit({"esr": 0.0, "snr_db": None}, "snr_db") == "exact"
+    assert columns.listed({"esr": 0.0, "snr_db": None}) == "ESR 0, SNR exact"
     assert columns.cell({"esr": None, "snr_db": None}, "snr_db") == "–"
     assert columns.with_unit({"snr_db": 12.34}, "snr_db") == "12.3 dB"
 
@@ -49,7 +50,16 @@ def test_rows_of_a_table():
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0, "0"), (999.4, "999"), (999.6, "1.00k"), (12345, "12.3k"), (999_499, "999k"), (1e6, "1.00M"), (1.08e8, "108M")],
+    [
+        (0, "0"),
+        (999.4, "999"),
+        (999.6, "1.00k"),
+        (12345, "12.3k"),
+        (999_499, "999k"),
+        (1e6, "1.00M"),
+        (1.08e8, "108M"),
+        (2.19e9, "2.19G"),
+    ],
 )
 def test_brief_numbers(number, text):
     assert columns.brief(number) == text

@@ -35,7 +35,7 @@ class SamplesComparison(Comparison):
         ("bits", "snr_db"),
         "Against the baselines",
         "bits per sample and signal-to-noise ratios",
-        "The model against baselines that were fitted on the same training part. No bar: no distribution, or exact.",
+        "The model against baselines that were fitted on the same training part. No bar: no distribution.",
     )
 
     def __init__(self, task: SamplesTask, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> None:

@@ -9,7 +9,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.dataset.DataSet;
 import org.nd4j.linalg.dataset.api.iterator.DataSetIterator;
 
-/** Somebody else's batches, copied out one after the other for Python to look at. */
+/** Copies the batches of a user's iterator one after the other, for Python to inspect. */
 public final class BatchReader {
     private final Iterator<DataSet> batches;
     private DataSet batch;
@@ -18,7 +18,7 @@ public final class BatchReader {
         this.batches = batches;
     }
 
-    /** Reads a DataSet or a DataSetIterator; null for anything else. */
+    /** A reader of a DataSet or a DataSetIterator; null for anything else. */
     public static BatchReader of(Object source) {
         if (source instanceof DataSet) {
             return new BatchReader(List.of((DataSet) source).iterator());
@@ -33,20 +33,20 @@ public final class BatchReader {
         return new BatchReader(iterator);
     }
 
-    /** Reads one batch of two arrays; null if they are no arrays. */
+    /** A reader of one batch of two arrays; null if they are not arrays. */
     public static BatchReader ofArrays(Object features, Object labels) {
         return features instanceof INDArray && labels instanceof INDArray
                 ? of(new DataSet((INDArray) features, (INDArray) labels))
                 : null;
     }
 
-    /** What keeps a class from being opened as an iterator; null if nothing does. */
+    /** The reason why a class cannot be opened as an iterator; null if it can. */
     public static String problemOf(String className) {
         Class<?> type;
         try {
             type = Class.forName(className, false, BatchReader.class.getClassLoader());
         } catch (ClassNotFoundException | NoClassDefFoundError e) {
-            return e instanceof NoClassDefFoundError ? "needs " + e.getMessage() + ", which is not there" : "no such class";
+            return e instanceof NoClassDefFoundError ? "needs " + e.getMessage() + ", which is not on the class path" : "no such class";
         }
         if (!DataSetIterator.class.isAssignableFrom(type)) {
             return "not a DataSetIterator";
@@ -62,7 +62,7 @@ public final class BatchReader {
         }
     }
 
-    /** Makes an iterator by its constructor without arguments, public or not. */
+    /** Makes an iterator by its constructor without arguments, public or not; throws what the constructor throws. */
     public static DataSetIterator open(String className) throws Throwable {
         Constructor<?> constructor = Class.forName(className).getDeclaredConstructor();
         constructor.setAccessible(true);
@@ -73,20 +73,21 @@ public final class BatchReader {
         }
     }
 
-    /** Goes on to the next batch; false if there is none. */
+    /** Advances to the next batch; returns false if there is none. */
     public boolean next() {
         boolean more = batches.hasNext();
         batch = more ? batches.next() : null;
         return more;
     }
 
-    /** Sets an iterator back to its start, if it can, since its owner did not ask for batches to be taken. */
+    /** Resets an iterator that can be reset, since its owner may use it afterwards. */
     public void reset() {
         if (batches instanceof DataSetIterator && ((DataSetIterator) batches).resetSupported()) {
             ((DataSetIterator) batches).reset();
         }
     }
 
+    /** A copy of the batch's features, FLOAT in 'c' order; null without any. */
     public Tensor features() {
         return copy(batch.getFeatures());
     }

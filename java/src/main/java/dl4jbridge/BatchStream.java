@@ -4,8 +4,8 @@ import dl4jbridge.fused.FusedLayers;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 
 /**
- * Many recordings side by side through a network, with the state carried from call to call. It shares the parameters
- * of the network that it was made of, and nothing else: training may go on between two calls.
+ * Runs many recordings side by side through a network, with the state carried from call to call. It shares the
+ * parameters of the network in training and nothing else, so training may continue between two calls.
  */
 public final class BatchStream {
     private final MultiLayerNetwork net;
@@ -14,15 +14,20 @@ public final class BatchStream {
         this.net = FusedLayers.sharing(net, net.getLayerWiseConfigurations().clone());
     }
 
-    /** Goes on from the state that training carries, or from an empty one; training's own is left as it is. */
-    public void goOnFrom(Network training, boolean empty) {
+    /** Continues from a copy of the state that training carries, or from zeros if {@code empty}. */
+    public void continueFrom(Network training, boolean empty) {
         net.rnnClearPreviousState();
         if (!empty) {
             training.state().forEach((key, value) -> Network.putState(net, key, value));
         }
     }
 
-    /** Reads {@code steps} of [batch, inputs, time] and writes as many of the outputs, likewise laid. */
+    /**
+     * Computes the outputs of the first {@code steps} time steps.
+     *
+     * @param features  [batch, inputs, time], FLOAT, 'f' order
+     * @param outputs   receives [batch, outputs, time], likewise
+     */
     public void run(Tensor features, Tensor outputs, int steps) {
         outputs.firstSteps(steps).assign(net.rnnTimeStep(features.firstSteps(steps)));
     }

@@ -21,9 +21,9 @@ import org.nd4j.linalg.factory.Nd4j;
 /**
  * A MultiLayerNetwork trained one tBPTT segment at a time.
  *
- * <p>{@code MultiLayerNetwork.fit} takes a whole example and cuts it into segments itself. Here the caller brings the
- * segments, so that tensors are one segment long whatever the example's length, and training can stop after any of
- * them. The arithmetic is that of {@code MultiLayerNetwork.doTruncatedBPTT}.
+ * <p>{@code MultiLayerNetwork.fit} takes a whole example and cuts it into segments itself. Here the caller passes the
+ * segments, so that tensors are one segment long for examples of any length, and training can stop after any segment.
+ * The arithmetic is that of {@code MultiLayerNetwork.doTruncatedBPTT}.
  */
 public final class Network {
     private final MultiLayerNetwork net;
@@ -41,7 +41,7 @@ public final class Network {
         }
     }
 
-    /** Again for every updater that the network gets. */
+    /** To be called again whenever DL4J replaces the updater. */
     private void chooseStep() {
         step = new SolverStep(net, monitor, solver);
         AdamStep adam = net.getLayer(0) instanceof FusedRecurrentLayer ? AdamStep.of(net) : null;
@@ -52,13 +52,22 @@ public final class Network {
         }
     }
 
+    /**
+     * Makes a network with initial weights.
+     *
+     * @param settings  "name=value" lines: the fields of NetworkSettings, with_underscores
+     * @throws IllegalArgumentException for a missing, unknown or malformed setting
+     */
     public static Network create(String settings) {
         MultiLayerNetwork net = new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(settings)));
         net.init();
         return new Network(net);
     }
 
-    /** Reads a zip of stock layers; the settings say which layers shall compute them. */
+    /**
+     * Reads a zip of stock layers. Of the settings, {@code layer} and {@code gradient_state} count; the cell and all
+     * sizes are those of the zip.
+     */
     public static Network load(String path, String settings) throws IOException {
         MultiLayerNetwork stock = MultiLayerNetwork.load(new File(path), true);
         MultiLayerConfiguration configuration = NetworkConfiguration.withLayers(
@@ -66,29 +75,33 @@ public final class Network {
         return new Network(FusedLayers.around(stock, configuration));
     }
 
-    /** Writes DL4J's own zip, with stock layers in it. The caller gives a temporary name and renames it. */
+    /** Writes DL4J's own zip, with stock layers in it, straight to {@code path}: not atomic. */
     public void save(String path, boolean withUpdater) throws IOException {
         MultiLayerConfiguration stock = FusedLayers.toStock(net.getLayerWiseConfigurations());
         MultiLayerNetwork twin = withUpdater ? FusedLayers.around(net, stock) : FusedLayers.sharing(net, stock);
         twin.save(new File(path), withUpdater);
     }
 
+    /** The DL4J network that is trained. */
     public MultiLayerNetwork dl4j() {
         return net;
     }
 
     /**
-     * One parameter update on one segment.
+     * Updates the parameters once, on one segment.
      *
-     * @param steps  how many time steps of the tensors count
-     * @param first  true forgets the state that the segment before left
-     * @param seed   of the random numbers (dropout) of this step, so that a resumed run draws the same ones
-     * @return the loss per time step without regularisation (of a softmax cross-entropy in nats), and the share of exact
-     *         classes or NaN where there are none, both of the parameters before the update
+     * @param features  [batch, inputs, time], FLOAT, 'f' order
+     * @param labels    [batch, outputs, time], likewise
+     * @param steps     number of time steps to use, from the start of the tensors
+     * @param first     true to clear the state of the segment before
+     * @param seed      seed of this step's random numbers (dropout), so that a resumed run repeats them
+     * @return the loss per time step without regularisation (cross-entropy in nats), and the accuracy from 0 to 1 or NaN
+     *         without classes, both with the parameters before the update
+     * @throws IllegalArgumentException if {@code steps} is less than 1
      */
     public double[] step(Tensor features, Tensor labels, int steps, boolean first, long seed) {
         if (steps < 1) {
-            throw new IllegalArgumentException("a segment of " + steps + " steps");
+            throw new IllegalArgumentException("steps: found " + steps + "; wanted 1 or more");
         }
         if (first) {
             net.rnnClearPreviousState();
@@ -98,26 +111,31 @@ public final class Network {
         return lossAndAccuracy;
     }
 
-    /** See FusedRnnOutputLayer: how squared errors are weighted in the steps to come. Stock layers cannot do it. */
-    public void weighSquaredError(double square, double preEmphasis, double offset, int from) {
-        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset, from);
+    /** Sets the weights of the squared error for later steps; see FusedRnnOutputLayer. Needs fused layers. */
+    public void weightSquaredError(double square, double preEmphasis, double offset, int from) {
+        ((FusedRnnOutputLayer) net.getOutputLayer()).weightSquaredError(square, preEmphasis, offset, from);
     }
 
+    /** Number of parameters. */
     public long parameters() {
         return net.numParams();
     }
 
-    /** A copy of all parameters, in DL4J's order. */
+    /** A copy of all parameters in DL4J's order, [1, parameters], FLOAT. */
     public Tensor parameterVector() {
         return Tensor.of(net.params().dup());
     }
 
+    /** Sets the learning rate of later steps. */
     public void setLearningRate(double rate) {
         net.setLearningRate(rate);
         chooseStep();
     }
 
-    /** The carried state, by "layer/key"; empty before the first step. */
+    /**
+     * Copies of the carried state: [batch, hidden], FLOAT, 'f' order, by "layer/prevAct" and "layer/prevMem". Empty before
+     * the first step.
+     */
     public Map<String, Tensor> state() {
         Map<String, Tensor> all = new HashMap<>();
         for (int i = 0; i < net.getnLayers(); i++) {
@@ -130,7 +148,7 @@ public final class Network {
         return all;
     }
 
-    /** Puts one array of {@link #state()} back. */
+    /** Sets one array of {@link #state()}. */
     public void restoreState(String key, Tensor value) {
         putState(net, key, value);
     }
@@ -146,12 +164,12 @@ public final class Network {
         recurrent.rnnSetTBPTTState(state);
     }
 
-    /** A reader of the present parameters that takes one sample after the other. */
+    /** A stream of single samples through a copy of the present parameters. */
     public SampleStream stream() {
         return new SampleStream(net);
     }
 
-    /** A reader of the parameters, whatever they are at the time, that takes many recordings side by side. */
+    /** A stream of many recordings side by side, through the parameters as they are at each call. */
     public BatchStream batchStream() {
         return new BatchStream(net);
     }

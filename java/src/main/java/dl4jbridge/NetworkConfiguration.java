@@ -28,7 +28,7 @@ import org.nd4j.linalg.learning.regularization.Regularization;
 import org.nd4j.linalg.learning.regularization.WeightDecay;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
-/** {@link NetworkSettings} to DL4J's own configuration: GravesLSTM layers under an output with its loss. */
+/** Makes DL4J's configuration of {@link NetworkSettings}: recurrent layers, then an output layer with its loss. */
 final class NetworkConfiguration {
     private NetworkConfiguration() {}
 
@@ -52,7 +52,7 @@ final class NetworkConfiguration {
         return withLayers(stock, s);
     }
 
-    /** The configuration with the kind of layers that the settings name. */
+    /** Converts a stock configuration to the kind of layers that the settings name. */
     static MultiLayerConfiguration withLayers(MultiLayerConfiguration stock, NetworkSettings s) {
         switch (s.layer) {
             case "stock": return stock;
@@ -115,12 +115,12 @@ final class NetworkConfiguration {
         }
     }
 
-    /** Twice XAVIER: what a layer hears from the one below is an LSTM's output, which is far smaller than 1 at first. */
+    /** Twice XAVIER, since the layer below is an LSTM, whose outputs are far smaller than 1 at first. */
     private static NormalDistribution wide(int fanInAndOut) {
         return new NormalDistribution(0, 2 * Math.sqrt(2.0 / fanInAndOut));
     }
 
-    /** For each layer by itself: M2.1 applies a weight decay of the global configuration twice. */
+    /** Set in each layer, since M2.1 applies a weight decay of the global configuration twice. */
     private static List<Regularization> regularization(NetworkSettings s) {
         List<Regularization> all = new ArrayList<>();
         if (s.l2 > 0) {

@@ -6,7 +6,7 @@ import java.lang.reflect.Field;
 import java.util.Locale;
 import java.util.Properties;
 
-/** What Python says of a network. No default lives here: every field must be there. */
+/** A network as Python describes it. Python owns the defaults, so every field but {@link #cell} must be given. */
 final class NetworkSettings {
     int inputs;
     int outputs;
@@ -18,24 +18,28 @@ final class NetworkSettings {
     String layer;
     /** Name of one of {@link dl4jbridge.fused.Cells}: "graves" or "lstm". Settings without it mean "graves". */
     String cell = "graves";
-    /** "carried" or "stock": see {@link dl4jbridge.fused.GradientState}. Stock layers know "stock" only. */
+    /** "carried" or "stock": see {@link dl4jbridge.fused.GradientState}. Stock layers ignore it. */
     String gradientState;
     int layers;
     int hidden;
     int tbptt;
-    /** "xavier", "one-hot" or "wide": how the weights that do not recur are drawn. */
+    /** "xavier", "one-hot" or "wide": distribution of the initial weights that are not recurrent. */
     String init;
     String updater;
     double learningRate;
     double l2;
     double weightDecay;
-    /** Largest L2 norm of one layer's gradient; 0 leaves gradients alone. */
+    /** Largest L2 norm of one layer's gradient; 0 for no clipping. */
     double clip;
-    /** Probability that an input of a layer behind the first is dropped. */
+    /** Probability that an input of a layer above the first is dropped. */
     double dropout;
     long seed;
 
-    /** Reads "name=value" lines; a name is the field's, with_underscores. JSON would cost a tenth of the start. */
+    /**
+     * Reads "name=value" lines; a name is the field's, with_underscores. Parsing JSON would take a tenth of the start.
+     *
+     * @throws IllegalArgumentException for a missing, unknown or malformed setting
+     */
     static NetworkSettings parse(String lines) {
         Properties given = new Properties();
         NetworkSettings settings = new NetworkSettings();

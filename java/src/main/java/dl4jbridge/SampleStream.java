@@ -9,14 +9,14 @@ import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 import org.nd4j.linalg.api.buffer.DataBuffer;
 
 /**
- * One-hot samples through a GravesLSTM network, one at a time, with the state carried in plain arrays.
+ * Runs one-hot samples through a network one at a time, with the state in plain arrays.
  *
- * <p>The arithmetic is that of {@code LSTMHelpers.activateHelper}; {@code rnnTimeStep} makes about 80 ND4J calls a
- * sample where this makes none. Each sample is computed on its own, so the output cannot depend on how a recording is
- * cut into calls. It holds a copy of the parameters as they were when it was made.
+ * <p>The arithmetic is that of {@code LSTMHelpers.activateHelper}, without the 80 or so ND4J calls a sample of
+ * {@code rnnTimeStep}. Each sample is computed on its own, so the output does not depend on how a recording is cut into
+ * calls. The stream holds a copy of the parameters as they were when it was made.
  */
 public final class SampleStream {
-    /** The class of sample value 0, in every codec. */
+    /** Class of sample value 0, in every codec. */
     private static final int SILENCE = 128;
     private final SampleLayer[] layers;
     private final int classes;
@@ -49,7 +49,7 @@ public final class SampleStream {
         ranks = new long[classes];
     }
 
-    /** Forgets everything heard so far. */
+    /** Clears the state. */
     public void reset() {
         for (SampleLayer layer : layers) {
             layer.reset();
@@ -57,12 +57,18 @@ public final class SampleStream {
         started = false;
     }
 
+    /** Sets the seed of {@link #generate}. */
     public void seed(long seed) {
-        // java.util.Random would begin neighbouring seeds with nearly the same number.
+        // The first numbers of java.util.Random are nearly the same for neighbouring seeds.
         random = new SplittableRandom(seed);
     }
 
-    /** Reads {@code n} class indices (UBYTE) and writes as many rows of probabilities (FLOAT, [n, classes], 'c'). */
+    /**
+     * Consumes {@code n} samples and writes the probabilities after each.
+     *
+     * @param indices        class indices, UBYTE, at least [n]
+     * @param probabilities  receives [n, classes], FLOAT, 'c' order
+     */
     public void run(Tensor indices, Tensor probabilities, int n) {
         DataBuffer in = indices.array().data();
         java.nio.FloatBuffer out = probabilities.array().data().asNioFloat();
@@ -74,8 +80,8 @@ public final class SampleStream {
         }
     }
 
-    /** Hears {@code n} class indices and says nothing: priming. */
-    public void listen(Tensor indices, int n) {
+    /** Consumes {@code n} class indices (UBYTE) without computing probabilities, to prime the state. */
+    public void consume(Tensor indices, int n) {
         DataBuffer in = indices.array().data();
         for (int t = 0; t < n; t++) {
             advance(in.getInt(t) & 0xFF);
@@ -83,14 +89,18 @@ public final class SampleStream {
     }
 
     /**
-     * Draws {@code n} samples, each from the distribution that the one before led to, and hears them.
+     * Samples {@code n} class indices, each from the distribution after the one before, and consumes them.
      *
-     * @param topP keeps the most probable classes that together reach this probability (Holtzman et al., 2020)
-     * @param tilt is added to the logits for each class of distance from silence: louder above 0, quieter below
+     * @param indices      receives [n], UBYTE
+     * @param temperature  divides the logits
+     * @param topP         probability that the most probable classes, which are kept, together reach; 1 keeps all
+     *                     (Holtzman et al., 2020)
+     * @param tilt         added to the logits for each class of distance from silence: louder above 0, quieter below
+     * @throws IllegalStateException before the first sample is consumed, or if the output is not a number
      */
     public void generate(Tensor indices, int n, double temperature, double topP, double tilt) {
         if (!started) {
-            throw new IllegalStateException("nothing heard yet: prime the stream with at least one sample");
+            throw new IllegalStateException("no sample consumed yet; wanted at least one to prime the stream");
         }
         DataBuffer out = indices.array().data();
         float[] p = new float[classes];
@@ -99,14 +109,14 @@ public final class SampleStream {
             if (Float.isNaN(p[0])) {
                 throw new IllegalStateException("the network's output is not a number");
             }
-            int drawn = draw(p, topP);
-            out.put(t, drawn);
-            advance(drawn);
+            int sampled = sample(p, topP);
+            out.put(t, sampled);
+            advance(sampled);
         }
     }
 
-    private int draw(float[] p, double topP) {
-        double mass = topP < 1 ? keepLikeliest(p, topP) : 1;
+    private int sample(float[] p, double topP) {
+        double mass = topP < 1 ? keepMostProbable(p, topP) : 1;
         double left = random.nextDouble() * mass;
         int last = 0;
         for (int i = 0; i < classes; i++) {
@@ -121,9 +131,9 @@ public final class SampleStream {
         return last;
     }
 
-    /** Sets all but the likeliest classes to 0, which together just reach topP. */
-    private double keepLikeliest(float[] p, double topP) {
-        // Classes below this are all together less likely than what may be left away.
+    /** Sets all classes to 0 but the most probable ones that together just reach topP; returns their probability. */
+    private double keepMostProbable(float[] p, double topP) {
+        // All classes below this together are less probable than the share that may be dropped.
         float least = (float) ((1 - topP) / classes);
         int n = 0;
         for (int i = 0; i < classes; i++) {

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.Loader;
 
-/** What a start needs, and what makes the next one quicker: its classes, and where its native libraries are. */
+/** Makes the next start of Java faster: lists the classes that it needs, and the places of its native libraries. */
 public final class StartUp {
     private static final int CLASSES = 256;
     private static final int STEPS = 4;
@@ -21,8 +21,8 @@ public final class StartUp {
     private StartUp() {}
 
     /**
-     * Does a little of everything, so that Java can list the classes: trains, saves to the file that is named first,
-     * loads it again, and listens. Then writes into the second file where the libraries were found.
+     * Does a little of everything, so that Java can list the classes: trains, saves to the first file, loads it again and
+     * runs both streams. Then writes the places of the libraries to the second file.
      */
     public static void main(String[] arguments) throws IOException {
         dl4jbridge.fused.Workers.setThreads(2);
@@ -46,7 +46,7 @@ public final class StartUp {
         writeLibraries(Path.of(arguments[1]));
     }
 
-    /** Gives the calling thread our class loader: ND4J looks for its backend by it, and threads of Python have none. */
+    /** Sets our class loader in the calling thread. ND4J finds its backend by it, and threads of Python have none. */
     public static void adoptThread() {
         Thread.currentThread().setContextClassLoader(StartUp.class.getClassLoader());
     }
@@ -61,13 +61,13 @@ public final class StartUp {
             lines.add(line.toString());
         }
         Files.write(file, lines);
-        // Java lists the classes of this too.
+        // So that Java lists the classes of this too.
         recallLibraries(file.toString());
     }
 
     /**
-     * Tells JavaCPP where its libraries are, as {@link #main} wrote it down. For each it would look into every jar and
-     * every module of Java, several times, and mostly in vain.
+     * Sets the places of JavaCPP's libraries from the file that {@link #main} wrote. JavaCPP would search every jar and
+     * every module of Java for each of them, several times.
      */
     public static void recallLibraries(String file) throws IOException {
         Map<String, URL[]> found = foundLibraries();
@@ -88,7 +88,7 @@ public final class StartUp {
             field.setAccessible(true);
             return (Map<String, URL[]>) field.get(null);
         } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("another JavaCPP than 1.5.7", e);
+            throw new IllegalStateException("found another JavaCPP; wanted 1.5.7", e);
         }
     }
 }

@@ -15,9 +15,9 @@ import org.nd4j.linalg.api.memory.enums.LearningPolicy;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
-/** Loss and accuracy of the segment in training, taken on the way, before its update changes the parameters. */
+/** Records loss and accuracy of a training segment on the way, before its update changes the parameters. */
 final class StepMonitor extends BaseTrainingListener {
-    /** Used again for every step: garbage outside of the Java heap waits long for its collector. */
+    /** Reused by every step, since memory outside of the Java heap is freed late. */
     private static final WorkspaceConfiguration WORKSPACE = WorkspaceConfiguration.builder()
             .policyLearning(LearningPolicy.FIRST_LOOP)
             .policyAllocation(AllocationPolicy.OVERALLOCATE)

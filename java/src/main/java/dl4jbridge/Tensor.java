@@ -9,8 +9,8 @@ import org.nd4j.linalg.indexing.INDArrayIndex;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 
 /**
- * An ND4J array whose memory Python fills or reads by address. ND4J owns the memory for as long as this object lives
- * or until {@link #close()}.
+ * An ND4J array whose memory Python writes or reads by address. The memory belongs to ND4J, and is valid while this
+ * object is reachable or until {@link #close()}.
  */
 public final class Tensor implements AutoCloseable {
     private final INDArray array;
@@ -19,24 +19,29 @@ public final class Tensor implements AutoCloseable {
         this.array = array;
     }
 
-    /** A zeroed array outside every workspace, so that no training step can recycle its memory. */
+    /**
+     * A zeroed array outside every workspace, so that no training step can recycle its memory.
+     *
+     * @param dataType  name of an ND4J DataType, such as FLOAT or UBYTE
+     * @param order     "c" or "f"
+     */
     @SuppressWarnings("try")
     public static Tensor zeros(String dataType, String order, long[] shape) {
         try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
             INDArray array = Nd4j.create(DataType.valueOf(dataType), shape, order.charAt(0));
             if (array.isView() || array.isAttached()) {
-                throw new IllegalStateException("ND4J gave a view or a workspace array; its address must not be kept");
+                throw new IllegalStateException("ND4J returned a view or a workspace array, whose address is not stable");
             }
             return new Tensor(array);
         }
     }
 
-    /** An array somebody else made, to look at it as Python sees it. */
+    /** Wraps an existing array, without a copy. */
     public static Tensor of(INDArray array) {
         return new Tensor(array);
     }
 
-    /** A dense copy of any array, of whatever type, order and strides: numbers as FLOAT, in 'c' order. */
+    /** A dense copy, FLOAT in 'c' order, of an array of any type, order and strides. */
     @SuppressWarnings("try")
     public static Tensor copyOf(INDArray array) {
         try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
@@ -44,22 +49,24 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
+    /** The ND4J array itself. */
     public INDArray array() {
         return array;
     }
 
-    /** The first {@code steps} time steps of [batch, classes, time]: in 'f' order they are one block at the front. */
+    /** The first {@code steps} time steps of [batch, classes, time]: in 'f' order they are one block at the start. */
     INDArray firstSteps(int steps) {
         return steps == array.size(2) ? array : array.get(
                 new INDArrayIndex[] {NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(0, steps)});
     }
 
-    /** Address of the first element in host memory; it already contains the offset of a view. */
+    /** Address of the first element in host memory, including the offset of a view. */
     public long address() {
         Pointer pointer = array.data().addressPointer();
         return pointer.address();
     }
 
+    /** Number of elements. */
     public long length() {
         return array.length();
     }
@@ -68,10 +75,12 @@ public final class Tensor implements AutoCloseable {
         return array.shape();
     }
 
+    /** Strides in elements. */
     public long[] strides() {
         return array.stride();
     }
 
+    /** "c" or "f". */
     public String order() {
         return String.valueOf(array.ordering());
     }
@@ -80,12 +89,12 @@ public final class Tensor implements AutoCloseable {
         return array.dataType().name();
     }
 
-    /** On CUDA the address is the host copy: says that it is the newer one. Does nothing on the CPU. */
+    /** On CUDA, marks the host copy, whose address Python has, as the newer one. Does nothing on the CPU. */
     public void hostChanged() {
         Nd4j.getAffinityManager().tagLocation(array, org.nd4j.linalg.api.concurrency.AffinityManager.Location.HOST);
     }
 
-    /** On CUDA copies the device's values to the host, before Python reads them. Does nothing on the CPU. */
+    /** On CUDA, copies the device's values to the host before Python reads them. Does nothing on the CPU. */
     public void toHost() {
         Nd4j.getAffinityManager().ensureLocation(array, org.nd4j.linalg.api.concurrency.AffinityManager.Location.HOST);
     }

@@ -80,6 +80,37 @@ class NetworkTest {
         assertFalse(Arrays.equals(drawn, parameters(network)), "nothing was learnt");
     }
 
+    static Stream<Arguments> fusedSettings() {
+        return Stream.of(
+                with("updater", "adam"),
+                with("updater", "adam", "clip", 0.05, "init", "wide"),
+                with("updater", "adam", "dropout", 0.3, "init", "xavier"),
+                with("updater", "sgd", "learning_rate", 0.1, "l2", 0.01, "clip", 0.05, "layers", 3),
+                with("updater", "nesterovs", "weight_decay", 0.001, "init", "wide", "layers", 1),
+                with("updater", "rmsprop", "learning_rate", 0.001, "l2", 0.01, "weight_decay", 0.001));
+    }
+
+    /** By every way to step, with stock's gradient; the state that is carried is compared too. */
+    @ParameterizedTest
+    @MethodSource("fusedSettings")
+    void fusedLayersTrainAsStockOnes(Object[] settings) {
+        Network stock = network(settings);
+        Object[] fusedSettings = Arrays.copyOf(settings, settings.length + 2);
+        System.arraycopy(new Object[] {"layer", "fused"}, 0, fusedSettings, settings.length, 2);
+        Network fused = network(fusedSettings);
+        float[] before = parameters(stock);
+        assertBitEqual(before, parameters(fused), "initial parameters");
+        // As a seed, 0 is the clock.
+        feeder.steps(stock, 1, AFTER);
+        feeder.steps(fused, 1, AFTER);
+        assertArrayEquals(parameters(stock), parameters(fused), 1e-5f, "parameters");
+        assertFalse(Arrays.equals(before, parameters(stock)), "nothing was learnt");
+        for (Map.Entry<String, Tensor> e : stock.state().entrySet()) {
+            assertArrayEquals(e.getValue().array().data().asFloat(),
+                    fused.state().get(e.getKey()).array().data().asFloat(), 2e-5f, e.getKey());
+        }
+    }
+
     /** With a listener beside our own a step goes through DL4J layer by layer, without one through all layers at once. */
     @ParameterizedTest
     @ValueSource(strings = {"adam", "sgd"})
@@ -128,7 +159,7 @@ class NetworkTest {
     @MethodSource("monitoredSettings")
     void stepReturnsLossAndAccuracyOfTheParametersBeforeTheUpdate(Object[] settings) {
         Network network = network(settings);
-        feeder.steps(network, 0, 36);
+        feeder.steps(network, 0, 90);
         Recording recording = new Recording(1000, WINDOW);
         MultiLayerNetwork before = null;
         for (int from = 0; from < WINDOW; from += TBPTT) {
@@ -177,7 +208,10 @@ class NetworkTest {
         return Stream.of(
                 with("updater", "adam"),
                 with("updater", "adam", "dropout", 0.3),
-                with("updater", "rmsprop", "l2", 0.01, "clip", 0.1));
+                with("updater", "rmsprop", "l2", 0.01, "clip", 0.1),
+                with("layer", "fused", "gradient_state", "carried"),
+                with("layer", "fused", "gradient_state", "carried", "dropout", 0.3, "clip", 0.1),
+                with("layer", "fused", "gradient_state", "carried", "updater", "rmsprop", "weight_decay", 0.001));
     }
 
     @ParameterizedTest
@@ -185,7 +219,7 @@ class NetworkTest {
     void aResumedRunIsTheUninterruptedOne(Object[] settings) throws IOException {
         Network uninterrupted = network(settings);
         feeder.steps(uninterrupted, 0, BEFORE);
-        Network resumed = reload(uninterrupted, true);
+        Network resumed = reload(uninterrupted, true, settings);
         restore(resumed, uninterrupted.state());
         assertSameContinuation(uninterrupted, resumed);
     }
@@ -227,10 +261,10 @@ class NetworkTest {
         assertFalse(Arrays.equals(parameters(uninterrupted), parameters(withoutUpdater)), "without updater");
     }
 
-    private Network reload(Network network, boolean withUpdater) throws IOException {
+    private Network reload(Network network, boolean withUpdater, Object... settings) throws IOException {
         String path = folder.resolve("model.zip").toString();
         network.save(path, withUpdater);
-        return Network.load(path, Fixtures.lines(Fixtures.settings()));
+        return Network.load(path, Fixtures.lines(Fixtures.settings(settings)));
     }
 
     private static void restore(Network network, Map<String, Tensor> state) {

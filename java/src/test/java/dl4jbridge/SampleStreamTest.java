@@ -79,7 +79,7 @@ class SampleStreamTest {
     }
 
     private static void listen(SampleStream stream, int... indices) {
-        stream.listen(bytes(indices), indices.length);
+        stream.consume(bytes(indices), indices.length);
     }
 
     private static SampleStream primed() {
@@ -241,7 +241,7 @@ class SampleStreamTest {
         for (int i = 0; i < draws; i++) {
             stream.reset();
             stream.seed(seeds.applyAsLong(i));
-            stream.listen(heard, prime.length);
+            stream.consume(heard, prime.length);
             stream.generate(drawn, 1, temperature, topP, 0);
             counts[drawn.array().getInt(0)]++;
         }

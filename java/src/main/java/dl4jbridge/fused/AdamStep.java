@@ -10,8 +10,8 @@ import org.nd4j.linalg.learning.config.Adam;
 import org.nd4j.linalg.learning.config.IUpdater;
 
 /**
- * One update of all parameters by Adam (Kingma and Ba, 2015), with the division by the batch and the clipping of each
- * layer's gradient: what DL4J's updater does in a dozen passes over memory, in two.
+ * Updates all parameters by Adam (Kingma and Ba, 2015), including the division by the batch and the clipping of each
+ * layer's gradient: in two passes over memory, of which DL4J's updater needs a dozen.
  */
 public final class AdamStep {
     private static final int CHUNK = 2048;
@@ -40,7 +40,7 @@ public final class AdamStep {
         }
     }
 
-    /** The step of this network, or null if its updater is set up for more than this does. */
+    /** The Adam of this network, or null if its updater does anything else, such as L2 or a schedule. */
     public static AdamStep of(MultiLayerNetwork net) {
         IUpdater updater = FusedLayers.onCpu() ? commonUpdater(net) : null;
         if (!(updater instanceof Adam) || ((Adam) updater).getLearningRateSchedule() != null) {
@@ -73,7 +73,7 @@ public final class AdamStep {
         return common;
     }
 
-    /** True for a layer whose gradient is at most clipped. */
+    /** True for a layer whose gradient is not changed except by clipping. */
     private static boolean isPlain(BaseLayer conf) {
         GradientNormalization normalization = conf.getGradientNormalization();
         return conf.getRegularization().isEmpty() && conf.getRegularizationBias().isEmpty()
@@ -85,9 +85,9 @@ public final class AdamStep {
     /**
      * Updates the parameters from the network's gradient.
      *
-     * @param batch      examples that the gradient is a sum over
-     * @param iteration  updates made before
-     * @param squares    of each layer's gradient, added up
+     * @param batch      number of examples that the gradient is summed over
+     * @param iteration  number of earlier updates
+     * @param squares    sum of the squares of each layer's gradient
      */
     public void update(int batch, int iteration, double[] squares) {
         double[] factors = factors(batch, squares);
@@ -114,7 +114,7 @@ public final class AdamStep {
         state.keep();
     }
 
-    /** What each layer's gradient is multiplied by: for the batch, and for its clipping. */
+    /** The factor of each layer's gradient: for the batch, and for the clipping. */
     private double[] factors(int batch, double[] squares) {
         double[] factors = new double[layerEnds.length];
         for (int layer = 0; layer < factors.length; layer++) {
@@ -124,7 +124,7 @@ public final class AdamStep {
         return factors;
     }
 
-    /** Of the network's gradient, layer by layer: the sum of its squares, 0 where nothing is clipped by it. */
+    /** Sum of the squares of each layer's gradient; 0 for a layer that is not clipped. */
     public double[] squares() {
         double[] squares = new double[layerEnds.length];
         Workers.run(layerEnds.length, layer -> {

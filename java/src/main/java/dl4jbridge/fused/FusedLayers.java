@@ -17,11 +17,14 @@ import org.deeplearning4j.optimize.api.TrainingListener;
 import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
-/** Stock configurations and networks to fused ones and back. */
+/** Converts stock configurations and networks to fused ones and back. */
 public final class FusedLayers {
     private FusedLayers() {}
 
-    /** The same network with fused layers wherever they cover what the stock layer computes. */
+    /**
+     * The same network with fused layers wherever one covers the stock layer: {@link Cells}, and the output layer. The
+     * original is not changed.
+     */
     public static MultiLayerConfiguration toFused(
             MultiLayerConfiguration stock, GradientState gradientState, PointwiseMath math) {
         return convert(stock, layer -> {
@@ -51,9 +54,9 @@ public final class FusedLayers {
 
     /**
      * A network of another configuration around the same parameters, which are not copied: an update of one network
-     * is an update of the other.
+     * changes the other.
      *
-     * @param configuration with layers of the same sizes, as {@link #toFused} and {@link #toStock} give it
+     * @param configuration with layers of the same sizes, as {@link #toFused} and {@link #toStock} return it
      */
     public static MultiLayerNetwork sharing(MultiLayerNetwork net, MultiLayerConfiguration configuration) {
         MultiLayerNetwork other = new MultiLayerNetwork(configuration);
@@ -61,7 +64,7 @@ public final class FusedLayers {
         return other;
     }
 
-    /** The same with a copy of the updater's state. */
+    /** The same as {@link #sharing}, with a copy of the updater's state. */
     public static MultiLayerNetwork around(MultiLayerNetwork net, MultiLayerConfiguration configuration) {
         MultiLayerNetwork other = sharing(net, configuration);
         INDArray state = net.getUpdater().getStateViewArray();
@@ -81,8 +84,8 @@ public final class FusedLayers {
     }
 
     /**
-     * The same layer as an object of another class: every field that both have, whatever DL4J calls it. (Through DL4J's
-     * JSON, which does the same, it takes a tenth of a second at the first layer.)
+     * The same layer as an object of another class, with a copy of every field that both classes have. (DL4J's JSON does
+     * the same, and takes a tenth of a second for the first layer.)
      */
     private static <T extends Layer> T as(Layer layer, Class<T> type) {
         try {
@@ -100,7 +103,7 @@ public final class FusedLayers {
             }
             return other;
         } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException("no " + type.getSimpleName() + " from " + layer, e);
+            throw new IllegalStateException("cannot convert to " + type.getSimpleName() + ": " + layer, e);
         }
     }
 

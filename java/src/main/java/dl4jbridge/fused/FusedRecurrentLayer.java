@@ -75,14 +75,14 @@ public final class FusedRecurrentLayer extends BaseRecurrentLayer<AbstractLSTM> 
     }
 
     /**
-     * Lets a first layer return no input gradient. Only for a caller that throws it away whatever it is, such as
+     * Lets a first layer return null as its input gradient. Only for a caller that ignores it, such as
      * MultiLayerNetwork.computeGradientAndScore.
      */
     public void setInputGradientUnused(boolean unused) {
         inputGradientUnused = unused;
     }
 
-    /** What a {@link FusedStack} needs of this layer; its state is that of tBPTT. */
+    /** The recurrence and the weights are for {@link FusedStack}. */
     Recurrence recurrence() {
         return recurrence;
     }
@@ -171,12 +171,12 @@ public final class FusedRecurrentLayer extends BaseRecurrentLayer<AbstractLSTM> 
 
     private void compute(INDArray h0, INDArray c0, boolean training, LayerWorkspaceMgr workspaces, INDArray outputs) {
         if (training && !dropoutApplied && layerConf().getIDropout() != null) {
-            // Which element gets which random number follows the order of the array; stock layers see 'f'.
+            // The order of the array decides which element gets which random number; stock layers have 'f'.
             input = workspaces.dup(ArrayType.INPUT, input, 'f');
         }
         applyDropOutIfNecessary(training, workspaces);
         if (input.dataType() != dataType) {
-            // The backward pass reads it again, when working memory is long gone.
+            // The backward pass reads it again, after working memory is gone.
             input = workspaces.leverageTo(ArrayType.INPUT, input.castTo(dataType).detach());
         }
         recurrence.forward(input, maskArray, h0, c0, weights(training, workspaces),
@@ -193,13 +193,13 @@ public final class FusedRecurrentLayer extends BaseRecurrentLayer<AbstractLSTM> 
                     + layerConf().getNIn() + ", found " + java.util.Arrays.toString(input.shape()) + " " + layerId());
         }
         if (h0 != null && h0.size(0) != input.size(0)) {
-            throw new IllegalStateException("a state of batch " + h0.size(0) + " for an input of batch " + input.size(0)
-                    + ": rnnClearPreviousState between batches " + layerId());
+            throw new IllegalStateException("found a state of batch " + h0.size(0) + " for an input of batch " + input.size(0)
+                    + "; call rnnClearPreviousState between batches " + layerId());
         }
     }
 
     private RecurrentWeights weights(boolean training, LayerWorkspaceMgr workspaces) {
-        // In the order in which stock layers draw their noise.
+        // In the order in which stock layers generate their noise.
         INDArray recurrent = getParamWithNoise(RW, training, workspaces);
         INDArray input = getParamWithNoise(W, training, workspaces);
         return new RecurrentWeights(input, recurrent, getParamWithNoise(B, training, workspaces));

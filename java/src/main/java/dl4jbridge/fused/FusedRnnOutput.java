@@ -16,7 +16,7 @@ import org.nd4j.linalg.lossfunctions.impl.LossMCXENT;
 import org.nd4j.linalg.lossfunctions.impl.LossMSE;
 
 /**
- * An RnnOutputLayer that takes loss and gradient in one pass: softmax with cross-entropy over class indices, or a linear
+ * An RnnOutputLayer that computes loss and gradient in one pass: softmax with cross-entropy over class indices, or a linear
  * or sigmoid output with mean squared error.
  */
 public final class FusedRnnOutput extends RnnOutputLayer {
@@ -56,7 +56,8 @@ public final class FusedRnnOutput extends RnnOutputLayer {
         LayerValidation.assertNInNOutSet("FusedRnnOutput", getLayerName(), index, getNIn(), getNOut());
         if (!covers(this) || dataType != DataType.FLOAT) {
             throw new IllegalArgumentException("layer " + index + ": FusedRnnOutput computes FLOAT, softmax and MCXENT "
-                    + "or a linear or sigmoid output and MSE, with a bias on the CPU; found " + dataType + ", " + getActivationFn() + ", " + getLossFn());
+                    + "or a linear or sigmoid output and MSE, with a bias on the CPU; found " + dataType + ", "
+                    + getActivationFn() + ", " + getLossFn());
         }
         return FusedLayers.assemble(new FusedRnnOutputLayer(conf, dataType), initializer(), conf, listeners, index,
                 parameters, initialize);

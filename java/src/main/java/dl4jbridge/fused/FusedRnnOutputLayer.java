@@ -14,7 +14,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
  * The layer of {@link FusedRnnOutput}. A backward pass without a mask, and with one-hot labels under a softmax,
- * goes through an {@link OutputLoss}, which knows the score as well; everything else is stock's.
+ * goes through an {@link OutputLoss}, which computes the score too; everything else is stock.
  */
 public final class FusedRnnOutputLayer extends RnnOutputLayer {
     private static final long serialVersionUID = 1L;
@@ -22,7 +22,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     private static final String B = DefaultParamInitializer.BIAS_KEY;
 
     private final transient OutputLoss loss;
-    /** What the last backward pass saw, if it knows the score of it. */
+    /** Input and labels of the last backward pass if it left their score, else null. */
     private transient INDArray scoredInput;
     private transient INDArray scoredLabels;
     private transient boolean computed;
@@ -33,14 +33,15 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     }
 
     /**
-     * Weighs the squared errors of the segments to come; the factors are those of {@link SquaredError}. DL4J divides the
-     * gradient by the batch behind it.
+     * Sets the factors of {@link SquaredError} for all later segments. DL4J divides the gradient by the batch afterwards.
+     *
+     * @throws IllegalArgumentException if a sigmoid output is given more than {@code square}
      */
-    public void weighSquaredError(double square, double preEmphasis, double offset, int from) {
-        ((SquaredError) loss).weigh(new SquaredError.Weights(square, preEmphasis, offset, from));
+    public void weightSquaredError(double square, double preEmphasis, double offset, int from) {
+        ((SquaredError) loss).setWeights(new SquaredError.Weights(square, preEmphasis, offset, from));
     }
 
-    /** What a {@link FusedStack} needs of this layer. */
+    /** The loss and the weights are for {@link FusedStack}. */
     OutputLoss loss() {
         return loss;
     }
@@ -56,7 +57,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     @Override
     public Pair<Gradient, INDArray> backpropGradient(INDArray epsilon, LayerWorkspaceMgr workspaces) {
         assertInputSet(true);
-        forgetScore();
+        dropScore();
         computed = covers() && loss.read(labels);
         if (!computed) {
             return super.backpropGradient(epsilon, workspaces);
@@ -79,7 +80,7 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
         return new Pair<>(gradient, Sequence.view(inputRows));
     }
 
-    /** The input with dropout, drawn as stock draws it: on [batch * steps, size] in 'f' order. */
+    /** The input after dropout, with the random numbers of stock: on [batch * steps, size] in 'f' order. */
     private INDArray droppedOut(INDArray x, LayerWorkspaceMgr workspaces) {
         if (layerConf().getIDropout() == null) {
             return x;
@@ -101,19 +102,19 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
 
     @Override
     public double computeScore(double regularization, boolean training, LayerWorkspaceMgr workspaces) {
-        if (!isScored()) {
+        if (!hasScore()) {
             return super.computeScore(regularization, training, workspaces);
         }
         score = (conf().isMiniBatch() ? loss.loss() / getInputMiniBatchSize() : loss.loss()) + regularization;
-        forgetScore();
+        dropScore();
         return score;
     }
 
-    private boolean isScored() {
+    private boolean hasScore() {
         return scoredInput != null && scoredInput == input && scoredLabels == labels && maskArray == null;
     }
 
-    /** Share of the samples of the last backward pass whose class was the likeliest; NaN if stock made that pass or there are no classes. */
+    /** Accuracy in the last backward pass, 0 to 1; NaN if stock computed that pass or there are no classes. */
     public double accuracy() {
         return computed ? loss.accuracy() : Double.NaN;
     }
@@ -121,10 +122,10 @@ public final class FusedRnnOutputLayer extends RnnOutputLayer {
     @Override
     public void clear() {
         super.clear();
-        forgetScore();
+        dropScore();
     }
 
-    private void forgetScore() {
+    private void dropScore() {
         scoredInput = null;
         scoredLabels = null;
     }

@@ -13,8 +13,8 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * A network of fused layers alone, taken through a segment as one: each thread goes with its part of the batch from
- * the first layer's first time step up to the loss and down to the last gradient, and waits for nobody on the way. What
+ * A network of fused layers only, computed as a whole: each thread takes its part of the batch from the first layer's
+ * first time step up to the loss and back down to the last gradient, without waiting for other threads. It computes what
  * MultiLayerNetwork.computeGradientAndScore does layer by layer, with the same parts of the same layers.
  */
 public final class FusedStack {
@@ -76,7 +76,7 @@ public final class FusedStack {
         }
     }
 
-    /** The layers of this network, or null where there is more to a step than they and a loss. */
+    /** The stack of this network, or null if a step of it needs more than fused layers, such as dropout. */
     public static FusedStack of(MultiLayerNetwork net) {
         Layer[] all = net.getLayers();
         int top = all.length - 1;
@@ -99,11 +99,11 @@ public final class FusedStack {
     }
 
     /**
-     * The gradient of one segment, into the network's own; the state goes on to its end.
+     * Computes the gradient of one segment into the network's gradient, and carries the state to the segment's end.
      *
-     * @param x       [batch, inputs, steps]
+     * @param x       [batch, inputs, steps], FLOAT
      * @param labels  [batch, outputs, steps]
-     * @return false if nothing was done, since these are not of the kind that is computed here
+     * @return false, with nothing changed, if the arrays or the labels are of a kind that is not covered
      */
     public boolean computeGradient(INDArray x, INDArray labels) {
         layers[0].check(x, layers[0].hidden());
@@ -136,7 +136,7 @@ public final class FusedStack {
         return true;
     }
 
-    /** @param left  how many layers, the output's included, each part has still to go back through */
+    /** @param left  number of layers, including the output, that each part has still to go back through */
     private void walk(int part, Scratch scratch, AtomicIntegerArray left) {
         int top = layers.length - 1;
         try {
@@ -153,7 +153,7 @@ public final class FusedStack {
                 errors = below;
             }
         } finally {
-            // Or the others would wait for a part that failed.
+            // Or the other threads would wait for a part that failed.
             left.set(part, 0);
         }
     }
@@ -177,17 +177,17 @@ public final class FusedStack {
         outputGradients.keep();
     }
 
-    /** Of the last segment's gradient, layer by layer: the sum of its squares. */
+    /** Sum of the squares of each layer's gradient in the last segment. */
     public double[] squares() {
         return Arrays.stream(squares).mapToDouble(gates -> Arrays.stream(gates).sum()).toArray();
     }
 
-    /** Loss of the last segment: the sum over its time steps for each example, and the mean of that over the examples. */
+    /** Loss of the last segment, summed over time steps and averaged over examples. */
     public double loss() {
         return loss.loss() / recurrences[0].batch();
     }
 
-    /** Share of exact classes in the last segment, NaN where there are none. */
+    /** Accuracy in the last segment, 0 to 1; NaN without classes. */
     public double accuracy() {
         return loss.accuracy();
     }

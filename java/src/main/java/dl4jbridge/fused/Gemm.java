@@ -5,32 +5,32 @@ import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
 
-/** Single-precision matrix products on row-major matrices at addresses, with the OpenBLAS that ND4J brings. */
+/** Single-precision matrix products on row-major matrices at addresses, by the OpenBLAS that ND4J contains. */
 final class Gemm {
     /**
-     * With its kernels for AVX-512, OpenBLAS multiplies matrices of up to so many multiply-adds as they lie, without
-     * packing them first. See its sgemm_small_kernel_permit_skylakex.c.
+     * Largest product, in multiply-adds, that OpenBLAS's kernels for AVX-512 compute without packing the matrices first.
+     * See its sgemm_small_kernel_permit_skylakex.c.
      */
     private static final long UNPACKED = 1_000_000;
-    /** True where those kernels are named; OpenBLAS tells nobody through JavaCPP which ones it takes. */
+    /** True if the environment names those kernels; JavaCPP cannot ask OpenBLAS which ones it uses. */
     static boolean multipliesUnpacked = "SkylakeX".equalsIgnoreCase(System.getenv("OPENBLAS_CORETYPE"));
-    /** 64 columns of so many rows of B stay in the first-level cache while all rows of A pass by. */
+    /** Number of rows of B of which 64 columns stay in the first-level cache while all rows of A are read. */
     private static final int DEPTH = 112;
-    /** Rows of A and B that a product with A transposed may have without packing: more do not stay in the cache. */
+    /** Largest number of rows of A and B in a product with A transposed that stay in the cache without packing. */
     private static final int RESIDENT = 512;
-    /** Rows of time and batch whose data stay in the second-level cache, beside the weights and their gradients. */
+    /** Number of samples whose data stay in the second-level cache beside the weights and their gradients. */
     private static final int CHUNK_ROWS = 210;
     /** Columns of a panel of B: few enough for its rows to share pages of memory, enough to be worth a call. */
     private static final int PANEL = 320;
     private static final int VECTORS = 64;
     private static final int VECTOR = 16;
-    /** A transposed B it multiplies as it lies if C has up to so many numbers, and the rows of A and B at least so many. */
+    /** OpenBLAS does not pack a transposed B if C has at most DOTS elements and the rows of A and B at least SHORTEST_DOT. */
     private static final int DOTS = 1200;
     private static final int SHORTEST_DOT = 32;
-    /** Rows of C that the kernels take at a time, and those for a transposed A. */
+    /** Rows of C that a kernel computes at a time; the second for a transposed A. */
     private static final int TILE = 4;
     private static final int TRANSPOSED_TILE = 6;
-    /** Rows that lie a multiple of this apart share a few sets of the first-level cache. */
+    /** Rows whose pitch is a multiple of this share a few sets of the first-level cache. */
     private static final int CROWDED = 128;
 
     private static final ThreadLocal<Gemm> LOCAL = ThreadLocal.withInitial(Gemm::new);
@@ -40,39 +40,39 @@ final class Gemm {
 
     private Gemm() {}
 
-    /** Into how many chunks to cut time, so that the data of one, with so many rows a step, stay in the cache. */
+    /** Number of chunks to cut time into, so that the data of one, with {@code rows} rows a step, stay in the cache. */
     static int chunks(int steps, int rows) {
         return Math.min(steps, (steps * rows + CHUNK_ROWS - 1) / CHUNK_ROWS);
     }
 
-    /** Steps of the longest of so many chunks, which differ by one step at most. */
+    /** Length of the longest chunk, in steps; chunks differ by one step at most. */
     static int longest(int steps, int chunks) {
         return (steps + chunks - 1) / chunks;
     }
 
     /**
-     * How many columns to give B and C for so many that count. OpenBLAS computes one to eight left over a vector of 16
-     * in a way of its own, which takes as long as 25 to 40 columns do.
+     * Number of columns to allocate for {@code n}. OpenBLAS computes one to eight columns beyond a whole vector of 16 by
+     * other code, which takes as long as 25 to 40 columns.
      */
     static int columns(int n) {
         return multipliesUnpacked ? (n + VECTOR - 1) / VECTOR * VECTOR : n;
     }
 
     /**
-     * How many columns of B, the last ones, are better multiplied as rows, by {@link #dots}. With less than a vector
-     * left over, OpenBLAS has so few sums under way at a time that eight columns take as long as 32.
+     * Number of columns at the end of B that {@link #dots} multiplies faster, as rows. For less than a whole vector,
+     * OpenBLAS computes so few sums at a time that eight columns take as long as 32.
      */
     static int tail(int inputs, int columns) {
         int left = columns % VECTOR;
         return multipliesUnpacked && inputs >= SHORTEST_DOT && left <= VECTOR / 2 ? left : 0;
     }
 
-    /** Into panels of how many columns to cut a B of so many. */
+    /** Number of columns of a panel of B. */
     static int panel(int columns) {
         return multipliesUnpacked ? Math.min(columns, PANEL) : columns;
     }
 
-    /** How far apart the rows of a B of so many columns best lie. */
+    /** Best row pitch of B for a number of columns. */
     static int pitch(int columns) {
         return multipliesUnpacked && columns % CROWDED == 0 ? columns + VECTOR : columns;
     }
@@ -80,7 +80,7 @@ final class Gemm {
     /**
      * C[m, n] = beta C + A[m, k] B[k, n], row-major with leading dimensions; for few rows, and B a panel.
      *
-     * <p>Cut into blocks where OpenBLAS then need not pack: 1.2 to 2 times as fast as one call at a batch of 16 to 64.
+     * <p>In blocks that OpenBLAS need not pack: 1.2 to 2 times as fast as one call at a batch of 16 to 64.
      */
     static void fewRows(int m, int n, int k, long a, int lda, long b, int ldb, float beta, long c, int ldc) {
         if (!multipliesUnpacked) {
@@ -95,8 +95,8 @@ final class Gemm {
     }
 
     /**
-     * C[m, n] = beta C + transposed A[k, m] B[k, n], row-major with leading dimensions. Cut into blocks that OpenBLAS
-     * need not pack as long as k is so small that A and B stay in the second-level cache.
+     * C[m, n] = beta C + transposed A[k, m] B[k, n], row-major with leading dimensions. In blocks that OpenBLAS
+     * need not pack, if k is so small that A and B stay in the second-level cache.
      */
     static void overRows(int m, int n, int k, long a, int lda, long b, int ldb, float beta, long c, int ldc) {
         if (!multipliesUnpacked || k > RESIDENT) {
@@ -119,7 +119,7 @@ final class Gemm {
         }
     }
 
-    /** A product as many of at most [rows, depth] by [depth, columns]. */
+    /** A product as several products of at most [rows, depth] by [depth, columns]. */
     private static void inBlocks(boolean transA, int rows, int columns, int depth, int m, int n, int k,
             long a, int lda, long b, int ldb, float beta, long c, int ldc) {
         for (int i = 0; i < m; i += rows) {
@@ -139,7 +139,7 @@ final class Gemm {
         return (n + parts - 1) / parts;
     }
 
-    /** C[m, n] = beta C + op(A) op(B), row-major with leading dimensions; op transposes where asked. */
+    /** C[m, n] = beta C + op(A) op(B), row-major with leading dimensions; op transposes if the flag is true. */
     static void product(boolean transA, boolean transB, int m, int n, int k,
             long a, int lda, long b, int ldb, float beta, long c, int ldc) {
         Gemm g = LOCAL.get();

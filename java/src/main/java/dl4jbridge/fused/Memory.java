@@ -10,8 +10,8 @@ import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * Floats outside of the Java heap, where BLAS can reach them: our own, or those of an ND4J array. The one place where
- * an address is made; everybody else asks for a stretch of it and gets it checked.
+ * Floats outside of the Java heap, where BLAS can reach them: allocated here, or those of an ND4J array. Only this class
+ * computes addresses, and it checks the bounds of each.
  */
 final class Memory {
     private static final int CHUNK = 2048;
@@ -29,19 +29,23 @@ final class Memory {
         this.buffer = new Window(address, length).asBuffer();
     }
 
-    /** Zeroed memory that is freed with this object. It begins with a cache line, so that no vector lies across two. */
+    /** Zeroed memory that is freed with this object. It is aligned to a cache line, so that no vector crosses two. */
     static Memory allocate(long length) {
         FloatPointer pointer = new FloatPointer(length + LINE / Float.BYTES);
         Pointer.memset(pointer, 0, pointer.capacity() * Float.BYTES);
         return new Memory(pointer, (pointer.address() + LINE - 1) / LINE * LINE, length);
     }
 
-    /** {@code held} if it is large enough, else new memory. Its content is not kept. */
+    /** {@code held} if it is large enough, else new memory. The content is undefined. */
     static Memory atLeast(Memory held, long length) {
         return held != null && held.length >= length ? held : allocate(length);
     }
 
-    /** All of a dense FLOAT array on the CPU, in the order in which it lies. The array lives on with this object. */
+    /**
+     * All elements of a dense FLOAT array on the CPU, in the order of memory. This object keeps the array reachable.
+     *
+     * @throws IllegalArgumentException for another data type, or if the array has gaps
+     */
     static Memory of(INDArray array) {
         if (array.dataType() != DataType.FLOAT) {
             throw new IllegalArgumentException("wanted a FLOAT array, found " + array.dataType());
@@ -54,7 +58,7 @@ final class Memory {
         return new Memory(array, pointer.address(), array.length());
     }
 
-    /** True if the elements fill one stretch of memory without gaps, in whatever order of the axes. */
+    /** True if the elements fill one block of memory without gaps, in any order of the axes. */
     static boolean isDense(INDArray array) {
         long furthest = 0;
         for (int i = 0; i < array.rank(); i++) {
@@ -70,7 +74,11 @@ final class Memory {
         return length;
     }
 
-    /** Address of {@code count} floats from {@code offset} on. Valid while this object is reachable. */
+    /**
+     * Address of {@code count} floats from {@code offset} on. Valid while this object is reachable.
+     *
+     * @throws IndexOutOfBoundsException if they are not all in this memory
+     */
     long at(long offset, long count) {
         if (offset < 0 || count < 0 || offset + count > length) {
             throw new IndexOutOfBoundsException(offset + " + " + count + " of " + length + " floats");
@@ -78,18 +86,18 @@ final class Memory {
         return address + offset * Float.BYTES;
     }
 
-    /** A view with a position of its own, for one thread. */
+    /** A view with its own position, for one thread. */
     FloatBuffer view() {
         return buffer.duplicate();
     }
 
-    /** {@code n} floats of a view from {@code at} on to the front of an array. */
+    /** Copies {@code n} floats of a view from {@code at} on to the start of an array. */
     static void get(FloatBuffer view, long at, float[] into, int n) {
         view.position((int) at);
         view.get(into, 0, n);
     }
 
-    /** {@code n} floats from {@code at} on to an array of [rows, n], the same in each row. */
+    /** Copies {@code n} floats from {@code at} on to each row of an array of [rows, n]. */
     void getRepeated(int at, float[] into, int rows, int n) {
         FloatBuffer view = view();
         for (int i = 0; i < rows; i++) {
@@ -98,31 +106,31 @@ final class Memory {
         }
     }
 
-    /** The front of an array to {@code n} floats of a view from {@code at} on. */
+    /** Copies the start of an array to {@code n} floats of a view from {@code at} on. */
     static void put(FloatBuffer view, long at, float[] values, int n) {
         view.position((int) at);
         view.put(values, 0, n);
     }
 
-    /** Rows of {@code size} floats, {@code pitch} apart in a view from {@code at} on, to an array from {@code to} on. */
+    /** Copies rows of {@code size} floats, {@code pitch} apart in a view from {@code at} on, to {@code into[to]} and on. */
     static void getRows(FloatBuffer view, long at, int pitch, float[] into, int to, int rows, int size) {
-        int together = pitch == size ? rows : 1;
-        for (int i = 0; i < rows; i += together) {
+        int atOnce = pitch == size ? rows : 1;
+        for (int i = 0; i < rows; i += atOnce) {
             view.position((int) at + i * pitch);
-            view.get(into, to + i * size, together * size);
+            view.get(into, to + i * size, atOnce * size);
         }
     }
 
-    /** The front of an array to rows of {@code size} floats, {@code pitch} apart in a view from {@code at} on. */
+    /** Copies the start of an array to rows of {@code size} floats, {@code pitch} apart in a view from {@code at} on. */
     static void putRows(FloatBuffer view, long at, int pitch, float[] values, int rows, int size) {
-        int together = pitch == size ? rows : 1;
-        for (int i = 0; i < rows; i += together) {
+        int atOnce = pitch == size ? rows : 1;
+        for (int i = 0; i < rows; i += atOnce) {
             view.position((int) at + i * pitch);
-            view.put(values, i * size, together * size);
+            view.put(values, i * size, atOnce * size);
         }
     }
 
-    /** {@code n} floats of one view to a place of another. */
+    /** Copies {@code n} floats of one view to another. */
     static void copy(FloatBuffer from, long at, FloatBuffer to, long toAt, int n) {
         from.clear();
         from.position((int) at);
@@ -132,28 +140,28 @@ final class Memory {
     }
 
     /**
-     * Where a part of the batch adds up its share of a gradient, in rows {@code pitch} apart: the first part in the
-     * gradient itself if that has no gaps, the others in {@code held} or a larger one.
+     * Memory in which a part of the batch sums its share of a gradient, in rows {@code pitch} apart: the gradient itself
+     * for the first part if the pitch allows it, else {@code held} or a larger one.
      */
     static Memory share(boolean first, Memory held, int rows, int pitch, int size, Memory gradient) {
         return first && pitch == size ? gradient : atLeast(held, (long) rows * pitch);
     }
 
     /**
-     * The sum of matrices of the same shape, whose rows lie {@code pitch} apart.
+     * Sums matrices of the same shape with rows {@code pitch} apart.
      *
-     * @param first  of the rows that are added up
-     * @param into   matrix without gaps; may be the first term
-     * @return the sum of its squares
+     * @param first  first of the rows to sum
+     * @param into   receives the sum, without gaps; may be the first term
+     * @return the sum of the squares of the result
      */
     static double sumRows(Memory[] terms, int pitch, int first, int rows, int size, Memory into) {
-        int together = Math.max(1, CHUNK / size);
-        float[] term = new float[together * size];
+        int atOnce = Math.max(1, CHUNK / size);
+        float[] term = new float[atOnce * size];
         float[] sum = new float[term.length];
         SquareSum squares = new SquareSum(sum.length);
         FloatBuffer to = into.view();
-        for (int row = first; row < first + rows; row += together) {
-            int n = Math.min(together, first + rows - row);
+        for (int row = first; row < first + rows; row += atOnce) {
+            int n = Math.min(atOnce, first + rows - row);
             getRows(terms[0].view(), (long) row * pitch, pitch, sum, 0, n, size);
             for (int i = 1; i < terms.length; i++) {
                 getRows(terms[i].view(), (long) row * pitch, pitch, term, 0, n, size);
@@ -172,7 +180,7 @@ final class Memory {
         return buffer.get((int) offset);
     }
 
-    /** {@code count} floats from {@code offset} on as pairs, without a last odd one. */
+    /** {@code count} floats from {@code offset} on as pairs; a last odd one is left out. */
     LongBuffer pairs(long offset, long count) {
         return new BytePointer(new Window(at(offset, count), count)).capacity(count / 2 * Long.BYTES)
                 .asByteBuffer().order(ByteOrder.nativeOrder()).asLongBuffer();
@@ -183,7 +191,7 @@ final class Memory {
         java.lang.ref.Reference.reachabilityFence(owner);
     }
 
-    /** A JavaCPP pointer that can be set to any address, so that the inner loops make no objects. */
+    /** A JavaCPP pointer that can be set to any address, so that the inner loops create no objects. */
     static final class Window extends FloatPointer {
         Window() {
             super((Pointer) null);

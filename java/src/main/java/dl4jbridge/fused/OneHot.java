@@ -6,15 +6,15 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.nd4j.linalg.api.buffer.DataType;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
-/** Finds which class is 1 at each time step of a one-hot tensor, by one look at each of its elements. */
+/** Finds the class of each time step of a one-hot tensor, in one pass over its elements. */
 final class OneHot {
     private static final int CHUNK = 2048;
     private static final int TOGETHER = 8;
     private int[] index = new int[0];
 
     /**
-     * @param array [batch, classes, steps], FLOAT, 'f' order; anything else is not taken for one-hot
-     * @return class of (step, example) at [step * batch + example], valid until the next call; null if not one-hot
+     * @param array  [batch, classes, steps], FLOAT, 'f' order; other arrays count as not one-hot
+     * @return the class of (step, example) at [step * batch + example], valid until the next call; null if not one-hot
      */
     int[] read(INDArray array) {
         if (array.rank() != 3 || array.dataType() != DataType.FLOAT
@@ -42,7 +42,7 @@ final class OneHot {
         return oneHot.get() ? index : null;
     }
 
-    /** Looks at two floats at a time, as a long: nearly all of them are zero. */
+    /** Compares two floats at a time, as a long, since nearly all of them are zero. */
     private boolean readSteps(Memory memory, int first, int last, int batch, int classes) {
         int step = batch * classes;
         long from = (long) first * step;

@@ -5,12 +5,12 @@ import java.util.Arrays;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * An output layer's loss and all gradients of it: one product to what the activation gets, the loss and its gradient
- * there, and one product back. The batch is cut into parts, as in {@link Recurrence}, and a part goes through time a
- * chunk of steps after the other.
+ * An output layer's loss and all its gradients: one product computes the activation's input, {@link Criterion} the loss
+ * and its gradient there, and one product the gradient of the layer's input. The batch is cut into one part a thread, as
+ * in {@link Recurrence}, and time into chunks of steps.
  */
 abstract class OutputLoss {
-    /** Fewer weights than this are not worth the calls of a chunk, and more do not stay in the second-level cache. */
+    /** Numbers of weights between which chunks pay: with fewer the calls cost more, and more do not fit the second-level cache. */
     private static final int CHUNKS_FROM = 10_000;
     private static final int CHUNKS_TO = 150_000;
 
@@ -18,12 +18,12 @@ abstract class OutputLoss {
     private int size;
     private int steps;
     private int outputs;
-    private int inputPitch; // from sample to sample, in memory that products read and write
+    private int inputPitch; // floats from sample to sample, in memory that products read and write
     private int outputPitch;
     private Part[] parts = new Part[0];
-    private final Panels forth = new Panels(); // [input, output]
-    private final Panels back = new Panels(); // [output, input]
-    private final Transposition.Scratch turning = new Transposition.Scratch();
+    private final Panels weightPanels = new Panels(); // [input, output]
+    private final Panels transposedPanels = new Panels(); // [output, input]
+    private final Transposition.Scratch layoutScratch = new Transposition.Scratch();
     private Memory inputScratch;
     private float[] bias;
     private double loss;
@@ -45,23 +45,23 @@ abstract class OutputLoss {
         }
     }
 
-    /** Takes the labels of the next backward pass; false if they are none that this loss is made for. */
+    /** Takes the labels of the next backward pass; returns false if this loss does not cover them. */
     abstract boolean read(INDArray labels);
 
-    /** What tells the loss of a part's time steps, for many backward passes. */
+    /** The loss of a part of the batch, for many backward passes. */
     abstract Criterion criterion(int batch, int from, int to, int outputs);
 
     /** True if the loss at a time step depends on other steps. */
-    boolean looksAround() {
+    boolean dependsOnOtherSteps() {
         return false;
     }
 
-    /** Sum over all samples of the last backward pass. */
+    /** The loss summed over all samples of the last backward pass. */
     final double loss() {
         return loss;
     }
 
-    /** Share of exact classes in the last backward pass, NaN where there are none. */
+    /** Accuracy in the last backward pass, 0 to 1; NaN without classes. */
     final double accuracy() {
         return accuracy;
     }
@@ -84,7 +84,7 @@ abstract class OutputLoss {
         gradients.keep();
     }
 
-    /** Makes ready for a backward pass; then {@link #layOut}, and {@link #backwardPart} for each part. */
+    /** Prepares a backward pass. {@link #layOut} follows, then {@link #backwardPart} for each part. */
     final void begin(int batch, int size, int steps, Weights weights) {
         int threads = Math.min(Workers.threads(), batch);
         outputs = (int) weights.bias.length();
@@ -98,28 +98,28 @@ abstract class OutputLoss {
             for (int p = 0; p < threads; p++) {
                 parts[p] = new Part(Workers.border(batch, p, threads), Workers.border(batch, p + 1, threads));
             }
-            forth.hold(size, outputs);
-            back.hold(outputs, size);
+            weightPanels.allocate(size, outputs);
+            transposedPanels.allocate(outputs, size);
         }
         bias = new float[outputs];
         Memory.get(weights.bias.view(), 0, bias, outputs);
     }
 
-    /** The weights as the products read them. */
+    /** Copies the weights into the order in which the products read them. */
     final void layOut(Weights weights) {
-        Transposition.Scratch scratch = turning.atLeast(outputs * size);
+        Transposition.Scratch scratch = layoutScratch.atLeast(outputs * size);
         Memory.get(weights.weight.view(), 0, scratch.from, outputs * size);
-        back.put(scratch.from, 0, size);
+        transposedPanels.put(scratch.from, 0, size);
         Transposition.transpose(scratch.from, outputs, size, scratch.to, 0, outputs);
-        forth.put(scratch.to, 0, outputs);
+        weightPanels.put(scratch.to, 0, outputs);
     }
 
-    /** A part's share; {@link #sumParts} makes the gradients whole. */
+    /** Computes a part's share of the gradients; {@link #sumParts} completes them. */
     final void backwardPart(int part, Rows input, Weights gradients, Rows inputErrors) {
         parts[part].backward(input, gradients, inputErrors);
     }
 
-    /** Adds up what the parts found out; returns the sum of the gradients' squares. */
+    /** Sums loss, accuracy and gradients over all parts; returns the sum of the gradients' squares. */
     final double sumParts(Weights gradients) {
         float[] biasSum = new float[outputs];
         loss = 0;
@@ -137,13 +137,13 @@ abstract class OutputLoss {
         return squares.total() + Memory.sumRows(sums, inputPitch, 0, outputs, size, gradients.weight);
     }
 
-    /** A stretch of the batch, worked through by one thread. */
+    /** Some rows of the batch, computed by one thread. */
     private final class Part {
         final int from;
         final int to;
         final int rows;
         final Criterion criterion;
-        Memory errors; // [step of a chunk, row, outputPitch]: first what the activation gets
+        Memory errors; // [step of a chunk, row, outputPitch]: first the activation's input
         Memory input; // [step of a chunk, row, inputPitch], or its gradient
         Memory weightSum; // [output, inputPitch]
 
@@ -172,24 +172,24 @@ abstract class OutputLoss {
                 int samples = count * rows;
                 long z = errors.at(0, (long) samples * outputPitch);
                 long in = x.gathered(first, count, inputPitch, input);
-                forth.multiply(samples, in, inputPitch, 0f, z, outputPitch, false);
+                weightPanels.multiply(samples, in, inputPitch, 0f, z, outputPitch, false);
                 criterion.differentiate(errors.view(), outputPitch, bias, first, count);
                 Gemm.overRows(outputs, inputPitch, samples, z, outputPitch, in, inputPitch,
                         first == 0 ? 0f : 1f, sum, inputPitch);
                 long into = inputErrors.packed(first, count, inputPitch, input);
-                back.multiply(samples, z, outputPitch, 0f, into, inputPitch, false);
+                transposedPanels.multiply(samples, z, outputPitch, 0f, into, inputPitch, false);
                 inputErrors.spread(first, count, inputPitch, input);
             }
         }
 
         private int chunks() {
             int weights = size * outputs;
-            boolean inChunks = Gemm.multipliesUnpacked && weights >= CHUNKS_FROM && weights <= CHUNKS_TO && !looksAround();
+            boolean inChunks = Gemm.multipliesUnpacked && weights >= CHUNKS_FROM && weights <= CHUNKS_TO && !dependsOnOtherSteps();
             return inChunks ? Gemm.chunks(steps, rows) : 1;
         }
     }
 
-    /** What one part adds up. */
+    /** The loss of one part, and the sums that it leaves. */
     abstract static class Criterion {
         final int batch;
         final int from;
@@ -205,7 +205,7 @@ abstract class OutputLoss {
             this.biasSum = new float[outputs];
         }
 
-        /** Forgets the last backward pass. */
+        /** Clears the sums of the last backward pass. */
         void begin() {
             Arrays.fill(biasSum, 0);
             loss = 0;
@@ -213,9 +213,9 @@ abstract class OutputLoss {
         }
 
         /**
-         * Replaces what the activation gets, still without the bias, by the gradient of the loss there.
+         * Replaces the activation's input, which lacks the bias, by the gradient of the loss there.
          *
-         * @param errors [count, rows of the part, outputs], samples {@code pitch} apart
+         * @param errors  [count, rows of the part, outputs], samples {@code pitch} apart
          */
         abstract void differentiate(FloatBuffer errors, int pitch, float[] bias, int first, int count);
     }

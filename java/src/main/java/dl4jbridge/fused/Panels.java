@@ -3,25 +3,24 @@ package dl4jbridge.fused;
 import java.nio.FloatBuffer;
 
 /**
- * Weights laid out as the second factor of many products with few rows: [inputs, outputs], the outputs in panels that
- * are one stretch of memory each. Read from beyond the second-level cache, or from many pages of memory at a time,
- * the rows of a large matrix take longer than the arithmetic. A few outputs left over lie input after input; see
- * {@link Gemm#tail}.
+ * Weights as the second factor of many products with few rows: [inputs, outputs], with the outputs cut into panels. Each
+ * panel is one block of memory, since reading the rows of a large matrix from beyond the second-level cache, or from many
+ * pages at a time, takes longer than the arithmetic. A few remaining outputs are stored as rows; see {@link Gemm#tail}.
  */
 final class Panels {
     private int inputs;
-    private int outputs; // in panels, with those that only fill the last vector; see {@link Gemm#columns}
+    private int outputs; // in panels, with the padding of Gemm.columns
     private int width; // of a panel; the last one may be narrower
     private Memory memory;
-    private int tail; // outputs that are left over
+    private int tail; // remaining outputs
     private int tailPitch;
     private Memory tailMemory; // [output, input]
 
-    void hold(int inputs, int outputs) {
+    void allocate(int inputs, int outputs) {
         this.inputs = inputs;
         tail = Gemm.tail(inputs, outputs);
         this.outputs = Gemm.columns(outputs - tail);
-        width = Math.max(1, Gemm.panel(this.outputs)); // all outputs can be left over
+        width = Math.max(1, Gemm.panel(this.outputs)); // all outputs can be in the tail
         long all = 0;
         for (int first = 0; first < this.outputs; first += width) {
             all += length(first);
@@ -40,7 +39,7 @@ final class Panels {
         return (long) inputs * Gemm.pitch(widthAt(first));
     }
 
-    /** A stretch of outputs for all inputs, from an array of [inputs, count]. */
+    /** Copies the outputs from {@code from} on, for all inputs, from an array of [inputs, count]. */
     void put(float[] values, int from, int count) {
         FloatBuffer view = memory.view();
         long start = 0;
@@ -69,7 +68,7 @@ final class Panels {
     /**
      * C[rows, outputs] = beta C + A[rows, inputs] times this.
      *
-     * @param fromLast  begins with the last panel: who goes to and fro finds in the cache what it read last
+     * @param fromLast  true to begin with the last panel; callers that alternate find the panels of the last call in the cache
      */
     void multiply(int rows, long a, int lda, float beta, long c, int ldc, boolean fromLast) {
         int panels = (outputs + width - 1) / width;

@@ -1,17 +1,17 @@
 package dl4jbridge.fused;
 
 /**
- * The point-wise loops of a GravesLSTM over flat arrays, and how exactly tanh and the logistic sigmoid are taken.
+ * The point-wise loops of {@link LstmEquations} over flat arrays, in two precisions of tanh and of the logistic sigmoid.
  *
  * <p>Each loop reads and writes arrays from index 0, does one thing and calls nothing that the compiler does not
- * inline, so that HotSpot turns it into vector instructions.
+ * inline, so that HotSpot vectorises it.
  */
 public enum PointwiseMath {
     /**
-     * tanh x as x P(x^2) / Q(x^2) with |x| held to 8.6, the sigmoid as 1/2 + tanh(x/2)/2; no call, no branch. Off by at
-     * most 4e-7 (tanh) and 2.5e-7 (sigmoid): 7 and 4 steps of a float just below 1. May pass 1, and 0, by 3e-7.
-     * The coefficients are a weighted least-squares fit by Lawson's algorithm on 6,000 Chebyshev points, its error
-     * 1.2e-8 before rounding; PointwiseMathTest looks at every bound.
+     * tanh x as x P(x^2) / Q(x^2) with |x| clipped at 8.6, the sigmoid as 1/2 + tanh(x/2)/2, without a call or a branch.
+     * Largest error: 4e-7 (tanh) and 2.5e-7 (sigmoid), 7 and 4 units in the last place just below 1. Values may exceed
+     * 1, or fall below 0, by 3e-7. The coefficients are a weighted least-squares fit by Lawson's algorithm on 6,000
+     * Chebyshev points, with an error of 1.2e-8 before rounding; PointwiseMathTest checks every bound.
      */
     RATIONAL {
         @Override
@@ -36,7 +36,7 @@ public enum PointwiseMath {
         }
     },
 
-    /** java.lang.Math in double precision: what stock DL4J computes, to the last place of a float or the one before. */
+    /** java.lang.Math in double precision: equal to stock DL4J to one unit in the last place of a float. */
     EXACT {
         @Override
         public void tanh(float[] x, float[] y, int n) {
@@ -96,11 +96,11 @@ public enum PointwiseMath {
     }
 
     /**
-     * The deltas of the output gate and of the memory cell.
+     * Computes the delta of the output gate and the gradient of the memory cell.
      *
      * @param dh     gradient of the unit's output
-     * @param slopeTanh  the tanh whose slope counts: cellTanh but in stock's masked steps
-     * @param dCell  in: what the next step passes back; out: the gradient of the memory cell
+     * @param slopeTanh  the tanh that gives the slope: cellTanh, except in stock's masked steps
+     * @param dCell  in: the share of the next step; out: the gradient of the memory cell
      */
     static void outputGateBackward(float[] dh, float[] output, float[] cellTanh, float[] slopeTanh, float[] peephole,
             float[] dOutput, float[] dCell, int n) {
@@ -113,7 +113,7 @@ public enum PointwiseMath {
         }
     }
 
-    /** delta = dCell * other * gate (1 - gate): of the forget and the input gate. */
+    /** delta = dCell * other * gate (1 - gate), for the forget and the input gate. */
     static void gateBackward(float[] dCell, float[] other, float[] gate, float[] delta, int n) {
         for (int i = 0; i < n; i++) {
             float g = gate[i];
@@ -121,7 +121,7 @@ public enum PointwiseMath {
         }
     }
 
-    /** delta = dCell * input (1 - block^2): of the block input. */
+    /** delta = dCell * input (1 - block^2), for the block input. */
     static void blockInputBackward(float[] dCell, float[] input, float[] block, float[] delta, int n) {
         for (int i = 0; i < n; i++) {
             float a = block[i];
@@ -129,7 +129,7 @@ public enum PointwiseMath {
         }
     }
 
-    /** dCell = what this step passes back to the memory cell before it. */
+    /** Replaces dCell by its share in the gradient of the memory cell one step before. */
     static void cellBackward(float[] dCell, float[] forget, float[] dForget, float[] forgetPeephole,
             float[] dInput, float[] inputPeephole, int n) {
         for (int i = 0; i < n; i++) {

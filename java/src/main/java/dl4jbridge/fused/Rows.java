@@ -2,11 +2,11 @@ package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
 
-/** What one part of the batch has of a sequence: some rows of vectors, one block of memory a time step. */
+/** The rows of a sequence that belong to one part of the batch: one block of memory for each time step. */
 final class Rows {
     private final Memory memory;
     private final FloatBuffer view; // its limit is never changed
-    private final int count; // a time step
+    private final int count; // rows of a time step
     private final int size;
     private final int pitch; // from row to row
     private final long first;
@@ -27,7 +27,7 @@ final class Rows {
         return new Rows(sequence, to - from, size, size, (long) from * size, (long) batch * size);
     }
 
-    /** Memory of [steps, count, pitch], from {@code first} on: nobody else's rows lie between. */
+    /** Memory of [steps, count, pitch], from {@code first} on, without rows of other parts in between. */
     static Rows packed(Memory memory, long first, int count, int size, int pitch) {
         return new Rows(memory, count, size, pitch, first, (long) count * pitch);
     }
@@ -36,7 +36,7 @@ final class Rows {
         memory.keep();
     }
 
-    /** A time step to the front of an array. */
+    /** Copies a time step to the start of an array. */
     void get(int step, float[] into) {
         get(step, into, 0);
     }
@@ -45,7 +45,7 @@ final class Rows {
         Memory.getRows(view, at(step), pitch, into, to, count, size);
     }
 
-    /** The front of an array to a time step. */
+    /** Copies the start of an array to a time step. */
     void put(int step, float[] values) {
         Memory.putRows(view, at(step), pitch, values, count, size);
     }
@@ -55,45 +55,45 @@ final class Rows {
     }
 
     /**
-     * Address of some time steps as one matrix with rows {@code pitch} apart: where they lie, or in the scratch, which
-     * {@link #spread} empties.
+     * Address of a matrix to write some time steps into, with rows {@code pitch} apart: that of the steps themselves if
+     * their rows have this pitch, else of {@code scratch}, from which {@link #spread} copies them.
      */
     long packed(int step, int steps, int pitch, Memory scratch) {
         long n = (long) steps * count * pitch;
-        return lies(pitch) ? memory.at(at(step), n) : scratch.at(0, n);
+        return isPacked(pitch) ? memory.at(at(step), n) : scratch.at(0, n);
     }
 
-    /** The same with what the time steps hold. */
+    /** The same, filled with the values of the time steps. */
     long gathered(int step, int steps, int pitch, Memory scratch) {
-        if (!lies(pitch)) {
+        if (!isPacked(pitch)) {
             FloatBuffer from = memory.view();
             FloatBuffer to = scratch.view();
-            int together = together(pitch);
-            for (int i = 0; i < steps * count; i += together) {
-                Memory.copy(from, row(step, i), to, (long) i * pitch, together * size);
+            int atOnce = rowsAtOnce(pitch);
+            for (int i = 0; i < steps * count; i += atOnce) {
+                Memory.copy(from, row(step, i), to, (long) i * pitch, atOnce * size);
             }
         }
         return packed(step, steps, pitch, scratch);
     }
 
-    /** Brings what was written at {@link #packed} to where it belongs. */
+    /** Copies what was written at {@link #packed} to the time steps. */
     void spread(int step, int steps, int pitch, Memory scratch) {
-        if (!lies(pitch)) {
+        if (!isPacked(pitch)) {
             FloatBuffer from = scratch.view();
             FloatBuffer to = memory.view();
-            int together = together(pitch);
-            for (int i = 0; i < steps * count; i += together) {
-                Memory.copy(from, (long) i * pitch, to, row(step, i), together * size);
+            int atOnce = rowsAtOnce(pitch);
+            for (int i = 0; i < steps * count; i += atOnce) {
+                Memory.copy(from, (long) i * pitch, to, row(step, i), atOnce * size);
             }
         }
     }
 
-    private boolean lies(int pitch) {
+    private boolean isPacked(int pitch) {
         return this.pitch == pitch && stride == (long) count * pitch;
     }
 
-    /** Rows that can be copied at once to rows {@code pitch} apart. */
-    private int together(int pitch) {
+    /** Number of rows that one copy can move to rows {@code pitch} apart. */
+    private int rowsAtOnce(int pitch) {
         return this.pitch == size && pitch == size ? count : 1;
     }
 

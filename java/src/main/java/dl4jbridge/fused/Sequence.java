@@ -3,8 +3,8 @@ package dl4jbridge.fused;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * The fused layers' layout of a sequence: [steps, batch, size] in 'c' order, so that a time step is one block and so
- * are all rows of a matrix product over time. DL4J sees it as [batch, size, steps] through {@link #view}.
+ * The fused layers' layout of a sequence: [steps, batch, size] in 'c' order. Each time step is one block of memory, and
+ * several steps are one matrix. DL4J sees it as [batch, size, steps] through {@link #view}.
  */
 final class Sequence {
     private Sequence() {}
@@ -14,12 +14,12 @@ final class Sequence {
         return rows.permute(1, 2, 0);
     }
 
-    /** Memory for {@link #rows} to turn an array in; what is held, where nothing needs turning. */
+    /** Memory in which {@link #rows} can transpose an array; {@code held} if it already has our layout. */
     static Memory scratch(INDArray array, Memory held) {
         return isRows(array) ? held : Memory.atLeast(held, array.length());
     }
 
-    /** Memory in our layout with the content of DL4J's [batch, size, steps]: the array's own where that fits. */
+    /** DL4J's [batch, size, steps] in our layout: the array's own memory if possible, else a copy in {@code scratch}. */
     static Memory rows(INDArray array, Memory scratch) {
         if (isRows(array)) {
             return Memory.of(array);
@@ -49,7 +49,7 @@ final class Sequence {
         return hasStrides(a, 1, a.size(0), a.size(0) * a.size(1));
     }
 
-    /** The stride of an axis of length 1 says nothing. */
+    /** The stride of an axis of length 1 is arbitrary. */
     private static boolean hasStrides(INDArray a, long... strides) {
         for (int i = 0; i < strides.length; i++) {
             if (a.size(i) != 1 && a.stride(i) != strides[i]) {

@@ -6,29 +6,29 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.util.Arrays;
 
-/** Softmax of some rows at a time, in loops that HotSpot turns into vector instructions. */
+/** Softmax of some rows at a time, in loops that HotSpot vectorises. */
 public final class Softmax {
-    /** Below this, exp is nothing beside the largest term, which is 1. */
+    /** Below this, exp is negligible beside the largest term, which is 1. */
     private static final float SMALLEST = -87f;
     private static final float LOG2_E = 1.442695041f;
-    /** ln 2 in two parts, the first with so few digits that multiples of it are exact. */
+    /** ln 2 in two parts, the first short enough for exact multiples. */
     private static final float LN2_HIGH = 0.693359375f;
     private static final float LN2_LOW = -2.12194440e-4f;
-    /** Added to a float it rounds to a whole number, which then stands in the lowest bits: 1.5 x 2^23. */
+    /** 1.5 x 2^23: adding it rounds a float to an integer, which is then in the lowest bits. */
     private static final float ROUND = 12582912f;
     private static final int MANTISSA = 23;
     private static final int ONE = 127 << MANTISSA;
 
     private final int classes;
     private final float[] largest;
-    private final float[] ofRow; // a number of each row, as often as there are classes
+    private final float[] ofRow; // one number of each row, repeated for each class
     private final float[] powers;
     private final int[] bits;
-    /** The same memory: Java has no other way from many floats to their bits that becomes vector instructions. */
+    /** Two views of the same memory: HotSpot vectorises no other conversion of floats to their bits. */
     private final FloatBuffer asFloats;
     private final IntBuffer asBits;
 
-    /** For up to so many rows at a time. */
+    /** @param rows  largest number of rows of a call */
     public Softmax(int classes, int rows) {
         this.classes = classes;
         largest = new float[rows];
@@ -40,7 +40,7 @@ public final class Softmax {
         asBits = memory.asIntBuffer();
     }
 
-    /** Replaces the logits at the front of {@code x}, one row after the other, by their softmax, to 5e-7 of its value. */
+    /** Replaces the logits of the first rows of {@code x}, [rows, classes], by their softmax, to a relative error of 5e-7. */
     public void replace(float[] x, int rows) {
         int n = rows * classes;
         for (int row = 0; row < rows; row++) {
@@ -54,12 +54,12 @@ public final class Softmax {
         multiply(ofRow, x, n);
     }
 
-    /** The largest logit of a row of the last call. */
+    /** Largest logit of a row of the last call. */
     float largest(int row) {
         return largest[row];
     }
 
-    /** x = exp(x - ofRow), to 2e-7 of its value. */
+    /** x = exp(x - ofRow), to a relative error of 2e-7. */
     private void exponentials(float[] x, int n) {
         reduce(x, ofRow, powers, n);
         asFloats.position(0);
@@ -74,7 +74,7 @@ public final class Softmax {
         multiply(powers, x, n);
     }
 
-    /** x - shift = k ln 2 + r: x becomes exp r, and rounded becomes k, still with what rounded it. */
+    /** x - shift = k ln 2 + r: x becomes exp r, and rounded becomes k + ROUND. */
     private static void reduce(float[] x, float[] shift, float[] rounded, int n) {
         for (int i = 0; i < n; i++) {
             float v = Math.max(SMALLEST, x[i] - shift[i]);
@@ -92,7 +92,7 @@ public final class Softmax {
         }
     }
 
-    /** The bits of 2^k from the lowest bits of k, as {@link #reduce} left it. */
+    /** Replaces the bits of k + ROUND by those of 2^k. */
     private static void powersOfTwo(int[] bits, int n) {
         for (int i = 0; i < n; i++) {
             bits[i] = (bits[i] << MANTISSA) + ONE;
@@ -105,7 +105,7 @@ public final class Softmax {
         }
     }
 
-    /** The largest of n from {@code at} on, in four strands: one would wait for each comparison. */
+    /** Largest of {@code n} elements from {@code at} on, in four chains, since one would wait for each comparison. */
     static float max(float[] x, int at, int n) {
         float a = Float.NEGATIVE_INFINITY;
         float b = a;
@@ -124,7 +124,7 @@ public final class Softmax {
         return Math.max(Math.max(a, b), Math.max(c, d));
     }
 
-    /** In strands, for the same reason. */
+    /** In four chains, for the same reason. */
     private static float sum(float[] x, int at, int n) {
         float a = 0;
         float b = 0;

@@ -11,11 +11,11 @@ import org.nd4j.linalg.api.ndarray.INDArray;
  */
 final class SoftmaxCrossEntropy extends OutputLoss {
     static final double CLIP = 1e-10;
-    /** Floats worked on at a time: they stay in the first-level cache. */
-    private static final int TOGETHER = 2048;
+    /** Floats of a block that stays in the first-level cache. */
+    private static final int BLOCK = 2048;
 
     private final OneHot oneHot = new OneHot();
-    /** Of (step, example) at [step * batch + example]. */
+    /** The label of (step, example) at [step * batch + example]. */
     private int[] classes;
 
     @Override
@@ -32,41 +32,41 @@ final class SoftmaxCrossEntropy extends OutputLoss {
     private final class Deltas extends Criterion {
         private final int rows;
         private final int outputs;
-        private final int together; // samples
+        private final int block; // samples
         private final Softmax softmax;
         private final float[] biases; // the same for each sample
         private final float[] x;
         private final float[] sums;
         private final float[] row;
-        private final float[] logits; // of the wanted classes
+        private final float[] logits; // of the labels
 
         Deltas(int batch, int from, int to, int outputs) {
             super(batch, from, to, outputs);
             this.outputs = outputs;
             rows = to - from;
-            together = Math.max(1, TOGETHER / outputs);
-            softmax = new Softmax(outputs, together);
-            biases = new float[together * outputs];
-            x = new float[together * outputs];
-            sums = new float[together * outputs];
+            block = Math.max(1, BLOCK / outputs);
+            softmax = new Softmax(outputs, block);
+            biases = new float[block * outputs];
+            x = new float[block * outputs];
+            sums = new float[block * outputs];
             row = new float[outputs];
-            logits = new float[together];
+            logits = new float[block];
         }
 
         @Override
         void differentiate(FloatBuffer errors, int pitch, float[] bias, int first, int count) {
             Arrays.fill(sums, 0);
-            for (int i = 0; i < together; i++) {
+            for (int i = 0; i < block; i++) {
                 System.arraycopy(bias, 0, biases, i * outputs, outputs);
             }
             int samples = count * rows;
-            for (int sample = 0; sample < samples; sample += together) {
-                int n = Math.min(together, samples - sample);
+            for (int sample = 0; sample < samples; sample += block) {
+                int n = Math.min(block, samples - sample);
                 Memory.getRows(errors, (long) sample * pitch, pitch, x, 0, n, outputs);
                 differentiate(first, sample, n);
                 Memory.putRows(errors, (long) sample * pitch, pitch, x, n, outputs);
             }
-            for (int i = 0; i < together; i++) {
+            for (int i = 0; i < block; i++) {
                 System.arraycopy(sums, i * outputs, row, 0, outputs);
                 PointwiseMath.add(row, biasSum, outputs);
             }
@@ -75,20 +75,20 @@ final class SoftmaxCrossEntropy extends OutputLoss {
         private void differentiate(int first, int sample, int n) {
             PointwiseMath.add(biases, x, n * outputs);
             for (int i = 0; i < n; i++) {
-                logits[i] = x[wanted(first, sample, i)];
+                logits[i] = x[label(first, sample, i)];
             }
             softmax.replace(x, n);
             for (int i = 0; i < n; i++) {
-                int wanted = wanted(first, sample, i);
+                int label = label(first, sample, i);
                 hits += logits[i] == softmax.largest(i) ? 1 : 0;
-                loss -= Math.log(Math.max(CLIP, x[wanted]));
-                x[wanted] -= 1;
+                loss -= Math.log(Math.max(CLIP, x[label]));
+                x[label] -= 1;
             }
             PointwiseMath.add(x, sums, n * outputs);
         }
 
-        /** Where the wanted class of the i-th sample that is worked on stands. */
-        private int wanted(int first, int sample, int i) {
+        /** Index of the label of the i-th sample of a block that begins with {@code sample}. */
+        private int label(int first, int sample, int i) {
             int at = sample + i;
             return i * outputs + classes[(first + at / rows) * batch + from + at % rows];
         }

@@ -1,22 +1,22 @@
 package dl4jbridge.fused;
 
-/** Adds up squares, in as many strands as the longest array has elements, so that HotSpot makes vector instructions of it. */
+/** Sums squares, in as many accumulators as the longest array has elements, so that HotSpot vectorises the loop. */
 final class SquareSum {
-    private final float[] strands;
+    private final float[] accumulators;
 
     SquareSum(int longest) {
-        strands = new float[longest];
+        accumulators = new float[longest];
     }
 
-    /** The squares of an array's front. */
+    /** Adds the squares of the first {@code n} elements. */
     void add(float[] x, int n) {
-        PointwiseMath.addProduct(x, x, strands, n);
+        PointwiseMath.addProduct(x, x, accumulators, n);
     }
 
     double total() {
         double total = 0;
-        for (float strand : strands) {
-            total += strand;
+        for (float sum : accumulators) {
+            total += sum;
         }
         return total;
     }

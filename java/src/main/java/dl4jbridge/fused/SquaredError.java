@@ -8,12 +8,12 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 /**
  * Squared error under a linear or a sigmoid output: DL4J's LossMSE, or weighted as the losses of amplifier models are.
  *
- * <p>With e the output minus the label and f(t) = e(t) - p e(t - 1), e before a segment taken for 0, the loss is
+ * <p>With e the output minus the label and f(t) = e(t) - p e(t - 1), where e before a segment is 0, the loss is
  * {@code square} times the sum of all f^2, plus {@code offset} times the sum over recordings of (sum of e over time)^2.
- * Time steps before {@code from} count as without an error. LossMSE is {@code square} = 1 / outputs and nothing else.
+ * Time steps before {@code from} have e = 0. LossMSE is {@code square} = 1 / outputs with p = {@code offset} = 0.
  */
 final class SquaredError extends OutputLoss {
-    /** What the squares are weighted with. LossMSE's mean over the outputs is not known before the first segment. */
+    /** The factors of the loss. The number of outputs, for LossMSE's mean, is not known before the first segment. */
     static final class Weights {
         static final Weights MEAN = new Weights(Double.NaN, 0, 0, 0);
         final double square;
@@ -29,7 +29,7 @@ final class SquaredError extends OutputLoss {
         }
     }
 
-    /** Floats that a thread turns at a time. */
+    /** Floats of a block that stays in the first-level cache. */
     private static final int CHUNK = 1024;
 
     private final boolean sigmoid;
@@ -41,9 +41,9 @@ final class SquaredError extends OutputLoss {
         this.sigmoid = sigmoid;
     }
 
-    void weigh(Weights weights) {
+    void setWeights(Weights weights) {
         if (sigmoid && (weights.preEmphasis != 0 || weights.offset != 0 || weights.from != 0)) {
-            throw new IllegalArgumentException("pre-emphasis, offset and a later start are for linear outputs");
+            throw new IllegalArgumentException("pre-emphasis, offset and start: wanted 0 with a sigmoid output; only a linear one has them");
         }
         this.weights = weights;
     }
@@ -59,7 +59,7 @@ final class SquaredError extends OutputLoss {
     }
 
     @Override
-    boolean looksAround() {
+    boolean dependsOnOtherSteps() {
         return weights.preEmphasis != 0 || weights.offset != 0 || weights.from != 0;
     }
 
@@ -92,24 +92,24 @@ final class SquaredError extends OutputLoss {
 
         @Override
         void differentiate(FloatBuffer errors, int pitch, float[] bias, int first, int count) {
-            int together = looksAround() ? count : Math.min(count, Math.max(1, CHUNK / length));
-            float[] tiledBias = new float[together * length];
+            int block = dependsOnOtherSteps() ? count : Math.min(count, Math.max(1, CHUNK / length));
+            float[] tiledBias = new float[block * length];
             for (int i = 0; i < tiledBias.length; i++) {
                 tiledBias[i] = bias[i % bias.length];
             }
             float[] z = new float[tiledBias.length];
             float[] y = new float[tiledBias.length];
             float[] sum = new float[tiledBias.length];
-            for (int t = 0; t < count; t += together) {
-                int n = Math.min(together, count - t) * length;
+            for (int t = 0; t < count; t += block) {
+                int n = Math.min(block, count - t) * length;
                 int samples = n / outputs;
                 Memory.getRows(errors, (long) t * rows * pitch, pitch, z, 0, samples, outputs);
                 for (int i = 0; i < n / length; i++) {
                     wanted.get(first + t + i, y, i * length);
                 }
                 PointwiseMath.add(tiledBias, z, n);
-                if (looksAround()) {
-                    loss += around(z, y, n, length, square);
+                if (dependsOnOtherSteps()) {
+                    loss += weighted(z, y, n, length, square);
                 } else {
                     loss += square * (sigmoid ? throughSigmoid(z, y, (float) square, n)
                             : linear(z, y, (float) square, n));
@@ -122,8 +122,8 @@ final class SquaredError extends OutputLoss {
             }
         }
 
-        /** Replaces the output by the gradient of the loss there, and gives the loss. Neighbours are `next` apart. */
-        private double around(float[] z, float[] y, int size, int next, double square) {
+        /** Replaces the output z by the gradient of the loss there; returns the loss. Time steps are {@code next} floats apart. */
+        private double weighted(float[] z, float[] y, int size, int next, double square) {
             float p = (float) weights.preEmphasis;
             float[] filtered = new float[size];
             double[] offsets = new double[next];
@@ -150,7 +150,7 @@ final class SquaredError extends OutputLoss {
         }
     }
 
-    /** z = 2 square (z - y); gives the sum of (z - y)^2. */
+    /** z = 2 square (z - y); returns the sum of (z - y)^2. */
     static double linear(float[] z, float[] y, float square, int n) {
         double sum = 0;
         for (int i = 0; i < n; i++) {
@@ -161,7 +161,7 @@ final class SquaredError extends OutputLoss {
         return sum;
     }
 
-    /** The same with the sigmoid of z. */
+    /** The same with the sigmoid of z in place of z, and its slope. */
     static double throughSigmoid(float[] z, float[] y, float square, int n) {
         double sum = 0;
         for (int i = 0; i < n; i++) {

@@ -2,15 +2,15 @@ package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
 
-/** Matrices with rows and columns exchanged. */
+/** Transposes matrices. */
 final class Transposition {
     private static final int STRIP = 16;
 
     private Transposition() {}
 
     /**
-     * {@code to[at + j * stride + i] = from[i * columns + j]}, eight rows at a time; in strips, so that a line of the
-     * cache is still there when its second half is written.
+     * {@code to[at + j * stride + i] = from[i * columns + j]}, eight rows at a time and in strips, so that a cache
+     * line is still there when its second half is written.
      */
     static void transpose(float[] from, int rows, int columns, float[] to, int at, int stride) {
         for (int first = 0; first < columns; first += STRIP) {
@@ -47,7 +47,7 @@ final class Transposition {
         }
     }
 
-    /** One [rows, columns] matrix at a position of a buffer to [columns, rows] at the same position of another. */
+    /** Transposes a [rows, columns] matrix at a position of a buffer into the same position of another. */
     static void transpose(FloatBuffer from, int position, int rows, int columns, FloatBuffer to, Scratch scratch) {
         int n = rows * columns;
         Memory.get(from, position, scratch.from, n);
@@ -55,7 +55,7 @@ final class Transposition {
         Memory.put(to, position, scratch.to, n);
     }
 
-    /** Two arrays on the heap for one thread. */
+    /** Two arrays for one thread. */
     static final class Scratch {
         float[] from = new float[0];
         float[] to = from;

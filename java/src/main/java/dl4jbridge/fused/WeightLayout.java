@@ -138,9 +138,9 @@ final class WeightLayout {
 
         void allocate(int inputs) {
             this.inputs = inputs;
-            panels.hold(inputs, GATES * shape.size);
+            panels.allocate(inputs, GATES * shape.size);
             for (Panels gate : transposed) {
-                gate.hold(shape.size, inputs);
+                gate.allocate(shape.size, inputs);
             }
         }
 

@@ -5,11 +5,11 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntConsumer;
 
 /**
- * The threads that share a training step: a job is cut into tasks, and the caller works along.
+ * The threads that share a training step. A job is cut into tasks, and the calling thread takes tasks too.
  *
- * <p>A step has some twenty jobs, many of them shorter than it takes to wake a thread. So a helper that has run out of
- * work spins for a while before it sleeps, and nobody waits for one that comes too late to find a task. Who spins gives
- * way: HotSpot's compiler may need the core.
+ * <p>A step has some twenty jobs, many of them shorter than it takes to wake a thread. So a helper without work spins for
+ * a while before it sleeps, and no job waits for a helper that comes too late to find a task. A spinning helper yields,
+ * since HotSpot's compiler may need the core.
  */
 public final class Workers {
     private static final long SPIN_NANOS = 1_000_000;
@@ -28,10 +28,14 @@ public final class Workers {
         }
     }
 
-    /** Sets how many threads work on a step, the caller's included. */
+    /**
+     * Sets the number of threads of a step, including the caller's, for all networks.
+     *
+     * @throws IllegalArgumentException if it is less than 1
+     */
     public static synchronized void setThreads(int threads) {
         if (threads < 1) {
-            throw new IllegalArgumentException(threads + " threads");
+            throw new IllegalArgumentException("threads: found " + threads + "; wanted 1 or more");
         }
         if (threads != shared.helpers.length + 1) {
             shared.stop();
@@ -43,12 +47,16 @@ public final class Workers {
         return shared.helpers.length + 1;
     }
 
-    /** Where part {@code part} of {@code n} things begins when they are dealt out evenly to {@code parts}. */
+    /** Index at which part {@code part} begins when {@code n} items are divided evenly into {@code parts}. */
     static int border(int n, int part, int parts) {
         return (int) ((long) part * n / parts);
     }
 
-    /** Calls {@code body} for 0..tasks-1, each once, in any order and on any of the threads; returns when all are done. */
+    /**
+     * Calls {@code body} once for each of 0..tasks-1, in any order and on any of the threads; returns when all are done.
+     *
+     * @throws RuntimeException if a task fails, with its exception as the cause where other threads took part
+     */
     static void run(int tasks, IntConsumer body) {
         Workers workers = shared;
         if (tasks == 1 || workers.helpers.length == 0) {

@@ -181,7 +181,7 @@ class FusedStackTest {
         Workers.setThreads(2);
         MultiLayerNetwork net = twins(Kind.NUMBERS, SMALL).fused;
         FusedStack stack = stack(net);
-        ((SquaredError) ((FusedRnnOutputLayer) net.getOutputLayer()).loss()).weigh(null);
+        ((SquaredError) ((FusedRnnOutputLayer) net.getOutputLayer()).loss()).setWeights(null);
         assertTimeoutPreemptively(Duration.ofSeconds(20), () -> assertThrows(IllegalStateException.class,
                 () -> stack.computeGradient(SMALL.denseInput(1), SMALL.labels(1))));
     }

@@ -32,7 +32,7 @@ class PanelsTest {
         float[][] weights = new float[inputs][outputs];
         Panels panels = new Panels();
         int columns = Gemm.columns(outputs);
-        panels.hold(inputs, outputs);
+        panels.allocate(inputs, outputs);
         for (int g = 0; g < 4; g++) {
             float[] part = new float[inputs * stretch];
             for (int i = 0; i < part.length; i++) {

@@ -83,7 +83,7 @@ class SquaredErrorTest {
             double square, double preEmphasis, double offset, int from, int threads) {
         Workers.setThreads(threads);
         MultiLayerNetwork net = Twins.exact(configuration(AMPLIFIER, Activation.IDENTITY)).fused;
-        ((FusedRnnOutputLayer) net.getOutputLayer()).weighSquaredError(square, preEmphasis, offset, from);
+        ((FusedRnnOutputLayer) net.getOutputLayer()).weightSquaredError(square, preEmphasis, offset, from);
         INDArray x = AMPLIFIER.denseInput(1);
         INDArray y = labels(AMPLIFIER, 1);
         float[] found = gradient(net, x, y);
@@ -131,10 +131,10 @@ class SquaredErrorTest {
     void weightsForALinearOutputAreRefusedUnderASigmoid() {
         MultiLayerNetwork net = Twins.exact(configuration(AMPLIFIER, Activation.SIGMOID)).fused;
         FusedRnnOutputLayer layer = (FusedRnnOutputLayer) net.getOutputLayer();
-        layer.weighSquaredError(0.5, 0, 0, 0);
-        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0.1, 0, 0));
-        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0, 0.1, 0));
-        assertThrows(IllegalArgumentException.class, () -> layer.weighSquaredError(0.5, 0, 0, 1));
+        layer.weightSquaredError(0.5, 0, 0, 0);
+        assertThrows(IllegalArgumentException.class, () -> layer.weightSquaredError(0.5, 0.1, 0, 0));
+        assertThrows(IllegalArgumentException.class, () -> layer.weightSquaredError(0.5, 0, 0.1, 0));
+        assertThrows(IllegalArgumentException.class, () -> layer.weightSquaredError(0.5, 0, 0, 1));
     }
 }
 

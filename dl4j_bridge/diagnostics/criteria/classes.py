@@ -1,0 +1,144 @@
+"""Classes: cross-entropy in bits per sample, and the levels at which it stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.criteria.criterion import SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
+from dl4j_bridge.diagnostics.findings import Finding, Kind
+from dl4j_bridge.diagnostics.trial import Trial, loss_curve
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.pairs import Stretch, part
+from dl4j_bridge.tasks.baselines.base import Baseline
+from dl4j_bridge.tasks.baselines.constant import Constant
+from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
+from dl4j_bridge.tasks.interface import Signal
+from dl4j_bridge.tasks.samples.task import SamplesTask
+
+STUCK_AT_UNIFORM = Kind("stuck-at-uniform")
+
+# Bits of a guess over 256 classes, and how near to a floor counts as standing on it.
+CHANCE_BITS, NEAR = 8.0, 0.35
+# The identity is learned when this share of the classes is exact, at less than this share of the target's own entropy.
+EXACT, OF_ENTROPY = 0.95, 0.5
+# A pair on which the best baseline gains less than this over the histogram has nothing to show that it can be learned.
+WORTH_LEARNING = 0.3
+# A network that is not stuck has gained this share of what the best baseline gains over the histogram.
+SHARE_OF_BASELINE = 0.1
+# Samples that an error is measured on, and the largest number of pieces that they are taken from.
+MOST_SAMPLES, MOST_PIECES = 8000, 16
+# Samples that a baseline is evaluated on.
+BASELINE_SAMPLES = 20_000
+# A model is worse than a baseline if its error energy is this many times as large (1 dB), and can be heard (-20 dB).
+WORSE, POOR = 1.26, 0.01
+
+
+class Classes(Criterion):
+    """For networks whose output is a distribution over classes."""
+
+    unit = "bits"
+    look_every = 1
+    identity_settles = True
+    trial_names: ClassVar[dict[str, str]] = {"target": "pair", "next": "next sample"}
+    simplest = "lookup_table"
+    memory_figures = ("bits_carried", "bits_dropped", "samples")
+
+    @property
+    def codec(self) -> Any:
+        # The classes of this package are those of 8-bit samples.
+        return cast(SamplesTask, self.task).codec
+
+    def signals(self, case: Case) -> Stretch:
+        return case.indices
+
+    def error(self, outputs: npt.NDArray[np.float32], target: Signal) -> float:
+        return metrics.bits_per_sample(outputs.reshape(-1, outputs.shape[-1]), target.ravel())
+
+    def pieces(self, stretch: Stretch) -> tuple[int, int]:
+        size = len(stretch[0])
+        count = max(min(MOST_PIECES, size // 400), 1)
+        return count, min(size, max(MOST_SAMPLES // count, 1))
+
+    def simplest_errors(self, signals: Stretch) -> dict[str, float]:
+        table = LookupTable(self.codec)
+        table.fit([part(signals, "train")])
+        return {name: _bits_of(table, part(signals, name)) for name in ("train", "valid")}
+
+    def figures(self, trial: Trial, stretch: Stretch) -> dict[str, Any]:
+        bits = round(trial.level, 3) if trial.finite else None
+        return trial.conditions() | {"bits": bits, "accuracy": round(trial.exact, 4)}
+
+    def curve(self, trial: Trial) -> dict[str, list[float]]:
+        curve = loss_curve(trial)
+        accuracy = [trial.accuracy[int(step) - 1] for step in curve["step"]]
+        return {"step": curve["step"], "bits": curve["loss"], "accuracy": accuracy}
+
+    def learned(self, stretch: Stretch) -> Callable[[Trial], bool]:
+        """True if nearly every sample is exact, and the network is surer of it than the histogram would make it."""
+        bits = OF_ENTROPY * max(metrics.entropy_bits(stretch[1]), 0.1)
+        return lambda trial: trial.finite and trial.exact >= EXACT and trial.level <= bits
+
+    def floors(self, stretch: Stretch) -> dict[str, Any]:
+        return {"floors": self._floors(stretch[1])}
+
+    def _floors(self, target: Signal) -> dict[str, float]:
+        """Levels in bits per sample; each is what has been learned there, and no more."""
+        return {
+            "uniform": CHANCE_BITS,
+            "marginal": metrics.entropy_bits(target),
+            "order_1": metrics.order_1_entropy_bits(target),
+        }
+
+    def simple_models(self, signals: Stretch) -> dict[str, Any]:
+        """Bits of the baselines that have a distribution."""
+        train = part(signals, "train")
+        found = {}
+        for kind in (Constant, LookupTable, Fir):
+            baseline = kind(self.codec)
+            baseline.fit([train])
+            found[kind.name] = _bits_of(baseline, train)
+        return {"baselines": found}
+
+    def is_stuck(self, trial: Trial, error: float, simple: dict[str, Any]) -> bool:
+        marginal, best = simple["baselines"]["constant"], min(simple["baselines"].values())
+        gained = marginal - trial.level
+        return bool(marginal - best > WORTH_LEARNING and gained < SHARE_OF_BASELINE * (marginal - best))
+
+    def stuck(self, trial: Trial, stretch: Stretch) -> Finding:
+        floors = self._floors(stretch[1])
+        evidence = self.figures(trial, stretch) | {"floors": floors}
+        if trial.level > floors["marginal"] + NEAR and trial.level > CHANCE_BITS - NEAR:
+            fix = "look at --updater, --clip and --dropout: the parameters do not move to where the loss falls"
+            return STUCK_AT_UNIFORM.found(fix, evidence)
+        if trial.level > floors["marginal"] - NEAR:
+            fix = "the target does not follow from this input: look at the pair, --align and the order of your tensors"
+            return STUCK_AT_MARGINAL.found(fix, evidence)
+        return SLOW_LEARNING.found("train for longer, or a larger --hidden: the loss falls, but slowly", evidence)
+
+    def scores(self, rows: Rows) -> dict[str, float]:
+        return {row["name"]: row["esr"] for row in rows if row["esr"] is not None}
+
+    def best(self, scores: dict[str, float]) -> str:
+        return min(scores, key=scores.__getitem__)
+
+    def is_noisier(self, model: float, baseline: float) -> bool:
+        return model > POOR and model > WORSE * baseline
+
+    def evidence(self, figures: dict[str, float], best: str) -> dict[str, float]:
+        return {"model_esr": figures["model"], f"{best}_esr": figures[best]}
+
+    def chunks(self, length: int, chunk: int) -> tuple[int, int]:
+        return chunk, 0
+
+
+def _bits_of(baseline: Baseline, stretch: Stretch) -> float:
+    x, y = (side[:BASELINE_SAMPLES] for side in stretch)
+    probabilities = baseline.predict(x).probabilities
+    assert probabilities is not None
+    return metrics.bits_per_sample(probabilities, y)

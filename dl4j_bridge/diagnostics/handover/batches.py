@@ -1,0 +1,159 @@
+"""NumPy arrays from somebody else's batches: arrays, two live INDArrays, a DataSet or a DataSetIterator."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.tensors import NativeArray
+
+Values = npt.NDArray[Any]
+
+# Batches that are taken of an iterator: enough to see whether windows repeat; 32 x 256 x 1000 floats are 33 MB each.
+BATCHES = 4
+WANTED = "wanted two arrays [batch, classes, time], a DataSet or a DataSetIterator"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as somebody's code made it.
+
+    Attributes
+    ----------
+    features, labels : ndarray
+        Three axes, which should be [batch, classes, time].
+    features_mask, labels_mask : ndarray or None
+        [batch, time]; 0 where a step does not count.
+    """
+
+    features: Values
+    labels: Values
+    features_mask: Values | None = None
+    labels_mask: Values | None = None
+
+    def __post_init__(self) -> None:
+        for name, axes in (("features", 3), ("labels", 3), ("features_mask", 2), ("labels_mask", 2)):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if value.ndim != axes or value.dtype.kind not in "fiub" or 0 in value.shape:
+                wanted = "[batch, classes, time]" if axes == 3 else "[batch, time]"
+                raise InputError(name, f"{value.dtype} of shape {value.shape}", f"wanted numbers of {wanted}")
+
+
+def read_batches(
+    features: Any, labels: Any = None, features_mask: Any = None, labels_mask: Any = None
+) -> Iterator[Batch]:
+    """Return the batches, one at a time.
+
+    Raises
+    ------
+    InputError
+        Neither arrays of these axes nor one of DL4J's batches.
+    BridgeError
+        An iterator throws.
+    """
+    live = jvm.is_java(features)
+    if live and (labels is None or jvm.is_java(labels)):
+        yield from _read_java(features, labels)
+    elif live or labels is None or jvm.is_java(labels):
+        raise InputError("features, labels", f"{type(features).__name__}, {type(labels).__name__}", WANTED)
+    else:
+        masks = (None if mask is None else np.asarray(mask) for mask in (features_mask, labels_mask))
+        yield Batch(np.asarray(features), np.asarray(labels), *masks)
+
+
+def open_iterator(class_name: str, class_path: str = "") -> Any:
+    """Make a ``DataSetIterator`` of a class somebody wrote.
+
+    Parameters
+    ----------
+    class_name
+        With its package; its constructor takes no arguments.
+    class_path
+        Jars and folders of classes as ``java -cp`` takes them, ``lib/*`` included.
+
+    Returns
+    -------
+    object
+        For `inspect`.
+
+    Raises
+    ------
+    InputError
+        No such jar, no such class, no DataSetIterator, no such constructor.
+    BridgeError
+        The constructor throws, or the JVM runs already without these jars.
+    """
+    jvm.configure(own_class_path=_class_path(class_path))
+    reader = jvm.java_class("dl4jbridge.BatchReader")
+    with jvm.java_errors(class_name):
+        problem = reader.problemOf(class_name)
+        if problem is not None:
+            raise InputError(
+                class_name,
+                str(problem),
+                "wanted a DataSetIterator on --classpath, with a constructor without arguments",
+            )
+    return _without_io_errors(class_name, lambda: reader.open(class_name))
+
+
+def _class_path(text: str) -> list[Path]:
+    paths: list[Path] = []
+    for entry in filter(None, text.split(os.pathsep)):
+        path = Path(entry)
+        if path.name == "*":
+            paths += sorted(path.parent.glob("*.jar"))
+        elif path.is_dir() or zipfile.is_zipfile(path):
+            paths.append(path)
+        else:
+            found = "not a jar" if path.exists() else "no such file or folder"
+            raise InputError(entry, found, "wanted a jar or a folder of classes")
+    return [path.absolute() for path in paths]
+
+
+def _read_java(features: Any, labels: Any) -> Iterator[Batch]:
+    readers = jvm.java_class("dl4jbridge.BatchReader")
+    name = str(features.getClass().getName())
+    reader = readers.of(features) if labels is None else readers.ofArrays(features, labels)
+    if reader is None:
+        raise InputError(name, "no batches", WANTED)
+    for _ in range(BATCHES):
+        if not _without_io_errors(name, reader.next):
+            break
+        with jvm.java_errors(name):
+            yield Batch(*(_copy_out(t) for t in (reader.features(), reader.labels())), *_masks(reader))
+    with jvm.java_errors(name):
+        reader.reset()
+
+
+def _masks(reader: Any) -> Iterator[Values | None]:
+    for tensor in (reader.featuresMask(), reader.labelsMask()):
+        yield None if tensor is None else _copy_out(tensor)
+
+
+def _copy_out(tensor: Any) -> Values:
+    if tensor is None:
+        raise InputError("DataSet", "without features or labels", WANTED)
+    array = NativeArray(tensor)
+    values = array.read()
+    array.close()
+    return values
+
+
+def _without_io_errors(subject: str, call: Any) -> Any:
+    """Call Java; its own IOException is a fault of the user's class like any other."""
+    try:
+        with jvm.java_errors(subject):
+            return call()
+    except OSError as e:
+        raise BridgeError(subject, f"Java says IOException: {e}", "fix the class or the file that it reads") from e

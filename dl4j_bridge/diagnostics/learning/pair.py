@@ -1,0 +1,55 @@
+"""Learn the pair, or what comes next, for a while: a network that learns nothing where a simple model does is stuck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dl4j_bridge.diagnostics.criteria import Criterion
+from dl4j_bridge.diagnostics.findings import Outcome
+from dl4j_bridge.diagnostics.learning.identity import non_finite
+from dl4j_bridge.diagnostics.output.generalization import overfit
+from dl4j_bridge.diagnostics.trial import Effort, Trial, train_briefly
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Stretch, part
+
+# Bits by which the second half of a trial makes the validation part worse where training is by heart.
+WORSE_BITS = 0.05
+
+
+def pair(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort: Effort) -> Outcome:
+    """Train on the training part; look at the validation part halfway and at the end.
+
+    Parameters
+    ----------
+    settings
+        Settings with fused layers, see `as_fused`.
+    criterion
+        How the task's networks are measured.
+    signals
+        Input and target as the task has them, with the delay cut out.
+    effort
+        How long the trial may take.
+    """
+    stretch, valid = part(signals, "train"), part(signals, "valid")
+    steps = effort.steps(settings)
+    halfway: list[float] = []
+
+    def look_halfway(trial: Trial) -> bool:
+        if len(trial.losses) == steps // 2:
+            halfway.append(criterion.error_on(trial.network, valid))
+        return False
+
+    trial = train_briefly(settings, criterion.task, stretch, steps, look_halfway)
+    simple = criterion.simple_models(signals)
+    figures: dict[str, Any] = {"trials": [criterion.figures(trial, stretch)], "curve": criterion.curve(trial)}
+    figures |= criterion.floors(stretch) | simple
+    if not trial.finite:
+        return Outcome([non_finite(trial, lambda lost: criterion.figures(lost, stretch))], figures)
+    here, there = (criterion.error_on(trial.network, side) for side in (stretch, valid))
+    unit = criterion.unit
+    figures |= {f"train_{unit}": here, f"valid_{unit}_halfway": halfway[0], f"valid_{unit}": there}
+    if criterion.is_stuck(trial, here, simple):
+        return Outcome([criterion.stuck(trial, stretch)], figures)
+    # A validation part that is merely harder still gets better.
+    worse = criterion.bits_worse(there, halfway[0]) > WORSE_BITS
+    return Outcome(overfit(criterion, here, there, criterion.simplest_errors(signals)) if worse else [], figures)

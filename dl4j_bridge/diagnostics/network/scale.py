@@ -1,0 +1,54 @@
+"""Does the input reach the first layer?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dl4j_bridge import reference as lstm
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.network.reference import forward
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.tasks.interface import Signal
+
+WEAK_INPUT_SCALE = Kind("weak-input-scale")
+INPUT_SCALE_FIX = (
+    "--init one-hot (or wide, the default); in DL4J, for the first layer: new GravesLSTM.Builder()"
+    ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
+)
+
+# Standard deviation of what the input adds to the first layer's gates: the start for one-hot inputs gives 1, and with
+# DL4J's XAVIER, meant for dense inputs, 2 x 200 units get 0.05.
+WEAK_INPUT = 0.2
+
+
+def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -> Outcome:
+    """Measure activations and gradients at the start, layer by layer.
+
+    Parameters
+    ----------
+    reference
+        The network in NumPy.
+    interface
+        Input and output of the network.
+    x, y : ndarray of uint8, shape (batch, steps)
+        Input and target.
+    """
+    record = forward(reference, interface, x)
+    flat, _ = lstm.backward(reference, record, y)
+    # The gradient is cut into blocks as the parameters are.
+    slopes = lstm.unpack_like(flat, reference)
+    rows = [
+        {
+            "from_input": float(np.std(run.inputs @ layer.W)),
+            "output": float(np.std(run.outputs)),
+            "gradient": float(np.linalg.norm(slope.W)),
+            "weights": float(np.linalg.norm(layer.W)),
+        }
+        for layer, run, slope in zip(reference.layers, record.layers, slopes.layers, strict=True)
+    ]
+    figures = {"layers": rows}
+    reaching = rows[0]["from_input"]
+    if reaching >= WEAK_INPUT:
+        return Outcome([], figures)
+    evidence = {"first_layer_from_input": reaching, "wanted_about": 1.0, "layers": rows}
+    return WEAK_INPUT_SCALE.outcome(INPUT_SCALE_FIX, evidence, figures)

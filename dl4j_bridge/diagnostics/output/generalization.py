@@ -1,0 +1,47 @@
+"""Is a network better on what it was trained on than on what it was not?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dl4j_bridge.diagnostics.criteria import Criterion
+from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.signal.pairs import Stretch, part
+
+OVERFIT = Kind("overfit")
+FIX = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
+
+# Bits by which the validation part may turn out harder than the training part, beyond what it is for a simple model.
+OVERFIT_BITS = 0.5
+
+
+def generalization(criterion: Criterion, network: Network, signals: Stretch) -> Outcome:
+    """Compare a trained network's error on its training part with that on its validation part."""
+    here, there = (criterion.error_on(network, part(signals, name)) for name in ("train", "valid"))
+    simple = criterion.simplest_errors(signals)
+    return Outcome(overfit(criterion, here, there, simple), _figures(criterion, here, there, simple))
+
+
+def overfit(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> list[Finding]:
+    """Compare how much harder the validation part is for the network and for a simple model.
+
+    Parameters
+    ----------
+    criterion
+        How the errors were measured.
+    train, valid
+        Errors of the network.
+    simple
+        Errors of the simple model on the same parts, see `Criterion.simplest_errors`.
+    """
+    harder = criterion.bits_worse(simple["valid"], simple["train"])
+    excess = criterion.bits_worse(valid, train) - max(harder, 0.0)
+    if excess <= OVERFIT_BITS:
+        return []
+    return [OVERFIT.found(FIX, _figures(criterion, train, valid, simple) | {"excess_bits": excess})]
+
+
+def _figures(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> dict[str, Any]:
+    figures: dict[str, Any] = {f"train_{criterion.unit}": train, f"valid_{criterion.unit}": valid}
+    return figures | ({criterion.simplest: simple} if criterion.simplest else {})

@@ -1,0 +1,51 @@
+"""What the network's state is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.diagnostics.criteria import Criterion
+from dl4j_bridge.diagnostics.findings import Outcome
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.tasks.interface import Signal
+
+
+def memory(
+    criterion: Criterion,
+    network: Network,
+    stretch: Stretch,
+    outputs: npt.NDArray[np.float32],
+    chunk: int = 1000,
+    head: int = 50,
+) -> Outcome:
+    """How much worse the first time steps after a border are if the state is dropped there; figures, no verdict.
+
+    Parameters
+    ----------
+    criterion
+        How the network is measured.
+    network
+        A trained network.
+    stretch
+        Input and target.
+    outputs : ndarray, shape (n, width)
+        The network's output for the stretch, with its state carried.
+    chunk
+        Time steps from one border to the next.
+    head
+        Time steps after a border that are measured.
+    """
+    x, y = stretch
+    chunk, first = criterion.chunks(len(x), chunk)
+    count, head = len(x) // chunk, min(head, chunk)
+    if count <= first:
+        return Outcome()
+
+    def heads(signal: Signal) -> Signal:
+        return signal[: count * chunk].reshape(count, chunk, *signal.shape[1:])[first:, :head]
+
+    dropped = network.run_batch(heads(x))
+    errors = (criterion.error(found, heads(y)) for found in (heads(outputs), dropped))
+    return Outcome([], dict(zip(criterion.memory_figures, (*errors, head), strict=True)))

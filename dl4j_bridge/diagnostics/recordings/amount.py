@@ -1,0 +1,41 @@
+"""Is there enough for a network of this size?"""
+
+from __future__ import annotations
+
+import math
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal.codecs import CLASSES
+
+TOO_LITTLE_DATA = Kind("too-little-data")
+
+# With fewer training samples than one for this number of parameters, a network learns its recording by heart.
+PARAMETERS_PER_SAMPLE = 30
+
+
+def check(case: Case) -> Outcome:
+    settings = case.settings
+    first, last = pairs.split(case.length)["train"]
+    samples, numbers = last - first, parameters(settings.network, settings.own.width or CLASSES)
+    figures = {"training_samples": samples, "parameters": numbers}
+    # Without a target the last frame of a window needs one more after it.
+    window = (settings.run.length + (case.target is None and settings.hop > 1)) * settings.hop
+    wanted = max(numbers // PARAMETERS_PER_SAMPLE, window)
+    if samples >= wanted:
+        return Outcome(figures=dict(figures))
+    seconds = math.ceil(wanted / 0.8 / case.rate)
+    fix = f"record {seconds} s or more, or train a smaller network: --hidden, --layers"
+    return TOO_LITTLE_DATA.outcome(fix, figures | {"wanted": wanted}, dict(figures))
+
+
+def parameters(network: NetworkSettings, width: int) -> int:
+    """Number of parameters of a network that maps `width` values to as many.
+
+    GravesLSTM has four gates with biases and three peepholes a unit.
+    """
+    hidden = network.hidden
+    inputs = [width] + [hidden] * (network.layers - 1)
+    return sum(hidden * (4 * n + 4 * hidden + 3 + 4) for n in inputs) + (hidden + 1) * width

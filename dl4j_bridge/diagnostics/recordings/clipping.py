@@ -1,0 +1,50 @@
+"""Are the tops flat? In the target only at full scale: below that they are a distortion's work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.case import Case, read, spread
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.signal.recordings import Recording
+
+CLIPPED = Kind("clipped")
+
+# Samples at the extreme, as a share of all and relative to the next few levels: a sine has up to 2.4 there.
+CLIPPED_SHARE = 5e-4
+CLIPPED_TO_NEXT = 5.0
+NEXT_LEVELS = 3
+# G.711 decodes its largest code to 0.980.
+FULL_SCALE = 0.975
+
+
+def check(case: Case) -> Outcome:
+    recordings = {"input": case.source} | ({"target": case.processed} if case.processed else {})
+    figures: dict[str, Any] = {"clipped_share": {}}
+    clipped = []
+    for name, recording in recordings.items():
+        share, extreme = clipped_share(recording)
+        figures["clipped_share"][name] = share
+        if share > CLIPPED_SHARE and (name == "input" or extreme >= FULL_SCALE):
+            clipped.append(name)
+    if not clipped:
+        return Outcome(figures=figures)
+    fix = f"record the {' and the '.join(clipped)} again at a lower level"
+    return CLIPPED.outcome(fix, {name: figures["clipped_share"][name] for name in clipped}, figures)
+
+
+def clipped_share(recording: Recording) -> tuple[float, float]:
+    """Share of samples on flat tops, and how far out the tops are; at the recording's own rate, before resampling.
+
+    A level counts if it is the extreme of its sign and much fuller than the next ones: a sine gathers at its extremes
+    too, and 8 bits make plateaus of any slow wave, but those thin out level by level.
+    """
+    x = np.clip(read(recording, recording.rate, spread(recording.frames, recording.rate)), -1, 1)
+    share, extreme = 0.0, float(np.abs(x).max())
+    for side in (x[x > 0], -x[x < 0]):
+        values, counts = np.unique(side, return_counts=True)
+        if values.size and counts[-1] > CLIPPED_TO_NEXT * counts[-1 - NEXT_LEVELS : -1].max(initial=1):
+            share += float(counts[-1]) / x.size
+    return share, extreme

@@ -1,0 +1,54 @@
+"""Is the middle of the waveform at zero?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.case import Case, Floats
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.silence import frame_size
+
+DC_OFFSET = Kind("dc-offset")
+
+# Four of 256 levels, a share of the sound that a lopsided amplifier did not reach (0.15), and more than the parts of a
+# recording scatter: a plucked string's own mean, another one with every note, came to twice the standard deviation.
+OFFSET = 0.03
+OFFSET_TO_SOUND = 0.2
+OFFSET_TO_SCATTER = 2.0
+# Peak to mean level of what is nearly a square wave: its mean is how long it stays on either side, not an offset.
+SQUARE_CREST = 2.5
+PARTS = 10
+PART_SECONDS = 0.2
+
+
+def check(case: Case) -> Outcome:
+    sides = case.sides
+    offsets = {name: steady_offset(x, case.rate) for name, x in sides.items()}
+    shifted = {
+        name: value
+        for name, value in offsets.items()
+        if abs(value) > max(OFFSET, OFFSET_TO_SOUND * float(sides[name].std()))
+    }
+    if not shifted:
+        return Outcome(figures={"offset": offsets})
+    fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
+    return DC_OFFSET.outcome(fix, shifted, {"offset": offsets})
+
+
+def steady_offset(x: Floats, rate: int) -> float:
+    """The mean that the parts of a recording share, in their quiet moments too; 0 if they do not.
+
+    A lopsided sound has a mean only while it lasts, and a plucked string another one with every note.
+    """
+    size = frame_size(rate)
+    if x.size < PARTS * PART_SECONDS * rate:
+        return 0.0
+    frames = x[: x.size // size * size].reshape(-1, size)
+    means = []
+    for part in np.array_split(frames, PARTS):
+        power = part.var(axis=1)
+        means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
+    middle = float(np.median(means))
+    scatter = float(np.std(means))
+    square = float(np.abs(x).max()) < SQUARE_CREST * float(x.std())
+    return middle if abs(middle) > OFFSET_TO_SCATTER * scatter and not square else 0.0

@@ -1,0 +1,21 @@
+"""Does the target go down where the input goes up?"""
+
+from __future__ import annotations
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.alignment import EXACT_OWN_LAG
+from dl4j_bridge.signal.alignment import LOW_CONFIDENCE
+
+POLARITY_INVERTED = Kind("polarity-inverted")
+
+
+def check(case: Case) -> Outcome:
+    # A filter with a lag of its own may turn the peak around, as a band-pass does; without one the peak is the better
+    # evidence.
+    inverted = case.excess.inverted if case.excess.own > EXACT_OWN_LAG else case.delay.inverted
+    figures = {"inverted": inverted}
+    if case.speed or not inverted or case.delay.confidence < LOW_CONFIDENCE:
+        return Outcome(figures=dict(figures))
+    evidence = figures | {"confidence": case.delay.confidence}
+    return POLARITY_INVERTED.outcome("multiply the target by -1 in your own program", evidence, dict(figures))

@@ -1,0 +1,56 @@
+"""What is left of the sound in 8 bits?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.case import Case, Floats
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.levels import decibels
+from dl4j_bridge.diagnostics.recordings.silence import silence_share
+from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.codecs import CLASSES
+
+QUIET_RECORDING = Kind("quiet-recording")
+
+# Energy of the noise of 8 bits relative to the sound: -17 dB is heard as a rustle beside everything.
+QUANTIZATION_ESR = 0.02
+
+
+def check(case: Case) -> Outcome:
+    sides, codec = case.sides, case.codec
+    recordings = {"input": case.source, "target": case.processed}
+    classes = dict(zip(sides, case.indices, strict=False))
+    figures: dict[str, Any] = {"codec": codec.name}
+    for key in ("entropy_bits", "order_1_entropy_bits", "histogram", "quantisation_esr", "quantisation_db"):
+        figures[key] = {}
+    for name, indices in classes.items():
+        recording = recordings[name]
+        floor = quantization_esr(case, sides[name], recording is not None and recording.is_8_bit)
+        figures["quantisation_esr"][name] = floor
+        figures["quantisation_db"][name] = metrics.snr_db(floor)
+        figures["histogram"][name] = np.bincount(indices, minlength=CLASSES).tolist()
+        enough = indices.size > 1
+        figures["entropy_bits"][name] = metrics.entropy_bits(indices) if enough else None
+        figures["order_1_entropy_bits"][name] = metrics.order_1_entropy_bits(indices) if enough else None
+    quiet = {name: floor for name, floor in figures["quantisation_esr"].items() if floor > QUANTIZATION_ESR}
+    if not quiet:
+        return Outcome(figures=figures)
+    fix = f"normalize the {' and the '.join(quiet)}" + (", or --codec mulaw" if codec.name == "linear" else "")
+    evidence = {"esr": quiet, "level_dbfs": {name: decibels(float(sides[name].std())) for name in quiet}}
+    return QUIET_RECORDING.outcome(fix, evidence, figures)
+
+
+def quantization_esr(case: Case, x: Floats, is_8_bit: bool) -> float:
+    """Error of the 8-bit version of a sound relative to the sound, without its offset and its pauses.
+
+    An 8-bit file has met its error before; then it is that of uniform rounding, a twelfth of a squared step.
+    """
+    power = float(x.var()) / max(1 - silence_share(x, case.rate), 1e-3)
+    if not power:
+        return 0.0
+    decoded = case.decode(case.encode(x))
+    rounding = (1 / 128) ** 2 / 12 if is_8_bit else 0.0
+    return max(float(np.mean((decoded - np.clip(x, -1, 1)) ** 2)), rounding) / power

@@ -1,0 +1,124 @@
+"""How many times slower one recording runs than another."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.diagnostics.relation import envelope, envelope_match
+from dl4j_bridge.signal import alignment, pairs
+from dl4j_bridge.signal.resampling import resample
+from dl4j_bridge.signal.stretches import starts
+
+Floats = npt.NDArray[np.float64]
+
+# Windows in which the delay is found again, the maximum number of them, and how sure each must be to count.
+LOCAL_SECONDS = 0.5
+LOCAL_WINDOWS = 40
+LOCAL_CONFIDENCE = 0.3
+# Number of such windows below which nothing is concluded.
+FEWEST_WINDOWS = 5
+# A drift shows if it comes to this number of samples in all, and to this multiple of what the windows scatter.
+SMALLEST_DRIFT = 3
+DRIFT_TO_SCATTER = 8
+# Rates that a header may confuse, in Hz.
+STANDARD_RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
+# Tape speeds to try besides: 0.8 to 1.25, a thousandth apart.
+TAPE_SPEEDS = np.exp(np.arange(-0.223, 0.2235, 0.001))
+# Those whose loudness fits best are tried on the waveform. Several tries need more confidence than one.
+TRIED_TAPE_SPEEDS = 4
+SPEED_CONFIDENCE = 0.4
+SPEED_SECONDS = 6
+# Another speed also changes the length; a recording that was cut besides is allowed for.
+LENGTH_TO_SPEED = 2.5
+# Frames of the loudness, short enough to find a speed by.
+FRAME_SECONDS = 0.01
+
+
+def local_lags(x: Floats, y: Floats, rate: int, around: int) -> tuple[Floats, Floats]:
+    """Find the lag again in windows, a quarter of a window to either side of `around`; times and lags in samples.
+
+    The windows are tapered: where both begin at once, their edges would give a lag of their own.
+    """
+    from scipy.signal.windows import hann
+
+    size = round(LOCAL_SECONDS * rate)
+    taper = hann(size)
+    first, last = max(-around, 0), min(x.size, y.size - around) - size
+    found = []
+    for start in np.unique(starts(last - first, 0, LOCAL_WINDOWS, first)) if last > first else ():
+        left, right = x[start : start + size], y[start + around : start + around + size]
+        lag = alignment.estimate_delay(taper * left, taper * right, size // 4, causal=False)
+        if lag.confidence >= LOCAL_CONFIDENCE:
+            found.append((start + size / 2, around + lag.peak))
+    at = np.array(found, np.float64).reshape(-1, 2)
+    return at[:, 0], at[:, 1]
+
+
+def drift(times: Floats, lags: Floats) -> float | None:
+    """Samples of lag gained in a sample of time (Theil, 1950; Sen, 1968); None if nothing but scatter shows."""
+    from scipy.stats import theilslopes
+
+    if times.size < FEWEST_WINDOWS:
+        return None
+    slope, offset, low, high = theilslopes(lags, times, alpha=0.999)
+    total = abs(slope) * np.ptp(times)
+    scatter = np.median(np.abs(lags - offset - slope * times))
+    if low * high <= 0 or total < SMALLEST_DRIFT or total < DRIFT_TO_SCATTER * scatter:
+        return None
+    return float(slope)
+
+
+def find_speed(x: Floats, y: Floats, rate: int, length_ratio: float, confidence: float) -> float | None:
+    """Find how many times slower `y` runs than `x`, both from the start of their recordings.
+
+    All pairs of standard rates are tried, and the tape speeds at which the loudness fits best.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n,) and (m,)
+        Read at `rate`, in Hz.
+    rate
+        In Hz.
+    length_ratio
+        Length of the whole recording of `y`, relative to that of `x`.
+    confidence
+        What the lag at another speed must reach.
+    """
+    left, right = envelope(x, rate, FRAME_SECONDS), envelope(y, rate, FRAME_SECONDS)
+    reach = round(pairs.LONGEST_DELAY_SECONDS / FRAME_SECONDS)
+    fits = np.array([envelope_match(left, _stretched(right, speed), reach) for speed in TAPE_SPEEDS])
+    speeds = {a / b for a in STANDARD_RATES for b in STANDARD_RATES if a != b}
+    for _ in range(TRIED_TAPE_SPEEDS):
+        at = int(fits.argmax())
+        speeds.add(refine(x, y, rate, float(TAPE_SPEEDS[at])))
+        # Its neighbors fit nearly as well, and would be refined to the same.
+        fits[max(at - 3, 0) : at + 4] = 0
+    longest = round(pairs.LONGEST_DELAY_SECONDS * rate)
+    best = None
+    for speed in sorted(speeds):
+        if 1 / LENGTH_TO_SPEED < speed / length_ratio < LENGTH_TO_SPEED:
+            lag = alignment.estimate_delay(x, at_speed(y, speed), longest, causal=False)
+            if lag.confidence >= confidence:
+                best, confidence = speed, lag.confidence
+    return best
+
+
+def at_speed(y: Floats, speed: float) -> Floats:
+    """Make a sound that runs `speed` times slower run as the input does."""
+    return np.asarray(resample(y, round(speed * 1_000_000), 1_000_000), np.float64)
+
+
+def refine(x: Floats, y: Floats, rate: int, speed: float) -> float:
+    """A better estimate of a speed, from the drift that is left at it."""
+    longest = round(pairs.LONGEST_DELAY_SECONDS * rate)
+    # The smaller the drift, the more windows find their lag.
+    for _ in range(2):
+        corrected = at_speed(y, speed)
+        around = alignment.estimate_delay(x, corrected, longest, causal=False).peak
+        speed *= 1 + (drift(*local_lags(x, corrected, rate, around)) or 0.0)
+    return speed
+
+
+def _stretched(frames: Floats, speed: float) -> Floats:
+    return np.asarray(np.interp(np.arange(0, frames.size, speed), np.arange(frames.size), frames), np.float64)

@@ -1,0 +1,148 @@
+"""Short training runs of fresh networks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal.pairs import Stretch
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.interface import Task
+from dl4j_bridge.tasks.update import step
+
+# Number of steps that a level is the mean of.
+LAST = 10
+# Number of steps that the size of the updates is the mean of.
+FIRST = 5
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a trial may take.
+
+    Attributes
+    ----------
+    samples
+        Maximum number of time steps to train on; the number of updates follows from batch and segment.
+    least, most
+        Bounds of the number of updates, whatever their size.
+    """
+
+    samples: int
+    least: int
+    most: int
+
+    def steps(self, settings: TrainSettings) -> int:
+        """Number of updates in a trial."""
+        size = settings.run.batch * settings.network.tbptt
+        return max(self.least, min(self.most, self.samples // size))
+
+
+QUICK, FULL = Effort(200_000, 120, 1500), Effort(640_000, 300, 4000)
+
+
+@dataclass
+class Trial:
+    """A short training run of a fresh network.
+
+    Attributes
+    ----------
+    settings
+        Settings that it was trained with.
+    network
+        The network after the last step.
+    losses, accuracy
+        Of each step, before its update, as `Network.step` returns them: bits per sample where there are classes.
+    update
+        L2 norm of an update relative to that of the parameters, as the mean over the first steps.
+    """
+
+    settings: TrainSettings
+    network: Network
+    losses: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
+    update: float = 0.0
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.losses[-1])
+
+    @property
+    def level(self) -> float:
+        """Loss at the end; NaN if one of the last losses is."""
+        return float(np.mean(self.losses[-LAST:]))
+
+    @property
+    def exact(self) -> float:
+        """Accuracy at the end."""
+        return float(np.mean(self.accuracy[-LAST:]))
+
+    def conditions(self) -> dict[str, Any]:
+        """What it was trained with, and for how many steps; JSON types only."""
+        return {
+            "init": self.settings.network.init,
+            "updater": self.settings.network.updater,
+            "learning_rate": self.settings.network.learning_rate,
+            "steps": len(self.losses),
+            "update_ratio": self.update if math.isfinite(self.update) else None,
+        }
+
+
+def as_fused(settings: TrainSettings) -> TrainSettings:
+    """The same settings with the fused layers, which compute what stock layers compute in less time."""
+    return replace(settings, network=replace(settings.network.resolved(), layer="fused"))
+
+
+def train_briefly(
+    settings: TrainSettings, task: Task, stretch: Stretch, steps: int, enough: Callable[[Trial], bool]
+) -> Trial:
+    """Train a fresh network until it is good `enough`, the loss is not finite, or `steps` updates are made.
+
+    Parameters
+    ----------
+    settings
+        Settings of network and windows.
+    task
+        Gives the network's interface and the weights of its loss.
+    stretch
+        Input and target, as the task's signals are.
+    steps
+        Maximum number of updates.
+    enough
+        Called after every step but the first `LAST`.
+    """
+    length = min(settings.run.length, len(stretch[0]))
+    run = replace(settings.run, length=length)
+    network_settings = replace(settings.network, tbptt=min(settings.network.tbptt, length))
+    settings = replace(settings, run=run, network=network_settings)
+    windows = Windows([stretch], length, run.batch, settings.network.seed)
+    trial = Trial(settings, Network.create(settings.network, task.interface))
+    before = trial.network.parameters()
+    ratios = []
+    for number in range(steps):
+        loss, accuracy, _ = step(trial.network, windows, settings, number, task)
+        trial.losses.append(loss)
+        trial.accuracy.append(accuracy)
+        if not math.isfinite(loss):
+            break
+        if number < FIRST:
+            after = trial.network.parameters()
+            ratios.append(float(np.linalg.norm(after - before) / np.linalg.norm(before)))
+            trial.update = float(np.mean(ratios))
+            before = after
+        if number >= LAST and enough(trial):
+            break
+    return trial
+
+
+def loss_curve(trial: Trial) -> dict[str, list[float]]:
+    """Up to 200 points of the loss over steps, without those that are not finite."""
+    every = max(len(trial.losses) // 200, 1)
+    at = [k for k in range(0, len(trial.losses), every) if math.isfinite(trial.losses[k])]
+    return {"step": [k + 1 for k in at], "loss": [trial.losses[k] for k in at]}

@@ -1,0 +1,290 @@
+"""All checks on recordings, settings and a model: what is wrong, and how to fix it."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dl4j_bridge.diagnostics import criteria, handover, learning, network, output, recordings
+from dl4j_bridge.diagnostics.case import Case, Classes, read
+from dl4j_bridge.diagnostics.criteria import Criterion
+from dl4j_bridge.diagnostics.findings import FAULT, Check, Diagnosis, Finding, Outcome
+from dl4j_bridge.diagnostics.trial import FULL, QUICK, as_fused
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs.compare import compare
+from dl4j_bridge.model.model_zip import OpenedModel, open_model
+from dl4j_bridge.model.versions import versions_without_java
+from dl4j_bridge.settings.checks import option
+from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
+from dl4j_bridge.signal import pairs
+from dl4j_bridge.signal.codecs import CLASSES
+from dl4j_bridge.signal.pairs import Stretch, part_of
+from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
+from dl4j_bridge.tasks.registry import choose, train_settings
+from dl4j_bridge.tasks.shown import Excerpt
+
+# With one of these the pair cannot be learned, and trying would only repeat it.
+NO_PAIR = {"rate-mismatch", "length-mismatch", "unrelated", "target-leads", "misaligned"}
+# What does not learn the identity learns no pair.
+NO_LEARNING = {
+    "learning-rate-too-high",
+    "learning-rate-too-low",
+    "non-finite",
+    "stuck-at-uniform",
+    "stuck-at-marginal",
+    "weak-input-scale",
+}
+# With one of these no network can learn anything.
+NO_TENSORS = {"not-one-hot", "axis-order", "memory-order", "signed-bytes"}
+
+Report = Callable[[str, bool | None], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look at.
+
+    Attributes
+    ----------
+    source, target
+        Recordings; no target where the next sample is learned, and no source with an iterator alone.
+    settings
+        Settings to train with; a model brings its own.
+    model
+        Run folder or model zip, or None.
+    processed
+        What the user's own program made of `source` with that model.
+    decode
+        How that program decodes: ``mean``, ``argmax`` or ``sample``.
+    iterator, classpath
+        A DataSetIterator of the user's own, and where it is.
+    quick
+        Shorter trials.
+    given
+        Whether the settings hold anything that the user asked for.
+    """
+
+    source: Path | None
+    target: Path | None
+    settings: TrainSettings
+    model: Path | None = None
+    processed: Path | None = None
+    decode: str = "mean"
+    iterator: str | None = None
+    classpath: str | None = None
+    quick: bool = False
+    given: bool = False
+
+
+def diagnose(request: Request, report: Report = lambda name, passed: None) -> Diagnosis:
+    """Run all checks, from fastest to slowest. Nothing is printed or written.
+
+    Parameters
+    ----------
+    request
+        What to look at.
+    report
+        Called with the name of each check, with None before it and with whether it passed after it.
+
+    Raises
+    ------
+    InputError
+        A recording or a model cannot be used, or options do not go together.
+    """
+    _check(request)
+    suite = _Suite(report)
+    if request.iterator:
+        suite.run(_iterator_checks(request.iterator, request.classpath))
+    if request.source is None:
+        return _diagnosis(request, suite)
+    opened = open_model(request.model) if request.model else None
+    case = Case(request.source, request.target, _settings(request, opened))
+    examined = _examine(case, request, opened, suite)
+    excerpt, part = _excerpt(case, examined)
+    return replace(
+        _diagnosis(request, suite),
+        title=f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""),
+        excerpt=excerpt,
+        part=part,
+        class_counts=_class_counts(case, examined),
+        settings=case.settings.as_dict(),
+        versions=versions_without_java(),
+    )
+
+
+class _Suite:
+    """Runs checks one after the other; what an earlier one found, a later one does not repeat."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.findings: list[Finding] = []
+        self.checks: list[dict[str, Any]] = []
+        self.figures: dict[str, dict[str, Any]] = {}
+
+    def run(self, checks: Iterable[Check]) -> None:
+        for check in checks:
+            self._report(check.name, None)
+            began = time.perf_counter()
+            outcome = check.run()
+            seconds = time.perf_counter() - began
+            self.figures[check.name] = outcome.figures
+            passed = not outcome.findings
+            self.checks.append({"name": check.name, "passed": passed, "seconds": round(seconds, 3)})
+            known = {finding.code for finding in self.findings}
+            self.findings += [finding for finding in outcome.findings if finding.code not in known]
+            self._report(check.name, passed)
+
+    def found(self, codes: set[str]) -> bool:
+        return any(finding.code in codes for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """How far the checks came: nothing of this is known for recordings that are too short."""
+
+    criterion: Criterion | None = None
+    signals: Stretch | None = None
+    network: Network | None = None
+
+
+def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _Suite) -> _Examined:
+    """Run the checks of recordings, hand-over, network, and learning or output."""
+    suite.run(recordings.checks(case))
+    settings = case.settings
+    if pairs.split(case.time_steps)["train"][1] < settings.run.length:
+        # Not even one window: there is a finding that names what is too short.
+        return _Examined()
+    task = opened.info.task if opened else choose(settings, [case.pair])
+    criterion = criteria.of(task)
+    if suite.found(NO_PAIR) and not criterion.identity_settles:
+        return _Examined(criterion)
+    signals = criterion.signals(case)
+    jvm.configure(settings.threads)
+    if task.interface.input == "one-hot":
+        run, seed = settings.run, settings.network.seed
+        suite.run(handover.checks(*signals, run.length, run.batch, settings.network.tbptt, seed, case.codec))
+        if suite.found(NO_TENSORS):
+            return _Examined(criterion, signals)
+    if opened is None:
+        suite.run(network.checks(as_fused(settings).network, task.interface, *signals))
+        identity, *pair = learning.checks(settings, criterion, signals, QUICK if request.quick else FULL)
+        suite.run([identity])
+        if not suite.found(NO_PAIR | NO_LEARNING if criterion.identity_settles else NO_PAIR):
+            suite.run(pair)
+        return _Examined(criterion, signals)
+    model = opened.load().network
+    suite.run(network.checks(settings.network, task.interface, *signals, model))
+    if not suite.found(NO_PAIR):
+        suite.run(_model_checks(case, request, opened, criterion, signals, model))
+    return _Examined(criterion, signals, model)
+
+
+def _model_checks(
+    case: Case, request: Request, opened: OpenedModel, criterion: Criterion, signals: Stretch, model: Network
+) -> list[Check]:
+    def rows() -> list[dict[str, Any]]:
+        return compare(opened.path, case.input, case.target, CompareSettings(drift_seconds=0)).rows
+
+    return output.checks(criterion, model, signals, rows, request.decode, _processed(request, case))
+
+
+def _processed(request: Request, case: Case) -> Classes | None:
+    """The user's own output as classes, cut as the target is."""
+    if request.processed is None:
+        return None
+    recording = open_recording(request.processed, case.settings.data.channel)
+    return case.encode(read(recording, case.rate, case.places)[max(case.cut, 0) :])
+
+
+def _iterator_checks(name: str, classpath: str | None) -> list[Check]:
+    def look() -> Outcome:
+        return Outcome(handover.inspect(handover.open_iterator(name, classpath or "")))
+
+    return [Check(f"batches of {name}", look)]
+
+
+def _excerpt(case: Case, examined: _Examined) -> tuple[Excerpt, str]:
+    """The stretch to listen to, and where it is from; the pair alone where there is no model."""
+    signals = case.indices if examined.network is None else examined.signals
+    assert signals is not None
+    x, y = signals
+    part = part_of(len(y), "test")
+    if examined.network and examined.criterion:
+        excerpt = examined.criterion.task.excerpt(examined.network, case.pair, signals, part, case.rate)
+    else:
+        where = loudest_samples(case.codec.values, y, part, round(SECONDS * case.rate))
+        classes = {"input": x[where], "target": y[where]} if case.target else {"target": y[where]}
+        sounds = {name: case.decode(indices) for name, indices in classes.items()}
+        excerpt = Excerpt(case.rate, where.start, sounds, classes)
+    in_stretches = signals is case.indices and not case.is_whole
+    return excerpt, "the held-out test part" + (" of the stretches that were looked at" if in_stretches else "")
+
+
+def _class_counts(case: Case, examined: _Examined) -> dict[str, Any] | None:
+    if examined.criterion is None or examined.criterion.task.interface.input != "one-hot":
+        return None
+    sides = zip(("input", "target") if case.target else ("input",), case.indices, strict=False)
+    return {name: np.bincount(classes, minlength=CLASSES) for name, classes in sides}
+
+
+def _diagnosis(request: Request, suite: _Suite) -> Diagnosis:
+    verdict = "fault" if any(finding.severity == FAULT for finding in suite.findings) else "ok"
+    return Diagnosis(verdict, suite.findings, suite.checks, suite.figures, _next(request, suite.findings))
+
+
+def _settings(request: Request, opened: OpenedModel | None) -> TrainSettings:
+    """The settings that the user asked for, or those that the model was trained with."""
+    if opened is None:
+        return replace(request.settings, network=request.settings.network.resolved())
+    if request.given:
+        raise InputError("--model", "with training options", "wanted one of the two: a model brings its settings")
+    info = opened.info
+    if (info.task.predicts == "next") != (request.target is None):
+        wanted = "no --target: it predicts the next sample" if request.target else "a --target"
+        raise InputError(request.model or "--model", "a model of another kind than the call", f"wanted {wanted}")
+    codec = info.task.as_dict().get("codec", info.settings.data.codec)
+    return replace(info.settings, data=replace(info.settings.data, rate=info.rate, codec=codec))
+
+
+def _check(request: Request) -> None:
+    ProcessSettings(decode=request.decode).check()
+    if request.source is None and request.iterator is None:
+        raise InputError("--input", "not given", "wanted a recording, or --iterator CLASS --classpath JARS")
+    if request.processed and not request.model:
+        raise InputError("--processed", "without --model", "wanted the model that made it: --model M")
+    if request.processed and not request.target:
+        raise InputError("--processed", "without --target", "wanted the pair that the model was made for")
+    if request.target and request.source is None:
+        raise InputError("--target", "without --input", "wanted both")
+
+
+def _next(request: Request, findings: list[Finding]) -> str:
+    """The command to type now."""
+    if findings:
+        return "fix the first finding, then run this again"
+    if request.source is None:
+        return "train on these batches"
+    if request.model:
+        to_do = "process --input X.wav" if request.target else "generate"
+        return f"dl4j-bridge {to_do} --model {shlex.quote(str(request.model))} --output Y.wav"
+    parts = ["dl4j-bridge train --input", shlex.quote(str(request.source))]
+    if request.target:
+        parts += ["--target", shlex.quote(str(request.target))]
+    return " ".join(parts + _options(request.settings, bool(request.target)))
+
+
+def _options(settings: TrainSettings, has_target: bool) -> list[str]:
+    """The options that differ from the task's defaults, as they are typed."""
+    usual = train_settings({"task": settings.network.task}, has_target).as_options() | {"task": NetworkSettings.task}
+    changed = {name: value for name, value in settings.as_options().items() if value != usual[name]}
+    return [word for name, value in changed.items() for word in (option(name), shlex.quote(str(value)))]

@@ -5,17 +5,14 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.interpolate import BSpline
 from scipy.linalg import toeplitz
-from scipy.optimize import approx_fprime
 from scipy.signal import lfilter
 from scipy.stats import norm
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.settings.training import NetworkSettings, RunSettings, TrainSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import LINEAR, MULAW
-from dl4j_bridge.tasks.baselines import gaussian, wiener_hammerstein
+from dl4j_bridge.tasks.baselines import gaussian
 from dl4j_bridge.tasks.baselines.base import BLOCK
 from dl4j_bridge.tasks.baselines.constant import Constant
 from dl4j_bridge.tasks.baselines.copy import Copy
@@ -23,8 +20,6 @@ from dl4j_bridge.tasks.baselines.fir import Fir
 from dl4j_bridge.tasks.baselines.hammerstein import Hammerstein
 from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
 from dl4j_bridge.tasks.baselines.markov import Markov
-from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
-from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
 CODECS = pytest.mark.parametrize("codec", [LINEAR, MULAW], ids=lambda codec: codec.name)
@@ -349,50 +344,6 @@ def test_hammerstein_solves_the_least_squares_problem_of_all_stretches_whatever_
     np.testing.assert_allclose(baseline.arrays()["deviation"], [deviation], rtol=1e-5)
 
 
-def sandwiched(codec, x):
-    return codec.encode(0.8 * lfilter([0.5, 0.3, -0.2], 1, np.tanh(4 * lfilter(TAPS, 1, codec.decode(x)) + 0.5)))
-
-
-@CODECS
-def test_wiener_hammerstein_recovers_a_curve_between_two_filters_and_the_others_do_not(codec):
-    x = noise(codec)
-    y = sandwiched(codec, x)
-    errors = {}
-    for kind in (WienerHammerstein, Hammerstein, Fir):
-        baseline = fitted(kind, codec, (x[:BORDER], y[:BORDER]))
-        prediction = baseline.predict(x[BORDER - baseline.memory :])
-        errors[kind.name] = metrics.esr(codec.decode(y[BORDER:]), prediction.values[baseline.memory :])
-    assert errors["wiener-hammerstein"] < 0.002
-    assert min(errors["fir"], errors["hammerstein"]) > 10 * errors["wiener-hammerstein"], errors
-
-
-def test_wiener_hammersteins_values_are_a_filter_a_spline_and_a_filter():
-    x = noise(LINEAR, 9000)
-    baseline = fitted(WienerHammerstein, LINEAR, (x, sandwiched(LINEAR, x)))
-    first, heights, second = (baseline.arrays()[name] for name in ("first", "heights", "second"))
-    knots = np.r_[-1, -1, -1, np.linspace(-1, 1, heights.size - 2), 1, 1, 1]
-    levels = np.clip(lfilter(first, 1, LINEAR.decode(x)), -1, 1)
-    expected = lfilter(second, 1, BSpline(knots, heights, 3)(levels))
-    np.testing.assert_allclose(baseline.predict(x).values, expected, atol=1e-9)
-
-
-def test_wiener_hammersteins_gradient_is_the_slope_of_its_cost():
-    rng = np.random.default_rng(5)
-    problem = wiener_hammerstein._Problem(rng.normal(size=(2, 40)), rng.normal(size=(2, 30)), taps=4, knots=7)
-    # As large as it takes for some levels to lie beyond the spline's ends.
-    p = rng.normal(0, 0.4, 15)
-    slopes = approx_fprime(p, problem.cost, 1e-7)
-    np.testing.assert_allclose(problem.gradient(p), slopes, atol=1e-5)
-    assert np.abs(slopes).max() > 0.01
-
-
-@pytest.mark.parametrize("size", [1, 30, 700])
-@pytest.mark.parametrize("level", [0.0, 0.2])
-def test_wiener_hammerstein_bears_short_and_silent_recordings(size, level):
-    x = LINEAR.encode(level * np.random.default_rng(1).normal(size=size))
-    assert np.isfinite(fitted(WienerHammerstein, LINEAR, (x, x)).predict(x).values).all()
-
-
 @KINDS
 @CODECS
 def test_predicting_in_blocks_with_the_memory_in_front_changes_nothing(kind, codec):
@@ -420,26 +371,6 @@ def test_what_was_learnt_can_be_kept_and_restored(kind, codec, tmp_path):
     for name in ("values", "classes", "probabilities"):
         first, second = (getattr(baseline.predict(x), name) for baseline in (before, after))
         assert np.array_equal(first, second)
-
-
-def test_the_pytorch_twin_learns_a_curve_and_its_weights_can_be_kept():
-    pytest.importorskip("torch")
-    network = NetworkSettings(layers=1, hidden=32, tbptt=25, learning_rate=0.02)
-    run = RunSettings(length=50, batch=16, threads=1)
-    x = LINEAR.encode(np.random.default_rng(1).normal(0, 0.02, 6000))
-    y = curved(LINEAR, x)
-    task, settings = SamplesTask(LINEAR, 0.0, "target"), TrainSettings(network=network, run=run)
-    untrained, twin = (PytorchTwin(task, settings, steps) for steps in (0, 80))
-    for one in (untrained, twin):
-        one.fit((x[:5000], y[:5000]))
-    start, found = (np.concatenate(list(one.run(x[5000:], 0, 1000))) for one in (untrained, twin))
-    assert np.mean(found.argmax(axis=1) == y[5000:]) > 0.9
-    assert metrics.bits_per_sample(found, y[5000:]) < 1 < 7 < metrics.bits_per_sample(start, y[5000:])
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
-    untrained._modules.load_state_dict(twin._copy())
-    assert np.array_equal(np.concatenate(list(untrained.run(x[5000:], 0, 1000))), found)
-    # Four gates of 32 units with an input of 256, and PyTorch's two biases.
-    assert twin.parameters == 128 * (256 + 32 + 2) + 33 * 256
 
 
 def test_no_baseline_imports_pytorch_by_itself():

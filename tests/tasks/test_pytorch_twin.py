@@ -1,4 +1,4 @@
-"""The PyTorch twin with the parameters of a DL4J network gives the same output."""
+"""The PyTorch twin: with the parameters of a DL4J network it gives the same output, and it learns."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.training import NetworkSettings, RunSettings, TrainSettings
+from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.tasks.frames.task import FramesTask, Scale
 from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
 from dl4j_bridge.tasks.registry import train_settings
 from dl4j_bridge.tasks.samples.task import SamplesTask
+from tests.tasks.test_baselines import curved
 
 STEPS = 400
 
@@ -79,3 +82,23 @@ def test_a_cell_with_peepholes_has_no_twin(java):
     network = Network.create(settings.network, task.interface)
     with pytest.raises(AssertionError, match="peepholes"):
         PytorchTwin(task, settings, 0).load(network)
+
+
+def test_it_learns_a_curve_and_its_weights_can_be_kept():
+    pytest.importorskip("torch")
+    network = NetworkSettings(layers=1, hidden=32, tbptt=25, learning_rate=0.02)
+    run = RunSettings(length=50, batch=16, threads=1)
+    x = LINEAR.encode(np.random.default_rng(1).normal(0, 0.02, 6000))
+    y = curved(LINEAR, x)
+    task, settings = SamplesTask(LINEAR, 0.0, "target"), TrainSettings(network=network, run=run)
+    untrained, twin = (PytorchTwin(task, settings, steps) for steps in (0, 80))
+    for one in (untrained, twin):
+        one.fit((x[:5000], y[:5000]))
+    start, found = (np.concatenate(list(one.run(x[5000:], 0, 1000))) for one in (untrained, twin))
+    assert np.mean(found.argmax(axis=1) == y[5000:]) > 0.9
+    assert metrics.bits_per_sample(found, y[5000:]) < 1 < 7 < metrics.bits_per_sample(start, y[5000:])
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    untrained._modules.load_state_dict(twin._copy())
+    assert np.array_equal(np.concatenate(list(untrained.run(x[5000:], 0, 1000))), found)
+    # Four gates of 32 units with an input of 256, and PyTorch's two biases.
+    assert twin.parameters == 128 * (256 + 32 + 2) + 33 * 256

@@ -24,12 +24,12 @@ from sides import Missing, pytorch
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.java.tensors import NativeArray
-from dl4j_bridge.settings import config
+from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import CLASSES, LINEAR, SILENCE
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
@@ -62,8 +62,8 @@ PERIOD = 10
 # 1.0.0-beta3; and as LSTMCharModellingExample, its successor, stands today. Then with nothing changed but what it
 # takes; and what `train` does.
 BASES: dict[str, dict[str, Any]] = {
-    "posted": config.PRESETS["posted"],
-    "posted, as it was meant": config.PRESETS["posted-legacy"],
+    "posted": PRESETS["posted"],
+    "posted, as it was meant": PRESETS["posted-legacy"],
     "example of today": {
         "updater": "adam",
         "learning_rate": 0.005,
@@ -283,7 +283,7 @@ def _draws(cell: Cell, training: tuple[Indices, Indices]) -> Callable[[int], tup
 
     def draw(number: int) -> tuple[Indices, Indices]:
         if cell.data.order == "shuffled":
-            x, y = shuffled.draw(number)
+            x, y = shuffled.batch(number)
         else:
             starts = _starts(cell, training[0].size, number)
             x, y = (np.stack([signal[s : s + run.length] for s in starts]) for signal in training)
@@ -310,9 +310,9 @@ def _points(accuracies: list[float]) -> list[float]:
 def _copy(listen: Listen, held_out: tuple[Indices, Indices]) -> dict[str, float | None]:
     """Accuracy on the held-out part, and how noisy the copy is with each way of decoding."""
     x, y = held_out
-    starts = np.linspace(0, x.size - WARM_UP - HELD_OUT, STRETCHES).astype(int)
-    heard = np.stack([x[s : s + WARM_UP + HELD_OUT] for s in starts])
-    target = np.stack([y[s + WARM_UP : s + WARM_UP + HELD_OUT] for s in starts]).ravel()
+    places = starts(x.size, WARM_UP + HELD_OUT, STRETCHES)
+    heard = np.stack([x[s : s + WARM_UP + HELD_OUT] for s in places])
+    target = np.stack([y[s + WARM_UP : s + WARM_UP + HELD_OUT] for s in places]).ravel()
     probabilities = listen(heard)[:, WARM_UP:].reshape(-1, CLASSES)
     task = SamplesTask(LINEAR, 0.0, "target")
     found: dict[str, float | None] = {
@@ -354,8 +354,7 @@ def _change_start(network: Network, cell: Cell) -> None:
 
 
 def _change(network: Network, name: str, change: Callable[[Floats], Floats]) -> None:
-    java = jvm.java_class("dl4jbridge.Tensor").of(network._java.dl4j().getParam(name))
-    parameters = NativeArray(java)
+    parameters = network._parameter(name)
     parameters.write(change(parameters.read().ravel(order="F")).astype(np.float32))
 
 

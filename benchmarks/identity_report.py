@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dl4j_bridge.atomic_files import write_bytes
-from dl4j_bridge.report.canvas import BLUE, GREEN, GREY, ORANGE
+from dl4j_bridge.report.style import BLUE, GREEN, GREY, ORANGE
 
 Row = dict[str, Any]
 

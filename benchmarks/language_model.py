@@ -32,17 +32,22 @@ from rounds import Result
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import generation, training
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import audio_files, metrics, pairs
+from dl4j_bridge.signal.codecs import SILENCE
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.language_model.task import LanguageModelTask
 from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks.samples.generation import generate_classes
 from dl4j_bridge.tasks.samples.task import SamplesTask
+from dl4j_bridge.tasks.update import step
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.uint8]
@@ -87,7 +92,7 @@ def main() -> None:
         draw(asked, steps)
         return
     settings = train_settings({"task": "language-model"}, has_target=False)
-    task = LanguageModelTask.choose(settings.data, source_is_8_bit=False, has_target=False)
+    task = LanguageModelTask.of_recordings(settings.data, source_is_8_bit=False, has_target=False)
     assert isinstance(task, LanguageModelTask)
     result = Result()
     jvm.configure(settings.threads)
@@ -116,9 +121,10 @@ def draw(asked: argparse.Namespace, steps: int) -> None:
             path, out = Path(folder) / "recording.wav", Path(folder) / "run"
             audio_files.write(path, [sound], RATE, "PCM_16")
             settings = train_settings({"task": "language-model"} | {"steps": steps}, has_target=False)
-            training.train(training.new_run([path], [], out, settings))
-            model = model_zip.load(model_zip.resolve(out))
-            task = LanguageModelTask.from_dict(model.about)
+            train(new_run([path], [], out, settings))
+            model = model_zip.open_model(out).load()
+            task = model.info.task
+            assert isinstance(task, LanguageModelTask)
             recording = task.encode(open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
             rows: list[dict[str, Any]] = [
                 {"kind": kind, "steered": steered, "seed": seed}
@@ -136,8 +142,11 @@ def _drawn(
     model: model_zip.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
 ) -> dict[str, Any]:
     settings = GenerateSettings(seed=seed, steer=steered)
-    own = generation.from_silence(model.network.stream(), model.about, seconds * RATE, settings)
-    found = drift.measure(task, own, recording, RATE)
+    stream = model.network.stream()
+    stream.seed(seed)
+    stream.consume(np.array([SILENCE], np.uint8))
+    own = np.concatenate(list(generate_classes(stream, task.sampling, task.to_samples, RATE, seconds * RATE, settings)))
+    found = drift.measure(own, recording, RATE, task.to_samples)
     (quietest, _), (_, least_predictable) = found["range"]["level_db"], found["range"]["entropy_bits"]
     levels = [drift.SILENT_DB if second["level_db"] is None else second["level_db"] for second in found["track"]]
     entropies = [second["entropy_bits"] for second in found["track"]]
@@ -156,7 +165,7 @@ def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, st
     windows = Windows([(x[here], y[here])], settings.run.length, settings.run.batch, settings.network.seed)
     network = Network.create(settings.network, task.interface)
     for number in range(steps):
-        training.step(network, windows, settings, number)
+        step(network, windows, settings, number)
     learnt, held_out = (judge(network, x, y, parts[name]) for name in ("train", "test"))
     return {
         "order_0_bits": metrics.entropy_bits(classes),
@@ -172,9 +181,9 @@ def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, st
 def judge(network: Network, x: Indices, y: Indices, part: slice) -> tuple[float, float]:
     """Accuracy and bits per sample on stretches spread evenly over a part."""
     first = max(part.start, WARM_UP)
-    starts = np.linspace(first, part.stop - SIZE, STRETCHES).astype(int)
-    said = network.run_batch(np.stack([x[start - WARM_UP : start + SIZE] for start in starts]))[:, WARM_UP:]
-    wanted = np.stack([y[start : start + SIZE] for start in starts])
+    places = starts(part.stop - first, SIZE, STRETCHES, first)
+    said = network.run_batch(np.stack([x[start - WARM_UP : start + SIZE] for start in places]))[:, WARM_UP:]
+    wanted = np.stack([y[start : start + SIZE] for start in places])
     bits = metrics.bits_per_sample(said.reshape(-1, said.shape[2]), wanted.ravel())
     return float(np.mean(said.argmax(axis=2) == wanted)), bits
 

@@ -29,9 +29,11 @@ from sides import Missing
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.java import jvm
-from dl4j_bridge.jobs import comparing, training
+from dl4j_bridge.jobs.compare import compare
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model.run_folder import RunFolder
-from dl4j_bridge.report import canvas
+from dl4j_bridge.report import style
 from dl4j_bridge.settings.commands import CompareSettings
 from dl4j_bridge.signal import audio_files
 from dl4j_bridge.tasks.registry import train_settings
@@ -185,9 +187,10 @@ def _trained(path: Path, options: dict[str, Any], seconds: float) -> tuple[list[
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         settings = train_settings({"task": "frames"} | options, has_target=False)
-        training.train(training.new_run([path], [], out, settings))
-        compared = comparing.compare(out, path, None, CompareSettings(drift_seconds=seconds))
-        return compared["rows"], compared["drift"], RunFolder(out).read_log()
+        train(new_run([path], [], out, settings))
+        compared = compare(out, path, None, CompareSettings(drift_seconds=seconds))
+        assert compared.drift
+        return compared.rows, compared.drift, RunFolder(out).read_log()
 
 
 def _riff(folder: Path, seconds: float) -> Path:
@@ -205,37 +208,37 @@ def scaled_frames() -> Vectors:
 
 def _plot_relu(folder: Path, curves: dict[str, list[Update]]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, axes = canvas.figure()
-    for (name, made), colour in zip(curves.items(), (canvas.BLUE, canvas.ORANGE), strict=True):
+    drawn, axes = style.figure()
+    for (name, made), colour in zip(curves.items(), (style.BLUE, style.ORANGE), strict=True):
         axes.plot([u.gradient for u in made], color=colour, label=f"{name} in the layers")
     axes.set_yscale("log")
     axes.set_xlabel("update")
     axes.set_ylabel("L2 norm of the gradient")
-    canvas.legend(axes)
-    canvas.save(folder / "next-frame-relu.png", drawn)
+    style.legend(axes)
+    style.save(folder / "next-frame-relu.png", drawn)
 
 
 def _plot_drift(
     folder: Path, curves: dict[str, list[dict[str, str]]], lasted: dict[str, list[float]], seconds: float
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    drawn, axes = canvas.figure()
+    drawn, axes = style.figure()
     for number, (name, stayed) in enumerate(lasted.items()):
-        axes.plot(stayed, [number] * len(stayed), "o", color=canvas.ORANGE if name == NONE else canvas.BLUE)
+        axes.plot(stayed, [number] * len(stayed), "o", color=style.ORANGE if name == NONE else style.BLUE)
     axes.set_yticks(range(len(lasted)), list(lasted))
     axes.set_xlim(-seconds / 50, seconds * 1.02)
     axes.set_xlabel(f"seconds until drift; {seconds:.0f} is: not within that time")
     axes.invert_yaxis()
-    canvas.save(folder / "next-frame-drift.png", drawn)
-    drawn, axes = canvas.figure()
+    style.save(folder / "next-frame-drift.png", drawn)
+    drawn, axes = style.figure()
     for name, log in curves.items():
         judged = [(int(row["step"]), float(row["valid_mse"])) for row in log if row["valid_mse"]]
         axes.plot(*zip(*judged, strict=True), label=name)
     axes.set_yscale("log")
     axes.set_xlabel("step (one update)")
     axes.set_ylabel("validation MSE, the recording heard")
-    canvas.legend(axes)
-    canvas.save(folder / "next-frame-curves.png", drawn)
+    style.legend(axes)
+    style.save(folder / "next-frame-curves.png", drawn)
 
 
 def _options() -> argparse.Namespace:

@@ -23,6 +23,8 @@ from dl4j_bridge.signal.windows import Windows
 
 BATCH, LENGTH, SEGMENT, CLASSES = 32, 1000, 50, 256
 WARM_UP = 5
+# Holds PostedIterator, which is for tests and benchmarks alone; Maven compiles it: ./mvnw test-compile
+TEST_CLASSES = Path(__file__).parents[1] / "target" / "test-classes"
 
 Samples = npt.NDArray[np.uint8]
 Job = Callable[[], None]
@@ -35,7 +37,7 @@ def numpy_segments(x: Samples, y: Samples) -> Job:
     numbers = itertools.count()
 
     def fill() -> None:
-        inputs, targets = windows.draw(next(numbers))
+        inputs, targets = windows.batch(next(numbers))
         for start in range(0, LENGTH, SEGMENT):
             features.write(inputs[:, start : start + SEGMENT])
             labels.write(targets[:, start : start + SEGMENT])
@@ -50,7 +52,7 @@ def numpy_whole(x: Samples, y: Samples) -> Job:
     numbers = itertools.count()
 
     def fill() -> None:
-        inputs, targets = windows.draw(next(numbers))
+        inputs, targets = windows.batch(next(numbers))
         features.write(inputs)
         labels.write(targets)
 
@@ -94,7 +96,7 @@ def seconds(job: Job) -> float:
 
 def measure(rounds: int) -> dict[str, Any]:
     """Alternate the sides: ours against the posted loop as it is, and against one that uses its tensors again."""
-    jvm.configure(own_class_path=[Path(__file__).parent.parent / "target" / "test-classes"])
+    jvm.configure(threads=1, own_class_path=[TEST_CLASSES])
     rng = np.random.default_rng(0)
     x, y = (rng.integers(0, CLASSES, (rounds + WARM_UP) * BATCH * LENGTH, dtype=np.uint8) for _ in range(2))
     jobs = {name: make(x, y) for name, make in SIDES.items()}

@@ -25,9 +25,8 @@ from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import OneHot
-from dl4j_bridge.settings import config
 from dl4j_bridge.settings.commands import GenerateSettings
-from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.settings.training import LAYERS, NetworkSettings
 from dl4j_bridge.signal.codecs import CLASSES, SILENCE, get_codec
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
@@ -337,7 +336,7 @@ def _timed(call: Callable[[], object]) -> float:
 
 
 def _network(side: Side, layer: str) -> Network:
-    if layer not in config.LAYERS:
+    if layer not in LAYERS:
         raise Missing(f"there is no layer {layer!r}")
     if layer == "stock":
         jvm.configure(backend="cpu", nd4j_threads=side.threads)

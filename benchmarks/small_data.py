@@ -33,12 +33,16 @@ from sides import Missing
 
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.jobs import training
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.pretraining import pretrain
+from dl4j_bridge.model.run import Run
 from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import SPLIT, Stretch, part
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks.update import step
 
 Floats = npt.NDArray[np.floating]
 Row = dict[str, Any]
@@ -174,18 +178,18 @@ def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
         (x, y), (other_x, other_y) = (
             _recordings(problem, cell.seconds, folder, there, part) for part in ("own", "other")
         )
-        run = training.new_run([x], [y] if y else [], there / "run", settings.with_options(options))
+        run = new_run([x], [y] if y else [], there / "run", settings.with_options(options))
         other = run.task.signals(pairs.open_pair(other_x, other_y, run.settings.data))
         parts = [part(signals, "train") for signals in run.signals] + run.augmented
         before = 0
         if run.settings.small_data.pretrain != "none":
-            training.pretrain(run, parts, lambda progress: None, lambda: False)
+            pretrain(run, parts, lambda progress: None, lambda: False)
             before = steps // 3
         windows = Windows(parts, run.settings.run.length, run.settings.run.batch, cell.seed)
         valid = part(run.signals[0], "valid")
         curve: list[tuple[int, float, float, float | None]] = []
         for number in range(before, steps):
-            training.step(run.network, windows, run.settings, number - before, run.task.weigh)
+            step(run.network, windows, run.settings, number - before, run.task)
             if (number + 1) % problem.every == 0:
                 judged = _judged(run, other)
                 own = _judged(run, valid)
@@ -228,14 +232,14 @@ def summary(rows: list[Row]) -> list[Row]:
     return found
 
 
-def _judged(run: training.Run, signals: Stretch) -> dict[str, float | None]:
+def _judged(run: Run, signals: Stretch) -> dict[str, float | None]:
     """The task's metrics on stretches side by side, each behind a warm-up."""
     x, y = signals
     hop = min(STRETCH, len(x) - WARM_UP)
     count = max(1, min(STRETCHES, (len(x) - WARM_UP) // hop))
-    starts = np.linspace(0, len(x) - WARM_UP - hop, count).astype(int)
-    outputs = run.network.run_batch(np.stack([x[s : s + WARM_UP + hop] for s in starts]))[:, WARM_UP:]
-    target = np.concatenate([y[s + WARM_UP : s + WARM_UP + hop] for s in starts])
+    places = starts(len(x), WARM_UP + hop, count)
+    outputs = run.network.run_batch(np.stack([x[s : s + WARM_UP + hop] for s in places]))[:, WARM_UP:]
+    target = np.concatenate([y[s + WARM_UP : s + WARM_UP + hop] for s in places])
     return run.task.measure(list(outputs), target)
 
 

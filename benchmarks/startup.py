@@ -3,7 +3,7 @@
 Usage: python benchmarks/startup.py [--quick] [--json]
 
 The plain way is what a program does that knows NumPy, pyjnius and DL4J only: the same jars, no options, and the same
-network from DL4J's own builder. Ours is `Network.create`, which starts Java, with the class-data archive and without.
+network from DL4J's own builder. Ours is `jvm.configure` and `Network.create`, with the class-data archive and without.
 All begin with a Python process; what is left of it when the network stands does not count.
 """
 

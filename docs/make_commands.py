@@ -20,7 +20,7 @@ Written by `make docs` from the program's own `--help`; change a text there, not
 
 `dl4j-bridge COMMAND` and `python -m dl4j_bridge COMMAND` are the same. Results go to stdout, progress and notes to
 stderr. Exit status: 0 done, 1 it ran and found or met a fault, 2 wrong input or options, 130 interrupted. What an error
-says and how it is mended: [troubleshooting](troubleshooting.md).
+says and how to fix it: [troubleshooting](troubleshooting.md).
 """
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,12 @@ def run_ok(*args: object, **options: Any) -> Result:
     result = run(*args, **options)
     assert result.status == 0, result.stderr
     return result
+
+
+def network_of(folder: Path, name: str = "last.zip") -> dict[str, bytes]:
+    """Parameters, updater state and carried state, byte by byte."""
+    with zipfile.ZipFile(folder / name) as z:
+        return {n: z.read(n) for n in z.namelist() if n != "dl4j_bridge.json"}
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def test_every_command_has_help_with_an_example(name):
     assert result.stderr == ""
 
 
-def test_help_shows_the_defaults_of_config():
+def test_help_shows_the_defaults():
     text = run_ok("train", "--help", env={"COLUMNS": "160"}).stdout
     for default in ("(200)", "(0.01)", "(adam)", "(1000)"):
         assert default in text
@@ -303,7 +303,7 @@ def test_the_shell_is_given_a_completion_script():
         assert done.stdout.split() == [wanted]
 
 
-def test_doctor_puts_the_mend_behind_a_cross(tmp_path):
+def test_doctor_puts_the_fix_behind_a_cross(tmp_path):
     result = run("doctor", env={"JAVA_HOME": str(tmp_path)})
     assert result.status == 1
     lines = {line.split()[1]: line for line in result.stdout.splitlines()}

@@ -158,22 +158,22 @@ class ModelInfo:
         """
         state = stored.get("run_state")
         if state is not None:
-            state = {_RENAMED.get(name, name): value for name, value in state.items()}
+            stored = stored | {"run_state": {_RENAMED.get(name, name): value for name, value in state.items()}}
         if stored["predicts"] not in ("target", "next"):
-            raise ValueError(f"predicts {stored['predicts']!r}")
+            raise _unusable("predicts", stored["predicts"])
         found = cls(
             registry.from_dict(stored),
-            msgspec.convert(stored["rate"], int),
-            msgspec.convert(stored["layers"], tuple[int, ...]),
-            msgspec.convert(stored["pairs"], tuple[PairInfo, ...]),
+            _converted(stored, "rate", int),
+            _converted(stored, "layers", tuple[int, ...]),
+            _converted(stored, "pairs", tuple[PairInfo, ...]),
             registry.settings_from_dict(stored["settings"]),
-            msgspec.convert(stored.get("versions", {}), dict[str, str]),
-            msgspec.convert(stored.get("training"), TrainingInfo | None),
-            msgspec.convert(state, RunState | None),
-            msgspec.convert(stored.get("pretraining"), dict[str, float] | None),
+            _converted({"versions": {}} | stored, "versions", dict[str, str]),
+            *(_converted({name: None} | stored, name, kind) for name, kind in _OPTIONAL.items()),
         )
-        if found.rate < 1 or not found.pairs:
-            raise ValueError("rate or pairs")
+        if found.rate < 1:
+            raise _unusable("rate", found.rate)
+        if not found.pairs:
+            raise _unusable("pairs", [])
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -199,6 +199,26 @@ class ModelInfo:
             if (pair.input.sha256, pair.target.sha256 if pair.target else None) == hashes:
                 return pair
         return None
+
+
+# Fields that a file may lack, in the order of `ModelInfo`.
+_OPTIONAL: dict[str, Any] = {
+    "training": TrainingInfo | None,
+    "run_state": RunState | None,
+    "pretraining": dict[str, float] | None,
+}
+
+
+def _converted(stored: dict[str, Any], name: str, kind: Any) -> Any:
+    """A field as `kind`; the error names it, since msgspec knows only what is inside."""
+    try:
+        return msgspec.convert(stored[name], kind)
+    except msgspec.ValidationError as e:
+        raise _unusable(name, stored[name], f" ({e})") from None
+
+
+def _unusable(name: str, value: Any, why: str = "") -> ValueError:
+    return ValueError(f"{name} {str(value)[:40]}{why}")
 
 
 def _plain(value: Any) -> Any:

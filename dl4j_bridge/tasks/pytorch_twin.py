@@ -78,7 +78,7 @@ class PytorchTwin:
         with torch.no_grad():
             for layer in range(settings.layers):
                 for ours, theirs in (("W", "weight_ih"), ("RW", "weight_hh"), ("b", "bias_ih")):
-                    blocks = np.split(network.parameter(f"{layer}_{ours}"), 4, axis=1)
+                    blocks = np.split(np.atleast_2d(network.parameter(f"{layer}_{ours}")), 4, axis=1)
                     values = np.concatenate([blocks[k] for k in DL4J_BLOCKS], axis=1).T
                     weights = getattr(self._lstm, f"{theirs}_l{layer}")
                     weights.copy_(torch.from_numpy(values.reshape(tuple(weights.shape)).copy()))

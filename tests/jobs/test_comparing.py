@@ -13,7 +13,7 @@ import soundfile
 from scipy.signal import lfilter
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs import comparing
+from dl4j_bridge.jobs import compare as jobs_compare
 from dl4j_bridge.settings.commands import CompareSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import LINEAR
@@ -254,7 +254,7 @@ def test_a_twin_in_pytorch_learns_from_the_training_part(effect_run, recordings)
 def test_compare_says_when_pytorch_is_missing(effect_run, recordings, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError, match=r"--pytorch: PyTorch is not installed; .*pip install torch"):
-        comparing.compare(effect_run, *recordings, CompareSettings(pytorch=True))
+        jobs_compare.compare(effect_run, *recordings, CompareSettings(pytorch=True))
 
 
 def test_drift_tells_louder_duller_and_silent_from_the_recording():
@@ -263,8 +263,8 @@ def test_drift_tells_louder_duller_and_silent_from_the_recording():
     sound = lfilter([1], [1, -0.5], rng.normal(0, 0.1, 6 * RATE))
     dull = lfilter([0.25, 0.5, 0.25], 1, sound)
     second = slice(0, RATE)
-    drawn = np.concatenate([sound[second], 2 * sound[second], dull[second], np.zeros(RATE), sound[RATE : 2 * RATE]])
-    found = drift.measure(task, LINEAR.encode(drawn), LINEAR.encode(sound), RATE)
+    own = np.concatenate([sound[second], 2 * sound[second], dull[second], np.zeros(RATE), sound[RATE : 2 * RATE]])
+    found = drift.measure(LINEAR.encode(own), LINEAR.encode(sound), RATE, task.to_samples)
     usual, (same, louder, duller, silent, last) = found["recording"], found["parts"]
     assert [part["seconds"] for part in found["parts"]] == [0, 1, 2, 3, 4]
     assert usual["level_db"] == pytest.approx(10 * np.log10(np.mean(sound**2)), abs=0.3)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import soundfile
 
-from dl4j_bridge.jobs.generation import TEMPERATURES
 from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.signal.metrics import order_1_entropy_bits
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.samples.generation import TEMPERATURES
 from tests.conftest import run_ok
 
 

@@ -17,37 +17,43 @@ from dl4j_bridge import api
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import pretraining, training
+from dl4j_bridge.jobs import pretraining
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.model.run import Progress, Run
 from dl4j_bridge.settings.training import SmallDataSettings, TrainSettings
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.interface import Task
+from dl4j_bridge.tasks.registry import find
+from dl4j_bridge.tasks.update import step
 from tests.conftest import SMALL, command, run, run_ok
 from tests.jobs.test_training import log_of, network_of
 
 HIDDEN = 12
 
 
-def new_run(recordings: tuple[Path, Path], out: Path, **options: Any) -> training.Run:
+def begun(recordings: tuple[Path, Path], out: Path, **options: Any) -> Run:
     small = {"hidden": HIDDEN, "batch": 4, "length": 100, "tbptt": 25, "pretrain": "autoencoder", "pretrain_steps": 7}
-    settings = TrainSettings().with_options(small | options)
-    return training.new_run([recordings[0]], [recordings[1]], out, settings)
+    settings = TrainSettings(own=find(options.get("task", "samples")).settings()).with_options(small | options)
+    return new_run([recordings[0]], [recordings[1]], out, settings)
 
 
 @pytest.mark.parametrize("options", [{}, {"task": "frames", "frame": 4, "length": 50}, {"layer": "stock"}])
 def test_the_recurrent_layers_are_the_autoencoders_and_the_output_is_new(options: dict[str, Any], recordings, tmp_path):
-    run = new_run(recordings, tmp_path / "run", pretrain_delay=3, **options)
+    run = begun(recordings, tmp_path / "run", pretrain_delay=3, **options)
     parts = [part(signals, "train") for signals in run.signals]
     before = run.network.parameters()
-    reports: list[training.Progress] = []
-    assert training.pretrain(run, parts, reports.append, lambda: False) is None
+    reports: list[Progress] = []
+    assert pretraining.pretrain(run, parts, reports.append, lambda: False) is None
     after = run.network.parameters()
 
     autoencoder = Network.create(run.settings.network, run.task.interface)
     fresh = autoencoder.parameters()
-    windows = Windows(pretraining.stretches(parts, 3, "target"), run.settings.run.length, 4, run.settings.network.seed)
+    windows = Windows(
+        pretraining.autoencoder_stretches(parts, 3, "target"), run.settings.run.length, 4, run.settings.network.seed
+    )
     for number in range(7):
-        training.step(autoencoder, windows, run.settings, number, run.task.weigh)
+        step(autoencoder, windows, run.settings, number, run.task)
     learnt = autoencoder.parameters()
 
     outputs = run.task.interface.outputs
@@ -62,13 +68,13 @@ def test_the_recurrent_layers_are_the_autoencoders_and_the_output_is_new(options
 
 def test_what_it_learns_from():
     x, y = np.arange(10, dtype=np.uint8), np.arange(20, 30, dtype=np.uint8)
-    both = pretraining.stretches([(x, y)], 0, "target")
+    both = pretraining.autoencoder_stretches([(x, y)], 0, "target")
     assert [(a.tolist(), b.tolist()) for a, b in both] == [(x.tolist(), x.tolist()), (y.tolist(), y.tolist())]
-    ((heard, late),) = pretraining.stretches([(x, y)], 3, "next")
+    ((heard, late),) = pretraining.autoencoder_stretches([(x, y)], 3, "next")
     assert heard.tolist() == x.tolist()
     assert late.tolist() == [0, 0, 0, 0, 1, 2, 3, 4, 5, 6]
     frames = np.arange(8, dtype=np.float32).reshape(4, 2)
-    ((_, late),) = pretraining.stretches([(frames, frames)], 1, "next")
+    ((_, late),) = pretraining.autoencoder_stretches([(frames, frames)], 1, "next")
     assert late.tolist() == [[0, 1], [0, 1], [2, 3], [4, 5]]
 
 
@@ -90,12 +96,12 @@ def test_a_copy_comes_sooner_after_it(recordings, tmp_path, java):
     bits = []
     for name, pretrain in (("with", "autoencoder"), ("without", "none")):
         options: dict[str, Any] = {"hidden": 32, "pretrain": pretrain, "pretrain_steps": 60}
-        run = new_run((recordings[0], recordings[0]), tmp_path / name, **options)
+        run = begun((recordings[0], recordings[0]), tmp_path / name, **options)
         parts = [part(signals, "train") for signals in run.signals]
         if pretrain != "none":
-            training.pretrain(run, parts, lambda progress: None, lambda: False)
+            pretraining.pretrain(run, parts, lambda progress: None, lambda: False)
         windows = Windows(parts, 100, 4, 1)
-        bits.append(np.mean([training.step(run.network, windows, run.settings, n)[0] for n in range(40)][-10:]))
+        bits.append(np.mean([step(run.network, windows, run.settings, n)[0] for n in range(40)][-10:]))
     assert bits[0] < 0.8 * bits[1]
 
 
@@ -115,7 +121,7 @@ def test_stopped_in_the_middle_it_begins_again_and_ends_the_same(recordings, tmp
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130, stderr
-    assert "interrupted at step 0, saved; go on with:" in stderr
+    assert "interrupted at step 0, saved; resume with:" in stderr
     assert log_of(parts) == []
     assert "pretraining" not in json.loads((parts / "run.json").read_text())
     run_ok("train", parts, "--resume")

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from dl4j_bridge.jobs import training
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.train import train
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.tasks import baselines
+from dl4j_bridge.tasks.baselines.copy import Copy
+from dl4j_bridge.tasks.samples.task import SamplesTask
 from tests.conftest import SMALL, command, run, run_ok
 
 
@@ -135,15 +137,15 @@ def test_file_names_beyond_ascii_whatever_the_locale(recordings, tmp_path):
 def test_the_rate_is_that_of_training_alone(java, recordings, tmp_path, monkeypatch):
     """Nor does `--minutes` count the seconds before the first step, in which the baselines are fitted."""
 
-    class Slow(baselines.Copy):
+    class Slow(Copy):
         def fit(self, stretches):
             time.sleep(4)
 
-    monkeypatch.setattr(baselines, "ALL", (Slow,))
+    monkeypatch.setattr(SamplesTask, "baselines", lambda task: [Slow(task.codec)])
     settings = TrainSettings().with_options({"steps": 1, "hidden": 4, "batch": 2, "length": 50, "tbptt": 25})
     seconds = []
-    training.train(
-        training.new_run([recordings[0]], [recordings[1]], tmp_path / "run", settings),
+    train(
+        new_run([recordings[0]], [recordings[1]], tmp_path / "run", settings),
         lambda progress: seconds.append(progress.seconds),
     )
     assert len(seconds) == 1

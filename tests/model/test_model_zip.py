@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -86,7 +87,33 @@ def test_models_that_this_version_cannot_use(effect_run, tmp_path, name, value):
     def change(entry, content):
         return json.dumps(json.loads(content) | {name: value}).encode() if entry == "dl4j_bridge.json" else content
 
-    assert f"says {name} {str(value)[:40]}" in refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
+    error = refused(rewritten(effect_run / "model.zip", tmp_path / "m.zip", change))
+    assert "does not describe a model" in error
+    # The field with its value, or as the option that would set it.
+    assert re.search(rf"{name}:? {re.escape(str(value)[:40])}", error), error
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [("network", "task", "spectra"), ("network", "hidden", "many"), ("network", "hidden", 0), ("run", "batch", None)],
+)
+def test_settings_that_this_version_cannot_use(effect_run, tmp_path, group, name, value):
+    """Such as those of a task that only a newer version has."""
+
+    def change(entry, content):
+        if entry != "dl4j_bridge.json":
+            return content
+        about = json.loads(content)
+        about["settings"][group][name] = value
+        return json.dumps(about).encode()
+
+    path = rewritten(effect_run / "model.zip", tmp_path / "m.zip", change)
+    assert name in refused(path)
+    assert "does not describe a model" in refused(path)
+    # Java was not asked.
+    processed = run("process", "--model", path, "--input", tmp_path / "x.wav", "--output", tmp_path / "y.wav")
+    assert processed.status == 2
+    assert processed.error == refused(path)
 
 
 @pytest.mark.parametrize("name", ["pairs", "settings", "predicts"])
@@ -105,7 +132,7 @@ def test_a_bomb(effect_run, tmp_path, monkeypatch):
         largest = max(i.file_size for i in z.infolist())
     monkeypatch.setattr(model_zip, "LARGEST_ENTRY", largest - 1)
     with pytest.raises(model_zip.InputError, match="unpacks to more"):
-        model_zip.read_about(path)
+        model_zip.open_model(path)
 
 
 def test_damage_anywhere_is_found(effect_run, tmp_path):
@@ -133,7 +160,7 @@ def test_parameters_of_another_network_get_one_line(effect_run, recordings, tmp_
 def test_plain_dl4j_loads_it_and_gives_the_same_probabilities(effect_run, java, tmp_path):
     """A Java program with DL4J's jars and none of our classes."""
     indices = np.random.default_rng(0).integers(0, 256, 500, dtype=np.uint8)
-    stream = model_zip.load(effect_run / "model.zip").network.stream()
+    stream = model_zip.open_model(effect_run / "model.zip").load().network.stream()
     ours = stream.run(indices)
     (tmp_path / "indices").write_bytes(indices.tobytes())
     class_path = [str(p) for p in jars.class_path() if p.name != jars.OURS]

@@ -14,12 +14,12 @@ import numpy.typing as npt
 import pytest
 from scipy.signal import butter, lfilter
 
-from dl4j_bridge.jobs import training
-from dl4j_bridge.settings.training import AUGMENTATIONS, DataSettings, SmallDataSettings, TrainSettings
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.settings.training import AUGMENTATIONS, DataSettings, SmallDataSettings, TaskSettings, TrainSettings
 from dl4j_bridge.signal import audio_files, augmentation, metrics, pairs
 from dl4j_bridge.signal.pairs import Pair, part
-from tests.conftest import SMALL, run, run_ok
-from tests.jobs.test_training import network_of
+from dl4j_bridge.tasks.frames.settings import FramesSettings
+from tests.conftest import SMALL, network_of, run, run_ok
 
 pytest.importorskip("audiomentations")
 
@@ -181,9 +181,9 @@ def test_the_same_seed_gives_the_same_copies_and_disturbs_nobody(tmp_path):
         assert sides(a[1])[1].size != sides(c[1])[1].size or (sides(a[1])[1] != sides(c[1])[1]).any()
 
 
-def settings_of(**options: Any) -> TrainSettings:
+def settings_of(own: TaskSettings | None = None, **options: Any) -> TrainSettings:
     small = {"hidden": 8, "batch": 2, "length": 50, "tbptt": 25}
-    return TrainSettings().with_options(small | options)
+    return TrainSettings(own=own or TaskSettings()).with_options(small | options)
 
 
 def test_held_out_parts_are_left_alone_and_give_nothing_to_the_copies(tmp_path, java):
@@ -194,8 +194,8 @@ def test_held_out_parts_are_left_alone_and_give_nothing_to_the_copies(tmp_path, 
     pair_of(tmp_path, x, x)
     paths = [tmp_path / "x.wav"], [tmp_path / "y.wav"]
     options = {"codec": "linear", "align": "off"}
-    plain = training.new_run(*paths, tmp_path / "plain", settings_of(**options))
-    run = training.new_run(*paths, tmp_path / "run", settings_of(**options, augment="gain,polarity,shift,noise"))
+    plain = new_run(*paths, tmp_path / "plain", settings_of(**options))
+    run = new_run(*paths, tmp_path / "run", settings_of(**options, augment="gain,polarity,shift,noise"))
     for name in ("valid", "test"):
         for ours, theirs in zip(part(run.signals[0], name), part(plain.signals[0], name), strict=True):
             np.testing.assert_array_equal(ours, theirs)
@@ -213,7 +213,7 @@ def test_a_delay_is_cut_out_of_the_copies_too(tmp_path, java):
     x = noise(2)
     pair_of(tmp_path, np.concatenate([x, np.zeros(40)]), np.concatenate([np.zeros(40), x]))
     settings = settings_of(align="40", augment="speed,gain")
-    run = training.new_run([tmp_path / "x.wav"], [tmp_path / "y.wav"], tmp_path / "run", settings)
+    run = new_run([tmp_path / "x.wav"], [tmp_path / "y.wav"], tmp_path / "run", settings)
     for heard, learnt in run.augmented:
         np.testing.assert_array_equal(heard, learnt)
 
@@ -221,7 +221,7 @@ def test_a_delay_is_cut_out_of_the_copies_too(tmp_path, java):
 def test_without_a_target_the_next_sample_of_a_noisy_one_is_the_clean_one(tmp_path, java):
     pair_of(tmp_path, noise(2), None)
     settings = settings_of(augment="noise", augment_copies=2)
-    run = training.new_run([tmp_path / "x.wav"], [], tmp_path / "run", settings)
+    run = new_run([tmp_path / "x.wav"], [], tmp_path / "run", settings)
     clean = part(run.signals[0], "train")
     for heard, learnt in run.augmented:
         np.testing.assert_array_equal(learnt, clean[1][: learnt.size])
@@ -230,8 +230,8 @@ def test_without_a_target_the_next_sample_of_a_noisy_one_is_the_clean_one(tmp_pa
 
 def test_frames_are_copied_as_frames(tmp_path, java):
     pair_of(tmp_path, noise(2), noise(2))
-    settings = settings_of(task="frames", frame=20, length=30, augment="speed", augment_copies=2)
-    run = training.new_run([tmp_path / "x.wav"], [tmp_path / "y.wav"], tmp_path / "run", settings)
+    settings = settings_of(FramesSettings(), task="frames", frame=20, length=30, augment="speed", augment_copies=2)
+    run = new_run([tmp_path / "x.wav"], [tmp_path / "y.wav"], tmp_path / "run", settings)
     assert {heard.shape[1] for heard, _ in run.augmented} == {20}
     assert len({len(heard) for heard, _ in run.augmented}) == 2
 

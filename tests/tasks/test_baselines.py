@@ -12,25 +12,23 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.settings.training import NetworkSettings, RunSettings
+from dl4j_bridge.settings.training import NetworkSettings, RunSettings, TrainSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import LINEAR, MULAW
-from dl4j_bridge.tasks.baselines import (
-    ALL,
-    Constant,
-    Copy,
-    Fir,
-    Hammerstein,
-    LookupTable,
-    Markov,
-    WienerHammerstein,
-    gaussian,
-    wiener_hammerstein,
-)
+from dl4j_bridge.tasks.baselines import gaussian, wiener_hammerstein
 from dl4j_bridge.tasks.baselines.base import BLOCK
-from dl4j_bridge.tasks.baselines.pytorch_lstm import PytorchLstm
+from dl4j_bridge.tasks.baselines.constant import Constant
+from dl4j_bridge.tasks.baselines.copy import Copy
+from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.hammerstein import Hammerstein
+from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
+from dl4j_bridge.tasks.baselines.markov import Markov
+from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
+from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 CODECS = pytest.mark.parametrize("codec", [LINEAR, MULAW], ids=lambda codec: codec.name)
+ALL = [type(baseline) for baseline in SamplesTask(LINEAR, 0.0, "target").baselines()]
 KINDS = pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
 TAPS = np.array([0.5, 0.3, -0.2, 0.1, 0.0, 0.05, -0.15, 0.1])
 # Where the training part ends.
@@ -280,8 +278,8 @@ def test_firs_probabilities_are_the_gaussians_mass_where_each_class_is_encoded(c
 def test_fir_is_sure_of_what_it_can_know(codec):
     """A copy at full scale: the class at the clipping point gets all that is beyond it."""
     x = codec.encode(np.where(np.random.default_rng(1).random(5000) < 0.5, -1.0, 1.0))
-    prediction = fitted(Fir, codec, (x, x)).predict(x)
-    assert chances(prediction, x)[Fir.memory :].min() > 0.95
+    fir = fitted(Fir, codec, (x, x))
+    assert chances(fir.predict(x), x)[fir.memory :].min() > 0.95
 
 
 def test_fir_admits_every_class():
@@ -361,8 +359,9 @@ def test_wiener_hammerstein_recovers_a_curve_between_two_filters_and_the_others_
     y = sandwiched(codec, x)
     errors = {}
     for kind in (WienerHammerstein, Hammerstein, Fir):
-        prediction = fitted(kind, codec, (x[:BORDER], y[:BORDER])).predict(x[BORDER - kind.memory :])
-        errors[kind.name] = metrics.esr(codec.decode(y[BORDER:]), prediction.values[kind.memory :])
+        baseline = fitted(kind, codec, (x[:BORDER], y[:BORDER]))
+        prediction = baseline.predict(x[BORDER - baseline.memory :])
+        errors[kind.name] = metrics.esr(codec.decode(y[BORDER:]), prediction.values[baseline.memory :])
     assert errors["wiener-hammerstein"] < 0.002
     assert min(errors["fir"], errors["hammerstein"]) > 10 * errors["wiener-hammerstein"], errors
 
@@ -423,25 +422,26 @@ def test_what_was_learnt_can_be_kept_and_restored(kind, codec, tmp_path):
         assert np.array_equal(first, second)
 
 
-def test_the_pytorch_twin_learns_a_curve_and_can_be_kept():
+def test_the_pytorch_twin_learns_a_curve_and_its_weights_can_be_kept():
     pytest.importorskip("torch")
     network = NetworkSettings(layers=1, hidden=32, tbptt=25, learning_rate=0.02)
     run = RunSettings(length=50, batch=16, threads=1)
     x = LINEAR.encode(np.random.default_rng(1).normal(0, 0.02, 6000))
     y = curved(LINEAR, x)
-    untrained, twin = (PytorchLstm(LINEAR, network, run, steps) for steps in (0, 80))
+    task, settings = SamplesTask(LINEAR, 0.0, "target"), TrainSettings(network=network, run=run)
+    untrained, twin = (PytorchTwin(task, settings, steps) for steps in (0, 80))
     for one in (untrained, twin):
-        one.fit([(x[:5000], y[:5000])])
-    start, prediction = untrained.predict(x[5000:]), twin.predict(x[5000:])
-    assert np.mean(prediction.classes == y[5000:]) > 0.9
-    assert bits(prediction, y[5000:]) < 1 < 7 < bits(start, y[5000:])
-    np.testing.assert_allclose(prediction.probabilities.sum(axis=1), 1, rtol=1e-5)
-    untrained.restore(twin.arrays())
-    assert np.array_equal(untrained.predict(x).probabilities, twin.predict(x).probabilities)
+        one.fit((x[:5000], y[:5000]))
+    start, found = (np.concatenate(list(one.run(x[5000:], 0, 1000))) for one in (untrained, twin))
+    assert np.mean(found.argmax(axis=1) == y[5000:]) > 0.9
+    assert metrics.bits_per_sample(found, y[5000:]) < 1 < 7 < metrics.bits_per_sample(start, y[5000:])
+    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    untrained._modules.load_state_dict(twin._copy())
+    assert np.array_equal(np.concatenate(list(untrained.run(x[5000:], 0, 1000))), found)
     # Four gates of 32 units with an input of 256, and PyTorch's two biases.
     assert twin.parameters == 128 * (256 + 32 + 2) + 33 * 256
 
 
 def test_no_baseline_imports_pytorch_by_itself():
-    script = "import sys, dl4j_bridge.jobs.comparing; assert 'torch' not in sys.modules"
+    script = "import sys, dl4j_bridge.jobs.compare; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -19,7 +19,7 @@ import dl4j_bridge
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import installation, jars, jvm
-from dl4j_bridge.jobs import comparing, processing
+from dl4j_bridge.jobs import compare, process
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
 from dl4j_bridge.signal import metrics
@@ -75,7 +75,7 @@ def coarse(pair, tmp_path_factory) -> Path:
 
 def processed(model, source, output, **settings) -> np.ndarray:
     jvm.configure(threads=1)
-    processing.process(model, source, output, ProcessSettings(**settings))
+    process.process(model, source, output, ProcessSettings(**settings))
     return soundfile.read(output)[0]
 
 
@@ -114,9 +114,9 @@ def test_chunks_leave_no_trace(model, pair, tmp_path, request):
     folder = request.getfixturevalue(model)
     sounds = [processed(folder, pair[0], tmp_path / f"{n}.wav", chunk=n) for n in (7, 4096, 1_000_000)]
     assert len({(tmp_path / f"{n}.wav").read_bytes() for n in (7, 4096, 1_000_000)}) == 1
-    loaded = model_zip.load(folder / "model.zip")
+    loaded = model_zip.open_model(folder).load()
     dry = soundfile.read(pair[0], dtype="float32")[0]
-    frame = loaded.about["frame"]
+    frame = loaded.info.task.frame
     filled = np.pad(dry, (0, -dry.size % frame)).reshape(1, -1, frame)
     whole = loaded.network.run_batch(filled).ravel()[: dry.size]
     assert sounds[0].size == dry.size
@@ -163,7 +163,7 @@ def test_plain_dl4j_runs_the_zip(trained, pair, tmp_path):
     subprocess.run([java, "-cp", ":".join(class_path), program, *arguments], check=True, capture_output=True)
     theirs = np.fromfile(tmp_path / "wet", ">f4")
     jvm.configure(threads=1)
-    ours = model_zip.load(trained / "model.zip").network.dense_stream().run(dry[:, None])[:, 0]
+    ours = model_zip.open_model(trained).load().network.dense_stream().run(dry[:, None])[:, 0]
     np.testing.assert_allclose(theirs, ours, atol=1e-6)
     assert np.abs(ours - dry).max() > 0.01, "a network that says nothing would agree with its input"
 
@@ -205,16 +205,16 @@ def test_compare_on_another_pair_counts_all_of_it(coarse, pair, tmp_path):
         sound, rate = soundfile.read(path)
         paths.append(tmp_path / path.name)
         soundfile.write(paths[-1], sound[:9000], rate, "PCM_24")
-    result = comparing.compare(coarse, *paths)
-    assert result["part"] == "all"
-    assert result["samples"] == (9000 - DELAY) // 50 * 50
+    result = compare.compare(coarse, *paths)
+    assert result.part == "all"
+    assert result.samples == (9000 - DELAY) // 50 * 50
     with pytest.raises(InputError, match="the twin learns from their training part"):
-        comparing.compare(coarse, *paths, CompareSettings(pytorch=True))
+        compare.compare(coarse, *paths, CompareSettings(pytorch=True))
 
 
 def test_pytorchs_twin_is_one_more_row(trained, pair):
     pytest.importorskip("torch")
-    rows = comparing.compare(trained, *pair, CompareSettings(pytorch=True))["rows"]
+    rows = compare.compare(trained, *pair, CompareSettings(pytorch=True)).rows
     assert [row["name"] for row in rows] == [*ROWS, "pytorch"]
     assert rows[-1]["parameters"] == 4 * 8 * (1 + 8 + 2) + 9
     # As many steps on the same windows: of the same order.
@@ -262,7 +262,7 @@ def damage(trained, tmp_path, **changes) -> Path:
 )
 def test_a_damaged_description_is_refused(trained, tmp_path, changes):
     with pytest.raises(InputError, match=r"dl4j_bridge\.json"):
-        model_zip.read_about(damage(trained, tmp_path, **changes))
+        model_zip.open_model(damage(trained, tmp_path, **changes))
 
 
 def test_bad_input_gets_one_line(trained, pair, tmp_path):

@@ -7,19 +7,22 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
+from dl4j_bridge import reference
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.java.network import SIDE_BY_SIDE_STEPS, Network
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.streams import STEPS_PER_CALL
 from dl4j_bridge.java.tensors import Dense
-from dl4j_bridge.reference import graves_lstm as reference
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings
 from dl4j_bridge.signal import pairs
-from dl4j_bridge.tasks import baselines
-from dl4j_bridge.tasks.baselines import numbers
+from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
 from dl4j_bridge.tasks.frames.task import SMALLEST_POWER, FramesTask, Scale
+from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
 from dl4j_bridge.tasks.registry import train_settings
 
-AMPLIFIER = FramesTask(1, "target", Scale(), weighed=True)
+AMPLIFIER = FramesTask(1, "target", Scale(), weighted=True)
+SETTINGS = train_settings({"task": "frames"})
 
 
 def guitarml_loss(output, target):
@@ -41,10 +44,10 @@ def small_network(inputs=1, outputs=1, output="linear", skip=False, layers=1, **
     return Network.create(settings, Interface.of_vectors(inputs, outputs, output, skip))
 
 
-def by_numpy(network, x, layers=1):
+def by_numpy(network, x, layers=1, cell="graves"):
     """The reference's linear output for vectors, from empty states on; shapes (batch, n, width)."""
     sides = network.interface
-    params = reference.unpack(network.parameters(), sides.inputs, 7, layers, sides.outputs)
+    params = reference.unpack(network.parameters(), sides.inputs, 7, layers, sides.outputs, cell)
     wide = np.asarray(x, np.float64).transpose(0, 2, 1)
     record = reference.forward(params, wide, reference.zero_states(params, len(x)))
     return record.logits.transpose(0, 2, 1)
@@ -53,10 +56,10 @@ def by_numpy(network, x, layers=1):
 @pytest.mark.parametrize("scale", [Scale(), Scale(0.1, 0.7), Scale(-0.5, 2.0)])
 def test_a_scale_and_its_inverse(scale):
     x = np.random.default_rng(0).uniform(-1, 1, 1000)
-    shrunk = scale.shrink(x)
-    assert shrunk.dtype == np.float32
-    np.testing.assert_allclose(shrunk, (x - scale.mean) / scale.range, rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(scale.grow(shrunk), x, atol=2e-7)
+    normalized = scale.normalize(x)
+    assert normalized.dtype == np.float32
+    np.testing.assert_allclose(normalized, (x - scale.mean) / scale.range, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(scale.denormalize(normalized), x, atol=2e-7)
 
 
 @pytest.mark.parametrize("loudness", [0.5, 1e-2, 1e-4])
@@ -65,7 +68,7 @@ def test_the_networks_loss_is_guitarmls(java, loudness):
     x, y = segment(scale=loudness)
     network = small_network()
     output = network.run_batch(x)
-    network.set_loss_weights(*AMPLIFIER.weigh(y))
+    network.set_loss_weights(*AMPLIFIER.loss_weights(SETTINGS, y, False))
     loss, accuracy = network.step(x, y, 40, True, 1)
     assert np.isnan(accuracy)
     assert loss == pytest.approx(guitarml_loss(output[:, :, 0], y[:, :, 0]), rel=2e-5)
@@ -74,7 +77,8 @@ def test_the_networks_loss_is_guitarmls(java, loudness):
 def test_and_pytorchs(java):
     torch = pytest.importorskip("torch")
     x, y = segment(seed=1)
-    square, pre_emphasis, offset = AMPLIFIER.weigh(y)
+    square, pre_emphasis, offset, start = AMPLIFIER.loss_weights(SETTINGS, y, False)
+    assert start == 0
     output = torch.from_numpy(x[:, :, 0].copy()).requires_grad_()
     target = torch.from_numpy(y[:, :, 0].copy())
     emphasis = torch.tensor([[[-0.85, 1.0]]])
@@ -99,7 +103,7 @@ def test_and_pytorchs(java):
 def test_mse_is_left_to_dl4j(java):
     x, y = segment()
     task = FramesTask(1, "target", Scale())
-    assert task.weigh(y) is None
+    assert task.loss_weights(SETTINGS, y, True) is None
     network = small_network()
     output = network.run_batch(x)
     loss, _ = network.step(x, y, 40, True, 1)
@@ -130,7 +134,7 @@ def test_frames_are_cut_at_the_delay_and_what_is_left_over_is_dropped(tmp_path):
         soundfile.write(tmp_path / f"{name}.wav", sound, 8000, "FLOAT")
     pair = pairs.open_pair(tmp_path / "dry.wav", tmp_path / "wet.wav", DataSettings(align="10"))
     settings = train_settings({"task": "frames"} | {"frame": 5, "loss": "mse"})
-    task = FramesTask.of_pairs(settings, [pair])
+    task = FramesTask.from_pairs(settings, [pair])
     x, y = task.signals(pair)
     assert x.shape == y.shape == (198, 5)
     np.testing.assert_array_equal(x.ravel(), dry[:990])
@@ -171,13 +175,14 @@ def test_vectors_that_do_not_fit_are_refused_and_nothing_changes(java, vectors):
     assert np.all(dense.array.read() == 1)
 
 
+@pytest.mark.parametrize("cell", ["graves", "lstm"])
 @pytest.mark.parametrize(("inputs", "outputs", "layers"), [(1, 1, 1), (5, 3, 2)])
-def test_three_ways_through_the_network_give_what_numpy_gives(java, inputs, outputs, layers):
+def test_three_ways_through_the_network_give_what_numpy_gives(java, inputs, outputs, layers, cell):
     """Side by side, as a stream in any blocks, and in the loss of a step."""
     rng = np.random.default_rng(5)
-    network = small_network(inputs, outputs, layers=layers)
-    x = rng.normal(0, 0.5, (4, SIDE_BY_SIDE_STEPS + 57, inputs)).astype(np.float32)
-    wanted = by_numpy(network, x, layers)
+    network = small_network(inputs, outputs, layers=layers, cell=cell)
+    x = rng.normal(0, 0.5, (4, STEPS_PER_CALL + 57, inputs)).astype(np.float32)
+    wanted = by_numpy(network, x, layers, cell)
     assert wanted.std() > 0.02
     found = network.run_batch(x)
     assert found.shape == (4, x.shape[1], outputs)
@@ -217,12 +222,12 @@ def test_the_filters_for_numbers_find_a_filter_that_is_there():
     taps = rng.normal(0, 1, 300) * np.exp(-np.arange(300) / 60)
     linear = lfilter(taps, [1], x) + 0.02
     curved = lfilter([0.5, 0.3], [1], np.tanh(4 * lfilter([1, -0.9], [1], x)))
-    fir, between = numbers.unfitted()
-    assert [fir.name, between.name] == [baselines.Fir.name, baselines.WienerHammerstein.name]
+    fir, between = AMPLIFIER.baselines()
+    assert [fir.name, between.name] == [Fir.name, WienerHammerstein.name]
 
     def left_over(baseline, y):
         baseline.fit([(x[:30_000], y[:30_000])])
-        restored = type(baseline)(numbers.UNQUANTISED)
+        restored = next(other for other in AMPLIFIER.baselines() if other.name == baseline.name)
         restored.restore(baseline.arrays())
         error = restored.values(x)[30_000:] - y[30_000:]
         return np.mean(error**2) / np.mean(y[30_000:] ** 2)
@@ -234,33 +239,34 @@ def test_the_filters_for_numbers_find_a_filter_that_is_there():
 
 def test_the_pytorch_twin_learns_the_same_task(java):
     pytest.importorskip("torch")
-    from dl4j_bridge.tasks.baselines.pytorch_regression import PytorchRegression
-
     x = (0.3 * np.random.default_rng(8).normal(0, 1, (4000, 1))).astype(np.float32)
     y = np.tanh(3 * x) + x
     small = {"hidden": 8, "length": 100, "tbptt": 50, "batch": 8, "skip": True, "validate_every": 20}
     settings = train_settings({"task": "frames"} | small | {"learning_rate": 0.01})
-    twin = PytorchRegression(FramesTask(1, "target", Scale(), True, True), settings, 200)
-    before = np.mean((twin.run(x) - y) ** 2)
+    twin = PytorchTwin(FramesTask(1, "target", Scale(), True, True), settings, 200)
+
+    def error():
+        return np.mean((np.concatenate(list(twin.run(x, 0, len(x)))) - y) ** 2)
+
+    before = error()
     twin.fit((x, y), (x[:500], y[:500]))
-    assert np.mean((twin.run(x) - y) ** 2) < 0.05 * before
+    assert error() < 0.05 * before
     assert twin.parameters == 4 * 8 * (1 + 8 + 2) + 9
 
 
 def test_the_twins_loss_is_the_networks(java):
     torch = pytest.importorskip("torch")
-    from dl4j_bridge.tasks.baselines.pytorch_regression import PytorchRegression
-
     x, y = segment(seed=9)
-    settings = train_settings({"task": "frames"})
-    twin = PytorchRegression(AMPLIFIER, settings, 1)
+    settings = train_settings({"task": "frames", "warm_up": 10})
+    twin = PytorchTwin(AMPLIFIER, settings, 1)
     loss = float(twin._loss(torch.from_numpy(x), y))
     # It is summed over the time steps, as DL4J's.
     assert loss / x.shape[1] == pytest.approx(guitarml_loss(x[:, :, 0], y[:, :, 0]), rel=1e-5)
     network = small_network()
-    weights = AMPLIFIER.weigh(y)
+    weights = AMPLIFIER.loss_weights(settings, y, True)
+    assert weights[-1] == 10
     output = network.run_batch(x)
-    network.set_loss_weights(*weights, 10)
+    network.set_loss_weights(*weights)
     ours, _ = network.step(x, y, 40, True, 1)
-    assert ours * 40 == pytest.approx(float(twin._loss(torch.from_numpy(output), y, 10)), rel=1e-5)
+    assert ours * 40 == pytest.approx(float(twin._loss(torch.from_numpy(output), y, first=True)), rel=1e-5)
     assert ours * 40 != pytest.approx(float(twin._loss(torch.from_numpy(output), y)), rel=0.05)

@@ -26,8 +26,8 @@ def test_order_1_entropy_of_ten_seconds_is_that_of_the_training_audio(training_s
     for seed in (1, 2):
         out = tmp_path / f"{seed}.wav"
         run_ok("generate", "--model", folder, "--output", out, "--seconds", 10, "--seed", seed)
-        drawn = indices(out)
-        assert drawn.size == 10 * RATE
+        own = indices(out)
+        assert own.size == 10 * RATE
         # Of equal lengths: counted pairs know the more, the longer the recording.
-        wanted = order_1_entropy_bits(indices(source)[: drawn.size])
-        assert order_1_entropy_bits(drawn) == pytest.approx(wanted, rel=0.15)
+        wanted = order_1_entropy_bits(indices(source)[: own.size])
+        assert order_1_entropy_bits(own) == pytest.approx(wanted, rel=0.15)

@@ -13,16 +13,16 @@ import soundfile
 import dl4j_bridge
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.report import excerpt
 from dl4j_bridge.signal import audio_files, metrics, pairs
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.signal.windows import Windows
-from dl4j_bridge.tasks import steering
 from dl4j_bridge.tasks.language_model.task import LanguageModelTask
 from dl4j_bridge.tasks.registry import choose, train_settings
+from dl4j_bridge.tasks.samples import steering
 from tests.conftest import SMALL, run, run_ok
 
 RATE = 11025
+DATA = train_settings({"task": "language-model"}, has_target=False).data
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_long_recording_costs_at_most_two_bytes_a_sample_while_it_is_read(tmp_
         task = choose(settings, [pair])
         signals = task.signals(pair)
         training = [(x[: x.size * 8 // 10], y[: y.size * 8 // 10]) for x, y in [signals]]
-        Windows(training, settings.run.length, settings.run.batch, 1).draw(0)
+        Windows(training, settings.run.length, settings.run.batch, 1).batch(0)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -142,10 +142,10 @@ def test_a_long_recording_costs_at_most_two_bytes_a_sample_while_it_is_read(tmp_
 
 
 def test_what_is_usual_are_medians_over_seconds():
-    task = LanguageModelTask.choose(train_settings({"task": "language-model"}, has_target=False).data, False, False)
+    task = LanguageModelTask.of_recordings(DATA, False, False)
     sound = synthesis.speech_like(20)
     classes = task.encoder().push(sound)
-    found = steering.usual(task, [classes], RATE)
+    found = steering.usual(task.to_samples, [classes], RATE)
     decoded = task.codec.decode(classes)
     starts = np.linspace(0, classes.size - RATE, steering.STRETCHES).astype(int)
     levels = [10 * np.log10(np.mean(decoded[at : at + RATE] ** 2)) for at in starts]
@@ -155,15 +155,15 @@ def test_what_is_usual_are_medians_over_seconds():
 
 
 def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_alone():
-    task = LanguageModelTask.choose(train_settings({"task": "language-model"}, has_target=False).data, False, False)
+    task = LanguageModelTask.of_recordings(DATA, False, False)
     classes = task.encoder().push(synthesis.speech_like(1))
     level, bits = 10 * np.log10(np.mean(task.to_samples(classes) ** 2)), metrics.order_1_entropy_bits(classes)
 
     def after(level_db, order_1_bits, seconds=1):
-        steered = steering.Steering(task, RATE, {"level_db": level_db, "order_1_bits": order_1_bits}, 0.9)
+        steered = steering.Steering(task.to_samples, RATE, {"level_db": level_db, "order_1_bits": order_1_bits}, 0.9)
         assert steered.next() == (0.9, 0.0)
         for _ in range(seconds):
-            steered.hear(classes)
+            steered.observe(classes)
         return steered.next()
 
     assert after(level, bits) == pytest.approx((0.9, 0.0))
@@ -171,34 +171,38 @@ def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_a
     assert after(level - 10, bits)[1] == pytest.approx(-10 * steering.TILT_PER_DB)
     assert after(level, bits - 1)[0] < 0.9 < after(level, bits + 1)[0]
     assert after(level + 1000, bits)[1] == steering.MOST_TILT
-    # What one temperature does not mend asks for more of it, up to a limit.
+    # What one temperature does not fix asks for more of it, up to a limit.
     assert after(level, bits - 0.5, 1)[0] > after(level, bits - 0.5, 2)[0] > after(level, bits - 0.5, 3)[0]
-    little = steering.LET_BE_BITS - 0.1
+    little = steering.DEAD_BAND_BITS - 0.1
     assert after(level, bits - little, 1)[0] == after(level, bits - little, 100)[0]
     assert after(level, bits - 1, 100)[0] == pytest.approx(0.9 * np.exp(-steering.MOST_HEAT))
 
 
 def test_steering_can_be_left_out_and_leaves_a_given_temperature_alone(model, next_run, tmp_path):
-    def drawn(of, *args):
+    def generated(of, *args):
         out = tmp_path / f"{len(list(tmp_path.iterdir()))}.wav"
         run_ok("generate", "--model", of, "--output", out, "--seconds", 2, *args)
         return out.read_bytes()
 
     for of in (model, next_run):
         temperature = ("--temperature", run_ok("info", of, "--json").json["sampling"]["temperature"])
-        assert drawn(of) == drawn(of)
-        assert drawn(of) != drawn(of, "--no-steer") == drawn(of, *temperature) == drawn(of, *temperature, "--no-steer")
+        assert generated(of) == generated(of)
+        plain = generated(of, "--no-steer")
+        assert generated(of) != plain
+        assert plain == generated(of, *temperature) == generated(of, *temperature, "--no-steer")
 
 
-def test_the_report_plays_what_generate_draws(model, java):
-    loaded = model_zip.load(model_zip.resolve(model))
-    task = LanguageModelTask.from_dict(loaded.about)
+def test_the_report_plays_what_generate_generates(model, java):
+    loaded = model_zip.open_model(model).load()
+    task = loaded.info.task
+    assert isinstance(task, LanguageModelTask)
     x = np.arange(2000, dtype=np.uint8)
-    found = excerpt.of_network(loaded.network, task, x, x, slice(0, x.size), RATE, loaded.about)
-    drawn = dl4j_bridge.load(model).generate(0.2, progress=False)
-    count = min(drawn.size, found.sounds["drawn"].size)
+    pair = pairs.open_pair(loaded.info.pairs[0].paths[0], None, loaded.info.settings.data)
+    found = task.excerpt(loaded.network, pair, (x, x), slice(0, x.size), RATE)
+    own = dl4j_bridge.load(model).generate(0.2, progress=False)
+    count = min(own.size, found.sounds["generated"].size)
     assert count > 500
-    assert np.allclose(found.sounds["drawn"][:count], drawn[:count], atol=1e-6)
+    assert np.allclose(found.sounds["generated"][:count], own[:count], atol=1e-6)
 
 
 @pytest.mark.slow
@@ -206,7 +210,7 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
     """Syllables with pauses: fed with its own samples, the network stays in the loud state or in the silent one."""
     source, seconds = tmp_path / "voice.wav", 20
     audio_files.write(source, [synthesis.speech_like(60)], RATE, "PCM_16")
-    task = LanguageModelTask.choose(train_settings({"task": "language-model"}, has_target=False).data, False, False)
+    task = LanguageModelTask.of_recordings(DATA, False, False)
 
     def off(out, usual, *args):
         """How far the level of a second is from what is usual in the recording, in dB, at worst over two seeds."""
@@ -216,12 +220,12 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
             run_ok("generate", "--model", out, "--output", file, "--seconds", seconds, "--seed", seed, *args)
             classes = task.encode(open_recording(file), RATE)
             for second in range(5, seconds):
-                level = steering._measure(task, classes[second * RATE : (second + 1) * RATE])[0]
+                level = steering._measure(task.to_samples, classes[second * RATE : (second + 1) * RATE])[0]
                 worst = max(worst, abs(level - usual["level_db"]))
         return worst
 
     steered, left = [], []
-    for seed in (1, 2, 3):  # of one network it is chance how well it draws by itself
+    for seed in (1, 2, 3):  # of one network it is chance how well it generates by itself
         out = tmp_path / f"run{seed}"
         size = ["--steps", 400, "--hidden", 64]
         run_ok("train", "--task", "language-model", "--input", source, "--out", out, *size, "--seed", seed)

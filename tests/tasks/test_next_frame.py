@@ -12,24 +12,29 @@ import soundfile
 from scipy.signal import lfilter
 
 import dl4j_bridge
-from dl4j_bridge import tasks
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import comparing, comparing_next_frame, generation, training
+from dl4j_bridge.jobs.compare import compare
+from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import CompareSettings
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.recordings import open_recording
-from dl4j_bridge.tasks import drift, exposure
-from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks import columns, drift
+from dl4j_bridge.tasks.baselines.linear_prediction import LinearPrediction
+from dl4j_bridge.tasks.frames.exposure import RAMP_STEPS
+from dl4j_bridge.tasks.frames.task import FramesTask, Scale
+from dl4j_bridge.tasks.registry import choose, train_settings
 from tests.conftest import run, run_ok
 
 RATE = 8000
 FRAMES = ["--task", "frames", "--frame", 50, "--hidden", 12, "--layers", 2, "--batch", 4, "--length", 20]
 FRAMES += ["--tbptt", 20, "--validate-every", 5]
+TASK = FramesTask(5, "next", Scale())
 
 
 def write(path: Path, sound: np.ndarray, rate: int = RATE) -> Path:
@@ -74,7 +79,7 @@ def segments(count=2, batch=3, steps=6, width=5):
 
 def scale_of(path):
     settings = of_options(frame=50)
-    return tasks.choose(settings, [pairs.open_pair(path, None, settings.data)]).scale
+    return choose(settings, [pairs.open_pair(path, None, settings.data)]).scale
 
 
 def test_the_scale_is_that_of_the_training_part_and_of_nothing_else(tmp_path):
@@ -92,15 +97,15 @@ def test_the_scale_is_that_of_the_training_part_and_of_nothing_else(tmp_path):
     assert scale_of(write(tmp_path / "c.wav", other)) != first
 
 
-def test_without_a_mend_the_network_hears_the_recording(network):
+def test_without_a_fix_the_network_gets_the_recording(network):
     (x, _) = segments()
-    assert exposure.of_segment(network, of_options(), x, 10_000, True) is x
+    assert TASK.training_input(network, of_options(), x, 10_000, True) is x
 
 
 def test_input_noise_is_as_strong_as_asked_new_at_each_step_and_the_same_again(network):
     x = np.zeros((20, 50, 50), np.float32)
     settings = of_options(input_noise=0.1)
-    first, again, other = (exposure.of_segment(network, settings, x, number, True) for number in (7, 7, 8))
+    first, again, other = (TASK.training_input(network, settings, x, number, True) for number in (7, 7, 8))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert first.std() == pytest.approx(0.1, rel=0.02)
@@ -111,7 +116,7 @@ def test_input_noise_is_as_strong_as_asked_new_at_each_step_and_the_same_again(n
 
 def test_fully_sampled_inputs_are_what_the_network_predicted_from_the_inputs_before(network):
     (x, _) = segments()
-    heard = exposure.of_segment(network, of_options(scheduled_sampling=1.0), x, exposure.RAMP_STEPS, True)
+    heard = TASK.training_input(network, of_options(scheduled_sampling=1.0), x, RAMP_STEPS, True)
     assert np.array_equal(heard[:, 0], x[:, 0])
     predicted = network.run_batch(heard)
     np.testing.assert_allclose(heard[:, 1:], predicted[:, :-1], atol=1e-6)
@@ -123,7 +128,7 @@ def test_sampling_goes_on_from_the_carried_state_and_leaves_it_alone(network):
     for left_out, number in ((first, 0), (second, 1)):
         before = network.state()
         settings = of_options(scheduled_sampling=1.0)
-        heard = exposure.of_segment(network, settings, left_out, exposure.RAMP_STEPS + number, number == 0)
+        heard = TASK.training_input(network, settings, left_out, RAMP_STEPS + number, number == 0)
         assert all(np.array_equal(value, network.state()[key]) for key, value in before.items())
         if number == 0:
             network.step(first, first, 6, True, 1)
@@ -139,41 +144,40 @@ def test_the_share_of_own_predictions_grows_to_what_was_asked(network):
     settings = of_options(scheduled_sampling=0.5)
 
     def share(number):
-        heard = exposure.of_segment(network, settings, x, number, True)
+        heard = TASK.training_input(network, settings, x, number, True)
         return float(np.mean((heard != x).any(axis=2)[:, 1:]))
 
     assert share(0) == 0
-    assert share(exposure.RAMP_STEPS // 2) == pytest.approx(0.25, abs=0.04)
-    assert share(10 * exposure.RAMP_STEPS) == pytest.approx(0.5, abs=0.04)
+    assert share(RAMP_STEPS // 2) == pytest.approx(0.25, abs=0.04)
+    assert share(10 * RAMP_STEPS) == pytest.approx(0.5, abs=0.04)
 
 
 @pytest.mark.slow
-def test_the_mends_change_training_the_same_way_each_time_and_can_be_resumed(riff, tmp_path):
-    mends = ["--input-noise", 0.05, "--scheduled-sampling", 1.0, "--dropout", 0.1]
+def test_the_fixes_change_training_the_same_way_each_time_and_can_be_resumed(riff, tmp_path):
+    fixes = ["--input-noise", 0.05, "--scheduled-sampling", 1.0, "--dropout", 0.1]
 
     def logged(name, steps, *options):
         run_ok("train", "--input", riff, "--out", tmp_path / name, "--steps", steps, *FRAMES, *options)
         return log_of(tmp_path / name)
 
-    whole = logged("whole", 20, *mends)
+    whole = logged("whole", 20, *fixes)
     assert len(whole) == 20
-    logged("parts", 13, *mends)
+    logged("parts", 13, *fixes)
     run_ok("train", tmp_path / "parts", "--resume", "--steps", 20)
     assert log_of(tmp_path / "parts") == whole
     for number in (0, 2, 4):
-        fewer = logged(f"without-{number}", 20, *mends[:number], *mends[number + 2 :])
-        assert [row["loss"] for row in fewer] != [row["loss"] for row in whole], mends[number]
+        fewer = logged(f"without-{number}", 20, *fixes[:number], *fixes[number + 2 :])
+        assert [row["loss"] for row in fewer] != [row["loss"] for row in whole], fixes[number]
 
 
 def test_feeding_back_is_calling_the_network_step_by_step(trained, java):
-    model = model_zip.load(trained / "model.zip")
+    model = model_zip.open_model(trained).load()
     primer = np.random.default_rng(0).uniform(-0.3, 0.3, (7, 50)).astype(np.float32)
-    seconds = 430 / RATE
-    fed_back = np.concatenate(list(generation.feed_back(model, primer, seconds)))
+    fed_back = np.concatenate(list(model.info.task.feed_back(model.network, primer, 430)))
     heard = primer
     for _ in range(9):
         heard = np.concatenate([heard, model.network.run_batch(heard[None])[0, -1:]])
-    scale = tasks.from_dict(model.about).scale
+    scale = model.info.task.scale
     expected = heard[7:].ravel()[:430] * scale.range + scale.mean
     assert fed_back.size == 430
     np.testing.assert_allclose(fed_back, expected, atol=1e-5)
@@ -185,7 +189,7 @@ def test_any_length_is_generated_to_the_sample(trained, riff, tmp_path, samples)
     out = tmp_path / "out.wav"
     result = run_ok("generate", "--model", trained, "--output", out, "--prime", riff, "--seconds", samples / RATE)
     assert soundfile.info(out).frames == samples
-    assert f"{samples:,} samples" in result.stdout
+    assert f": {columns.count(samples, 'sample')} at {RATE} Hz" in result.stdout
 
 
 def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
@@ -200,8 +204,8 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
     best = min(valid, key=valid.__getitem__)
     assert best < result["steps"]
     assert valid[result["steps"]] > 1.02 * valid[best]
-    kept = model_zip.read_about(tmp_path / "run" / "model.zip")["training"]
-    assert (kept["step"], kept["valid"]["mse"]) == (best, pytest.approx(valid[best], rel=1e-6))
+    kept = model_zip.open_model(tmp_path / "run").info.training
+    assert (kept.step, kept.valid["mse"]) == (best, pytest.approx(valid[best], rel=1e-6))
     assert result["valid"]["mse"] == pytest.approx(valid[best], rel=0.02)
 
 
@@ -232,9 +236,9 @@ def test_python_generates_what_the_command_does(trained, riff, tmp_path):
     for name, options in {"silence": [], "primed": ["--prime", riff]}.items():
         out = tmp_path / f"{name}.wav"
         run_ok("generate", "--model", trained, "--output", out, "--seconds", 0.5, *options)
-        drawn = loaded.generate(0.5, prime=riff if options else None, progress=False)
-        assert drawn.shape == (round(0.5 * loaded.rate),)
-        assert np.abs(np.clip(drawn, -1, 1) - soundfile.read(out)[0]).max() <= 1 / 2**15
+        own = loaded.generate(0.5, prime=riff if options else None, progress=False)
+        assert own.shape == (round(0.5 * loaded.rate),)
+        assert np.abs(np.clip(own, -1, 1) - soundfile.read(out)[0]).max() <= 1 / 2**15
     with pytest.raises(InputError, match="one frame"):
         loaded.generate(0.5, prime=np.zeros(10), progress=False)
 
@@ -262,7 +266,7 @@ def test_what_cannot_be_is_refused_in_a_line(trained, riff, tmp_path):
 def test_compare_judges_all_rows_on_the_same_held_out_frames(trained, riff, tmp_path):
     result = run_ok("compare", "--model", trained, "--input", riff, "--out", tmp_path / "page", "--json").json
     rows = {row["name"]: row for row in result["rows"]}
-    scale = tasks.from_dict(model_zip.read_about(trained / "model.zip")).scale
+    scale = model_zip.open_model(trained).info.task.scale
     x = open_recording(riff).read(RATE)
     frames = ((x[: x.size // 50 * 50] - scale.mean) / scale.range).reshape(-1, 50)
     count = len(frames) - 1
@@ -276,7 +280,7 @@ def test_compare_judges_all_rows_on_the_same_held_out_frames(trained, riff, tmp_
     assert result["drift"]["seconds"] == 5
     page = (tmp_path / "page" / "report.html").read_text()
     assert "linear" in page
-    assert "free-running" in page
+    assert "Free-running" in page
 
 
 def test_linear_prediction_knows_an_autoregressive_process():
@@ -284,7 +288,9 @@ def test_linear_prediction_knows_an_autoregressive_process():
     feedback = [1.6, -0.8]
     x = 0.2 + 0.1 * lfilter([1], [1, *(-a for a in feedback)], np.random.default_rng(1).normal(0, 1, 200_000))
     learnt, heard = x[:160_000], x[160_000:199_980]
-    said = comparing_next_frame.LinearPrediction(learnt, 20).predict(heard, 1000)
+    linear = LinearPrediction(20)
+    linear.fit([(learnt, learnt)])
+    said = linear.predict(heard).values.reshape(-1, 20)[-1000:]
     assert said.shape == (1000, 20)
     mean, expected = learnt.mean(), []
     for end in heard.size - 20 * np.arange(1000)[::-1]:
@@ -337,10 +343,10 @@ def test_with_input_noise_a_network_stays_and_without_it_drifts(tmp_path, java):
 
     def drift_with(noise):
         options = of_options(input_noise=noise, steps=2000, validate_every=500, seed=1)
-        training.train(training.new_run([path], [], tmp_path / f"run-{noise}", options))
-        compared = comparing.compare(tmp_path / f"run-{noise}", path, None, CompareSettings(drift_seconds=30))
-        assert compared["rows"][0]["mse"] < 0.0002
-        return compared["drift"]["until"]
+        train(new_run([path], [], tmp_path / f"run-{noise}", options))
+        compared = compare(tmp_path / f"run-{noise}", path, None, CompareSettings(drift_seconds=30))
+        assert compared.rows[0]["mse"] < 0.0002
+        return compared.drift["until"]
 
     assert drift_with(0.0) <= 5
     assert drift_with(0.1) is None

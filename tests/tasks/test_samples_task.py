@@ -10,9 +10,10 @@ from scipy.signal import lfilter
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.settings.training import DataSettings
-from dl4j_bridge.signal.codecs import LINEAR, MULAW
+from dl4j_bridge.signal.codecs import LINEAR, MULAW, SILENCE
 from dl4j_bridge.signal.recordings import open_recording
-from dl4j_bridge.tasks.samples.task import SamplesTask, resolve_decode
+from dl4j_bridge.tasks.samples.decoding import resolve_decode
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 TASKS = pytest.mark.parametrize(
     "task",
@@ -96,25 +97,25 @@ def test_argmax_is_the_likeliest_class(task):
     np.testing.assert_allclose(task.decoder("argmax").push(p), expected, atol=1e-12)
 
 
-def test_sample_draws_each_class_as_often_as_it_is_likely():
+def test_sample_takes_each_class_as_often_as_it_is_likely():
     task = SamplesTask(LINEAR, 0.0, "target")
     p = np.zeros(256, np.float32)
     p[[0, 3, 128, 255]] = [0.1, 0.5, 0.25, 0.15]
     count = 40_000
-    drawn = task.codec.encode(task.decoder("sample", seed=1).push(np.tile(p, (count, 1))))
-    found = np.bincount(drawn, minlength=256) / count
+    sampled = task.codec.encode(task.decoder("sample", seed=1).push(np.tile(p, (count, 1))))
+    found = np.bincount(sampled, minlength=256) / count
     assert (found[p == 0] == 0).all()
     assert (np.abs(found - p) <= 4 * np.sqrt(p * (1 - p) / count)).all()
 
 
 def test_sample_needs_no_exact_sum():
-    """A softmax in 32 bits sums to 1 but for rounding; a class of no probability is not drawn for it."""
+    """A softmax in 32 bits sums to 1 but for rounding; a class of no probability is not sampled for it."""
     task = SamplesTask(LINEAR, 0.0, "target")
     p = np.zeros((20_000, 256), np.float32)
     p[:, [7, 9]] = 0.499
-    drawn = task.codec.encode(task.decoder("sample").push(p))
-    assert set(drawn) == {7, 9}
-    assert np.mean(drawn == 7) == pytest.approx(0.5, abs=0.02)
+    sampled = task.codec.encode(task.decoder("sample").push(p))
+    assert set(sampled) == {7, 9}
+    assert np.mean(sampled == 7) == pytest.approx(0.5, abs=0.02)
 
 
 def test_sample_depends_on_its_seed():
@@ -167,7 +168,7 @@ def test_a_score_without_a_distribution_has_no_bits():
 @TASKS
 def test_a_silent_target_can_be_measured_and_told_in_json(task):
     """As where a held-out part is the end of a fade-out; JSON has no infinity."""
-    target = np.full(1000, task.silence, np.uint8)
+    target = np.full(1000, SILENCE, np.uint8)
     measured = task.measure([distributions()], target)
     assert json.loads(json.dumps(measured, allow_nan=False)) == measured
 
@@ -181,7 +182,7 @@ def test_a_silent_target_can_be_measured_and_told_in_json(task):
     ],
 )
 def test_the_task_follows_settings_and_recordings_and_can_be_stored(settings, source_is_8_bit, has_target, expected):
-    task = SamplesTask.choose(settings, source_is_8_bit, has_target)
+    task = SamplesTask.of_recordings(settings, source_is_8_bit, has_target)
     assert task == expected
     assert SamplesTask.from_dict(json.loads(json.dumps(task.as_dict()))) == task
     assert task.as_dict()["task"] == "samples"

@@ -14,19 +14,20 @@ import pytest
 import scipy.signal
 import soundfile
 
-from dl4j_bridge import tasks
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import comparing, comparing_spectrogram, processing
+from dl4j_bridge.jobs.compare import compare
+from dl4j_bridge.jobs.process import process_samples
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
-from dl4j_bridge.settings.training import DataSettings, TrainSettings
+from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.pairs import open_pair, split
 from dl4j_bridge.signal.stft import Stft
-from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks.registry import choose, train_settings
+from dl4j_bridge.tasks.spectrogram.comparison import border_jump, jumps_in_window, stateless
 from dl4j_bridge.tasks.spectrogram.task import SpectrogramTask
 from tests.conftest import run, run_ok
 
@@ -57,7 +58,7 @@ def trained(pair, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(trained, java):
-    return model_zip.load(trained / "model.zip")
+    return model_zip.open_model(trained).load()
 
 
 # --- The transform.
@@ -103,7 +104,7 @@ def _by_scipy(spectra, window, hop):
 def test_magnitudes_are_scaled_by_the_training_part_alone(pair):
     opened = open_pair(*pair, DataSettings(align="0"))
     settings = train_settings({"task": "spectrogram"} | {"window": 256, "hop": 64})
-    task = tasks.choose(settings, [opened])
+    task = choose(settings, [opened])
     assert isinstance(task, SpectrogramTask)
     x, y = task.signals(opened)
     assert x.shape == y.shape == (opened.length // 64, 129)
@@ -125,7 +126,7 @@ def test_magnitudes_are_scaled_by_the_training_part_alone(pair):
         sound[end:] *= 1.8
         louder.append(path.with_name(f"louder-{path.name}"))
         soundfile.write(louder[-1], sound, rate, "FLOAT")
-    again = tasks.choose(settings, [open_pair(*louder, DataSettings(align="0"))])
+    again = choose(settings, [open_pair(*louder, DataSettings(align="0"))])
     assert isinstance(again, SpectrogramTask)
     assert again.scale == pytest.approx(task.scale, rel=1e-3)
 
@@ -134,7 +135,7 @@ def test_the_untouched_mixture_comes_back(pair):
     x, _ = soundfile.read(pair[0])
     task = SpectrogramTask(768, 192, scale=1000.0)
     spectra = task.stft.spectra([x])
-    heard = task.stft.samples(task.heard(s, np.abs(s) / task.scale) for s in spectra)
+    heard = task.stft.samples(task.separated(s, np.abs(s) / task.scale) for s in spectra)
     np.testing.assert_allclose(np.concatenate(list(heard))[: x.size], x, atol=1e-6)
 
 
@@ -143,8 +144,11 @@ def test_a_mask_times_the_mixture_is_the_stem(pair):
     task = SpectrogramTask(256, 64, 5.0, mask=True)
     _, y = task.signals(opened)
     frames = slice(100, 140)
-    mixture, stem = task.mixture_and_stem(opened, frames)
-    heard = np.abs(task.heard(mixture, y[frames]))
+    mixture, stem = (
+        task._spectra(recording, RATE, start, frames)
+        for recording, start in ((opened.input, opened.input_start), (opened.target, opened.target_start))
+    )
+    heard = np.abs(task.separated(mixture, y[frames]))
     # A share has no way to be above 1, where strings and voice cancel each other.
     np.testing.assert_allclose(heard, np.minimum(np.abs(stem), np.abs(mixture)), atol=1e-5)
     assert np.mean(heard < 0.99 * np.abs(stem)) < 0.4
@@ -155,14 +159,15 @@ def test_a_few_frames_are_those_of_the_whole(pair):
     task = SpectrogramTask(256, 64, 1.0)
     whole = np.concatenate(list(task.stft.spectra([opened.input.read(RATE)])))
     for frames in (slice(0, 5), slice(2, 9), slice(700, 720)):
-        np.testing.assert_allclose(task.mixture_and_stem(opened, frames)[0], whole[frames], atol=1e-9)
+        found = task._spectra(opened.input, RATE, opened.input_start, frames)
+        np.testing.assert_allclose(found, whole[frames], atol=1e-9)
 
 
 # --- State, borders and batch size.
 
 
 def _magnitudes(model, pair):
-    task = tasks.from_dict(model.about)
+    task = model.info.task
     x, y = task.signals(open_pair(*pair, DataSettings(align="0")))
     return task, x, y
 
@@ -173,10 +178,9 @@ def test_no_step_at_any_border_and_there_is_one_without_state(model, pair):
     # Each frame comes once at each place of a window: what it holds has no part in the mean.
     x = np.tile(x[: 50 * WINDOW + 1], (WINDOW, 1))
     carried = model.network.dense_stream().run(x)
-    empty = comparing_spectrogram.stateless(model.network, x, WINDOW)
+    empty = stateless(model.network, x, WINDOW)
     jump = {
-        name: comparing_spectrogram.border_jump(comparing_spectrogram.jumps_in_window(output, WINDOW))
-        for name, output in (("carried", carried), ("empty", empty))
+        name: border_jump(jumps_in_window(output, WINDOW)) for name, output in (("carried", carried), ("empty", empty))
     }
     assert jump["carried"] <= 1.1
     assert jump["empty"] > 1.5
@@ -184,20 +188,18 @@ def test_no_step_at_any_border_and_there_is_one_without_state(model, pair):
 
 def test_jumps_are_counted_by_their_place():
     spectrogram = np.repeat(np.arange(5.0), WINDOW)[:, None]
-    jumps = comparing_spectrogram.jumps_in_window(spectrogram, WINDOW)
+    jumps = jumps_in_window(spectrogram, WINDOW)
     np.testing.assert_array_equal(jumps, [1.0] + [0.0] * (WINDOW - 1))
-    assert comparing_spectrogram.border_jump(jumps) is None
+    assert border_jump(jumps) is None
     wave = np.sin(np.arange(1000.0))[:, None]
-    assert comparing_spectrogram.border_jump(comparing_spectrogram.jumps_in_window(wave, WINDOW)) == pytest.approx(
-        1, abs=0.1
-    )
+    assert border_jump(jumps_in_window(wave, WINDOW)) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize("side_by_side", [1, 3, 8])
 def test_the_batch_size_of_prediction_changes_nothing(model, pair, side_by_side):
     _, x, _ = _magnitudes(model, pair)
-    found = comparing_spectrogram.stateless(model.network, x, WINDOW, side_by_side)
-    np.testing.assert_allclose(found, comparing_spectrogram.stateless(model.network, x, WINDOW), atol=1e-6)
+    found = stateless(model.network, x, WINDOW, side_by_side)
+    np.testing.assert_allclose(found, stateless(model.network, x, WINDOW), atol=1e-6)
     together = model.network.run_batch(np.stack([x[:300]] * side_by_side))
     alone = model.network.dense_stream().run(x[:300])
     np.testing.assert_allclose(together, np.broadcast_to(alone, together.shape), atol=1e-6)
@@ -213,7 +215,7 @@ def test_the_stem_is_as_long_as_the_mixture_and_is_what_the_network_says(model, 
     x, _ = soundfile.read(pair[0])
     assert (rate, found.size) == (RATE, x.size)
     # Independently: SciPy's transform, the network in one go, the mixture's phase.
-    task = tasks.from_dict(model.about)
+    task = model.info.task
     padded = np.pad(x, (192, 256))
     _, _, spectra = scipy.signal.stft(padded, nperseg=256, noverlap=192, boundary=None)
     magnitudes = np.minimum(128 * np.abs(spectra) / task.scale, 1).astype(np.float32)
@@ -224,15 +226,15 @@ def test_the_stem_is_as_long_as_the_mixture_and_is_what_the_network_says(model, 
 
 def test_the_cut_into_blocks_changes_nothing(model):
     x = rng.uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
-    whole = processing.process_samples(model, x, RATE, ProcessSettings())
-    task = tasks.from_dict(model.about)
-    blocks = processing._spectra(task, model.network.dense_stream(), iter(np.array_split(x, 17)))
+    whole = process_samples(model, x, RATE, ProcessSettings())
+    task = model.info.task
+    blocks = task.process(model.network, iter(np.array_split(x, 17)), ProcessSettings())
     np.testing.assert_array_equal(np.concatenate(list(blocks), dtype=np.float32)[: x.size], whole)
 
 
 @pytest.mark.parametrize("length", [1, 63, 255, 256, 257])
 def test_a_recording_shorter_than_a_window_is_processed(model, length):
-    assert processing.process_samples(model, np.full(length, 0.1), RATE, ProcessSettings()).shape == (length,)
+    assert process_samples(model, np.full(length, 0.1), RATE, ProcessSettings()).shape == (length,)
 
 
 # --- The commands.
@@ -259,7 +261,7 @@ def test_a_comparison_has_every_row_and_its_figures_are_those_of_the_wavs(traine
     assert rows["model"]["border_jump"] < rows["stateless"]["border_jump"]
     stem, _ = soundfile.read(tmp_path / "wavs" / "stem.wav")
     x, _ = soundfile.read(pair[1])
-    begin, end = model_zip.read_about(trained / "model.zip")["pairs"][0]["split"]["test"]
+    begin, end = model_zip.open_model(trained).info.pairs[0].split["test"]
     np.testing.assert_allclose(stem, x[begin : end - 192], atol=1 / 2**15)
     for name in ("mixture", "oracle-ratio"):
         sound, _ = soundfile.read(tmp_path / "wavs" / f"{name}.wav")
@@ -277,10 +279,10 @@ def test_a_comparison_of_another_pair_takes_all_of_it(trained, java, tmp_path):
     voice = 0.4 * synthesis.speech_like(3, RATE, seed=9)
     audio_files.write(tmp_path / "m.wav", [voice + 0.3 * synthesis.plucked_strings(3, RATE, seed=9)], RATE)
     audio_files.write(tmp_path / "v.wav", [voice], RATE)
-    found = comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
-    assert found["part"] == "all"
-    assert found["samples"] == 3 * RATE // 64 * 64 - 192
-    assert all(row["si_sdr_db"] is not None for row in found["rows"])
+    found = compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
+    assert found.part == "all"
+    assert found.samples == 3 * RATE // 64 * 64 - 192
+    assert all(row["si_sdr_db"] is not None for row in found.rows)
 
 
 @pytest.mark.parametrize("length", [2, 100, 400])
@@ -288,7 +290,7 @@ def test_a_comparison_of_less_than_a_window_is_refused(trained, tmp_path, length
     for name in ("m.wav", "v.wav"):
         audio_files.write(tmp_path / name, [rng.uniform(-0.5, 0.5, length)], RATE)
     with pytest.raises(InputError, match=r"m\.wav: too short; wanted a longer recording"):
-        comparing.compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
+        compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
 
 
 @pytest.mark.slow
@@ -307,8 +309,7 @@ def test_the_zip_is_plain_dl4j_with_a_stock_output_layer(trained, model):
     assert [layer["@class"].rsplit(".", 1)[-1] for layer in layers] == ["GravesLSTM", "RnnOutputLayer"]
     assert layers[-1]["activationFn"]["@class"].endswith("ActivationSigmoid")
     assert layers[-1]["lossFn"]["@class"].endswith("LossMSE")
-    stock = TrainSettings.from_dict(model.about["settings"]).network
-    stock = replace(stock, layer="stock", gradient_state="stock")
+    stock = replace(model.info.settings.network, layer="stock", gradient_state="stock")
     theirs = Network.load(trained / "model.zip", stock, model.network.interface)
     x = rng.uniform(0, 1, (2, 40, 129)).astype(np.float32)
     np.testing.assert_allclose(theirs.run_batch(x), model.network.run_batch(x), atol=1e-5)
@@ -355,12 +356,14 @@ def test_a_stem_without_sound_to_learn_from_is_refused(pair, tmp_path):
     x[: split(x.size)["train"][1]] = 0
     soundfile.write(tmp_path / "late.wav", x, RATE)
     with pytest.raises(InputError, match=r"late\.wav: silent in the training part, its first 80 %; wanted sound"):
-        tasks.choose(settings, [open_pair(pair[0], tmp_path / "late.wav", DataSettings(align="0"))])
+        choose(settings, [open_pair(pair[0], tmp_path / "late.wav", DataSettings(align="0"))])
 
 
 def test_a_pytorch_twin_is_refused(trained, pair):
-    with pytest.raises(InputError, match="--pytorch: with a model of --task spectrogram; wanted one of 8-bit samples"):
-        comparing.compare(trained, *pair, CompareSettings(pytorch=True))
+    with pytest.raises(
+        InputError, match="--pytorch: with a model of spectra of 129 magnitudes; wanted one with a PyTorch twin"
+    ):
+        compare(trained, *pair, CompareSettings(pytorch=True))
 
 
 def test_a_model_file_that_says_nonsense_is_refused(trained, tmp_path: Path):
@@ -378,4 +381,4 @@ def test_a_model_file_that_says_nonsense_is_refused(trained, tmp_path: Path):
                 for entry in z.namelist():
                     w.writestr(entry, json.dumps(about | {name: value}) if entry == model_zip.ABOUT else z.read(entry))
             with pytest.raises(InputError, match=f"says {name}"):
-                model_zip.read_about(bad)
+                model_zip.open_model(bad)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,17 +39,15 @@ def seen():
 def app(seen):
     app = typer.Typer(rich_markup_mode="rich")
 
-    @app.command()
-    @options.takes_settings({"Network": Network, "With --task mine": OwnSettings})
+    @options.command(app, "Train.", "x", {"Network": Network, "With --task mine": OwnSettings})
     def train(
         options: dict[str, Any],
+        as_json: bool,
         inputs: Annotated[list[Path] | None, typer.Option("--input")] = None,
         steer: Annotated[bool, options.flag(Steering, "steer", negative=True)] = True,
-        as_json: options.Json = False,
-        verbose: options.Verbose = None,
-    ) -> None:
-        """Train."""
+    ) -> Any:
         seen.update(options=options, inputs=inputs, steer=steer, as_json=as_json)
+        return {"rows": [{"name": "model"}]}, int(not steer)
 
     return app
 
@@ -59,9 +58,9 @@ class Steering:
     seed: int = field(default=5, metadata={"help": "Random seed."})
 
 
-def invoke(app, *args) -> str:
+def invoke(app, *args, status=0) -> str:
     result = CliRunner().invoke(app, [str(arg) for arg in args], env={"COLUMNS": "120"})
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
     return result.output
 
 
@@ -69,7 +68,7 @@ def test_only_given_options_arrive(app, seen):
     invoke(app, "--hidden", 16, "--skip", "--grain", 0, "--input", "a.wav", "--json")
     assert seen["options"] == {"hidden": 16, "skip": True, "grain": 0}
     assert (seen["inputs"], seen["as_json"], seen["steer"]) == ([Path("a.wav")], True, True)
-    invoke(app, "--no-steer")
+    invoke(app, "--no-steer", status=1)
     assert (seen["options"], seen["steer"]) == ({}, False)
     invoke(app, "-n", 3)
     assert seen["options"] == {"steps": 3}
@@ -91,6 +90,11 @@ def test_a_file_gives_defaults_and_the_command_line_wins(app, seen, tmp_path):
     invoke(app, "--config", tmp_path / "c.toml", "--hidden", 8)
     assert seen["options"] == {"hidden": 8, "learning_rate": 1.0, "grain": 9}
     assert seen["inputs"] == [Path("b.wav")]
+
+
+def test_json_is_one_line_and_the_status_is_the_functions(app):
+    assert invoke(app) == ""
+    assert json.loads(invoke(app, "--json", "--no-steer", status=1)) == {"rows": [{"name": "model"}]}
 
 
 def test_given_leaves_out_none():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -112,9 +111,3 @@ def test_demo_and_fetched(capsys):
     assert "listen: y.wav\nlook:   report.html\n" in out
     assert "12 jars, 2 of them fetched; start-up archive: none\n" in out
     assert err == "next:\n  dl4j-bridge train --input YOUR.wav --out runs/mine\n"
-
-
-def test_json_is_one_line(capsys):
-    results.print_json(False, {})
-    results.print_json(True, {"rows": [{"name": "model"}]})
-    assert json.loads(capsys.readouterr().out) == {"rows": [{"name": "model"}]}

@@ -19,7 +19,7 @@ final class StackStep implements Step {
     @Override
     public double[] run(INDArray x, INDArray y, long seed) {
         // A listener other than our own expects DL4J's calls.
-        if (net.getListeners().size() > 1 || !stack.computeGradient(x, y)) {
+        if (net.getListeners().size() != 1 || !stack.computeGradient(x, y)) {
             return layerByLayer.run(x, y, seed);
         }
         layerByLayer.update(x, stack.squares());

@@ -54,7 +54,7 @@ public final class Tensor implements AutoCloseable {
         return array;
     }
 
-    /** The first {@code steps} time steps of [batch, classes, time]: in 'f' order they are one block at the front. */
+    /** The first {@code steps} time steps of [batch, classes, time]: in 'f' order they are one block at the start. */
     INDArray firstSteps(int steps) {
         return steps == array.size(2) ? array : array.get(
                 new INDArrayIndex[] {NDArrayIndex.all(), NDArrayIndex.all(), NDArrayIndex.interval(0, steps)});

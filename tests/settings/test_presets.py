@@ -1,0 +1,37 @@
+"""Presets, and settings as a model file stores them."""
+
+import json
+
+import pytest
+
+from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings.presets import PRESETS
+from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.tasks.registry import settings_from_dict, train_settings
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_settings_survive_json(name):
+    settings = train_settings({"rate": 8000, "epochs": 1.5, "align": "-3"}, preset=name)
+    assert settings_from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
+
+
+def test_the_default_preset_is_the_defaults():
+    assert train_settings({}) == TrainSettings()
+
+
+@pytest.mark.parametrize(
+    ("name", "learning_rate", "l2", "weight_decay"),
+    [("posted", 0.1, 0.001, 0.0), ("posted-legacy", 0.1 / 32, 0.0, 0.001 / 32)],
+)
+def test_the_posted_presets_are_the_character_examples(name, learning_rate, l2, weight_decay):
+    """DESIGN: RmsProp(0.1) and L2 0.001; both divided by the batch of 32 where that came after the updater."""
+    network = train_settings({}, preset=name).network
+    assert (network.updater, network.init, network.clip) == ("rmsprop", "xavier", 0)
+    assert (network.learning_rate, network.l2, network.weight_decay) == pytest.approx((learning_rate, l2, weight_decay))
+    assert (network.layers, network.hidden, network.tbptt) == (2, 200, 50)
+
+
+def test_an_unknown_preset_is_refused_with_the_list():
+    with pytest.raises(InputError, match=r"^--preset: nonsense; wanted one of default, posted, posted-legacy$"):
+        train_settings({}, preset="nonsense")

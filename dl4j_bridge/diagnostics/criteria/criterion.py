@@ -41,8 +41,8 @@ class Criterion(ABC):
     look_every
         Number of steps from one test of whether a trial has learned the identity to the next.
     identity_settles
-        Whether the trial on the identity runs until it is learned. If so, a network that fails on it fails on every
-        pair, and it is worth a trial of its own. If it only begins to be learned, as with vectors, it counts beside the pair.
+        Whether a trial on the identity runs until it is learned in full. If so, a network that fails on the identity
+        fails on every pair. If not, the identity proves little without a pair, and the pair is tried in any case.
     trial_names
         Name of the trial on what was asked for, by what the task predicts.
     simplest

@@ -35,4 +35,4 @@ def check(case: Case) -> Outcome:
 def parameters(network: NetworkSettings, width: int) -> int:
     """Number of parameters of a network that maps `width` values to as many."""
     places = layout(width, network.hidden, network.layers, width, network.cell)
-    return max(where.stop for where, _ in places.values())
+    return sum(where.stop - where.start for where, _ in places.values())

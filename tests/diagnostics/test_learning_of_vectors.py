@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.diagnostics import criteria, learning, network, output
+from dl4j_bridge.diagnostics import case, criteria, learning, network, output
 from dl4j_bridge.diagnostics.network.parity import parity
 from dl4j_bridge.diagnostics.network.reference import unpack
 from dl4j_bridge.diagnostics.trial import Effort, as_fused, train_briefly
@@ -160,12 +160,23 @@ def mixture(tmp_path_factory):
         ({"task": "spectrogram", "window": 256, "hop": 64, "hidden": 16, "batch": 4, "mask": True}, True),
     ],
 )
-def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, options, has_target):
+def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, monkeypatch, capsys, options, has_target):
     source, target = mixture if has_target else (mixture[0], None)
     asked = train_settings({"task": options["task"]} | options | {"steps": 30}, has_target=has_target)
     train(new_run([source], [target] if target else [], tmp_path / "run", asked))
     request = Request(source, target, asked, quick=True, given=True)
+    opened = []
+    for module in (case, pairs):
+        monkeypatch.setattr(
+            module, "open_recording", lambda path, *args: opened.append(path) or open_recording(path, *args)
+        )
+    before = sorted(tmp_path.rglob("*"))
+    capsys.readouterr()
     fresh = diagnose(request)
+    # A job opens each recording once, writes nothing and prints nothing.
+    assert sorted(opened) == sorted(filter(None, (source, target)))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert capsys.readouterr() == ("", "")
     names = {check["name"] for check in fresh.checks}
     assert {"parity with NumPy", "gradients", "identity", "pair" if has_target else "next frame"} <= names
     request = replace(request, model=tmp_path / "run", given=False)

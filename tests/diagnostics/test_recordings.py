@@ -172,6 +172,15 @@ def test_nothing_is_found_between_sample_formats(diagnosed, voice, subtypes):
     assert diagnosed(x, rate, np.tanh(2 * x) * 0.8, subtypes=subtypes)[0] == []
 
 
+@pytest.mark.parametrize(
+    ("subtypes", "codec"),
+    [(("PCM_U8", "PCM_U8"), "linear"), (("PCM_U8", "PCM_16"), "mulaw"), (("PCM_16",) * 2, "mulaw")],
+)
+def test_a_pair_is_checked_in_the_codec_that_training_chooses(diagnosed, subtypes, codec):
+    x, rate = VOICES["strings"]
+    assert diagnosed(x, rate, np.tanh(2 * x) * 0.8, subtypes=subtypes)[1]["codec"] == codec
+
+
 @pytest.mark.parametrize("other", [16000, 44100])
 @PLANTED
 def test_nothing_is_found_between_rates_whose_contents_run_alike(diagnosed, voice, other):

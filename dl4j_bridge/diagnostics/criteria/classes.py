@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.criteria.criterion import SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
+from dl4j_bridge.diagnostics.criteria.criterion import POOR, SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
 from dl4j_bridge.diagnostics.findings import Finding, Kind
 from dl4j_bridge.diagnostics.trial import Trial, loss_curve
 from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.codecs import Codec
 from dl4j_bridge.signal.pairs import Stretch, part
 from dl4j_bridge.tasks.baselines.base import Baseline
 from dl4j_bridge.tasks.baselines.constant import Constant
@@ -35,8 +36,8 @@ SHARE_OF_BASELINE = 0.1
 MOST_SAMPLES, MOST_PIECES = 8000, 16
 # Samples that a baseline is evaluated on.
 BASELINE_SAMPLES = 20_000
-# A model is worse than a baseline if its error energy is this many times as large (1 dB), and can be heard (-20 dB).
-WORSE, POOR = 1.26, 0.01
+# A model is worse than a baseline if its error energy is this many times as large (1 dB).
+WORSE = 1.26
 
 
 class Classes(Criterion):
@@ -50,7 +51,7 @@ class Classes(Criterion):
     memory_figures = ("bits_carried", "bits_dropped", "samples")
 
     @property
-    def codec(self) -> Any:
+    def codec(self) -> Codec:
         # The classes of this package are those of 8-bit samples.
         return cast(SamplesTask, self.task).codec
 

@@ -1,4 +1,4 @@
-"""How the success of a network is measured and judged: the skeleton that classes and vectors share."""
+"""How the success of a network is measured: the skeleton that classes and vectors share."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from dl4j_bridge.tasks.interface import Signal, Task
 STUCK_AT_MARGINAL = Kind("stuck-at-marginal")
 SLOW_LEARNING = Kind("slow-learning", WARNING)
 
+# An error to signal above which an error can be heard (-20 dB).
+POOR = 0.01
+
 Rows = list[dict[str, Any]]
 
 
@@ -38,7 +41,8 @@ class Criterion(ABC):
     look_every
         Number of steps from one test of whether a trial has learned the identity to the next.
     identity_settles
-        Whether a network that fails on the identity fails on every pair, so that none needs to be tried.
+        Whether a trial on the identity runs until it is learned in full. If so, a network that fails on the identity
+        fails on every pair. If not, the identity proves little without a pair, and the pair is tried in any case.
     trial_names
         Name of the trial on what was asked for, by what the task predicts.
     simplest
@@ -76,7 +80,7 @@ class Criterion(ABC):
         x, y = stretch
         count, length = self.pieces(stretch)
         first = starts(len(x), length, count)
-        # Each piece begins with an empty state: its first outputs tell little of the network.
+        # Each piece begins with an empty state: its first outputs show little of the network.
         warm_up = min(length // 2, WARM_UP)
         outputs = network.run_batch(np.stack([x[s : s + length] for s in first]))[:, warm_up:]
         return self.error(outputs, np.stack([y[s : s + length] for s in first])[:, warm_up:])

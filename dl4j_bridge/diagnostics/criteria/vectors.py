@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.criteria.classes import POOR
-from dl4j_bridge.diagnostics.criteria.criterion import SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
+from dl4j_bridge.diagnostics.criteria.criterion import POOR, SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
 from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.trial import Trial, loss_curve
 from dl4j_bridge.signal import metrics

@@ -6,6 +6,7 @@ import math
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.reference import layout
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.codecs import CLASSES
@@ -32,10 +33,6 @@ def check(case: Case) -> Outcome:
 
 
 def parameters(network: NetworkSettings, width: int) -> int:
-    """Number of parameters of a network that maps `width` values to as many.
-
-    GravesLSTM has four gates with biases and three peepholes a unit.
-    """
-    hidden = network.hidden
-    inputs = [width] + [hidden] * (network.layers - 1)
-    return sum(hidden * (4 * n + 4 * hidden + 3 + 4) for n in inputs) + (hidden + 1) * width
+    """Number of parameters of a network that maps `width` values to as many."""
+    places = layout(width, network.hidden, network.layers, width, network.cell)
+    return sum(where.stop - where.start for where, _ in places.values())

@@ -15,7 +15,7 @@ class BridgeError(Exception):
     found
         What was found there.
     wanted
-        What is wanted instead, or the command that mends it.
+        What is wanted instead, or the command that fixes it.
     """
 
     exit_status = 1

@@ -201,13 +201,13 @@ class Run:
         pytorch: bool = False,
         progress: bool | None = None,
     ) -> Comparison:
-        """Judge the network and the pure-Python baselines on the same samples.
+        """Evaluator the network and the pure-Python baselines on the same samples.
 
         Parameters
         ----------
         input, target : path or ndarray of float, shape (n,)
             If not given, the (first) pair of the training, with its held-out test part only; of any other pair all of
-            it is judged.
+            it is evaluated.
         rate
             Rate of arrays, in Hz; the network's own if not given.
         pytorch

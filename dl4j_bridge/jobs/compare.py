@@ -1,4 +1,4 @@
-"""Judge a model and what it is compared with on the same samples."""
+"""Evaluator a model and what it is compared with on the same samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import channel_if_there, sha256
-from dl4j_bridge.tasks.comparison import Comparison, ComparisonResult, Contender, Judged, Row, Samples
+from dl4j_bridge.tasks.comparison import Comparison, ComparisonResult, Contender, Evaluated, Row, Samples
 from dl4j_bridge.tasks.interface import Fitted
 from dl4j_bridge.tasks.pytorch_twin import import_torch
 
@@ -33,7 +33,7 @@ def compare(
     settings: CompareSettings = PLAIN,
     report: Report = lambda done, total: None,
 ) -> ComparisonResult:
-    """Judge a model and the baselines on the same samples.
+    """Evaluator a model and the baselines on the same samples.
 
     On recordings that the model was trained with, only their held-out test part counts; on any other pair all of it.
     The baselines were fitted on the training part when the model was trained.
@@ -95,13 +95,13 @@ def report_folder(model: Path) -> Path:
 
 def _judged(
     comparison: Comparison, contenders: list[Contender], report: Report, keep: bool
-) -> tuple[list[Row], Judged, dict[str, Samples]]:
+) -> tuple[list[Row], Evaluated, dict[str, Samples]]:
     """Rows of all contenders, the output of the model, and if wanted the sounds of all by name."""
     rows: list[Row] = []
     sounds: dict[str, Samples] = {}
     total = len(contenders) * comparison.samples
     for contender in contenders:
-        judge, seconds, done = comparison.judge(), 0.0, len(rows) * comparison.samples
+        evaluator, seconds, done = comparison.evaluator(), 0.0, len(rows) * comparison.samples
         began = time.perf_counter()
         blocks = iter(contender.run())
         while True:
@@ -109,10 +109,10 @@ def _judged(
             seconds += time.perf_counter() - began
             if block is None:
                 break
-            done += judge.add(block)
+            done += evaluator.add(block)
             report(min(done, total), total)
             began = time.perf_counter()
-        found = judge.judged()
+        found = evaluator.evaluated()
         if not rows:
             model = found
         if keep:

@@ -36,8 +36,8 @@ def validate(network: Network, task: Task, signals: list[Stretch], steps: int) -
         for start, end in _spread(where.start, size, min(size, max(steps * size // total, 1))):
             stretches.append((x[max(start - WARM_UP, 0) : end], y[start:end]))
     outputs = _side_by_side(network, [x for x, _ in stretches])
-    judged = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
-    return task.measure(judged, np.concatenate([y for _, y in stretches]))
+    evaluated = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
+    return task.measure(evaluated, np.concatenate([y for _, y in stretches]))
 
 
 def loss_of(task: Task, valid: Metrics) -> float:

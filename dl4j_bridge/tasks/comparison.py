@@ -28,7 +28,7 @@ class Contender:
     parameters
         Number of fitted parameters; None for what is no model.
     run
-        Yields the output for the judged part, block by block, in the form that the comparison's judges take.
+        Yields the output for the evaluated part, block by block, in the form that the comparison's evaluators take.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluated:
     """A contender's output of the whole part.
 
     Attributes
@@ -55,7 +55,7 @@ class Judged:
     classes: npt.NDArray[np.uint8] | None = None
 
 
-class Judge(ABC):
+class Evaluator(ABC):
     """Collects one contender's output, block by block."""
 
     @abstractmethod
@@ -63,11 +63,11 @@ class Judge(ABC):
         """Take the next block; returns its number of samples."""
 
     @abstractmethod
-    def judged(self) -> Judged:
+    def evaluated(self) -> Evaluated:
         """The whole output with its metrics."""
 
 
-class SoundJudge(Judge):
+class SoundEvaluator(Evaluator):
     """Compares float samples, blocks of shape (n,), with a target.
 
     Parameters
@@ -83,9 +83,9 @@ class SoundJudge(Judge):
         self._blocks.append(block)
         return block.size
 
-    def judged(self) -> Judged:
+    def evaluated(self) -> Evaluated:
         sound = np.concatenate(self._blocks)
-        return Judged(of_sound(self._target, sound), sound)
+        return Evaluated(of_sound(self._target, sound), sound)
 
 
 def of_sound(target: Samples, sound: Samples) -> Row:
@@ -111,14 +111,14 @@ class Drift:
 
 
 class Comparison(ABC):
-    """The judged part of a pair, and all that is compared on it.
+    """The evaluated part of a pair, and all that is compared on it.
 
     Attributes
     ----------
     part
         ``test``: the held-out part; ``all``: whole recordings that the model was not trained with.
     samples
-        Number of samples that are judged.
+        Number of samples that are evaluated.
     chart
         Which columns a report plots.
     wav_subtype
@@ -148,16 +148,16 @@ class Comparison(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def judge(self) -> Judge:
-        """A judge for one contender."""
+    def evaluator(self) -> Evaluator:
+        """A evaluator for one contender."""
 
     @abstractmethod
     def references(self) -> dict[str, Samples]:
-        """Sounds of the judged part that are no row, such as ``target``."""
+        """Sounds of the evaluated part that are no row, such as ``target``."""
 
     @abstractmethod
-    def excerpt(self, model: Judged) -> Excerpt:
-        """The loudest seconds of the judged part, with the network's output."""
+    def excerpt(self, model: Evaluated) -> Excerpt:
+        """The loudest seconds of the evaluated part, with the network's output."""
 
     def finish(self, rows: list[Row]) -> list[Row]:
         """The rows with columns that follow from several of them."""
@@ -183,7 +183,7 @@ class ComparisonResult:
     part
         ``test``: the held-out part of recordings that the model was trained with; ``all``: other recordings.
     samples
-        Number of samples that were judged.
+        Number of samples that were evaluated.
     notes
         What the user should know of the recordings.
     drift

@@ -226,7 +226,7 @@ class Task(ABC):
 
     @abstractmethod
     def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
-        """The network and what it is compared with, on the judged part of a pair.
+        """The network and what it is compared with, on the evaluated part of a pair.
 
         Parameters
         ----------
@@ -240,7 +240,7 @@ class Task(ABC):
         Raises
         ------
         InputError
-            The judged part is too short.
+            The evaluated part is too short.
         """
 
     @abstractmethod

@@ -17,7 +17,7 @@ from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.pairs import Pair, Stretch
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
 from dl4j_bridge.tasks.baselines.copy import Copy
-from dl4j_bridge.tasks.comparison import Comparison, Contender, Judge, Judged, SoundJudge
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Evaluator, SoundEvaluator
 from dl4j_bridge.tasks.excerpts import SECONDS, affordable_steps, loudest_vectors
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
 from dl4j_bridge.tasks.shown import Chart, Curve, Excerpt
@@ -138,7 +138,7 @@ class VectorComparison(Comparison):
     x, y : ndarray of float32, shape (n, width)
         Input and target of the whole pair.
     start, end
-        Time steps that are judged.
+        Time steps that are evaluated.
     """
 
     # What a row has below 16 bits must not be rounded away.
@@ -190,13 +190,13 @@ class VectorComparison(Comparison):
     def target(self) -> Samples:
         return self.task.to_samples(self.y[self.start : self.end])
 
-    def judge(self) -> Judge:
-        return SoundJudge(self.target)
+    def evaluator(self) -> Evaluator:
+        return SoundEvaluator(self.target)
 
     def references(self) -> dict[str, Samples]:
         return {"input": self.task.to_samples(self.x[self.start : self.end]), "target": self.target}
 
-    def excerpt(self, model: Judged) -> Excerpt:
+    def excerpt(self, model: Evaluated) -> Excerpt:
         part = slice(self.start, self.end)
         where = loudest_vectors(self.y, part, max(round(SECONDS * self.rate / self.task.hop), 1))
         here = slice((where.start - part.start) * self.task.hop, (where.stop - part.start) * self.task.hop)

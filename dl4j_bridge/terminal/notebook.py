@@ -21,7 +21,7 @@ class Comparison(list[dict[str, Any]]):
     part : str
         ``test``: the held-out part of the training's recordings; or ``all`` of other recordings.
     samples : int
-        Number of samples that were judged.
+        Number of samples that were evaluated.
     notes : list of str
         What is to be known of the recordings.
     drift : dict or None

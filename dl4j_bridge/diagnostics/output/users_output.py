@@ -67,7 +67,7 @@ def _border_distances(error: Floats) -> list[int]:
     """Distances of borders directly after which the error ranks highest, the most probable one first."""
     from scipy.stats import rankdata
 
-    # Ranks, lest one loud place outweigh all borders.
+    # Ranks, so that one loud place cannot outweigh all borders.
     sums = np.concatenate([[0.0], np.cumsum(rankdata(error) / error.size - 0.5)])
     distances = np.arange(SHORTEST_CHUNK, error.size // 4)
     scores = np.array([_score(sums, int(distance)) for distance in distances])

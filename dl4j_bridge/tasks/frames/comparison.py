@@ -14,7 +14,7 @@ from dl4j_bridge.signal.pairs import Pair, part, part_of
 from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.baselines.copy import Copy
 from dl4j_bridge.tasks.baselines.linear_prediction import LinearPrediction
-from dl4j_bridge.tasks.comparison import Contender, Drift, Judge, Judged, Samples, whole
+from dl4j_bridge.tasks.comparison import Contender, Drift, Evaluated, Evaluator, Samples, whole
 from dl4j_bridge.tasks.shown import Chart
 from dl4j_bridge.tasks.vectors import VectorComparison, Vectors, output
 
@@ -85,14 +85,14 @@ class NextFrameComparison(VectorComparison):
             Contender(linear.name, linear.parameters, predicted),
         ]
 
-    def judge(self) -> Judge:
-        return _FrameJudge(self._task, self.y[self.start : self.end])
+    def evaluator(self) -> Evaluator:
+        return _FrameEvaluator(self._task, self.y[self.start : self.end])
 
     def references(self) -> dict[str, Samples]:
         return {"target": self.target}
 
     def drift(self, seconds: float) -> Drift:
-        """Let the network feed on its own output after the judged part's past."""
+        """Let the network feed on its own output after the evaluated part's past."""
         primer = self.x[max(self.start - WARM_UP, 0) : self.start]
         count = max(round(seconds * self.rate), 1)
         own = np.concatenate(list(self._task.feed_back(self.fitted.network, primer, count)))
@@ -105,7 +105,7 @@ def follow(own: Samples, training: Samples, rate: int) -> dict[str, object]:
     return drift.measure(own, training, rate) | {"until": until, "seconds": own.size / rate}
 
 
-class _FrameJudge(Judge):
+class _FrameEvaluator(Evaluator):
     """Takes frames, float32 of shape (n, frame)."""
 
     def __init__(self, task: FramesTask, target: Vectors) -> None:
@@ -116,6 +116,6 @@ class _FrameJudge(Judge):
         self._blocks.append(block)
         return block.size
 
-    def judged(self) -> Judged:
+    def evaluated(self) -> Evaluated:
         frames = np.concatenate(self._blocks)
-        return Judged(dict(self._task.measure([frames], self._target)), self._task.to_samples(frames))
+        return Evaluated(dict(self._task.measure([frames], self._target)), self._task.to_samples(frames))

@@ -17,7 +17,7 @@ from dl4j_bridge.signal.pre_emphasis import DeEmphasis
 from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, kept
 from dl4j_bridge.tasks.baselines.markov import Markov
-from dl4j_bridge.tasks.comparison import Comparison, Contender, Drift, Judge, Judged, Samples
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Drift, Evaluated, Evaluator, Samples
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
 from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities, mean_values
 from dl4j_bridge.tasks.samples.generation import generate_classes
@@ -95,14 +95,14 @@ class SamplesComparison(Comparison):
             stop = min(at + SampleStream.BLOCK, self._end)
             yield baseline.predict(self._x[max(at - baseline.memory, 0) : stop]).last(stop - at)
 
-    def judge(self) -> Judge:
-        return _ClassJudge(self._task, self._target)
+    def evaluator(self) -> Evaluator:
+        return _ClassEvaluator(self._task, self._target)
 
     def references(self) -> dict[str, Samples]:
         here = slice(self._start, self._end)
         return {"input": self._task.to_samples(self._x[here]), "target": self._task.to_samples(self._target)}
 
-    def excerpt(self, model: Judged) -> Excerpt:
+    def excerpt(self, model: Evaluated) -> Excerpt:
         assert model.classes is not None
         part = slice(self._start, self._end)
         where = loudest_samples(self._task.codec.values, self._y, part, round(SECONDS * self._rate))
@@ -112,7 +112,7 @@ class SamplesComparison(Comparison):
         return found
 
     def drift(self, seconds: float) -> Drift | None:
-        """Generate after the last second before the judged part, and follow the audio."""
+        """Generate after the last second before the evaluated part, and follow the audio."""
         if self._task.predicts != "next":
             return None
         settings, rate, task = GenerateSettings(), self._rate, self._task
@@ -127,7 +127,7 @@ class SamplesComparison(Comparison):
         return Drift(facts, task.to_samples(classes))
 
 
-class _ClassJudge(Judge):
+class _ClassEvaluator(Evaluator):
     """Takes `Prediction`s; only the classes and the sound are kept, for a distribution has 1 kB a sample."""
 
     def __init__(self, task: SamplesTask, target: Indices) -> None:
@@ -150,8 +150,8 @@ class _ClassJudge(Judge):
         self._at = stop
         return block.values.size
 
-    def judged(self) -> Judged:
+    def evaluated(self) -> Evaluated:
         sound, classes = np.concatenate(self._sounds), np.concatenate(self._classes)
         row = self._task.score(sound, classes, self._nats, self._target)
         stft = metrics.stft_distance(self._task.to_samples(self._target), sound)
-        return Judged({**row, "stft": stft}, sound, classes)
+        return Evaluated({**row, "stft": stft}, sound, classes)

@@ -13,7 +13,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import WARM_UP, Network
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.stft import Spectra
-from dl4j_bridge.tasks.comparison import Comparison, Contender, Judge, Judged, Row, Samples
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Evaluator, Row, Samples
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_vectors
 from dl4j_bridge.tasks.shown import Chart, Excerpt, Lines
 
@@ -33,7 +33,7 @@ PLOTTED = ("model", "stateless", "oracle-ratio")
 
 
 class SpectrogramComparison(Comparison):
-    """The judged stretch of a pair, with the past of the network.
+    """The evaluated stretch of a pair, with the past of the network.
 
     Rows have ``si_sdr_db`` (ratio to what is no scaled copy of the stem), ``improvement_db`` (of that over the
     mixture), ``sdr_db`` (which allows the stem a filter of 512 taps), ``mse`` and ``border_jump`` (how far the spectrum
@@ -68,11 +68,11 @@ class SpectrogramComparison(Comparison):
         )
         self._first = (start - begin) // task.hop
         self._jumps: list[npt.NDArray[np.float64]] = []
-        # Samples that are made of judged frames alone.
+        # Samples that are made of evaluated frames alone.
         overlap = task.window - task.hop
-        self._judged = slice(self._first * task.hop, max(len(self._x) * task.hop - overlap, 0))
+        self._evaluated = slice(self._first * task.hop, max(len(self._x) * task.hop - overlap, 0))
         self.part = "test" if split else "all"
-        self.samples = len(range(len(self._mixture))[self._judged])
+        self.samples = len(range(len(self._mixture))[self._evaluated])
         if self.samples < task.window:
             raise InputError(pair.input.path, "too short", "wanted a longer recording")
 
@@ -105,18 +105,18 @@ class SpectrogramComparison(Comparison):
             at += len(found)
             yield found
 
-    def judge(self) -> Judge:
-        return _StemJudge(self)
+    def evaluator(self) -> Evaluator:
+        return _StemEvaluator(self)
 
     def references(self) -> dict[str, Samples]:
-        return {"stem": self._stem[self._judged]}
+        return {"stem": self._stem[self._evaluated]}
 
-    def excerpt(self, model: Judged) -> Excerpt:
+    def excerpt(self, model: Evaluated) -> Excerpt:
         hop = self._task.hop
-        judged = self._y[self._first :]
-        frames = loudest_vectors(judged, slice(0, len(judged)), round(SECONDS * self._rate / hop))
+        evaluated = self._y[self._first :]
+        frames = loudest_vectors(evaluated, slice(0, len(evaluated)), round(SECONDS * self._rate / hop))
         where = slice(frames.start * hop, frames.stop * hop)
-        mixture, stem = (sound[self._judged] for sound in (self._mixture, self._stem))
+        mixture, stem = (sound[self._evaluated] for sound in (self._mixture, self._stem))
         sounds = {"input": mixture[where], "target": stem[where], "output": model.sound[where]}
         return Excerpt(self._rate, where.start, sounds)
 
@@ -145,7 +145,7 @@ class SpectrogramComparison(Comparison):
         ]
 
 
-class _StemJudge(Judge):
+class _StemEvaluator(Evaluator):
     """Takes spectra of the estimated stem, blocks of shape (n, bins)."""
 
     def __init__(self, comparison: SpectrogramComparison) -> None:
@@ -156,14 +156,14 @@ class _StemJudge(Judge):
         self._spectra.append(block)
         return len(block) * self._comparison._task.hop
 
-    def judged(self) -> Judged:
+    def evaluated(self) -> Evaluated:
         of = self._comparison
-        sound = np.concatenate(list(of._task.stft.samples(self._spectra)))[of._judged]
+        sound = np.concatenate(list(of._task.stft.samples(self._spectra)))[of._evaluated]
         spectrogram = np.concatenate([of._task.normalize(block) for block in self._spectra])
         squares = np.square(spectrogram[of._first :] - of._y[of._first :], dtype=np.float64)
         jumps = jumps_in_window(spectrogram, of._window, of._first)
         of._jumps.append(jumps)
-        si_sdr, sdr = _ratios(of._stem[of._judged], sound)
+        si_sdr, sdr = _ratios(of._stem[of._evaluated], sound)
         row = {
             "si_sdr_db": si_sdr,
             "improvement_db": None,
@@ -171,7 +171,7 @@ class _StemJudge(Judge):
             "mse": float(squares.mean()),
             "border_jump": border_jump(jumps),
         }
-        return Judged(row, sound)
+        return Evaluated(row, sound)
 
 
 def stateless(network: Network, x: Magnitudes, window: int, side_by_side: int = SIDE_BY_SIDE) -> Magnitudes:

@@ -68,7 +68,7 @@ def compare(
     contenders = comparison.contenders()
     if settings.pytorch:
         contenders.append(comparison.twin(min(settings.pytorch_steps, info.steps or settings.pytorch_steps)))
-    rows, model_output, sounds = _judged(comparison, contenders, report, keep=settings.wavs is not None)
+    rows, model_output, sounds = _evaluated(comparison, contenders, report, keep=settings.wavs is not None)
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
@@ -93,7 +93,7 @@ def report_folder(model: Path) -> Path:
     return model_zip.resolve(model).parent / "compare"
 
 
-def _judged(
+def _evaluated(
     comparison: Comparison, contenders: list[Contender], report: Report, keep: bool
 ) -> tuple[list[Row], Evaluated, dict[str, Samples]]:
     """Rows of all contenders, the output of the model, and if wanted the sounds of all by name."""

@@ -113,7 +113,7 @@ class TrainingInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What must be known of a network to use it, to judge it, or to resume its training.
+    """What must be known of a network to use it, to evaluate it, or to resume its training.
 
     Attributes
     ----------

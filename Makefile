@@ -8,7 +8,7 @@ PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
 .PHONY: setup demo test test-full lint docs lock cuda wheel examples clean
 
 setup: $(VENV)/.ready $(JAR)
-	@$(BIN)/python -c 'from dl4j_bridge import jars; jars.class_path()' 2>/dev/null || ./mvnw -q -B package -DskipTests
+	@$(BIN)/python -c 'from dl4j_bridge.java import jars; jars.class_path()' 2>/dev/null || ./mvnw -q -B package -DskipTests
 	@$(BIN)/python -m dl4j_bridge fetch
 
 $(VENV)/.ready: pyproject.toml

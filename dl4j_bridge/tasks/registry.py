@@ -78,7 +78,17 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
         raise InputError("--target", f"not given with --task {kind.name}", "wanted one for each --input")
     _check_options_of_other_tasks(kind, options)
     settings = TrainSettings(own=kind.settings())
-    return settings.with_options({"task": kind.name} | defaults | PRESETS[preset] | options)
+    settings = settings.with_options({"task": kind.name} | defaults | PRESETS[preset] | options)
+    _check_codec(settings)
+    return settings
+
+
+def _check_codec(settings: TrainSettings) -> None:
+    """Refuse an unknown codec before any work, also with a task that uses none."""
+    # Not at the top: the codecs import NumPy, which `--help` does not wait for.
+    from dl4j_bridge.signal.codecs import get_codec
+
+    get_codec(settings.data.codec)
 
 
 def _check_options_of_other_tasks(kind: TaskKind, options: dict[str, Any]) -> None:
@@ -109,6 +119,7 @@ def settings_from_dict(stored: dict[str, Any]) -> TrainSettings:
         msgspec.convert(stored.get(kind.name, {}), kind.settings),
     )
     settings.check()
+    _check_codec(settings)
     return settings
 
 

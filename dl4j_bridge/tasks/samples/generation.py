@@ -55,7 +55,7 @@ class Sampling:
         found = cls(**{name: stored.get(name) for name in ("temperature", "order_1_bits", "wanted_bits", "usual")})  # type: ignore[arg-type]
         goals = [] if found.usual is None else [found.usual[name] for name in ("level_db", "order_1_bits")]
         if not 0 < found.temperature < float("inf") or not all(abs(goal) < float("inf") for goal in goals):
-            raise ValueError("not finite")
+            raise ValueError(f"sampling {str(stored)[:40]}, not finite")
         return found
 
     def as_dict(self) -> dict[str, Any]:

@@ -83,8 +83,14 @@ class SamplesTask(Task):
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
         pre_emphasis = float(stored["pre_emphasis"])
-        if stored["codec"] == "auto" or stored["classes"] != CLASSES or not 0 <= pre_emphasis < 1:
-            raise ValueError("codec, classes or pre_emphasis")
+        usable = {
+            "codec": stored["codec"] != "auto",
+            "classes": stored["classes"] == CLASSES,
+            "pre_emphasis": 0 <= pre_emphasis < 1,
+        }
+        for name, holds in usable.items():
+            if not holds:
+                raise ValueError(f"{name} {stored[name]}")
         sampling = Sampling.from_dict(stored["sampling"]) if "sampling" in stored else None
         return cls(get_codec(stored["codec"]), pre_emphasis, stored["predicts"], sampling)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,7 +171,7 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
     notes = []
     peak, frames, loudest, most, energy = 0.0, 0, 0, -1.0, 0.0
     with _opened(path) as f:
-        rate, channels, subtype, promised = f.samplerate, f.channels, f.subtype, f.frames
+        rate, channels, subtype, announced = f.samplerate, f.channels, f.subtype, f.frames
         if channel is not None and not 1 <= channel <= channels:
             raise InputError("--channel", f"{channel}, but {path} has {channels}", f"wanted 1 to {channels}")
         for block in _readable_blocks(f):
@@ -190,9 +190,9 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
         raise InputError(path, "a header without samples", "wanted a recording")
     if peak < SILENT_PEAK:
         raise InputError(path, f"silent (peak {peak:.1g})", "wanted a recording with sound in it")
-    promised = _promised_frames(path) or promised
-    if frames < promised:
-        notes.append(f"{path}: truncated, {frames} of {promised} frames are there; using those")
+    announced = _announced_frames(path) or announced
+    if frames < announced:
+        notes.append(f"{path}: truncated, {frames} of {announced} frames are there; using those")
     if peak > 1:
         notes.append(f"{path}: peak {peak:.3g}; samples beyond -1 to 1 are clipped")
     if channels > 1:
@@ -240,14 +240,9 @@ def _readable_blocks(f: soundfile.SoundFile) -> Iterator[Samples]:
     """Yield blocks up to the end of the file or the first block that cannot be decoded."""
     import soundfile
 
-    while True:
-        try:
-            block = f.read(SMALL_BLOCK, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError:
-            return
-        if not len(block):
-            return
-        yield block
+    with suppress(soundfile.LibsndfileError):
+        while len(block := f.read(SMALL_BLOCK, dtype="float32", always_2d=True)):
+            yield block
 
 
 @contextmanager
@@ -271,7 +266,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         yield file
 
 
-def _promised_frames(path: Path) -> int | None:
+def _announced_frames(path: Path) -> int | None:
     """Number of frames in the header of a WAV file, which libsndfile silently reduces for a truncated file.
 
     None for other formats, and if the header does not have the number.

@@ -77,7 +77,11 @@ def measure(
     mean = np.mean([_spectrum(decode(stretch), rate) for stretch in stretches], axis=0)
 
     def facts(signal: Signal) -> dict[str, float | None]:
-        return _facts(signal, decode(signal), rate, mean)
+        sound = decode(signal)
+        power = _power(sound)
+        entropy = {"entropy_bits": metrics.entropy_bits(signal)} if signal.dtype == np.uint8 else {}
+        level = 10 * math.log10(power) if power else None
+        return {"level_db": level, **entropy, "spectrum_db": _distance(_spectrum(sound, rate), mean)}
 
     usual = [facts(stretch) for stretch in stretches]
     parts = range(0, size * min(PARTS, len(generated)), size)
@@ -136,12 +140,8 @@ def until(generated: Sound, recording: Sound, rate: int) -> int | None:
     int or None
         Time in seconds; None if the output has not drifted by its end. 0 if it is unlike the recording from the start.
     """
-    run = 0
-    for number, unlike in enumerate(unlikeness(_seconds(generated, rate), recording, rate)):
-        run = run + 1 if unlike else 0
-        if run == LASTING:
-            return number + 1 - LASTING
-    return None
+    unlike = unlikeness(_seconds(generated, rate), recording, rate)
+    return next((at for at in range(len(unlike) - LASTING + 1) if all(unlike[at : at + LASTING])), None)
 
 
 def unlikeness(seconds: list[Sound], recording: Sound, rate: int) -> list[bool]:
@@ -171,16 +171,6 @@ def _features(sound: Sound, rate: int, mean: Floats) -> Floats:
     spectrum = _spectrum(sound, rate)
     flatness = 10 * (np.mean(np.log10(spectrum)) - np.log10(np.mean(spectrum)))
     return np.array([10 * math.log10(_power(sound) + FLOOR), _distance(spectrum, mean), flatness])
-
-
-def _facts(signal: Signal, sound: Sound, rate: int, mean: Floats) -> dict[str, float | None]:
-    power = _power(sound)
-    entropy = {"entropy_bits": metrics.entropy_bits(signal)} if signal.dtype == np.uint8 else {}
-    return {
-        "level_db": 10 * math.log10(power) if power else None,
-        **entropy,
-        "spectrum_db": _distance(_spectrum(sound, rate), mean),
-    }
 
 
 def _power(sound: Sound) -> float:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that are written atomically: complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from dl4j_bridge.errors import BridgeError, InputError
 
 
 class TemporaryName:
-    """A name in the folder of `path` to write to; renamed to `path` on success, removed on any error.
+    """Context manager with a temporary file in the folder of `path`: renamed to `path` on success, removed on an error.
 
-    The file is flushed to the disk before it is renamed, so that no reader and no power cut meets half of it.
+    The file is flushed to the disk before it is renamed, so neither a reader nor a power failure finds a partial file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,12 +42,12 @@ class TemporaryName:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file.
+    """Write a file atomically.
 
     Raises
     ------
     BridgeError
-        As on a full disk; what stood at `path` before is still there.
+        If writing failed, for example on a full disk; an existing file at `path` is unchanged.
     """
     try:
         with TemporaryName(path) as temporary:
@@ -61,12 +61,12 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Say before any work whether `path` could be written.
+    """Check, before any work is done, that the file `path` can be written.
 
     Raises
     ------
     InputError
-        A folder of that name, a missing folder, or one without permission.
+        If `path` is a folder, its folder does not exist, or the permission is missing.
     """
     folder = path.absolute().parent
     if path.is_dir():
@@ -83,12 +83,12 @@ def check_writable(path: Path) -> None:
 
 
 def check_folder(path: Path) -> None:
-    """Say before any work whether files could be written into the folder `path`, which need not be there yet.
+    """Check, before any work is done, that files can be written into the folder `path`, which need not exist yet.
 
     Raises
     ------
     InputError
-        A file of that name, or a folder that cannot be made or written to.
+        If `path` is a file, or the folder cannot be made or written to.
     """
     if path.exists() and not path.is_dir():
         raise InputError(path, "not a folder", "wanted a folder, there or to be made")

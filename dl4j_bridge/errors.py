@@ -1,4 +1,4 @@
-"""The errors that a user sees as one line, and the exit status that each kind ends with."""
+"""The errors that a user sees as one line, with the exit status of each."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from os import PathLike
 
 
 class BridgeError(Exception):
-    """It ran and met a fault.
+    """A command ran and failed.
 
     Parameters
     ----------
     subject
-        The file, option or part that it is about.
+        File, option or part with the fault.
     found
-        What was found there.
+        Description of the fault.
     wanted
-        What is wanted instead, or the command that fixes it.
+        Description of valid input, or the command that fixes the fault.
     """
 
     exit_status = 1
@@ -25,6 +25,6 @@ class BridgeError(Exception):
 
 
 class InputError(BridgeError):
-    """A wrong input or option: nothing was done, nothing was written."""
+    """An input or an option is wrong; the command did nothing and wrote nothing."""
 
     exit_status = 2

@@ -1,8 +1,9 @@
-"""What the machine has of what is needed, and how to mend the rest."""
+"""Check the installation, and report how to fix what is missing."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from dl4j_bridge.errors import BridgeError
@@ -10,45 +11,46 @@ from dl4j_bridge.java import installation, jars, jvm
 
 
 def examine(threads: int, backend: str) -> dict[str, Any]:
-    """Look at Java, the jars, the audio library and the backend, going on past what fails.
+    """Check Java, the jars, the audio library and the backend; a failed check does not stop the others.
+
+    Parameters
+    ----------
+    threads
+        Number of threads for the backend.
+    backend
+        ``cpu`` or ``cuda``.
 
     Returns
     -------
     dict
         ``ok, java{version, home, source}, jars{source, count}, archive, backend, openblas, threads, audio, heap_bytes,
-        problems[], failed{}``: the last has the problem of each check that failed, by its name.
+        problems[], failed{}``. The value of a failed check is None, and ``failed`` has its problem by its name.
     """
-    problems: list[str] = []
+    found: dict[str, Any] = {}
     failed: dict[str, str] = {}
-    result: dict[str, Any] = {
-        "ok": False,
-        "java": None,
-        "jars": None,
-        "archive": None,
-        "backend": None,
-        "openblas": jvm.openblas_core() or "kernels of its own choice",
-        "threads": threads,
-        "audio": None,
-        "heap_bytes": jvm.heap_bytes(),
-        "problems": problems,
-        "failed": failed,
-    }
 
-    def check(name: str, look: Any) -> None:
+    def check(name: str, look: Callable[[], Any]) -> None:
         try:
-            result[name] = look()
+            found[name] = look()
         except BridgeError as e:
             failed[name] = str(e)
-            problems.append(str(e))
 
     check("java", _java)
     check("jars", lambda: _jars(backend))
     check("audio", _audio)
-    if result["java"] and result["jars"]:
+    if "java" in found and "jars" in found:
         check("archive", lambda: _archive(backend))
         check("backend", lambda: _backend(threads, backend))
-    result["ok"] = not problems
-    return result
+    return {
+        "ok": not failed,
+        **{name: found.get(name) for name in ("java", "jars", "archive", "backend")},
+        "openblas": jvm.openblas_core() or "kernels of its own choice",
+        "threads": threads,
+        "audio": found.get("audio"),
+        "heap_bytes": jvm.heap_bytes(),
+        "problems": list(failed.values()),
+        "failed": failed,
+    }
 
 
 def _java() -> dict[str, str]:
@@ -59,7 +61,7 @@ def _java() -> dict[str, str]:
 def _jars(backend: str) -> dict[str, Any]:
     paths = jars.class_path(backend)
     if backend == "cpu":
-        # Behind our own jar come the locked ones, in their order.
+        # The first path is the jar of this package; the locked jars follow in the order of their list.
         for jar, path in zip(jars.for_platform(jars.current_platform()), paths[1:], strict=True):
             with open(path, "rb") as f:
                 if hashlib.file_digest(f, "sha256").hexdigest() != jar.sha256:

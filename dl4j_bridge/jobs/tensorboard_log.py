@@ -1,4 +1,4 @@
-"""Scalars of a run for TensorBoard, through the optional package tensorboardX."""
+"""Scalars of a run for TensorBoard, written by the optional package tensorboardX."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def check(folder: Path) -> None:
-    """Say before any work whether scalars could be logged into `folder`.
+    """Check, before any work is done, that scalars can be logged into `folder`.
 
     Raises
     ------
     InputError
-        tensorboardX is not installed, or the folder cannot be written to.
+        If tensorboardX is not installed, or the folder cannot be written to.
     """
     _writer_class()
     atomic_files.check_folder(folder)
@@ -30,17 +30,28 @@ def check(folder: Path) -> None:
 
 @contextmanager
 def scalars(run: Run, folder: Path | None, report: Report) -> Iterator[Report]:
-    """Give a report that logs a step into `folder`, if there is one, and hands it on to `report`."""
+    """Extend `report` by logging each step into `folder`.
+
+    Parameters
+    ----------
+    run
+        Run whose steps are logged.
+    folder
+        Folder for the log; None yields `report` unchanged.
+    report
+        Function to call with the progress of each step.
+    """
     if folder is None:
         yield report
         return
-    # Steps behind the one to go on from were logged by a run that was killed.
+    # Later steps were logged by a run that was killed before it saved them.
     with _writer_class()(str(folder), purge_step=run.state.step + 1) as writer:
 
         def log(progress: Progress) -> None:
-            # Steps before the first have no place on the axis.
-            for name, value in ({} if progress.pretraining else _values(run, progress)).items():
-                writer.add_scalar(name, value, progress.step)
+            # Steps of pretraining are numbered separately, so they have no place on the axis.
+            if not progress.pretraining:
+                for name, value in _values(run, progress).items():
+                    writer.add_scalar(name, value, progress.step)
             report(progress)
 
         yield log

@@ -1,4 +1,4 @@
-"""The folder of a run: its files, its lock, its log."""
+"""The folder of a run: its files, its lock and its log."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ LOCK = ".lock"
 
 
 class RunFolder:
-    """Where a run keeps its files.
+    """The folder with the files of a run.
 
     Parameters
     ----------
     path
-        The folder.
+        Path of the folder, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class RunFolder:
 
     @staticmethod
     def fresh_name(source: Path) -> Path:
-        """A name below ``runs/`` that is not taken."""
+        """Return a path in ``runs/`` that does not exist, named after `source`."""
         number = 1
         while (path := RUNS / f"{source.stem}-{number}").exists():
             number += 1
@@ -48,43 +48,48 @@ class RunFolder:
 
     @classmethod
     def made(cls, asked: Path | None, source: Path) -> RunFolder:
-        """Make and take the folder that was asked for, or one below ``runs/`` named after `source`."""
-        if asked is None:
-            return cls._fresh(source)
-        folder = cls(asked)
-        folder.create()
-        return folder
+        """Make a folder and lock it for this process.
 
-    @classmethod
-    def _fresh(cls, source: Path) -> RunFolder:
-        """Make a folder below ``runs/`` that was not there, and take it: two processes at once get two.
+        Parameters
+        ----------
+        asked
+            Folder to make; None selects a new one in ``runs/``.
+        source
+            Path after which a folder in ``runs/`` is named.
 
         Raises
         ------
         InputError
-            It cannot be made.
+            If the folder cannot be made, or `check_free` fails.
+        BridgeError
+            If another process locked the folder first.
         """
-        folder = cls(cls.fresh_name(source))
+        folder = cls(asked or cls.fresh_name(source))
         try:
-            RUNS.mkdir(exist_ok=True)
-            folder.path.mkdir()
-        except FileExistsError:
-            return cls._fresh(source)
+            if folder.path.parent == RUNS:
+                RUNS.mkdir(exist_ok=True)
+            folder.path.mkdir(exist_ok=asked is not None)
         except OSError as e:
-            raise _not_made(folder.path, e) from e
+            # Another process made a folder with the new name at the same time.
+            if asked is None and folder.path.exists():
+                return cls.made(None, source)
+            raise InputError(
+                folder.path, f"cannot be made ({e.strerror})", "wanted a folder that you may write to"
+            ) from e
         folder.acquire()
+        folder.check_free()
         return folder
 
     def check_free(self) -> None:
-        """Refuse a folder that holds a run already, or that cannot be made.
+        """Check that the folder contains no run and no other files, and can be made.
 
         Raises
         ------
         InputError
-            Nothing was written.
+            If it does or cannot; nothing is written.
         """
         if self.last.exists():
-            raise InputError(self.path, "holds a run already", "use --resume to go on with it, or another --out")
+            raise InputError(self.path, "holds a run already", "use --resume to continue it, or another --out")
         if self.path.is_dir():
             ours = (LOCK, self.run_json.name, self.config.name, self.recordings.name)
             if any(file.name not in ours for file in self.path.iterdir()):
@@ -93,37 +98,18 @@ class RunFolder:
         elif self.path.parent != RUNS:
             check_writable(self.path)
 
-    def create(self) -> None:
-        """Make the folder and take it for this process.
-
-        Raises
-        ------
-        InputError
-            It cannot be made.
-        BridgeError
-            Another process was quicker.
-        """
-        try:
-            if self.path.parent == RUNS:
-                RUNS.mkdir(exist_ok=True)
-            self.path.mkdir(exist_ok=True)
-        except OSError as e:
-            raise _not_made(self.path, e) from e
-        self.acquire()
-        self.check_free()
-
     def check_run(self) -> None:
-        """Refuse what is not a run to go on with."""
+        """Raise `InputError` if the folder has no run to resume."""
         if not self.last.exists():
             raise InputError(self.path, "no last.zip to resume from", "wanted the folder of a run")
 
     def acquire(self) -> None:
-        """Keep every other process from training in this folder, until `release` or the end of this process.
+        """Lock the folder against training by other processes, until `release` or the end of this process.
 
         Raises
         ------
         BridgeError
-            Another one does.
+            If another process has locked it.
         """
         from filelock import Timeout
 
@@ -139,7 +125,7 @@ class RunFolder:
 
     @contextmanager
     def released_on_error(self) -> Iterator[None]:
-        """Let other processes train in this folder if what follows fails."""
+        """Release the lock if the body raises an error."""
         try:
             yield
         except BaseException:
@@ -147,14 +133,14 @@ class RunFolder:
             raise
 
     def write_config(self, options: dict[str, Any]) -> None:
-        """Write the options that make this run again, for ``train --config``."""
+        """Write the options of this run to ``config.toml``, for ``train --config``."""
         toml_file.write(self.config, options)
 
     def write_run(self, content: dict[str, Any]) -> None:
         write_json(self.run_json, content)
 
     def write_status(self, status: str) -> None:
-        """Change the status in ``run.json``, as far as the file can be read and written."""
+        """Change the status in ``run.json``; errors of reading and writing are ignored."""
         with suppress(BridgeError):
             self.write_run(self.read_run() | {"status": status})
 
@@ -166,17 +152,16 @@ class RunFolder:
 
     @contextmanager
     def open_log(self, training: tuple[str, ...], validation: tuple[str, ...]) -> Iterator[Log]:
-        """Open ``log.csv``, with columns for these metrics of a step and of a validation."""
+        """Open ``log.csv`` for appending, with columns for the given training and validation metrics."""
         fields = ("step", "epochs", "seconds", *training, "samples_per_second", "learning_rate")
-        new = not self.log.exists()
         with open(self.log, "a", newline="", encoding="utf-8") as f:
             log = Log(f, (*fields, *(f"valid_{name}" for name in validation)))
-            if new:
+            if not f.tell():
                 log.head()
             yield log
 
     def cut_log(self, step: int) -> None:
-        """Forget the rows behind `step`: a killed run may have logged more than it saved."""
+        """Delete the rows after `step`, which a killed run logged but did not save."""
         rows = [row for row in self.read_log() if int(row["step"]) <= step]
         if rows:
             lines = [",".join(rows[0])] + [",".join(row.values()) for row in rows]
@@ -185,7 +170,7 @@ class RunFolder:
             self.log.unlink(missing_ok=True)
 
     def read_log(self) -> list[dict[str, str]]:
-        """Rows of the log; a last line that was cut off by a kill is left out."""
+        """Return the rows of the log, without a last line that is incomplete because the run was killed."""
         if not self.log.exists():
             return []
         with open(self.log, newline="", encoding="utf-8") as f:
@@ -193,7 +178,15 @@ class RunFolder:
 
 
 class Log:
-    """A row a step, on disk at once."""
+    """A CSV file with a row per step, flushed after each row.
+
+    Parameters
+    ----------
+    file
+        File to write to.
+    fields
+        Names of the columns.
+    """
 
     def __init__(self, file: TextIO, fields: tuple[str, ...]) -> None:
         self._file = file
@@ -201,10 +194,11 @@ class Log:
         self._writer = csv.writer(file, lineterminator="\n")
 
     def head(self) -> None:
+        """Write the names of the columns."""
         self._write(self._fields)
 
     def append(self, values: dict[str, Any]) -> None:
-        """Write a row; a value that is missing or None is left empty."""
+        """Write a row; the cell of a missing value or None is empty."""
         self._write(["" if values.get(name) is None else f"{values[name]:.7g}" for name in self._fields])
 
     def _write(self, row: Iterable[object]) -> None:
@@ -213,7 +207,3 @@ class Log:
             self._file.flush()
         except OSError as e:
             raise BridgeError(self._file.name, f"not written ({e.strerror})", "free some space, then --resume") from e
-
-
-def _not_made(path: Path, e: OSError) -> InputError:
-    return InputError(path, f"cannot be made ({e.strerror})", "wanted a folder that you may write to")

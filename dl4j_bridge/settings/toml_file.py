@@ -1,7 +1,8 @@
-"""A command's options in a TOML file: flat keys, named like the options."""
+"""Options of a command in a TOML file, with flat keys named like the options."""
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from typing import Any
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.errors import InputError
 
-# For each kind of option: what TOML may hold for it, and how an error names that.
+# For each kind of option, the valid types in TOML and their name in errors.
 _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),
     int: ((int,), "a whole number"),
     float: ((float, int), "a number"),
-    # Some options take a word or a number, such as --align.
+    # The value of some options is a word or a number, for example --align.
     str: ((str, int), "a text"),
     Path: ((str,), "the name of a file or folder"),
 }
@@ -26,16 +27,16 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
 
 @dataclass(frozen=True)
 class Option:
-    """What a key may hold.
+    """An option of a command.
 
     Attributes
     ----------
     parameter
-        Name of the command's parameter.
+        Name of the parameter of the command.
     kind
-        bool, int, float, str or Path.
+        Type of the value: bool, int, float, str or Path.
     repeats
-        True if it may hold several values, as a list.
+        True if the value may be a list.
     """
 
     parameter: str
@@ -44,30 +45,51 @@ class Option:
 
 
 def read(path: Path, options: Mapping[str, Option]) -> dict[str, Any]:
-    """Read values for a command's parameters.
+    """Read the values of the parameters of a command.
 
     Parameters
     ----------
     path
-        A TOML file. A key may be spelt with hyphens, as the option, or with underscores.
+        TOML file. A key has hyphens, like the option, or underscores.
     options
-        The keys that there are.
+        Options of the command by key, with hyphens.
 
     Returns
     -------
     dict
-        By name of parameter.
+        Values by name of the parameter.
 
     Raises
     ------
     InputError
-        Not readable, not TOML, an unknown key, or a value of the wrong type.
+        If the file is not readable or not TOML, a key is unknown, or a value has the wrong type.
     """
-    return checked(path, _parsed(path), options)
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InputError(path, f"not readable ({e.strerror})", "wanted a TOML file of options") from None
+    except ValueError as e:
+        raise InputError(path, f"not TOML ({e})", 'wanted lines such as: hidden = 200 or codec = "mulaw"') from None
+    return checked(path, given, options)
 
 
 def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
-    """Check keys and types of what `source` gives, as `read` does for a file."""
+    """Check keys and types of options, as `read` does for a file.
+
+    Parameters
+    ----------
+    source
+        Origin of the options, for errors.
+    given
+        Values by key, with hyphens or underscores.
+    options
+        Valid options by key, with hyphens.
+
+    Returns
+    -------
+    dict
+        Values by name of the parameter.
+    """
     values = {}
     for key, value in given.items():
         name = key.replace("_", "-")
@@ -80,28 +102,20 @@ def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Mapp
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:
-    """Write options, by name of field, so that `read` gives them back; those that are None are left out."""
+    """Write options by name of the field, for `read`; values of None are omitted."""
     import tomli_w
 
     given = {name.replace("_", "-"): value for name, value in values.items() if value is not None}
     write_bytes(path, tomli_w.dumps(given).encode())
 
 
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise InputError(path, f"not readable ({e.strerror})", "wanted a TOML file of options") from None
-    except ValueError as e:
-        raise InputError(path, f"not TOML ({e})", 'wanted lines such as: hidden = 200 or codec = "mulaw"') from None
-
-
 def _checked(source: str | PathLike[str], key: str, value: Any, option: Option) -> Any:
     types, wanted = _KINDS[option.kind]
     values = value if isinstance(value, list) else [value]
-    # Not isinstance: to Python, true is a whole number.
+    # isinstance would accept a bool as an int.
     if any(type(v) not in types for v in values):
-        raise InputError(source, f"{key} = {_as_toml(value)}", f"wanted {wanted}" + " or a list" * option.repeats)
+        shown = json.dumps(value, default=str)
+        raise InputError(source, f"{key} = {shown}", f"wanted {wanted}" + " or a list" * option.repeats)
     if option.kind is str:
         values = [str(v) for v in values]
     if option.repeats:
@@ -109,9 +123,3 @@ def _checked(source: str | PathLike[str], key: str, value: Any, option: Option) 
     if len(values) != 1:
         raise InputError(source, f"{key} holds {len(values)} values", "wanted one")
     return values[0]
-
-
-def _as_toml(value: Any) -> str:
-    import json
-
-    return json.dumps(value, default=str)

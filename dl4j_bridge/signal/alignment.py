@@ -1,4 +1,4 @@
-"""The delay between two recordings of the same thing."""
+"""The delay between a recording and a processed version of it."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
 
-# Samples of the two recordings that an estimate looks at.
+# Number of samples of each recording that a delay is estimated from.
 STRETCH = 1 << 19
-# Taps of the filters that compare candidate delays.
+# Number of taps of the filters that compare candidate delays.
 TAPS = 48
-# A delay may be cut only if a filter that starts behind it explains the target as well as one that starts before it:
-# its error may grow by ERROR_GROWTH of itself and by ERROR_FLOOR of the target's energy.
+# A delay is removed only if a filter that starts after it explains the target as well as one that starts earlier:
+# the error may increase by this share of itself plus this share of the target's energy.
 ERROR_GROWTH = 0.001
 ERROR_FLOOR = 1e-6
-# Correlation below this share of its peak does not belong to the peak's rise.
+# Correlation below this share of the peak does not belong to the rise of the peak.
 ONSET_SHARE = 0.02
-# Samples in a frame of an averaged spectrum.
+# Number of samples in a frame of an averaged spectrum.
 FRAME = 2048
-# Of the loudest band's power, below which a band says nothing about a filter; of a filter's largest gain, below which
-# nothing is to be seen of it.
+# Share of the loudest band's power below which the filter's response in a band cannot be measured.
 SILENT_BAND = 1e-5
+# Share of a filter's largest gain below which its gain is not measurable.
 SMALLEST_GAIN = 1e-4
-# Below this the two recordings have no lag in common that stands out.
+# Confidence below which no common lag stands out.
 LOW_CONFIDENCE = 0.3
 
 
 @dataclass(frozen=True)
 class Delay:
-    """An estimated delay, in samples; positive where the target comes later.
+    """An estimated delay, in samples; positive if the target is later.
 
     Attributes
     ----------
     samples
-        What can be cut out: behind it a causal network still has all it needs.
+        Delay that can be removed without making the effect acausal.
     peak
-        Where the whitened cross-correlation is largest. A filter's own lag makes it larger than `samples`.
+        Lag of the peak of the whitened cross-correlation. The group delay of a filter makes it larger than `samples`.
     confidence
-        0 to 1: how far the peak stands out of the correlation elsewhere.
+        Prominence of the peak over the correlation at other lags, from 0 to 1.
     inverted
-        The peak is negative: the target's polarity is the other one.
+        True if the peak is negative: the polarity of the target is inverted.
     """
 
     samples: int
@@ -52,21 +52,26 @@ class Delay:
 
 
 def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> Delay:
-    """Estimate how much later `y` comes than `x`.
+    """Estimate the delay of `y` relative to `x`.
 
-    The peak of the generalised cross-correlation (Knapp and Carter, 1976; Wiener weighting) gives the lag of the most
-    energy. A low-pass filter shifts that peak although its output starts at once, and cutting the shift out would ask
-    the network for the future. So the peak is moved back to the latest lag from which a causal least-squares filter
-    still explains `y` as well as one that starts earlier.
+    The peak of the generalized cross-correlation (Knapp and Carter, 1976; Wiener weighting) is at the lag with the
+    most energy. A low-pass filter shifts that peak although its output starts at once, and removing the shift would
+    require the network to predict the future. So the peak is moved back to the latest lag from which a causal
+    least-squares filter still explains `y` as well as one that starts earlier.
 
     Parameters
     ----------
     x, y : ndarray of float, shape (n,) and (m,)
-        At the same rate.
+        Recordings at the same sample rate.
     longest
-        Largest delay to look for, of either sign, in samples.
+        Maximum delay of either sign, in samples.
     causal
-        False leaves the peak where it is, which is many times faster.
+        If False, `Delay.samples` is the peak itself, which is many times faster.
+
+    Returns
+    -------
+    Delay
+        Delay 0 with confidence 0 if a recording is constant or too short.
     """
     n = min(x.size, y.size)
     if n < 4 * TAPS or not np.ptp(x[:n]) or not np.ptp(y[:n]):
@@ -80,20 +85,25 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> D
     confidence = _confidence(np.abs(correlation), at)
     samples = peak
     if causal and confidence >= LOW_CONFIDENCE:
-        # What is not linear in x looks as if it began early; what is far from the peak and cut off from it is not.
+        # Nonlinearity makes the response seem to start too early; the onset of the peak limits how far.
         samples = max(_latest_causal_start(x, y, peak), _onset(np.abs(correlation), at) - longest)
     return Delay(samples, peak, confidence, bool(correlation[at] < 0))
 
 
 def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
-    """Estimate what of `x` is in `y`, at lags -longest..longest (fewer if `x` is short); offsets do not matter.
+    """Estimate the impulse response from `x` to `y`, after removing the mean of each.
 
     Parameters
     ----------
     x, y : ndarray of float, shape (n,)
-        At the same rate.
+        Recordings at the same sample rate.
     longest
-        Largest lag of either sign, in samples.
+        Maximum lag of either sign, in samples; reduced to ``n // 2`` for a short `x`.
+
+    Returns
+    -------
+    ndarray of float, shape (2 * longest + 1,)
+        Response at lags -longest..longest; a single 0 if `x` is constant.
     """
     if not x.size or not np.ptp(x):
         return np.zeros(1)
@@ -102,16 +112,16 @@ def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
 
 @dataclass(frozen=True)
 class ExcessLag:
-    """How a lag divides into what a filter explains and what comes on top.
+    """A lag, split into the group delay of a filter and the excess over it.
 
     Attributes
     ----------
     samples
-        What comes on top: a delay, or, below 0, a lead.
+        Excess in samples: a delay if positive, a lead if negative.
     own
-        What a filter of this frequency response cannot avoid.
+        Lag in samples that a filter with this magnitude response cannot avoid.
     inverted
-        The target's polarity is the other one.
+        True if the polarity of the target is inverted.
     """
 
     samples: int
@@ -120,19 +130,19 @@ class ExcessLag:
 
 
 def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
-    """Find what is left of the lag `peak` once the filter from `x` to `y` has had its share.
+    """Split the lag `peak` into the lag of the filter from `x` to `y` and the excess.
 
-    Of all causal filters of one magnitude response the minimum-phase one lags least. Its phase follows from the
-    magnitude (Oppenheim and Schafer, 1975, by the real cepstrum); what the measured response lags behind it is the
-    excess. Unlike `Delay.samples`, which must not be too large, this is meant to be near: for a steep low-pass it may
-    err by a third of the filter's own lag.
+    The minimum-phase filter has the smallest lag of all causal filters with the same magnitude response. Its phase
+    follows from the magnitude by the real cepstrum (Oppenheim and Schafer, 1975); the lag of the measured response
+    relative to it is the excess. `Delay.samples` must not be too large; this estimate may be, but is closer on
+    average: for a steep low-pass the error can reach a third of the filter's own lag.
 
     Parameters
     ----------
     x, y : ndarray of float, shape (n,) and (m,)
-        At the same rate.
+        Recordings at the same sample rate.
     peak
-        `Delay.peak` of the two.
+        `Delay.peak` of the two recordings.
     """
     from scipy import fft, signal
 
@@ -142,14 +152,14 @@ def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
     if size < 2 * TAPS:
         return ExcessLag(peak, 0, False)
     power = signal.welch(x, nperseg=size)[1]
-    # Bands without sound take the gain of their neighbours, and so does the one that holds the offset.
-    heard = power > SILENT_BAND * power.max()
-    heard[:2] = False
+    # The gain of silent bands is interpolated from their neighbors, as is that of the bands around 0 Hz: they hold the
+    # offset.
+    audible = power > SILENT_BAND * power.max()
+    audible[:2] = False
     response = signal.csd(x, y, nperseg=size)[1] / np.maximum(power, np.finfo(float).tiny)
-    if not np.abs(response[heard]).max(initial=0.0):
+    if not np.abs(response[audible]).max(initial=0.0):
         return ExcessLag(peak, 0, False)
-    bands = np.arange(heard.size)
-    gain = np.interp(bands, bands[heard], np.abs(response[heard]))
+    gain = np.interp(np.arange(power.size), np.flatnonzero(audible), np.abs(response[audible]))
     shortest = _minimum_phase(np.maximum(gain, SMALLEST_GAIN * gain.max()))
     weight = power / (power + 1e-3 * power.mean())
     match = fft.irfft(weight * response * np.exp(-1j * np.angle(shortest)), size)
@@ -159,7 +169,7 @@ def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
 
 
 def _minimum_phase(gain: Floats) -> npt.NDArray[np.complexfloating]:
-    """The frequency response of least lag with this magnitude, at 0 to half the rate; shape of `gain`."""
+    """Compute the minimum-phase frequency response with this magnitude, at 0 to half the rate; shape of `gain`."""
     from scipy import fft
 
     cepstrum = fft.irfft(np.log(np.maximum(gain, np.finfo(float).tiny)))
@@ -170,25 +180,24 @@ def _minimum_phase(gain: Floats) -> npt.NDArray[np.complexfloating]:
 
 
 def _whitened_correlation(x: Floats, y: Floats, longest: int) -> Floats:
-    """Lags -longest..longest of y against x, divided by x's spectrum where x has energy."""
+    """Cross-correlate at lags -longest..longest, divided by the power spectrum of x where x has energy."""
     from scipy import fft
 
     size = fft.next_fast_len(x.size + longest, real=True)
     spectrum = fft.rfft(x, size)
     power = np.abs(spectrum) ** 2
     cross = np.conj(spectrum) * fft.rfft(y, size) / (power + 1e-3 * power.mean())
-    lags = fft.irfft(cross, size)
-    return np.concatenate([lags[-longest:], lags[: longest + 1]]) if longest else lags[:1]
+    return np.asarray(fft.irfft(cross, size)[np.arange(-longest, longest + 1)])
 
 
 def _confidence(size: Floats, at: int) -> float:
-    """1 minus the share of the peak that the correlation reaches far away from it."""
+    """1 minus the ratio of the largest correlation far from the peak to the peak."""
     elsewhere = np.concatenate([size[: max(at - TAPS, 0)], size[at + TAPS + 1 :]])
     return float(1 - elsewhere.max(initial=0.0) / size[at]) if size[at] else 0.0
 
 
 def _onset(size: Floats, at: int) -> int:
-    """Where the peak's own rise begins: the first place from which no two lags in a row are small."""
+    """Index at which the rise of the peak begins: from there to the peak, no two lags in a row are small."""
     small = size < ONSET_SHARE * size[at]
     while at > 1 and not (small[at - 1] and small[at - 2]):
         at -= 1
@@ -196,8 +205,8 @@ def _onset(size: Floats, at: int) -> int:
 
 
 def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:
-    """The latest lag up to `peak` at which a filter from x to y may start."""
-    # An effect cannot start before its input: lags on the far side of 0 only mimic what is not linear in it.
+    """Latest lag up to `peak` at which a filter from x to y may start."""
+    # An effect cannot start before its input: filter taps at negative lags only imitate its nonlinearity.
     earliest = max(peak - TAPS // 2, 0) if peak >= 0 else peak - TAPS // 2
     errors = filter_errors(x[None], y[None], earliest, peak, peak + TAPS)
     allowed = errors[0] * (1 + ERROR_GROWTH) + ERROR_FLOOR * float(np.dot(y, y))
@@ -205,24 +214,26 @@ def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:
 
 
 def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) -> Floats:
-    """Energy that least-squares filters leave of y, with taps at lags start..end-1 for each start in earliest..latest.
+    """Compute the residual energy of least-squares filters from `x` to `y` that start at different lags.
 
-    One Cholesky factor of the Gram matrix of all lags and y, the latest lag first, holds the error of every start: a
-    filter that starts one lag earlier has one column more. All lags are summed over the same times (the covariance
-    method), so that a pure delay leaves exactly nothing, whatever happens at the ends.
+    The filter for a start has taps at lags ``start..end - 1``. One Cholesky factor of the Gram matrix of all lags and
+    `y`, with the latest lag first, contains the error of every filter, because a filter that starts one lag earlier
+    has one more column. All lags are summed over the same time steps (the covariance method), so the residual of a
+    pure delay is exactly 0 whatever the ends of the windows contain.
 
     Parameters
     ----------
     x, y : ndarray of float, shape (windows, n)
-        Without mean; windows need not follow each other.
+        Windows with zero mean; they need not be adjacent.
     earliest, latest
-        First and last lag to start at; negative ones see the future of x.
+        First and last lag to start at, in samples; a filter with negative lags uses the future of `x`.
     end
-        Lag behind the last tap.
+        First lag after the last tap, in samples.
 
     Returns
     -------
     ndarray of float64, shape (latest - earliest + 1,)
+        Residual energy for each start.
     """
     from scipy.linalg import cholesky
 
@@ -236,7 +247,7 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) ->
             stop = min(start + 8192, last - first)
             columns = np.column_stack([past[start:stop], target[first + start : first + stop]])
             gram += columns.T @ columns
-    # Quiet bands of the input make its lags all but dependent.
+    # Quiet bands of the input make the columns almost linearly dependent.
     ridge = np.append(np.full(count, 1e-9 * gram[0, 0] + 1e-12), 1e-12)
     explained = np.cumsum(cholesky(gram + np.diag(ridge), lower=True)[-1, :-1] ** 2)
     errors = gram[-1, -1] - explained

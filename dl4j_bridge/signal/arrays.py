@@ -1,4 +1,4 @@
-"""NumPy arrays in place of recordings: checked, and written to files where a file is wanted."""
+"""NumPy arrays in place of recordings: checks, and conversion to files where a job needs a file."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from dl4j_bridge.signal import audio_files
 
 Sound = npt.NDArray[np.floating]
 Source = str | PathLike[str] | Sound
-"""A path, or an array of shape (n,), mono, of floats between -1 and 1; what is beyond is clipped."""
+"""A path, or a mono array of floats of shape (n,), nominally -1 to 1; values outside that range are clipped."""
 
-# Format of the files. Unlike a float WAV it holds no time, so the same samples have the same hash.
+# Unlike a float WAV, this format stores no timestamp, so equal samples have equal hashes.
 SUBTYPE = "PCM_32"
 
 
 def as_file(name: str, x: Source, rate: int | None, folder: Path) -> Path:
-    """The path of a recording; an array is written into `folder`.
+    """Return the path of a recording; an array is first written into `folder`.
 
     Parameters
     ----------
     name
-        Name of the argument, which becomes that of the file.
+        Name of the argument, for errors and for the file.
     x
         Path or array.
     rate
-        Rate of an array, in Hz.
+        Sample rate of an array, in Hz.
     folder
-        An existing folder.
+        Existing folder for the file.
 
     Raises
     ------
     InputError
-        The array is no mono sound, or its rate is missing.
+        If the array is not a mono sound, or its rate is missing.
     """
     if not isinstance(x, np.ndarray):
         return as_path(name, x)
@@ -49,14 +49,14 @@ def as_file(name: str, x: Source, rate: int | None, folder: Path) -> Path:
 
 
 def as_path(name: str, x: Any) -> Path:
-    """Refuse what is no path."""
+    """Convert `x` to a path, or raise `InputError` if it is of another type."""
     if not isinstance(x, str | PathLike):
         raise InputError(name, f"of type {type(x).__name__}", "wanted a path or a NumPy array")
     return Path(x)
 
 
 def mono(name: str, x: npt.NDArray[Any]) -> Sound:
-    """Refuse an array that is no mono sound."""
+    """Return `x`, or raise `InputError` if it is not a mono sound of finite floats."""
     if x.ndim != 1:
         raise InputError(name, f"an array of shape {x.shape}", "wanted one channel, shape (n,): x.mean(axis=1)")
     if x.dtype.kind != "f":

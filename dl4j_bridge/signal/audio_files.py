@@ -1,8 +1,7 @@
-"""Float samples to audio files that appear whole or not at all."""
+"""Audio files, written atomically from float samples."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,30 +14,30 @@ from dl4j_bridge.signal.recordings import reason
 
 
 def write(path: Path, blocks: Iterable[npt.NDArray[np.floating]], rate: int, subtype: str | None = None) -> int:
-    """Write mono samples to `path`, which appears only when all of it is there.
+    """Write mono samples to `path`; the file appears only once it is complete.
 
     Parameters
     ----------
     path
-        The ending chooses the format: .wav, .flac, .aiff, .ogg, ...
+        File to write. Its ending selects the format: .wav, .flac, .aiff, .ogg, ...
     blocks
-        Arrays of shape (n,), -1 to 1; what is beyond is clipped.
+        Arrays of samples of shape (n,); values outside -1 to 1 are clipped.
     rate
-        In Hz.
+        Sample rate in Hz.
     subtype
-        libsndfile's name of the sample format, such as ``PCM_16``; None takes the format's default.
+        Name of the sample format in libsndfile, such as ``PCM_16``; None selects the default of the format.
 
     Returns
     -------
     int
-        Samples written.
+        Number of samples written.
 
     Raises
     ------
     InputError
-        The folder is missing or not writable, or the ending is none that libsndfile writes.
+        If the folder is missing or not writable, or libsndfile cannot write files with this ending.
     BridgeError
-        Writing failed, as on a full disk; nothing is left behind.
+        If writing failed, for example on a full disk; no partial file remains.
     """
     import soundfile
 
@@ -55,18 +54,23 @@ def write(path: Path, blocks: Iterable[npt.NDArray[np.floating]], rate: int, sub
                 f.flush()
         except (soundfile.LibsndfileError, OSError) as e:
             raise BridgeError(path, f"not written ({reason(e)})", "free some space or name another file") from e
-        if os.path.getsize(temporary) == 0:
+        if not temporary.stat().st_size:
             raise BridgeError(path, "not written (nothing reached the disk)", "free some space or name another file")
     return count
 
 
 def check_output(path: Path, subtype: str | None = None) -> tuple[str, str]:
-    """Say before any work whether `write` could write to `path`.
+    """Check, before any work is done, that `write` can write to `path`.
 
     Returns
     -------
-    format, subtype
-        libsndfile's names; a format that lacks `subtype` gets its own default.
+    format, subtype : str
+        Names in libsndfile; if the format does not support `subtype`, its default is returned.
+
+    Raises
+    ------
+    InputError
+        As for `write`.
     """
     import soundfile
 

@@ -1,7 +1,7 @@
-"""Altered copies of a pair's training part, by the optional package audiomentations.
+"""Altered copies of the training part of a pair, made by the optional package audiomentations.
 
-Both sides get the same change with the same random numbers, as float samples before a task makes anything of them.
-Noise alone is for the input only. What a change does to which effect: docs/small-data.md.
+Input and target get the same change with the same random numbers, as float samples before a task encodes them. Only
+noise is for the input alone. docs/small-data.md has a table of which change is valid for which effect.
 """
 
 from __future__ import annotations
@@ -21,62 +21,62 @@ from dl4j_bridge.settings.training import SmallDataSettings
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import InMemory, Samples
 
-# dB. Louder only as far as no sample is clipped.
+# In dB; the upper limit is reduced so that no sample is clipped.
 GAIN = (-12.0, 6.0)
-# Share of the training part by which both sides begin later, behind silence.
+# Maximum length of the silence before both sides, as a share of the training part.
 LONGEST_SHIFT = 0.1
-# As a tape that runs slower or faster: pitch, filters and times change together.
+# Factor on the speed, as of a tape: pitch, filters and times change together.
 SPEED = (0.8, 1.25)
-# dB below the input.
+# Level of the noise, in dB below the input.
 SNR = (30.0, 50.0)
 
-# Of which effects a change of both sides makes a true pair again.
-_HOLDS_FOR = {
-    "speed": "a curve without memory; a filter, an echo or a compressor becomes another one",
-    "gain": "what is linear, such as a filter or a reverb; an overdrive or a compressor becomes another one",
-    "polarity": "what treats both halves of the wave alike; a lopsided overdrive becomes another one",
-    "noise": "learning to leave noise out: the target has none",
+# Effects that turn the changed input into the changed target.
+_VALID_FOR = {
+    "speed": "a curve without memory, but not for a filter, an echo or a compressor",
+    "gain": "a linear effect such as a filter or a reverb, but not for an overdrive or a compressor",
+    "polarity": "an effect that treats both halves of the wave alike, but not for an asymmetric overdrive",
+    "noise": "learning to remove noise, because the target has none",
 }
 
 
 def check(settings: SmallDataSettings) -> None:
-    """Say before any work whether the copies that are asked for can be made.
+    """Check, before any work is done, that the requested copies can be made.
 
     Raises
     ------
     InputError
-        audiomentations is not installed.
+        If copies are requested and audiomentations is not installed.
     """
     if settings.changes:
         _transforms()
 
 
 def notes(pairs: list[Pair], settings: SmallDataSettings) -> list[str]:
-    """What the user should know of the changes, where the recordings show an effect."""
+    """Return notes on which effects the changes are valid for; none if the targets equal the inputs."""
     if not any(pair.target and pair.target.sha256() != pair.input.sha256() for pair in pairs):
         return []
-    return [f"--augment {name}: right for {_HOLDS_FOR[name]}" for name in settings.changes if name in _HOLDS_FOR]
+    return [f"--augment {name}: valid for {_VALID_FOR[name]}" for name in settings.changes if name in _VALID_FOR]
 
 
 def copies(pair: Pair, end: int, settings: SmallDataSettings, seed: tuple[int, ...]) -> Iterator[tuple[Pair, Pair]]:
-    """Make altered copies of the front of a pair.
+    """Make altered copies of the training part of a pair.
 
     Parameters
     ----------
     pair
-        The recordings.
+        Recordings to copy.
     end
-        Samples at the pair's rate, delay cut out, that may be used: the training part.
+        Length of the training part, in samples at the rate of the pair, with the delay cut out.
     settings
-        Which changes, and how many copies.
+        Changes to make and number of copies.
     seed
-        The same seed gives the same copies.
+        Seed of the random numbers; equal seeds give equal copies.
 
     Yields
     ------
-    heard, learnt : Pair
-        Recordings in memory without a delay. The first gives the network's input, the second what is to come out;
-        the same object unless noise is added.
+    source, target : Pair
+        Recordings in memory without a delay: the first for the input of the network, the second for its target. Both
+        are the same object unless noise is added.
     """
     if not settings.changes:
         return
@@ -89,12 +89,11 @@ def copies(pair: Pair, end: int, settings: SmallDataSettings, seed: tuple[int, .
             for name in settings.changes:
                 if name != "noise":
                     altered = _alike(_transform(name, altered, pair.rate), altered, pair.rate)
-            learnt = _pair(pair, altered)
-            if "noise" not in settings.changes:
-                yield learnt, learnt
-                continue
-            noisy = _transform("noise", altered, pair.rate)(altered[0], pair.rate)
-            yield _pair(pair, [noisy, *altered[1:]]), learnt
+            source = target = _pair(pair, altered)
+            if "noise" in settings.changes:
+                noisy = _transform("noise", altered, pair.rate)(altered[0], pair.rate)
+                source = _pair(pair, [noisy, *altered[1:]])
+            yield source, target
 
 
 def _transform(name: str, sides: list[Samples], rate: int) -> Any:
@@ -113,14 +112,14 @@ def _transform(name: str, sides: list[Samples], rate: int) -> Any:
 
 
 def _alike(transform: Any, sides: list[Samples], rate: int) -> list[Samples]:
-    """Change each side with the random numbers that the first one drew."""
+    """Apply a transform to each side with the same random parameters."""
     changed = [transform(sides[0], rate)]
     transform.freeze_parameters()
     return changed + [transform(side, rate) for side in sides[1:]]
 
 
 def _pair(of: Pair, sides: list[Samples]) -> Pair:
-    """Put changed sides where the recordings were."""
+    """Replace the recordings of a pair by arrays."""
     source = InMemory.of(sides[0], of.rate, of.input)
     target = InMemory.of(sides[1], of.rate, of.target) if of.target else None
     return replace(of, input=source, target=target, delay=0, length=source.frames)
@@ -128,7 +127,7 @@ def _pair(of: Pair, sides: list[Samples]) -> Pair:
 
 @contextmanager
 def _seeded(seed: tuple[int, ...]) -> Iterator[None]:
-    """Seed the two global generators that audiomentations draws from, and put them back."""
+    """Seed the two global generators that audiomentations uses, and restore their states afterwards."""
     number = int(np.random.SeedSequence(seed).generate_state(1)[0])
     before, before_numpy = random.getstate(), np.random.get_state()
     random.seed(number)

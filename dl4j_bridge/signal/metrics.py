@@ -1,4 +1,4 @@
-"""How far an output is from its target."""
+"""Metrics of an output against its target."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-# A class that got a probability of exactly 0 would cost infinitely many bits.
+# A probability of exactly 0 would make the cross-entropy infinite.
 SMALLEST_PROBABILITY = 1e-12
 
 
 def cross_entropy_sum(probabilities: npt.NDArray[np.floating], target: npt.NDArray[np.uint8]) -> float:
-    """Sum of -ln p(target) in nats.
+    """Sum the cross-entropy -ln p(target) over samples, in nats.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n, classes)
+        Probabilities of the classes for each sample.
     target : ndarray of uint8, shape (n,)
+        Class of each sample.
     """
     chosen = probabilities[np.arange(len(target)), target].astype(np.float64)
     return float(-np.log(np.maximum(chosen, SMALLEST_PROBABILITY)).sum())
@@ -32,7 +34,7 @@ def bits_per_sample(probabilities: npt.NDArray[np.floating], target: npt.NDArray
 def esr(target: npt.NDArray[np.floating], output: npt.NDArray[np.floating]) -> float | None:
     """Error-to-signal ratio: sum (y - y')^2 / sum y^2, a fraction (Wright et al., 2020, without pre-emphasis).
 
-    None where the target is silent and the output is not: JSON has no infinity.
+    None if the target is silent and the output is not, because JSON has no infinity.
     """
     y = np.asarray(target, np.float64)
     error = float(np.sum((y - output) ** 2))
@@ -43,50 +45,50 @@ def esr(target: npt.NDArray[np.floating], output: npt.NDArray[np.floating]) -> f
 
 
 def snr_db(error_to_signal: float | None) -> float | None:
-    """Signal-to-noise ratio in dB; None for an exact copy and for a silent target, since JSON has no infinity."""
+    """Signal-to-noise ratio in dB; None for an exact copy or a silent target, because JSON has no infinity."""
     return -10 * math.log10(error_to_signal) if error_to_signal else None
 
 
 def bits_of_error(before: float, now: float) -> float:
-    """How many bits a mean squared error has fallen by: one for half its root."""
+    """Reduction of a mean squared error in bits: halving its square root is 1 bit."""
     return 0.5 * math.log2(max(before, 1e-30) / max(now, 1e-30))
 
 
-def entropy_bits(indices: npt.NDArray[np.uint8]) -> float:
-    """Order-0 entropy of a stretch of classes, in bits per sample."""
-    p = np.bincount(indices, minlength=256) / indices.size
-    return float(-np.sum(p[p > 0] * np.log2(p[p > 0])))
+def entropy_bits(indices: npt.NDArray[np.integer]) -> float:
+    """Order-0 entropy of class indices of any integer type, in bits per sample."""
+    counts = np.bincount(indices)
+    p = counts[counts > 0] / indices.size
+    return float(-np.sum(p * np.log2(p)))
 
 
 def order_1_entropy_bits(indices: npt.NDArray[np.uint8]) -> float:
-    """Entropy of a class given the one before it, in bits per sample, from counted pairs."""
-    pairs = np.bincount(indices[:-1].astype(np.int64) * 256 + indices[1:], minlength=65536) / (indices.size - 1)
-    joint = float(-np.sum(pairs[pairs > 0] * np.log2(pairs[pairs > 0])))
-    return joint - entropy_bits(indices[:-1])
+    """Entropy of a class given the previous class, in bits per sample, from counts of pairs."""
+    pairs = indices[:-1].astype(np.int64) * 256 + indices[1:]
+    return entropy_bits(pairs) - entropy_bits(indices[:-1])
 
 
-# FFT size, window and hop in samples of each resolution.
+# FFT size, window and hop of each resolution, in samples.
 STFT_RESOLUTIONS = ((512, 240, 50), (1024, 600, 120), (2048, 1200, 240))
-# Of a magnitude: far below what 8 bits show, so that the logarithm of silence is finite.
+# Lower limit of a magnitude, which keeps the logarithm of silence finite; far below the resolution of 8 bits.
 SMALLEST_MAGNITUDE = 1e-4
 _FRAMES_AT_A_TIME = 1024
 
 
 def stft_distance(target: npt.NDArray[np.floating], output: npt.NDArray[np.floating]) -> float | None:
-    """Multi-resolution STFT distance (Yamamoto et al., 2020): how different two sounds' spectrograms are.
+    """Multi-resolution STFT distance (Yamamoto et al., 2020): the distance between two magnitude spectrograms.
 
-    The mean over `STFT_RESOLUTIONS` of spectral convergence ``|| |Y| - |Y'| || / || |Y| ||`` and the mean of
-    ``| ln |Y| - ln |Y'| |``. Phase does not count.
+    Sum of the spectral convergence ``|| |Y| - |Y'| || / || |Y| ||`` and the mean of ``| ln |Y| - ln |Y'| |``, averaged
+    over `STFT_RESOLUTIONS`. Phase is ignored.
 
     Parameters
     ----------
     target, output : ndarray of float, shape (n,)
-        Those shorter than a window are filled with zeros.
+        Sounds to compare; those shorter than a window are padded with zeros.
 
     Returns
     -------
     float or None
-        0 for equal spectrograms. None where the target is silent and the output is not: JSON has no infinity.
+        0 for equal spectrograms. None if the target is silent and the output is not, because JSON has no infinity.
     """
     if not np.any(target):
         return 0.0 if not np.any(output) else None
@@ -108,7 +110,7 @@ def _stft_distance(
 
 
 def _magnitudes(x: npt.NDArray[np.floating], size: int, window: int, hop: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Blocks of the spectrogram, shape (frames, size // 2 + 1), of frames that lie within the sound."""
+    """Yield blocks of the magnitude spectrogram, shape (frames, size // 2 + 1), of the frames within the sound."""
     padded = np.pad(x, (0, max(window - x.size, 0))).astype(np.float64)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)

@@ -1,8 +1,8 @@
-"""A pair of signals: checks, delay, split, windows. Knows no codec."""
+"""Pairs of recordings: checks, delay and split; independent of the codec."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +13,39 @@ from dl4j_bridge.settings.training import DataSettings, parse_align
 from dl4j_bridge.signal import alignment
 from dl4j_bridge.signal.recordings import Recording, open_recording
 
-# Longest delay that `--align auto` looks for.
+# Maximum delay that `--align auto` can find.
 LONGEST_DELAY_SECONDS = 1.0
 
-# The difference between two lengths, as a share of the longer one and in seconds (the smaller of the two), from which
-# they count as two different recordings. Effects have tails; the delay is added.
+# Maximum difference between the lengths of a pair beyond the delay, as a share of the longer one and in seconds; the
+# smaller limit applies. It leaves room for the tail of an effect.
 LENGTH_TOLERANCE_SHARE = 0.1
 LENGTH_TOLERANCE_SECONDS = 0.5
-# Shares of a recording for training, validation and test, each in one piece.
+# Shares of the training, validation and test parts, which are contiguous and in this order.
 SPLIT = (0.8, 0.1, 0.1)
 
 Split = dict[str, tuple[int, int]]
-# Input and target: class indices, uint8 of shape (n,), or vectors, float32 of shape (n, width).
+# Input and target: class indices (uint8) of shape (n,), or vectors (float32) of shape (n, width).
 Stretch = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two recordings brought together, or one alone.
+    """Two aligned recordings, or one recording for next-sample prediction.
 
     Attributes
     ----------
     input, target
-        The recordings; without a target the next sample of the input is to be predicted.
+        The recordings. If the target is None, the network predicts the next sample of the input.
     rate
-        Training rate in Hz.
+        Sample rate of training, in Hz.
     delay
-        Samples (at `rate`) by which the target comes later; cut out of training and put back by `process`.
+        Delay of the target in samples at `rate`; it is cut out for training, and `process` adds it again.
     confidence
-        Of an estimated delay, 0 to 1; None if it was given.
+        Confidence of an estimated delay, from 0 to 1; None if the delay was not estimated.
     length
-        Samples that both have once the delay is cut out.
+        Number of samples at `rate` that both recordings have with the delay cut out.
     notes
-        What the user should know.
+        Notes for the user.
     """
 
     input: Recording
@@ -54,26 +54,34 @@ class Pair:
     delay: int
     confidence: float | None
     length: int
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def input_start(self) -> int:
-        """First sample of the input that has a partner."""
+        """First sample of the input that has a counterpart in the target."""
         return max(-self.delay, 0)
 
     @property
     def target_start(self) -> int:
-        """First sample of the target that has a partner."""
+        """First sample of the target that has a counterpart in the input."""
         return max(self.delay, 0)
 
 
 def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings) -> Pair:
-    """Open, check and align two recordings.
+    """Open, check and align two recordings, or open a single one.
+
+    Parameters
+    ----------
+    input_path, target_path
+        Recordings; no target for next-sample prediction.
+    settings
+        Sample rate, channel and alignment.
 
     Raises
     ------
     InputError
-        A recording cannot be used (`open_recording`), or the lengths differ by more than the delay explains.
+        If a recording cannot be used (see `open_recording`), or the delay does not explain the difference between the
+        lengths.
     """
     source = open_recording(input_path, settings.channel)
     rate = settings.rate or source.rate
@@ -90,11 +98,13 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
         if confidence < alignment.LOW_CONFIDENCE:
             delay = 0
             notes.append(
-                f"{target_path}: no delay stands out (confidence {confidence:.2f}); taking 0, "
-                "use --align N if you know better"
+                f"{target_path}: no delay stands out (confidence {confidence:.2f}); using 0, "
+                "set --align N if you know the delay"
             )
         elif delay:
-            notes.append(f"{target_path}: {_delay_words(delay, rate)} (confidence {confidence:.2f}); cut out")
+            later = "later" if delay > 0 else "earlier"
+            words = f"{abs(delay)} samples ({1000 * abs(delay) / rate:.1f} ms) {later} than the input"
+            notes.append(f"{target_path}: {words} (confidence {confidence:.2f}); cut out")
         elif found.peak:
             notes.append(f"{target_path}: starts with the input; its filter lags by {found.peak} samples, left in")
     else:
@@ -104,48 +114,56 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
 
 
 def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay:
-    """Estimate the delay on a stretch around the input's loudest place."""
-    total = source.length_at(rate)
+    """Estimate the delay in a stretch around the loudest block of the input, in samples at `rate`."""
     loudest = source.loudest * rate // source.rate
-    start = max(min(loudest - alignment.STRETCH // 2, total - alignment.STRETCH), 0)
+    start = max(min(loudest - alignment.STRETCH // 2, source.length_at(rate) - alignment.STRETCH), 0)
     x = source.read(rate, start, alignment.STRETCH)
     y = target.read(rate, start, alignment.STRETCH)
     return alignment.estimate_delay(x, y, round(LONGEST_DELAY_SECONDS * rate))
 
 
 def split(length: int) -> Split:
-    """Cut 0..length into contiguous stretches for training, validation and test."""
+    """Split ``0..length`` into contiguous training, validation and test parts, as (start, end)."""
     first = int(length * SPLIT[0])
     second = int(length * (SPLIT[0] + SPLIT[1]))
     return {"train": (0, first), "valid": (first, second), "test": (second, length)}
 
 
 def part_of(length: int, name: str) -> slice:
-    """Time steps of the ``train``, ``valid`` or ``test`` part of a signal of `length` time steps."""
+    """Return the ``train``, ``valid`` or ``test`` part of a signal of `length` time steps, as a slice."""
     return slice(*split(length)[name])
 
 
 def part(stretch: Stretch, name: str) -> Stretch:
-    """Input and target of the ``train``, ``valid`` or ``test`` part; views."""
+    """Return views of the input and the target of the ``train``, ``valid`` or ``test`` part."""
     where = part_of(len(stretch[0]), name)
     return stretch[0][where], stretch[1][where]
 
 
 def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
-    """Refuse a recording whose training part holds not one window of `window` time steps of `hop` samples.
+    """Check that the training part of a pair holds at least one window.
+
+    Parameters
+    ----------
+    pair
+        Pair to check.
+    window
+        Length of a window in time steps.
+    hop
+        Length of a time step in samples.
 
     Raises
     ------
     InputError
-        Names the length found and the one wanted.
+        If the recording is too short; the message has its length and the required one.
     """
-    # Predicting the next sample, the last one has no target.
+    # In next-sample prediction the last sample has no target.
     wanted = (max(-(-window * 10 // 8), 10) + (pair.target is None)) * hop
     if pair.length < wanted:
         instead = f"a shorter --length than {window}"
         if hop > 1:
             fits = split(pair.length // hop - (pair.target is None))["train"][1]
-            # A validation and a test part take a frame each.
+            # The validation and test parts need a frame each.
             instead = f"--length {fits} --tbptt {fits}" if fits > 1 else f"shorter time steps than {hop} samples"
         raise InputError(
             pair.input.path, f"{pair.length} samples at {pair.rate} Hz", f"wanted {wanted} or more, or {instead}"
@@ -153,7 +171,7 @@ def check_long_enough(pair: Pair, window: int, hop: int = 1) -> None:
 
 
 def length_tolerance(x: int, y: int, rate: int) -> int:
-    """Samples by which two recordings of `x` and `y` samples at `rate` Hz may differ, their delay apart."""
+    """Maximum difference beyond the delay between recordings of `x` and `y` samples at `rate` Hz, in samples."""
     return min(round(LENGTH_TOLERANCE_SECONDS * rate), round(LENGTH_TOLERANCE_SHARE * max(x, y)))
 
 
@@ -172,9 +190,3 @@ def _common_length(source: Recording, target: Recording, rate: int, delay: int) 
 
 def _resampling_note(recording: Recording, rate: int) -> list[str]:
     return [f"{recording.path}: {recording.rate} Hz, resampled to {rate} Hz"] if recording.rate != rate else []
-
-
-def _delay_words(delay: int, rate: int) -> str:
-    return (
-        f"{abs(delay)} samples ({1000 * abs(delay) / rate:.1f} ms) {'later' if delay > 0 else 'earlier'} than the input"
-    )

@@ -1,4 +1,4 @@
-"""A first-order pre-emphasis filter and its exact inverse, block by block."""
+"""A first-order pre-emphasis filter and its exact inverse, both applied block by block."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ Floats = npt.NDArray[np.floating]
 
 
 class PreEmphasis:
-    """y[t] = (x[t] - a x[t-1]) / (1 + a) over blocks; the division keeps -1 to 1 within -1 to 1.
+    """y[t] = (x[t] - a x[t-1]) / (1 + a); the division keeps values between -1 and 1 in that range.
 
     Parameters
     ----------
     coefficient
-        a; 0 passes everything through.
+        The coefficient a; 0 returns the input.
     """
 
     def __init__(self, coefficient: float) -> None:
@@ -31,17 +31,17 @@ class PreEmphasis:
 
 
 class DeEmphasis:
-    """The inverse of `PreEmphasis`: x[t] = (1 + a) y[t] + a x[t-1], over blocks."""
+    """The inverse of `PreEmphasis`: x[t] = (1 + a) y[t] + a x[t-1]."""
 
     def __init__(self, coefficient: float) -> None:
         self._a = coefficient
         self._state = np.zeros(1)
 
     def push(self, y: npt.NDArray[np.floating]) -> Floats:
-        emphasised = np.asarray(y, np.float64)
-        if not self._a or not len(emphasised):
-            return emphasised
+        samples = np.asarray(y, np.float64)
+        if not self._a or not len(samples):
+            return samples
         from scipy.signal import lfilter
 
-        x, self._state = lfilter([1 + self._a], [1.0, -self._a], emphasised, zi=self._state)
+        x, self._state = lfilter([1 + self._a], [1.0, -self._a], samples, zi=self._state)
         return np.asarray(x, np.float64)

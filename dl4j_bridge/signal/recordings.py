@@ -1,12 +1,12 @@
-"""Recordings on disk to float samples. Everything is read in blocks, so a recording may have any length."""
+"""Recordings on disk as float samples, read in blocks, so a recording may have any length."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,35 +20,36 @@ if TYPE_CHECKING:
 
 Samples = npt.NDArray[np.float32]
 
+# Number of frames that are read at a time.
 BLOCK = 1 << 16
-# What a damaged file gives up at once, so that all before the damage can be used.
+# Frames per read while checking a file: after a decoding error the whole read is lost.
 SMALL_BLOCK = 1 << 12
-# About -80 dB: below this a recording holds nothing that 8 bits could show.
+# About -80 dB: a recording with a lower peak is silent with 8 bits.
 SILENT_PEAK = 1e-4
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording on disk, as its header and one pass over it show it.
+    """A recording on disk that has been read and checked once.
 
     Attributes
     ----------
     path
         The file.
     rate
-        In Hz, of the file.
+        Sample rate of the file in Hz.
     frames
-        Samples a channel that are really there.
+        Number of samples per channel that can be decoded.
     channels
-        Channels in the file.
+        Number of channels in the file.
     subtype
-        libsndfile's name of the sample format, such as ``PCM_U8``.
+        Name of the sample format in libsndfile, such as ``PCM_U8``.
     channel
-        The channel to take, from 1; None mixes all down.
+        Channel to use, counted from 1; None mixes all channels down.
     loudest
-        First frame of the loudest `BLOCK`.
+        First frame of the loudest block of `BLOCK` frames.
     notes
-        What the user should know: mixed down, truncated.
+        Notes for the user, for example that the file is mixed down or truncated.
     """
 
     path: Path
@@ -65,7 +66,7 @@ class Recording:
         return self.subtype in ("PCM_U8", "PCM_S8")
 
     def length_at(self, rate: int) -> int:
-        """Samples that `blocks` gives at `rate`: the duration rounded to whole samples."""
+        """Length of the recording at `rate`, in samples."""
         return length_at(self.frames, self.rate, rate)
 
     def blocks(self, rate: int, size: int = BLOCK) -> Iterator[Samples]:
@@ -74,20 +75,20 @@ class Recording:
         Parameters
         ----------
         rate
-            Rate of the samples given, in Hz. Resampled (soxr, very high quality, no delay) where the file's differs.
+            Sample rate of the result in Hz. If it differs from that of the file, the samples are resampled (soxr, very
+            high quality, no delay).
         size
-            Frames to read at a time.
+            Number of frames to read at a time.
 
         Yields
         ------
         ndarray of float32, shape (n,)
-            Mono, nominally -1 to 1; `length_at(rate)` samples in all.
+            Mono, nominally -1 to 1; `length_at(rate)` samples in total.
         """
-        blocks = self._mono_blocks(size)
-        return resampled(blocks, self.rate, rate, self.length_at(rate))
+        return resampled(self._mono_blocks(size), self.rate, rate, self.length_at(rate))
 
     def read(self, rate: int, start: int = 0, count: int | None = None) -> Samples:
-        """Read `count` samples at `rate` from sample `start` on (both at `rate`); to the end if None."""
+        """Read `count` samples from sample `start`, both at `rate`; None reads to the end."""
         end = self.length_at(rate) if count is None else min(start + count, self.length_at(rate))
         parts, at = [np.zeros(0, np.float32)], 0
         for block in self.blocks(rate):
@@ -119,18 +120,19 @@ class Recording:
 
 @dataclass(frozen=True)
 class InMemory(Recording):
-    """A recording that no file holds; mono.
+    """A mono recording in memory.
 
     Attributes
     ----------
     samples : ndarray of float32, shape (frames,)
+        Samples at the rate of the recording.
     """
 
     samples: Samples
 
     @classmethod
     def of(cls, samples: Samples, rate: int, like: Recording) -> InMemory:
-        """Give `samples` the name and the format of another recording."""
+        """Make a recording of `samples` with the path and the sample format of another recording."""
         return cls(like.path, rate, samples.size, 1, like.subtype, None, 0, (), samples)
 
     def _mono_blocks(self, size: int) -> Iterator[Samples]:
@@ -139,13 +141,13 @@ class InMemory(Recording):
 
 
 def sha256(path: Path) -> str:
-    """Hash a recording's file, after `open_recording`'s first checks."""
+    """Hash the file of a recording, after checking that it is audio."""
     with _opened(path), open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def channel_if_there(path: Path, channel: int | None) -> int | None:
-    """Give `channel` if the recording has it, else None, which mixes all down."""
+    """Return `channel` if the recording has it; otherwise None, which mixes all channels down."""
     with _opened(path) as f:
         return channel if channel and channel <= f.channels else None
 
@@ -156,19 +158,20 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
     Parameters
     ----------
     path
-        Anything that libsndfile reads: WAV (8 to 32 bits, float, extensible), FLAC, OGG, AIFF and more.
+        File in a format that libsndfile reads: WAV (8 to 32 bits, float, extensible), FLAC, OGG, AIFF and more.
     channel
-        The channel to take, counted from 1; None mixes all down.
+        Channel to use, counted from 1; None mixes all channels down.
 
     Raises
     ------
     InputError
-        Missing, a folder, empty, not audio, without samples, with NaN or Inf, silent, or without that channel.
+        If the file is missing, a folder, empty, not audio, without samples or silent, contains NaN or Inf, or does not
+        have that channel.
     """
     notes = []
     peak, frames, loudest, most, energy = 0.0, 0, 0, -1.0, 0.0
     with _opened(path) as f:
-        rate, channels, subtype, promised = f.samplerate, f.channels, f.subtype, f.frames
+        rate, channels, subtype, announced = f.samplerate, f.channels, f.subtype, f.frames
         if channel is not None and not 1 <= channel <= channels:
             raise InputError("--channel", f"{channel}, but {path} has {channels}", f"wanted 1 to {channels}")
         for block in _readable_blocks(f):
@@ -187,9 +190,9 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
         raise InputError(path, "a header without samples", "wanted a recording")
     if peak < SILENT_PEAK:
         raise InputError(path, f"silent (peak {peak:.1g})", "wanted a recording with sound in it")
-    promised = _promised_frames(path) or promised
-    if frames < promised:
-        notes.append(f"{path}: truncated, {frames} of {promised} frames are there; using those")
+    announced = _announced_frames(path) or announced
+    if frames < announced:
+        notes.append(f"{path}: truncated, {frames} of {announced} frames are there; using those")
     if peak > 1:
         notes.append(f"{path}: peak {peak:.3g}; samples beyond -1 to 1 are clipped")
     if channels > 1:
@@ -198,36 +201,32 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
 
 
 def recordings_of(paths: Iterable[Path]) -> list[Path]:
-    """Put in the place of a folder the recordings in it and in the folders below, sorted by name.
+    """Replace folders by the recordings in them and in their subfolders, sorted by name.
 
-    What has no ending of a format that libsndfile reads is passed over, and so is what is hidden; a file that has one
-    and is no recording is refused when it is opened.
+    Hidden files and files without the ending of an audio format are ignored. The content is checked only by
+    `open_recording`.
 
     Raises
     ------
     InputError
-        A folder holds none.
+        If a folder contains no recordings.
     """
     found: list[Path] = []
     for path in paths:
-        inside = [path]
-        if path.is_dir():
-            inside = sorted(
-                file for file in path.rglob("*") if file.is_file() and _looks_like_audio(file.relative_to(path))
-            )
+        inside = sorted(file for file in path.rglob("*") if _is_audio(file, path)) if path.is_dir() else [path]
         if not inside:
             raise InputError(path, "a folder without audio files", "wanted one with .wav, .flac or other recordings")
         found += inside
     return found
 
 
-def _looks_like_audio(file: Path) -> bool:
+def _is_audio(file: Path, folder: Path) -> bool:
     import soundfile
 
-    # Raw samples say neither rate nor format; the others are usual endings that libsndfile names otherwise.
+    # A RAW file has no header with its rate and format; the added endings are common but no names of libsndfile.
     endings = {*soundfile.available_formats(), "AIF", "AIFC", "OGA", "OPUS", "SND"} - {"RAW"}
-    hidden = any(part.startswith(".") for part in file.parts)
-    return not hidden and file.suffix.lstrip(".").upper() in endings
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.suffix.lstrip(".").upper() in endings and file.is_file()
 
 
 def _to_mono(block: Samples, channel: int | None) -> Samples:
@@ -238,51 +237,40 @@ def _to_mono(block: Samples, channel: int | None) -> Samples:
 
 
 def _readable_blocks(f: soundfile.SoundFile) -> Iterator[Samples]:
-    """Blocks up to the end of the file or to where the rest cannot be decoded."""
+    """Yield blocks up to the end of the file or the first block that cannot be decoded."""
     import soundfile
 
-    while True:
-        try:
-            block = f.read(SMALL_BLOCK, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError:
-            return
-        if not len(block):
-            return
-        yield block
+    with suppress(soundfile.LibsndfileError):
+        while len(block := f.read(SMALL_BLOCK, dtype="float32", always_2d=True)):
+            yield block
 
 
-class _opened:
-    """A SoundFile of `path`, with our errors for what cannot be opened."""
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open a recording, or raise `InputError` if that fails."""
+    import soundfile
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> soundfile.SoundFile:
-        import soundfile
-
-        path = self._path
-        if not path.exists():
-            raise InputError(path, "no such file", "wanted a recording")
-        if path.is_dir():
-            raise InputError(path, "a folder", "wanted a recording")
-        try:
-            if path.stat().st_size == 0:
-                raise InputError(path, "an empty file", "wanted a recording")
-            self._file = soundfile.SoundFile(path)
-        except soundfile.LibsndfileError as e:
-            raise InputError(path, f"not audio ({reason(e)})", "wanted WAV, FLAC or another libsndfile format") from e
-        except OSError as e:
-            raise InputError(path, f"not readable ({reason(e)})", "wanted a readable file") from e
-        return self._file
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+    if not path.exists():
+        raise InputError(path, "no such file", "wanted a recording")
+    if path.is_dir():
+        raise InputError(path, "a folder", "wanted a recording")
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(path, "an empty file", "wanted a recording")
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as e:
+        raise InputError(path, f"not audio ({reason(e)})", "wanted WAV, FLAC or another libsndfile format") from e
+    except OSError as e:
+        raise InputError(path, f"not readable ({reason(e)})", "wanted a readable file") from e
+    with file:
+        yield file
 
 
-def _promised_frames(path: Path) -> int | None:
-    """Frames that a RIFF header announces; libsndfile quietly reduces them to those there. None for other formats."""
+def _announced_frames(path: Path) -> int | None:
+    """Number of frames in the header of a WAV file, which libsndfile silently reduces for a truncated file.
+
+    None for other formats, and if the header does not have the number.
+    """
     with open(path, "rb") as f:
         head = f.read(12)
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":
@@ -294,7 +282,7 @@ def _promised_frames(path: Path) -> int | None:
                 frame_bytes = int.from_bytes(f.read(size)[12:14], "little")
                 f.seek(size & 1, 1)
             elif chunk[:4] == b"data":
-                # Streamed files announce the largest size there is; that promises nothing.
+                # Streamed files have the maximum size in their header, because their length was not known.
                 return None if size >= 0xFFFF0000 or not frame_bytes else size // frame_bytes
             else:
                 f.seek(size + (size & 1), 1)
@@ -302,5 +290,6 @@ def _promised_frames(path: Path) -> int | None:
 
 
 def reason(error: Exception) -> str:
+    """Return the reason of an error of libsndfile or the operating system, without a final period."""
     text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error)
     return text.strip().rstrip(".")

@@ -1,4 +1,4 @@
-"""Samples <-> spectra of a short-time Fourier transform (SciPy's), in blocks: a recording may have any length."""
+"""Short-time Fourier transform (SciPy's) and its inverse, in blocks, so a recording may have any length."""
 
 from __future__ import annotations
 
@@ -20,37 +20,42 @@ Spectra = npt.NDArray[np.complex128]
 
 @dataclass(frozen=True)
 class Stft:
-    """A transform with a Hann window, whose frame t ends behind sample ``(t + 1) * hop - 1``.
+    """A transform with a Hann window whose frame t ends with sample ``(t + 1) * hop - 1``.
 
-    Before the recording there is silence, and behind it as well: every sample lies in as many frames as the others, so
-    that the way back gives it exactly.
+    The recording is padded with silence on both sides, so that every sample is in the same number of frames and the
+    inverse is exact.
 
     Attributes
     ----------
     window
-        Samples in a frame; even.
+        Length of a frame in samples; an even number.
     hop
-        Samples from one frame to the next, at most half a window.
+        Distance between frames in samples, at most half of `window`.
     """
 
     window: int
     hop: int
 
-    # Frames in a block. The cut is always the same, whatever blocks come: see `network.DenseStream`.
+    # Number of frames in a block. It is fixed, because the rounding of `network.DenseStream` depends on it.
     BLOCK = 256
 
     @property
     def bins(self) -> int:
-        """Frequencies from 0 to half the rate."""
+        """Number of frequencies from 0 to half the sample rate."""
         return self.window // 2 + 1
 
     def spectra(self, blocks: Iterable[Samples]) -> Iterator[Spectra]:
-        """Spectra of a recording that comes in blocks of any size.
+        """Compute the spectra of a recording.
+
+        Parameters
+        ----------
+        blocks
+            Samples of the recording in blocks of any size, n samples in total.
 
         Yields
         ------
         ndarray of complex128, shape (`BLOCK`, bins)
-            The last one shorter; ``ceil((n + window - hop) / hop)`` frames of n samples in all.
+            The last one may be shorter; ``ceil((n + window - hop) / hop)`` frames in total.
         """
         held: npt.NDArray[np.float64] = np.zeros(self.window - self.hop)
         size = self.BLOCK * self.hop + self.window - self.hop
@@ -63,9 +68,12 @@ class Stft:
             yield self._of_frames(held)
 
     def samples(self, blocks: Iterable[Spectra]) -> Iterator[Samples]:
-        """The way back, by overlap-add: the samples that all their frames have come of.
+        """Invert `spectra` by overlap-add; a sample is yielded once all of its frames have been added.
 
-        They are those of the recording, and some more behind it that fill its last frame.
+        Yields
+        ------
+        ndarray of float64, shape (n,)
+            The samples of the recording, followed by those that complete its last frame.
         """
         lead = self.window - self.hop
         tail: npt.NDArray[np.float64] = np.zeros(lead)
@@ -85,15 +93,15 @@ class Stft:
         return ShortTimeFFT(hann(self.window, sym=False), self.hop, fs=1, phase_shift=None)
 
     def _of_frames(self, x: Samples) -> Spectra:
-        """Spectra of the whole frames in `x`, the first of which begins with it."""
+        """Spectra of the whole frames in `x`; the first frame begins at the first sample."""
         count = (x.size - self.window) // self.hop + 1
         found = self._transform.stft(x, 0, count, k_offset=self._transform.m_num_mid)
         return np.asarray(found.T)
 
     def _overlap_added(self, spectra: Spectra) -> npt.NDArray[np.float64]:
-        """Samples from the start of the first frame to the end of the last one."""
+        """Samples from the start of the first frame to the end of the last frame."""
         transform = self._transform
-        # SciPy's first frames begin before sample 0, and it wants a few: empty ones stand on both sides.
+        # SciPy's first frames begin before sample 0 and it requires several frames, so pad both sides with zeros.
         first = -(-transform.m_num_mid // self.hop)
         padded = np.pad(spectra, ((first - transform.p_min,) * 2, (0, 0)))
         start = first * self.hop - transform.m_num_mid

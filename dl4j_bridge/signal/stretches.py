@@ -17,11 +17,11 @@ def starts(length: int, size: int, count: int, first: int = 0) -> list[int]:
     count
         Number of stretches; they overlap if they do not fit side by side.
     first
-        Position at which the signal starts.
+        Position of the first sample of the signal.
 
     Returns
     -------
     list of int
-        From `first` to ``first + length - size``.
+        Positions from `first` to ``first + length - size``.
     """
-    return [int(start) for start in np.linspace(first, first + length - size, count).astype(int)]
+    return [int(start) for start in np.linspace(first, first + length - size, count)]

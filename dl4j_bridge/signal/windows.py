@@ -1,4 +1,4 @@
-"""Shuffled training windows."""
+"""Shuffled training windows in batches."""
 
 from __future__ import annotations
 
@@ -9,31 +9,25 @@ from dl4j_bridge.signal.pairs import Stretch
 
 
 class Windows:
-    """Shuffled training windows of several stretches, the same ones for the same seed, from any batch on.
+    """Shuffled training windows of several stretches.
 
-    An epoch cuts every stretch into adjacent windows, from a new random offset, and takes them in random order.
-    Batches go on over the borders of epochs, so each is full. Nothing is remembered between calls: batch k is a
-    function of k, and a resumed run needs no more than that number.
+    In each epoch every stretch is cut into adjacent windows, starting at a new random offset, and the windows of all
+    stretches are shuffled. Batches continue across the borders of epochs, so each is full. A batch depends only on its
+    number and the seed, so a resumed run needs to store only the number.
 
     Parameters
     ----------
     stretches
-        Pairs of (input, target) with the same number of time steps on their first axis; kept as they are, never copied.
+        Pairs of (input, target) with the same number of time steps on their first axis; they are not copied.
     length
-        Time steps in a window.
+        Number of time steps in a window.
     batch
-        Windows in a batch.
+        Number of windows in a batch.
     seed
-        Of the offsets and the order.
+        Seed of the offsets and the order.
     """
 
-    def __init__(
-        self,
-        stretches: list[Stretch],
-        length: int,
-        batch: int,
-        seed: int,
-    ) -> None:
+    def __init__(self, stretches: list[Stretch], length: int, batch: int, seed: int) -> None:
         self._stretches = stretches
         self._length = length
         self._batch = batch
@@ -43,15 +37,15 @@ class Windows:
 
     @property
     def per_epoch(self) -> int:
-        """Windows in an epoch."""
+        """Number of windows in an epoch."""
         return sum(self._counts)
 
     def epochs(self, batches: float) -> float:
-        """How many epochs so many batches are."""
+        """Convert a number of batches to a number of epochs."""
         return batches * self._batch / self.per_epoch
 
     def batch(self, number: int) -> Stretch:
-        """Give batch `number`: input and target, each of shape (batch, length) and what axes a stretch has behind."""
+        """Return input and target of a batch, both of shape (batch, length, ...) with any further axes of a stretch."""
         x, y = (np.empty((self._batch, self._length, *signal.shape[1:]), signal.dtype) for signal in self._stretches[0])
         for row in range(self._batch):
             epoch, index = divmod(number * self._batch + row, self.per_epoch)
@@ -62,7 +56,7 @@ class Windows:
         return x, y
 
     def _order(self, epoch: int) -> npt.NDArray[np.int64]:
-        """(stretch, start) of every window of an epoch, in the order in which they are taken."""
+        """Index of the stretch and first time step of every window of an epoch, shuffled; shape (windows, 2)."""
         if self._epoch_order is None or self._epoch_order[0] != epoch:
             rng = np.random.default_rng([self._seed, epoch])
             starts = []

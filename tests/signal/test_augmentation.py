@@ -244,7 +244,7 @@ def test_resumed_is_bit_equal_to_uninterrupted(recordings, tmp_path):
     whole, parts, again = (tmp_path / name for name in ("whole", "parts", "again"))
     result = run_ok("train", "--out", whole, "--steps", 24, *args, "--json")
     assert result.json["pretrain_steps"] == 6
-    assert "note: --augment polarity: right for" in result.stderr
+    assert "note: --augment polarity: valid for" in result.stderr
     run_ok("train", "--out", parts, "--steps", 11, *args)
     run_ok("train", parts, "--resume", "--steps", 24)
     assert network_of(parts) == network_of(whole)
@@ -263,7 +263,7 @@ def test_notes_are_for_effects_only(tmp_path):
     x = noise()
     effect = pair_of(tmp_path, x, 0.5 * x)
     (note,) = augmentation.notes([effect], settings)
-    assert note.startswith("--augment gain: right for what is linear")
+    assert note.startswith("--augment gain: valid for a linear effect")
     assert augmentation.notes([replace(effect, target=effect.input)], settings) == []
     assert augmentation.notes([replace(effect, target=None)], settings) == []
 

@@ -60,7 +60,7 @@ def test_with_the_delay_cut_out_both_sides_are_the_same(written, delay, align):
         assert len(pair.notes) == (delay != 0)
 
 
-@pytest.mark.parametrize(("delay", "words"), [(40, "40 samples (3.6 ms) behind"), (-40, "40 samples (3.6 ms) ahead")])
+@pytest.mark.parametrize(("delay", "words"), [(40, "40 samples (3.6 ms) later"), (-40, "40 samples (3.6 ms) earlier")])
 def test_a_delay_is_told(written, delay, words):
     noise = np.random.default_rng(1).uniform(-0.9, 0.9, RATE)
     paths = [written("late.wav", delayed(noise, 40)), written("early.wav", noise)]

@@ -1,4 +1,4 @@
-"""8-bit codes by name. A new codec is a file here and an entry of `CODECS`."""
+"""8-bit codecs by name. A new codec is a file here and an entry in `CODECS`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CODECS = {codec.name: codec for codec in (LINEAR, MULAW)}
 
 
 def get_codec(name: str, source_is_8_bit: bool = False) -> Codec:
-    """The codec called `name`; ``auto`` is linear for an 8-bit source, else mu-law.
+    """Return the codec `name`; ``auto`` is linear for an 8-bit source, otherwise mu-law.
 
     Raises
     ------
     InputError
-        There is no codec of that name.
+        If no codec has that name.
     """
     if name == "auto":
         return LINEAR if source_is_8_bit else MULAW

@@ -18,18 +18,18 @@ SILENCE = 128
 
 @dataclass(frozen=True)
 class Codec:
-    """A scalar quantiser with 256 levels, of which `SILENCE` is 0.
+    """A scalar quantizer with 256 levels; class `SILENCE` is the sample value 0.
 
     Attributes
     ----------
     name
-        As `--codec` names it.
+        Value of the option `--codec`.
     compress, expand
-        The curve applied before uniform quantisation, on -1 to 1, and its inverse.
+        Curve on -1 to 1 that is applied before uniform quantization, and its inverse.
     scale
-        Levels between 0 and 1.
+        Number of levels between 0 and 1.
     subtype
-        libsndfile's sample format that loses nothing of what argmax decoding gives.
+        Sample format in libsndfile that stores all sample values of the codec without loss.
     """
 
     name: str
@@ -39,26 +39,26 @@ class Codec:
     subtype: str
 
     def encode(self, x: npt.NDArray[np.floating]) -> Indices:
-        """Quantise.
+        """Quantize samples.
 
         Parameters
         ----------
         x : ndarray of float, any shape
-            Nominally -1 to 1; what is beyond is clipped.
+            Samples, nominally -1 to 1; values outside that range are clipped.
 
         Returns
         -------
         ndarray of uint8, shape of `x`
-            0 to 255, `SILENCE` for 0.
+            Class indices, 0 to 255.
         """
         levels = np.rint(self.compress(x) * self.scale) + SILENCE
         return np.asarray(np.clip(levels, 0, CLASSES - 1), np.uint8)
 
     @property
     def values(self) -> npt.NDArray[np.float64]:
-        """The sample value of each class; shape (256,)."""
+        """Sample value of each class, shape (256,)."""
         return self.expand((np.arange(CLASSES) - float(SILENCE)) / self.scale).astype(np.float64)
 
     def decode(self, indices: Indices) -> npt.NDArray[np.float64]:
-        """Give each class its sample value; the inverse of `encode` up to half a step."""
+        """Return the sample value of each class index: the inverse of `encode` up to half a step."""
         return self.values[indices]

@@ -11,5 +11,5 @@ def _identity(x: Floats) -> Floats:
     return np.asarray(x, np.float64)
 
 
-# With 128 levels between 0 and 1, an 8-bit unsigned wav comes back byte for byte.
+# With 128 levels between 0 and 1, an 8-bit unsigned wav is reproduced byte for byte.
 LINEAR = Codec("linear", _identity, _identity, 128.0, "PCM_U8")

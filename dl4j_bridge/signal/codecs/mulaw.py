@@ -16,10 +16,10 @@ def _compress(x: Floats) -> Floats:
 
 
 def _expand(y: Floats) -> Floats:
-    # Class 0 is one level below -1; no sample is encoded as that.
+    # Class 0 is one level below -1, which `encode` never returns.
     y = np.clip(y, -1.0, 1.0)
     return np.asarray(np.sign(y) * np.expm1(np.abs(y) * np.log1p(MU)) / MU)
 
 
-# 127 levels between 0 and 1: with a class for exactly 0, silence stays silent.
+# With 127 levels between 0 and 1 one class is exactly 0, so silence stays silent.
 MULAW = Codec("mulaw", _compress, _expand, 127.0, "PCM_16")

@@ -1,1 +1,1 @@
-"""What can be predicted without a network. A baseline is a file here and a line in each task that uses it."""
+"""Models without a network. A new baseline is a file here and a line in each task that uses it."""

@@ -17,22 +17,22 @@ Signal = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
-# Samples per block: the floats of a block must not outgrow the bytes of a long recording.
+# Number of samples in a block, which bounds the memory for float samples of a long recording.
 BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A baseline's output for a stretch.
+    """Output of a baseline for a stretch.
 
     Attributes
     ----------
     values : ndarray of float64, shape (n,)
         Sample values before de-emphasis.
     classes : ndarray of uint8, shape (n,), or None
-        The most probable class, or that of the value; None where the signal has no classes.
+        Most probable class, or class of the value; None if the signal has no classes.
     probabilities : ndarray of float32, shape (n, 256), or None
-        None where the baseline has no distribution, and so no bits.
+        Probability of each class; None if the baseline does not predict a distribution.
     """
 
     values: Signal
@@ -40,14 +40,14 @@ class Prediction:
     probabilities: npt.NDArray[np.float32] | None = None
 
     def last(self, count: int) -> Prediction:
-        """The last `count` samples."""
+        """Return the prediction of the last `count` samples."""
         start = len(self.values) - count
         parts = (None if part is None else part[start:] for part in (self.values, self.classes, self.probabilities))
         return Prediction(*parts)  # type: ignore[arg-type]
 
 
 def blocks(stretches: list[Stretch], memory: int = 0) -> Iterator[Stretch]:
-    """Cut stretches into blocks (x, y); x starts `memory` samples before y, or at the start of its stretch."""
+    """Yield blocks (x, y) of stretches; x starts `memory` samples before y, or at the start of its stretch."""
     for x, y in stretches:
         for start in range(0, len(x), BLOCK):
             end = start + BLOCK
@@ -55,7 +55,7 @@ def blocks(stretches: list[Stretch], memory: int = 0) -> Iterator[Stretch]:
 
 
 def kept(stored: Arrays, name: str) -> Arrays:
-    """The arrays that a model file stores of the baseline `name`, as `Baseline.restore` takes them."""
+    """Select the arrays of the baseline `name` from those in a model file, for `Baseline.restore`."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): array for key, array in stored.items() if key.startswith(prefix)}
 
@@ -66,19 +66,22 @@ class Baseline(ABC):
     Parameters
     ----------
     codec
-        Codec of the signals, which are class indices (uint8); None if they are float samples already.
+        Codec of the signals, which are class indices (uint8); None if they are float samples.
 
     Attributes
     ----------
     name
         Name in tables, in JSON and in the model file.
+    fitted
+        Names of the attributes that hold the fitted parameters, all of them arrays.
     memory
-        Number of samples before a stretch that `predict` takes into account.
+        Number of samples before a stretch that `predict` uses.
     learns
         False if there is nothing to fit.
     """
 
     name: ClassVar[str]
+    fitted: ClassVar[tuple[str, ...]] = ()
     memory: int = 0
     learns: ClassVar[bool] = True
 
@@ -87,12 +90,12 @@ class Baseline(ABC):
 
     @property
     def codec(self) -> Codec:
-        """The codec, for baselines that are made for class indices only."""
-        assert self._codec is not None, f"{self.name} wants classes"
+        """The codec, for baselines that require class indices."""
+        assert self._codec is not None, f"{self.name} requires class indices"
         return self._codec
 
     def decode(self, signal: Signal) -> Floats:
-        """Float samples of a stretch, before de-emphasis."""
+        """Return float samples of a stretch, before de-emphasis."""
         return np.asarray(signal, np.float64) if self._codec is None else self._codec.decode(signal)
 
     @abstractmethod
@@ -101,17 +104,18 @@ class Baseline(ABC):
 
     @abstractmethod
     def predict(self, x: Signal) -> Prediction:
-        """Predict the target of every sample of `x`; the first `memory` samples lack a part of their past."""
+        """Predict the target of each sample of `x`; the past of the first `memory` samples is incomplete."""
 
     @property
     def parameters(self) -> int:
         """Number of fitted parameters."""
         return sum(array.size for array in self.arrays().values())
 
-    @abstractmethod
     def arrays(self) -> Arrays:
-        """The fitted parameters, for the model file."""
+        """Return the fitted parameters by name, for the model file."""
+        return {name: getattr(self, name) for name in self.fitted}
 
-    @abstractmethod
     def restore(self, arrays: Arrays) -> None:
-        """Restore what `arrays` returned."""
+        """Set the fitted parameters to those that `arrays` returned."""
+        for name in self.fitted:
+            setattr(self, name, arrays[name])

@@ -1,4 +1,4 @@
-"""The histogram of the target and nothing else: what a stuck network has learnt."""
+"""The histogram of the target, which is all that a stuck network learns."""
 
 from __future__ import annotations
 
@@ -6,29 +6,24 @@ import numpy as np
 
 from dl4j_bridge.signal.codecs import CLASSES
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal, blocks
+from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Signal, blocks
 
 
 class Constant(Baseline):
-    """p(target), counted on the training part with one sample more of every class."""
+    """p(target), counted on the training part with one additional sample of each class."""
 
     name = "constant"
+    fitted = ("marginal",)
 
     def fit(self, stretches: list[Stretch]) -> None:
         counts = np.ones(CLASSES)
         for _, y in blocks(stretches):
             counts += np.bincount(y, minlength=CLASSES)
-        self._marginal = counts / counts.sum()
+        self.marginal = counts / counts.sum()
 
     def predict(self, x: Signal) -> Prediction:
         return Prediction(
-            np.full(x.size, self._marginal @ self.codec.values),
-            np.full(x.size, self._marginal.argmax(), np.uint8),
-            np.broadcast_to(self._marginal.astype(np.float32), (x.size, CLASSES)),
+            np.full(x.size, self.marginal @ self.codec.values),
+            np.full(x.size, self.marginal.argmax(), np.uint8),
+            np.broadcast_to(self.marginal.astype(np.float32), (x.size, CLASSES)),
         )
-
-    def arrays(self) -> Arrays:
-        return {"marginal": self._marginal}
-
-    def restore(self, arrays: Arrays) -> None:
-        self._marginal = arrays["marginal"]

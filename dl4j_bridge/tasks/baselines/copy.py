@@ -1,13 +1,13 @@
-"""The input itself."""
+"""A copy of the input."""
 
 from __future__ import annotations
 
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal
+from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Signal
 
 
 class Copy(Baseline):
-    """Returns the input. For next-sample prediction, that is the sample before."""
+    """Returns the input; in next-sample prediction that is the previous sample."""
 
     name = "copy"
     learns = False
@@ -17,9 +17,3 @@ class Copy(Baseline):
 
     def predict(self, x: Signal) -> Prediction:
         return Prediction(self.decode(x), x if self._codec else None)
-
-    def arrays(self) -> Arrays:
-        return {}
-
-    def restore(self, arrays: Arrays) -> None:
-        pass

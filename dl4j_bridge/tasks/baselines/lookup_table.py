@@ -1,4 +1,4 @@
-"""The best memoryless map: what a distortion curve would do."""
+"""A memoryless map from input class to target class, as of a distortion curve."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import numpy as np
 
 from dl4j_bridge.signal.codecs import CLASSES
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal, blocks
+from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Signal, blocks
 
 
 class LookupTable(Baseline):
-    """p(target | input) counted on the training part.
+    """p(target | input), counted on the training part.
 
-    Rows seen seldom lean on the marginal distribution: each starts with `PRIOR` samples of it, and the marginal with
-    one sample of every class.
+    The counts of each row start with `PRIOR` samples of the marginal distribution, and those of the marginal with one
+    sample of each class, so rows with few samples are close to the marginal.
     """
 
     name = "lookup-table"
+    fitted = ("table",)
     PRIOR = 1.0
 
     def fit(self, stretches: list[Stretch]) -> None:
@@ -25,15 +26,9 @@ class LookupTable(Baseline):
             counts += np.bincount(x.astype(np.int64) * CLASSES + y, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
         marginal = counts.sum(axis=0) + 1
         counts += self.PRIOR * marginal / marginal.sum()
-        self._table = counts / counts.sum(axis=1, keepdims=True)
+        self.table = counts / counts.sum(axis=1, keepdims=True)
 
     def predict(self, x: Signal) -> Prediction:
-        means = self._table @ self.codec.values
-        likeliest = self._table.argmax(axis=1).astype(np.uint8)
-        return Prediction(means[x], likeliest[x], self._table.astype(np.float32)[x])
-
-    def arrays(self) -> Arrays:
-        return {"table": self._table}
-
-    def restore(self, arrays: Arrays) -> None:
-        self._table = arrays["table"]
+        means = self.table @ self.codec.values
+        likeliest = self.table.argmax(axis=1).astype(np.uint8)
+        return Prediction(means[x], likeliest[x], self.table.astype(np.float32)[x])

@@ -1,4 +1,4 @@
-"""Least-squares filters from correlations: normal equations that are Toeplitz."""
+"""Least-squares filters from correlations, by Toeplitz normal equations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ Floats = npt.NDArray[np.float64]
 
 
 def lagged_products(past: Floats, y: Floats, count: int) -> Floats:
-    """``sum_t past[t - lag] y[t]`` for each lag below `count`; both end at the same time, `past` starts earlier."""
+    """Compute ``sum_t past[t - lag] y[t]`` for each lag below `count`.
+
+    Parameters
+    ----------
+    past : ndarray of float64, shape (m,)
+        Input, which ends at the same time as `y` and may start earlier.
+    y : ndarray of float64, shape (n,)
+        Target.
+    count
+        Number of lags.
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+    """
     from scipy.signal import correlate
 
     before = np.concatenate([np.zeros(count), past])[-(y.size + count - 1) :]
@@ -17,7 +31,7 @@ def lagged_products(past: Floats, y: Floats, count: int) -> Floats:
 
 
 def solve(auto: Floats, cross: Floats, ridge: float) -> Floats:
-    """Filter taps by Levinson's recursion (`scipy.linalg.solve_toeplitz`).
+    """Compute filter taps by Levinson's recursion (`scipy.linalg.solve_toeplitz`).
 
     Parameters
     ----------
@@ -26,7 +40,12 @@ def solve(auto: Floats, cross: Floats, ridge: float) -> Floats:
     cross : ndarray of float64, shape (taps,) or (taps, outputs)
         Correlation of the target with the input by lag.
     ridge
-        Share of the input's power that is added to the diagonal: quiet bands would make the equations singular.
+        Addition to the diagonal as a share of the power of the input; without it, quiet bands make the equations
+        singular.
+
+    Returns
+    -------
+    ndarray of float64, shape of `cross`
     """
     from scipy.linalg import solve_toeplitz
 

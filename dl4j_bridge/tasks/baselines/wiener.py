@@ -1,4 +1,4 @@
-"""A fixed gain for each frequency: the mean share of the target in the input's power."""
+"""A fixed gain for each frequency: the share of the target in the power of the input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction, Signal
+from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Signal
 
 
 class Wiener(Baseline):
@@ -15,10 +15,11 @@ class Wiener(Baseline):
     Attributes
     ----------
     gain : ndarray of float32, shape (bins,)
-        Between 0 and 1.
+        Gain of each frequency, between 0 and 1.
     """
 
     name = "wiener"
+    fitted = ("gain",)
     gain: npt.NDArray[np.float32]
 
     def fit(self, stretches: list[Stretch]) -> None:
@@ -31,9 +32,3 @@ class Wiener(Baseline):
 
     def predict(self, x: Signal) -> Prediction:
         return Prediction(x * self.gain)
-
-    def arrays(self) -> Arrays:
-        return {"gain": self.gain}
-
-    def restore(self, arrays: Arrays) -> None:
-        self.gain = arrays["gain"]

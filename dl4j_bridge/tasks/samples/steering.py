@@ -1,10 +1,10 @@
-"""Holds a network that is fed its own samples at the level and entropy of the recordings that it was trained on.
+"""Keeps free-running output at the level and the entropy of the recordings that the network was trained on.
 
-Fed with its own samples, a network settles where it is too quiet or too loud, and one temperature corrects only one of
-level and entropy. So the last second of generated audio is measured at each block: its level, against that of the
-recordings, shifts the next distributions towards louder or quieter classes, and its order-1 entropy sets the
-temperature. The temperature that a network needs differs from training to training, so an entropy that stays off moves
-the temperature further (PI control).
+A network that is fed its own samples becomes too quiet or too loud, and the temperature can correct only one of level
+and entropy. So the last second of generated audio is measured after each block: the difference of its level from that
+of the recordings shifts the next distributions towards louder or quieter classes, and the difference of its order-1
+entropy sets the temperature. The temperature that a network needs differs between trainings, so a lasting difference
+changes the temperature further (PI control).
 """
 
 from __future__ import annotations
@@ -16,44 +16,46 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.stretches import starts
 
 Indices = npt.NDArray[np.uint8]
 Decode = Callable[[Indices], npt.NDArray[np.floating]]
 
-# Audio that is measured, and samples from one measurement to the next.
+# Length of the audio that is measured, and number of samples between measurements.
 SECONDS, BLOCK = 1.0, 512
-# Stretches of the recordings whose median is the goal.
+# Number of stretches of the recordings whose median is the goal.
 STRETCHES = 60
-# Logits per class and dB off, and their maximum.
+# Change of the logits per class and dB of difference, and its maximum.
 TILT_PER_DB, MOST_TILT = 0.004, 0.1
-# Change of the temperature's logarithm per bit off, per bit off for a second, and its maximum. In the dead band the
-# temperature does not move further: seconds of a recording differ as well, and colder audio has another spectrum.
+# Change of the logarithm of the temperature per bit of difference, the same per bit and second, and its maximum. The
+# second has a dead band, because seconds of a recording differ as well and the temperature changes the spectrum.
 HEAT_PER_BIT, HEAT_PER_BIT_SECOND, MOST_HEAT = 0.5, 0.2, 0.7
 DEAD_BAND_BITS = 0.3
 SILENT_DB = -90.0
 
 
 def usual(decode: Decode, recordings: list[Indices], rate: int) -> dict[str, float]:
-    """Level and entropy of stretches of `SECONDS` of the recordings.
+    """Compute the median level and entropy of stretches of `SECONDS` of the recordings.
 
     Parameters
     ----------
     decode
-        From class indices to float samples.
+        Function from class indices to float samples.
     recordings : list of ndarray of uint8, shape (n,)
+        Recordings as class indices.
     rate
-        In Hz.
+        Sample rate in Hz.
 
     Returns
     -------
     dict
-        Medians of ``level_db`` (root mean square; 0 dB is full scale) and of ``order_1_bits``.
+        Medians of ``level_db`` (root mean square; 0 dB is full scale) and ``order_1_bits`` (order-1 entropy).
     """
     size = min(round(SECONDS * rate), min(x.size for x in recordings))
-    # Stretches are spread over all recordings together, so longer ones count more.
+    # Stretches are spread over all recordings together, so longer recordings have more of them.
     lengths = np.cumsum([x.size - size + 1 for x in recordings])
     measured = []
-    for at in np.linspace(0, lengths[-1] - 1, STRETCHES).astype(int):
+    for at in starts(lengths[-1], 1, STRETCHES):
         which = int(np.searchsorted(lengths, at, side="right"))
         start = at - (int(lengths[which - 1]) if which else 0)
         measured.append(_measure(decode, recordings[which][start : start + size]))
@@ -62,18 +64,18 @@ def usual(decode: Decode, recordings: list[Indices], rate: int) -> dict[str, flo
 
 
 class Steering:
-    """Temperature and tilt of the samples that are generated next.
+    """Temperature and tilt for the next block of generated samples.
 
     Parameters
     ----------
     decode
-        From class indices to float samples.
+        Function from class indices to float samples.
     rate
-        In Hz.
+        Sample rate in Hz.
     wanted
-        As `usual` gives it.
+        Goal for level and entropy, as `usual` returns it.
     temperature
-        Temperature while level and entropy are right.
+        Temperature while level and entropy are at the goal.
     """
 
     def __init__(self, decode: Decode, rate: int, wanted: dict[str, float], temperature: float) -> None:
@@ -83,9 +85,9 @@ class Steering:
         self._tilt = self._heat = self._lasting_heat = 0.0
 
     def observe(self, block: Indices) -> None:
-        """Measure generated samples, class indices of shape (n,)."""
+        """Update the temperature and the tilt from generated samples, class indices of shape (n,)."""
         self._last = np.concatenate([self._last, block])[-self._size :]
-        # The entropy of fewer samples says nothing.
+        # The entropy of fewer samples is not comparable.
         if self._last.size < self._size:
             return
         level, bits = _measure(self._decode, self._last)
@@ -96,7 +98,7 @@ class Steering:
         self._heat = _limited(HEAT_PER_BIT * missing + self._lasting_heat, MOST_HEAT)
 
     def next(self) -> tuple[float, float]:
-        """Temperature and tilt, as `SampleStream.generate` takes them."""
+        """Return the temperature and the tilt for `SampleStream.generate`."""
         return self._temperature * math.exp(self._heat), self._tilt
 
 

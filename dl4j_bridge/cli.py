@@ -181,7 +181,7 @@ def generate(
 
 @command(
     app,
-    "Evaluator a model and the pure-Python baselines on the same held-out samples.",
+    "Evaluate a model and the pure-Python baselines on the same held-out samples.",
     example="dl4j-bridge compare --model runs/amp --input dry.wav --target wet.wav",
 )
 def compare(

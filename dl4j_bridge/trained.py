@@ -201,7 +201,7 @@ class Run:
         pytorch: bool = False,
         progress: bool | None = None,
     ) -> Comparison:
-        """Evaluator the network and the pure-Python baselines on the same samples.
+        """Evaluate the network and the pure-Python baselines on the same samples.
 
         Parameters
         ----------

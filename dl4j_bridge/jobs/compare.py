@@ -1,4 +1,4 @@
-"""Evaluator a model and what it is compared with on the same samples."""
+"""Evaluate a model and what it is compared with on the same samples."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dl4j_bridge import atomic_files
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo, PairInfo
+from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.settings.commands import CompareSettings
 from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal import audio_files, pairs
@@ -33,7 +34,7 @@ def compare(
     settings: CompareSettings = PLAIN,
     report: Report = lambda done, total: None,
 ) -> ComparisonResult:
-    """Evaluator a model and the baselines on the same samples.
+    """Evaluate a model and the baselines on the same samples.
 
     On recordings that the model was trained with, only their held-out test part counts; on any other pair all of it.
     The baselines were fitted on the training part when the model was trained.
@@ -61,9 +62,29 @@ def compare(
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
     _check_settings(settings, info, source, trained is not None)
-    pair = _pair(info, source, target, trained)
-    loaded = opened.load()
-    fitted = Fitted(loaded.network, loaded.baselines, info.settings, info.steps)
+    return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
+
+
+def evaluate(
+    model: Model,
+    pair: Pair,
+    trained: PairInfo | None,
+    settings: CompareSettings,
+    report: Report = lambda done, total: None,
+) -> ComparisonResult:
+    """Do what `compare` does, with a loaded model and open recordings.
+
+    Parameters
+    ----------
+    model, pair
+        The recordings are at the model's rate, with the delay of the training.
+    trained
+        The pair of the training that has the same recordings, if there is one.
+    settings, report
+        As for `compare`.
+    """
+    info = model.info
+    fitted = Fitted(model.network, model.baselines, info.settings, info.steps)
     comparison = info.task.comparison(pair, trained.split if trained else None, fitted)
     contenders = comparison.contenders()
     if settings.pytorch:

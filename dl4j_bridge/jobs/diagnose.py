@@ -19,8 +19,8 @@ from dl4j_bridge.diagnostics.trial import FULL, QUICK, as_fused
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs.compare import compare
-from dl4j_bridge.model.model_zip import OpenedModel, open_model
+from dl4j_bridge.jobs.compare import evaluate
+from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
 from dl4j_bridge.model.versions import versions_without_java
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
@@ -182,20 +182,23 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
         if not suite.found(NO_PAIR | NO_LEARNING if criterion.identity_settles else NO_PAIR):
             suite.run(pair)
         return _Examined(criterion, signals)
-    model = opened.load().network
-    suite.run(network.checks(settings.network, task.interface, *signals, model))
+    model = opened.load()
+    suite.run(network.checks(settings.network, task.interface, *signals, model.network))
     if not suite.found(NO_PAIR):
-        suite.run(_model_checks(case, request, opened, criterion, signals, model))
-    return _Examined(criterion, signals, model)
+        processed = _processed(request, case)
+        suite.run(
+            output.checks(criterion, model.network, signals, lambda: _rows(case, model), request.decode, processed)
+        )
+    return _Examined(criterion, signals, model.network)
 
 
-def _model_checks(
-    case: Case, request: Request, opened: OpenedModel, criterion: Criterion, signals: Stretch, model: Network
-) -> list[Check]:
-    def rows() -> list[dict[str, Any]]:
-        return compare(opened.path, case.input, case.target, CompareSettings(drift_seconds=0)).rows
-
-    return output.checks(criterion, model, signals, rows, request.decode, _processed(request, case))
+def _rows(case: Case, model: Model) -> list[dict[str, Any]]:
+    """Rows of a comparison of the model with its baselines."""
+    pair, info = case.pair, model.info
+    trained = info.pair_of((pair.input.sha256(), pair.target.sha256() if pair.target else None))
+    if pair.target:
+        pair = pairs.with_delay(pair, (trained or info.pairs[0]).delay)
+    return evaluate(model, pair, trained, CompareSettings(drift_seconds=0)).rows
 
 
 def _processed(request: Request, case: Case) -> Classes | None:

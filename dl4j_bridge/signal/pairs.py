@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,19 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
     x = source.read(rate, start, alignment.STRETCH)
     y = target.read(rate, start, alignment.STRETCH)
     return alignment.estimate_delay(x, y, round(LONGEST_DELAY_SECONDS * rate))
+
+
+def with_delay(pair: Pair, delay: int) -> Pair:
+    """The same two recordings with another delay.
+
+    Raises
+    ------
+    InputError
+        Their lengths differ by more than the delay explains.
+    """
+    assert pair.target is not None
+    length = _common_length(pair.input, pair.target, pair.rate, delay)
+    return replace(pair, delay=delay, length=length)
 
 
 def split(length: int) -> Split:

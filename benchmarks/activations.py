@@ -1,4 +1,4 @@
-"""An LSTM in PyTorch with any activation in its layers and at its output, to see what each does to the gradient."""
+"""A PyTorch LSTM with any activation in its layers and output, to measure the effect of each on the gradient."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Cell:
-    """What is trained; ``tanh``, ``relu`` and ``linear`` are activations.
+    """The network to train; its activations are ``tanh``, ``relu`` or ``linear``.
 
-    The start is DL4J's: XAVIER weights and a forget-gate bias of 1. Nothing is clipped.
+    The initialization is DL4J's: XAVIER weights and a forget-gate bias of 1. The gradient is not clipped.
     """
 
     layer: str = "tanh"
@@ -32,14 +32,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Update:
-    """A step: mean squared error before it, and the L2 norm of the gradient of DL4J's loss (summed over time)."""
+    """An update: mean squared error before it, and L2 norm of the gradient of DL4J's loss (summed over time)."""
 
     loss: float
     gradient: float
 
 
 def updates(cell: Cell, x: Vectors, y: Vectors, steps: int) -> list[Update]:
-    """Train on random segments of two signals, float32 of shape (n, frame), until the loss is not finite any more.
+    """Train on random segments of two signals, float32 of shape (n, frame), for as long as the loss is finite.
 
     Raises
     ------
@@ -50,16 +50,16 @@ def updates(cell: Cell, x: Vectors, y: Vectors, steps: int) -> list[Update]:
     torch.manual_seed(cell.seed)
     rng = np.random.default_rng(cell.seed)
     network = _Network(torch, cell, x.shape[1])
-    optimiser = getattr(torch.optim, cell.updater)(network.parameters, lr=cell.learning_rate)
+    optimizer = getattr(torch.optim, cell.updater)(network.parameters, lr=cell.learning_rate)
     made: list[Update] = []
     for _ in range(steps):
         starts = rng.integers(0, len(x) - cell.segment + 1, cell.batch)
-        heard, wanted = (torch.tensor(np.stack([s[at : at + cell.segment] for at in starts], 1)) for s in (x, y))
-        optimiser.zero_grad()
-        error = (network.run(heard) - wanted).square().mean()
+        inputs, targets = (torch.tensor(np.stack([s[at : at + cell.segment] for at in starts], 1)) for s in (x, y))
+        optimizer.zero_grad()
+        error = (network.run(inputs) - targets).square().mean()
         (error * cell.segment).backward()
         squares = sum(float(p.grad.double().square().sum()) for p in network.parameters)
-        optimiser.step()
+        optimizer.step()
         made.append(Update(error.item(), squares**0.5))
         if not np.isfinite(made[-1].loss + made[-1].gradient):
             break
@@ -67,32 +67,32 @@ def updates(cell: Cell, x: Vectors, y: Vectors, steps: int) -> list[Update]:
 
 
 class _Network:
-    """Layers of gates under a dense output; time comes first."""
+    """LSTM layers and a dense output layer; the first axis is time."""
 
     def __init__(self, torch: Any, cell: Cell, frame: int) -> None:
-        def drawn(rows: int, columns: int) -> Any:
+        def xavier(rows: int, columns: int) -> Any:
             return (torch.randn(rows, columns) * (2 / (rows + columns)) ** 0.5).requires_grad_()
 
         size = cell.hidden
         self._layers = []
         for number in range(cell.layers):
             bias = torch.cat([torch.zeros(size), torch.ones(size), torch.zeros(2 * size)]).requires_grad_()
-            self._layers.append((drawn(size if number else frame, 4 * size), drawn(size, 4 * size), bias))
-        self._output = drawn(size, frame)
+            self._layers.append((xavier(size if number else frame, 4 * size), xavier(size, 4 * size), bias))
+        self._output = xavier(size, frame)
         self._torch = torch
-        known = {"tanh": torch.tanh, "relu": torch.relu, "linear": lambda value: value}
-        self._act, self._act_at_output = known[cell.layer], known[cell.output]
+        functions = {"tanh": torch.tanh, "relu": torch.relu, "linear": lambda value: value}
+        self._act, self._act_at_output = functions[cell.layer], functions[cell.output]
         self.parameters = [p for layer in self._layers for p in layer] + [self._output]
 
     def run(self, x: Any) -> Any:
         torch = self._torch
         for weights, recurrent, bias in self._layers:
-            said = cell = torch.zeros(x.shape[1], len(recurrent))
+            hidden = cell = torch.zeros(x.shape[1], len(recurrent))
             outputs = []
-            for heard in x @ weights + bias:
-                block, forget, output, entry = (heard + said @ recurrent).chunk(4, 1)
+            for projected in x @ weights + bias:
+                block, forget, output, entry = (projected + hidden @ recurrent).chunk(4, 1)
                 cell = torch.sigmoid(forget) * cell + torch.sigmoid(entry) * self._act(block)
-                said = torch.sigmoid(output) * self._act(cell)
-                outputs.append(said)
+                hidden = torch.sigmoid(output) * self._act(cell)
+                outputs.append(hidden)
             x = torch.stack(outputs)
         return self._act_at_output(x @ self._output)

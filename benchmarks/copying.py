@@ -1,7 +1,7 @@
-"""One cell of the identity study: a set-up with one thing changed, trained until it copies a recording.
+"""One cell of the identity study: a setup with one change, trained until it copies a recording.
 
-Run as a script this is a worker: it is told a cell as JSON and answers with the cell's row as JSON. What needs a
-process of its own, the PyTorch twin and each side of the race, runs that way.
+Run as a script, this is a worker that takes a cell as JSON and prints the cell's row as JSON. The PyTorch twin and each
+side of the race run that way, because each needs a process of its own.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ from dl4j_bridge.tasks.samples.task import SamplesTask
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
-# Takes input, target, whether the state starts anew, and the number of the step; gives bits and accuracy.
+# Takes the input, the target, whether to reset the state, and the step number; returns bits and accuracy.
 Step = Callable[[Indices, Indices, bool, int], tuple[float, float]]
-# Rows of recordings in, a distribution at each sample out.
-Listen = Callable[[Indices], npt.NDArray[np.float32]]
+# Takes rows of recordings; returns the distribution at each sample.
+Predict = Callable[[Indices], npt.NDArray[np.float32]]
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RATE = 11025
 SECONDS = 20
 GOAL = 0.99
-# A batch may be lucky: the goal is met by so many steps together.
-TOGETHER = 5
-# Steps that make a point of a curve.
+# Number of steps whose mean accuracy must reach the goal, since a single batch varies too much.
+GOAL_STEPS = 5
+# Number of steps averaged into one point of a curve.
 POINT = 10
 TRAINING_SHARE = 0.8
-# Samples and stretches of the held-out part that are looked at, and how many are heard before.
+# Evaluated samples of each held-out stretch, number of stretches, and samples fed to the network before each.
 HELD_OUT, STRETCHES, WARM_UP = 1000, 8, 200
-# A stretch of so many samples within so many levels of zero is silence.
+# Length in samples of a stretch that counts as silence, and the level that all of its samples stay below.
 SILENT_STRETCH, SILENT_LEVELS = 100, 3
-# Of the gates' columns: block input, forget, output, input gate.
+# Position among the gates' columns, which are block input, forget, output and input gate.
 FORGET_GATE = 1
-# Samples in a period of the sine that noise is to be turned into.
+# Period in samples of the sine that is the target for noise.
 PERIOD = 10
 
-# GravesLSTMCharModellingExample at three times: as it stood, read with today's DL4J; with what it meant before
-# 1.0.0-beta3; and as LSTMCharModellingExample, its successor, stands today. Then with nothing changed but what it
-# takes; and what `train` does.
+# Three versions of GravesLSTMCharModellingExample: as posted, run with today's DL4J; with the effect that its settings
+# had before 1.0.0-beta3; and its successor, LSTMCharModellingExample, as it is today. Then "corrected", which changes
+# only what has to be changed, and the defaults of `train`.
 BASES: dict[str, dict[str, Any]] = {
     "posted": PRESETS["posted"],
     "posted, as it was meant": PRESETS["posted-legacy"],
@@ -72,14 +72,14 @@ BASES: dict[str, dict[str, Any]] = {
         "init": "xavier",
         "gradient_state": "stock",
     },
-    "mended": {"init": "one-hot", "learning_rate": 0.005},
+    "corrected": {"init": "one-hot", "learning_rate": 0.005},
     "defaults": {},
 }
 
 
 @dataclass(frozen=True)
 class Data:
-    """What is learnt from.
+    """The training data.
 
     Attributes
     ----------
@@ -88,13 +88,13 @@ class Data:
     samples
         Length of the training part; None for all of it.
     order
-        Of windows: ``shuffled`` as `train` does it, ``in order``, or each from ``anywhere``.
+        Order of the windows: ``shuffled`` as in `train`, ``in order``, or ``anywhere`` (random positions).
     silence
-        ``as it is``, ``cut out`` or ``doubled``: as much silence added as there is recording.
+        ``as it is``, ``cut out`` or ``doubled`` (as much silence added as there is recording).
     level
-        Factor of the recording before it becomes 8 bits.
+        Factor applied to the recording before it is quantized to 8 bits.
     random_gain
-        True gives each window a random gain, the same for input and target: augmentation.
+        Whether to augment each window by a random gain, the same for input and target.
     """
 
     task: str = "identity"
@@ -107,37 +107,38 @@ class Data:
 
 @dataclass(frozen=True)
 class Cell:
-    """A set-up, what is changed in it, on which recording.
+    """A setup, the change made to it, and the recording.
 
     Attributes
     ----------
     base
-        A name in `BASES`.
+        Name of a setup in `BASES`.
     factor, change
-        What is changed, in words.
+        Description of the change.
     options
-        What is changed, by the names of `TrainSettings`.
+        Changed settings, by their names in `TrainSettings`.
     input_deviation
-        Standard deviation of the first layer's input weights, where `options` cannot say it.
+        Standard deviation of the first layer's input weights, for values that `options` cannot express.
     forget_bias
-        Of the forget gates; stock's builder sets 1.
+        Bias of the forget gates; stock's builder sets 1.
     twin
-        None for ours, else a start of the PyTorch twin: ``own`` (PyTorch's), ``xavier`` (DL4J's), ``one-hot`` or
-        ``wide`` (ours).
+        None for our network; otherwise the initialization of the PyTorch twin: ``own`` (PyTorch's), ``xavier``
+        (DL4J's), ``one-hot`` or ``wide`` (ours).
     scalar_input
-        True gives the twin the sample's value instead of a one-hot vector.
+        Whether the twin's input is the sample's value instead of a one-hot vector.
     mean_loss
-        True makes the twin's loss the mean over time too, as PyTorch's is; a gradient is then hardly ever clipped.
+        Whether the twin's loss is also the mean over time, as is usual in PyTorch; the gradient is then hardly ever
+        clipped.
     data
-        What is learnt from.
+        The training data.
     recording
         ``strings``, ``speech``, ``sine`` or ``noise``.
     seed
-        Of weights and windows.
+        Seed of the weights and the windows.
     limit
-        Steps after which it ends.
-    judged_after
-        Steps after which the copy of the held-out part is measured; a cell that has them goes on to the limit.
+        Maximum number of steps.
+    evaluated_after
+        Steps after which the copy of the held-out part is evaluated; with any, training continues to the limit.
     """
 
     base: str
@@ -153,7 +154,7 @@ class Cell:
     recording: str = "speech"
     seed: int = 1
     limit: int = 1000
-    judged_after: tuple[int, ...] = ()
+    evaluated_after: tuple[int, ...] = ()
 
     @property
     def settings(self) -> TrainSettings:
@@ -165,36 +166,37 @@ class Cell:
     @staticmethod
     def from_json(text: str) -> Cell:
         stored = json.loads(text)
-        judged_after = tuple(stored.pop("judged_after"))
-        return Cell(**stored | {"data": Data(**stored["data"]), "judged_after": judged_after})
+        evaluated_after = tuple(stored.pop("evaluated_after"))
+        return Cell(**stored | {"data": Data(**stored["data"]), "evaluated_after": evaluated_after})
 
 
-def run(cell: Cell, folder: Path | None, threads: int | None = None, judged: bool = True) -> dict[str, Any]:
+def run(cell: Cell, folder: Path | None, threads: int | None = None, evaluate: bool = True) -> dict[str, Any]:
     """Train a cell.
 
     Parameters
     ----------
     cell
-        What to train.
+        The cell to train.
     folder
-        Where ``speech_8k.wav`` lies.
+        Folder that contains ``speech_8k.wav``.
     threads
-        To train with; None is what `train` takes.
-    judged
-        False leaves the held-out part alone: a race is over at the goal.
+        Number of training threads; None takes the default of `train`.
+    evaluate
+        Whether to evaluate the held-out part; a race ends at the goal.
 
     Returns
     -------
     dict
-        ``steps, seconds`` to the goal (None: not within the limit), ``trained`` steps in all, ``accuracy`` of the last
-        ones on what they trained on, ``held_out`` accuracy, ``curve`` of accuracy, and ``copies`` of the held-out part.
+        ``steps`` and ``seconds`` to the goal (None: not within the limit), the number of steps ``trained``, the
+        training ``accuracy`` of the last ones, the ``held_out`` accuracy, the ``curve`` of training accuracy, and the
+        evaluations of the held-out part (``copies``).
     """
-    # On either side the recording is read while the library starts.
+    # The recording is read while the library starts, in PyTorch as in Java.
     with ThreadPoolExecutor(1) as reader:
         parts = reader.submit(_parts, cell, folder)
-        step, listen = (_twin if cell.twin else _ours)(cell, threads or cell.settings.threads)
+        step, predict = (_twin if cell.twin else _ours)(cell, threads or cell.settings.threads)
         training, held_out = parts.result()
-    draw = _draws(cell, training)
+    batch_of = _batches(cell, training)
     tbptt, length = cell.settings.network.tbptt, cell.settings.run.length
     segments = -(-length // tbptt)
     accuracies: list[float] = []
@@ -206,23 +208,23 @@ def run(cell: Cell, folder: Path | None, threads: int | None = None, judged: boo
         window, segment = divmod(number, segments)
         began = time.perf_counter()
         if segment == 0:
-            x, y = draw(window)
+            x, y = batch_of(window)
         here = slice(segment * tbptt, (segment + 1) * tbptt)
         bits, accuracy = step(x[:, here], y[:, here], segment == 0, number)
         seconds += time.perf_counter() - began
         accuracies.append(accuracy)
         if not math.isfinite(bits):
             break
-        if number + 1 in cell.judged_after:
-            copies.append({"step": number + 1} | _copy(listen, held_out))
-        if reached["steps"] is None and len(accuracies) >= TOGETHER and np.mean(accuracies[-TOGETHER:]) >= GOAL:
+        if number + 1 in cell.evaluated_after:
+            copies.append({"step": number + 1} | _copy(predict, held_out))
+        if reached["steps"] is None and len(accuracies) >= GOAL_STEPS and np.mean(accuracies[-GOAL_STEPS:]) >= GOAL:
             reached = {"steps": number + 1, "seconds": seconds}
-            if not cell.judged_after:
+            if not cell.evaluated_after:
                 break
     return reached | {
         "trained": len(accuracies),
-        "accuracy": float(np.mean(accuracies[-TOGETHER:])),
-        "held_out": _copy(listen, held_out)["accuracy"] if judged else None,
+        "accuracy": float(np.mean(accuracies[-GOAL_STEPS:])),
+        "held_out": _copy(predict, held_out)["accuracy"] if evaluate else None,
         "seconds_in_all": seconds,
         "curve": _points(accuracies),
         "copies": copies,
@@ -230,18 +232,18 @@ def run(cell: Cell, folder: Path | None, threads: int | None = None, judged: boo
 
 
 def recording(name: str, folder: Path | None) -> Floats:
-    """Samples of a recording at `RATE`.
+    """Return the samples of a recording at `RATE`.
 
     Raises
     ------
     Missing
-        Speech, where there is no folder with it.
+        The recording is speech, and the folder does not contain it.
     """
     if name == "strings":
         return open_recording(EXAMPLES / "plucked_dry.wav").read(RATE)
     if name == "speech":
         if folder is None or not (folder / "speech_8k.wav").is_file():
-            raise Missing("speech: no speech_8k.wav; name its folder by --audio or DL4J_BRIDGE_AUDIO")
+            raise Missing("speech: no speech_8k.wav; set its folder with --audio or DL4J_BRIDGE_AUDIO")
         return open_recording(folder / "speech_8k.wav").read(RATE)
     if name == "sine":
         return np.asarray(0.9 * np.sin(2 * np.pi * 1000 / RATE * np.arange(SECONDS * RATE)))
@@ -249,7 +251,7 @@ def recording(name: str, folder: Path | None) -> Floats:
 
 
 def _parts(cell: Cell, folder: Path | None) -> tuple[tuple[Indices, Indices], tuple[Indices, Indices]]:
-    """Input and target of the training part and of the held-out part, as classes."""
+    """Return input and target of the training part and of the held-out part, as classes."""
     x, y = _signals(cell, folder)
     size = int(x.size * TRAINING_SHARE)
     used = min(size, cell.data.samples or size)
@@ -262,8 +264,8 @@ def _signals(cell: Cell, folder: Path | None) -> tuple[Indices, Indices]:
         x = _with_silence(LINEAR.encode(sound), cell.data.silence)
         return x, x
     sine = 0.5 * np.sin(2 * np.pi / PERIOD * np.arange(sound.size))
-    heard = 0.5 * sound + (sine if cell.data.task == "sine from sine and noise" else 0)
-    return LINEAR.encode(heard), LINEAR.encode(sine)
+    mixed = 0.5 * sound + (sine if cell.data.task == "sine from sine and noise" else 0)
+    return LINEAR.encode(mixed), LINEAR.encode(sine)
 
 
 def _with_silence(x: Indices, silence: str) -> Indices:
@@ -271,17 +273,17 @@ def _with_silence(x: Indices, silence: str) -> Indices:
         return x
     stretches = x[: x.size // SILENT_STRETCH * SILENT_STRETCH].reshape(-1, SILENT_STRETCH)
     if silence == "cut out":
-        heard = np.abs(stretches.astype(int) - SILENCE).max(axis=1) >= SILENT_LEVELS
-        return np.asarray(stretches[heard].ravel())
+        audible = np.abs(stretches.astype(int) - SILENCE).max(axis=1) >= SILENT_LEVELS
+        return np.asarray(stretches[audible].ravel())
     return np.concatenate([stretches, np.full_like(stretches, SILENCE)], axis=1).ravel()
 
 
-def _draws(cell: Cell, training: tuple[Indices, Indices]) -> Callable[[int], tuple[Indices, Indices]]:
-    """Give the function that draws the batch of windows of a given number."""
+def _batches(cell: Cell, training: tuple[Indices, Indices]) -> Callable[[int], tuple[Indices, Indices]]:
+    """Return the function that builds the batch of windows with a given number."""
     run, seed = cell.settings.run, cell.seed
     shuffled = Windows([training], run.length, run.batch, seed)
 
-    def draw(number: int) -> tuple[Indices, Indices]:
+    def batch_of(number: int) -> tuple[Indices, Indices]:
         if cell.data.order == "shuffled":
             x, y = shuffled.batch(number)
         else:
@@ -292,7 +294,7 @@ def _draws(cell: Cell, training: tuple[Indices, Indices]) -> Callable[[int], tup
             x, y = (LINEAR.encode(gains * LINEAR.decode(signal)) for signal in (x, y))
         return x, y
 
-    return draw
+    return batch_of
 
 
 def _starts(cell: Cell, size: int, number: int) -> npt.NDArray[np.integer]:
@@ -307,13 +309,13 @@ def _points(accuracies: list[float]) -> list[float]:
     return [round(float(np.mean(accuracies[i : i + POINT])), 4) for i in range(0, len(accuracies), POINT)]
 
 
-def _copy(listen: Listen, held_out: tuple[Indices, Indices]) -> dict[str, float | None]:
-    """Accuracy on the held-out part, and how noisy the copy is with each way of decoding."""
+def _copy(predict: Predict, held_out: tuple[Indices, Indices]) -> dict[str, float | None]:
+    """Evaluate the held-out part: accuracy, bits, and the signal-to-noise ratio of the copy with each decoder."""
     x, y = held_out
     places = starts(x.size, WARM_UP + HELD_OUT, STRETCHES)
-    heard = np.stack([x[s : s + WARM_UP + HELD_OUT] for s in places])
+    inputs = np.stack([x[s : s + WARM_UP + HELD_OUT] for s in places])
     target = np.stack([y[s + WARM_UP : s + WARM_UP + HELD_OUT] for s in places]).ravel()
-    probabilities = listen(heard)[:, WARM_UP:].reshape(-1, CLASSES)
+    probabilities = predict(inputs)[:, WARM_UP:].reshape(-1, CLASSES)
     task = SamplesTask(LINEAR, 0.0, "target")
     found: dict[str, float | None] = {
         "accuracy": float(np.mean(probabilities.argmax(axis=1) == target)),
@@ -325,15 +327,15 @@ def _copy(listen: Listen, held_out: tuple[Indices, Indices]) -> dict[str, float 
     return found
 
 
-def _ours(cell: Cell, threads: int) -> tuple[Step, Listen]:
+def _ours(cell: Cell, threads: int) -> tuple[Step, Predict]:
     settings = cell.settings
     if settings.network.layer == "stock":
-        # As a DL4J program has them that says nothing of threads.
+        # The threads of a DL4J program that does not configure any.
         jvm.configure(1, "cpu", os.cpu_count() or 1)
     else:
         jvm.configure(threads, "cpu")
     network = Network.create(settings.network, Interface.of_classes(CLASSES))
-    _change_start(network, cell)
+    _change_initial_weights(network, cell)
 
     def step(x: Indices, y: Indices, first: bool, number: int) -> tuple[float, float]:
         return network.step(x, y, settings.network.tbptt, first, cell.seed + number)
@@ -341,16 +343,16 @@ def _ours(cell: Cell, threads: int) -> tuple[Step, Listen]:
     return step, network.run_batch
 
 
-def _change_start(network: Network, cell: Cell) -> None:
-    """Change what DL4J drew."""
+def _change_initial_weights(network: Network, cell: Cell) -> None:
+    """Change the weights that DL4J initialized."""
     hidden, deviation, bias = cell.settings.network.hidden, cell.input_deviation, cell.forget_bias
     if deviation is not None:
         factor = deviation / xavier_deviation(CLASSES, hidden)
-        _change(network, "0_W", lambda drawn: drawn * factor)
+        _change(network, "0_W", lambda initial: initial * factor)
     if bias is not None:
         gates = np.arange(4 * hidden) // hidden
         for layer in range(cell.settings.network.layers):
-            _change(network, f"{layer}_b", lambda drawn: np.where(gates == FORGET_GATE, bias, drawn))
+            _change(network, f"{layer}_b", lambda initial: np.where(gates == FORGET_GATE, bias, initial))
 
 
 def _change(network: Network, name: str, change: Callable[[Floats], Floats]) -> None:
@@ -359,12 +361,12 @@ def _change(network: Network, name: str, change: Callable[[Floats], Floats]) -> 
 
 
 def xavier_deviation(inputs: int, hidden: int) -> float:
-    """The standard deviation of a GravesLSTM's weights that DL4J draws with XAVIER."""
+    """Return the standard deviation of the weights that DL4J's XAVIER gives a GravesLSTM."""
     return math.sqrt(2 / (inputs + 2 * hidden))
 
 
-def _twin(cell: Cell, threads: int) -> tuple[Step, Listen]:
-    """The same training in PyTorch, time-major and with the fused Adam: an LSTM without peepholes."""
+def _twin(cell: Cell, threads: int) -> tuple[Step, Predict]:
+    """Train the same way in PyTorch, time-major and with the fused Adam, on an LSTM without peepholes."""
     network = cell.settings.network
     torch = pytorch(threads)
     torch.manual_seed(cell.seed)
@@ -372,7 +374,7 @@ def _twin(cell: Cell, threads: int) -> tuple[Step, Listen]:
     lstm = torch.nn.LSTM(width, network.hidden, network.layers)
     dense = torch.nn.Linear(network.hidden, CLASSES)
     if cell.twin and cell.twin != "own":
-        _start_like_dl4j(torch, lstm, dense, cell.twin)
+        _initialize_like_dl4j(torch, lstm, dense, cell.twin)
     parameters = [*lstm.parameters(), *dense.parameters()]
     adam = torch.optim.Adam(parameters, lr=network.learning_rate, fused=True)
     loss_of = torch.nn.CrossEntropyLoss()
@@ -393,7 +395,7 @@ def _twin(cell: Cell, threads: int) -> tuple[Step, Listen]:
         state = tuple(s.detach() for s in carried)
         logits = dense(hidden).flatten(0, 1)
         loss = loss_of(logits, target)
-        # DL4J sums over the segment. Adam knows no difference, the clipping does.
+        # DL4J sums over the segment. That makes no difference to Adam, but it does to the clipping.
         (loss if cell.mean_loss else loss * x.shape[1]).backward()
         if network.clip:
             for layer in (*_layers(lstm), list(dense.parameters())):
@@ -401,19 +403,19 @@ def _twin(cell: Cell, threads: int) -> tuple[Step, Listen]:
         adam.step()
         return loss.item() / math.log(2), (logits.argmax(1) == target).float().mean().item()
 
-    def listen(x: Indices) -> npt.NDArray[np.float32]:
+    def predict(x: Indices) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
             found = torch.softmax(dense(lstm(features(x))[0]), 2).transpose(0, 1).numpy()
         return np.asarray(found, np.float32)
 
-    return step, listen
+    return step, predict
 
 
 def _layers(lstm: Any) -> list[list[Any]]:
     return [[p for name, p in lstm.named_parameters() if name.endswith(f"_l{i}")] for i in range(lstm.num_layers)]
 
 
-def _start_like_dl4j(torch: Any, lstm: Any, dense: Any, init: str) -> None:
+def _initialize_like_dl4j(torch: Any, lstm: Any, dense: Any, init: str) -> None:
     hidden, above = lstm.hidden_size, 2 if init == "wide" else 1
     for name, weights in lstm.named_parameters():
         inputs = lstm.input_size if name.endswith("_l0") else hidden
@@ -431,17 +433,17 @@ def _start_like_dl4j(torch: Any, lstm: Any, dense: Any, init: str) -> None:
 
 
 def main() -> None:
-    # Whatever a library prints goes to stderr, so that the answer stays alone on stdout.
+    # Redirect what libraries print to stderr, so that stdout contains only the row.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cell")
-    parser.add_argument("--audio", type=Path)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--race", action="store_true", help="answer at the goal, judge nothing")
+    parser.add_argument("cell", help="cell as JSON")
+    parser.add_argument("--audio", type=Path, help="folder that contains speech_8k.wav")
+    parser.add_argument("--threads", type=int, help="number of training threads")
+    parser.add_argument("--race", action="store_true", help="stop at the goal, without evaluating the held-out part")
     asked = parser.parse_args()
     try:
-        row = run(Cell.from_json(asked.cell), asked.audio, asked.threads, judged=not asked.race)
+        row = run(Cell.from_json(asked.cell), asked.audio, asked.threads, evaluate=not asked.race)
     except Missing as e:
         row = {"missing": str(e)}
     print(json.dumps(row), file=answers, flush=True)

@@ -1,16 +1,16 @@
-"""Why the identity did not converge: the set-up as posted and the mended one, one thing changed at a time; and a race.
+"""Why the identity did not converge: the posted and the corrected setup with one change at a time, and a race.
 
 Usage: python benchmarks/identity.py [--quick] [--json] [--audio DIR] [--plots DIR] [--only FACTOR ...] [--seeds N]
                                      [--out FILE.jsonl] [--race | --no-race] [--threads N]
 
-The network learns to give back the 8-bit recording that it hears (11,025 Hz, 256 classes, 2 x 200 units, batch 32,
-segments of 50). What counts is the steps, of one update each, until five of them together have 99 % of the samples
-right. Recordings: the plucked strings of examples/, speech (speech_8k.wav of --audio or $DL4J_BRIDGE_AUDIO), a 1 kHz
-sine, white noise. With --out every finished cell is a line of that file, and a study that was interrupted goes on
-where it was.
+The network learns to reproduce its input, an 8-bit recording (11,025 Hz, 256 classes, 2 x 200 units, batch 32, segments
+of 50). The result is the number of steps (one update each) until the mean training accuracy of five steps reaches 99 %.
+The recordings are the plucked strings in examples/, speech (speech_8k.wav in --audio or $DL4J_BRIDGE_AUDIO), a 1 kHz
+sine and white noise. With --out, each finished cell is written to that file as a line, and an interrupted study
+resumes after the last one.
 
-The race is wall time from the start of a process until that process has learnt to copy speech (plucked strings where
-there is no speech). --race runs nothing else, --no-race all else.
+The race measures wall time from the start of a process until it copies speech (plucked strings if there is no speech).
+--race runs only the race, --no-race everything else.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from sides import Missing
 Row = dict[str, Any]
 
 OURS, STOCK = "ours", "stock-posted"
-# "pytorch" is the training step as PyTorch users write it, which sides.py times too.
+# "pytorch" is the training step as PyTorch users write it; sides.py times the same step.
 RACE: dict[str, Cell] = {
     OURS: Cell("defaults"),
     "pytorch": Cell("defaults", twin="own", mean_loss=True),
-    "pytorch, half the learning rate": Cell("mended", twin="own", mean_loss=True),
+    "pytorch, half the learning rate": Cell("corrected", twin="own", mean_loss=True),
     "pytorch, gradient clipped as ours": Cell("defaults", twin="own"),
-    "pytorch, our start": Cell("defaults", twin="wide", mean_loss=True),
+    "pytorch, our initialization": Cell("defaults", twin="wide", mean_loss=True),
     STOCK: Cell("posted, as it was meant", options={"layer": "stock", "gradient_state": "stock"}),
 }
-# Rounds, and seconds after which a side is stopped. Stock takes minutes and runs in the first round only.
+# Number of rounds, and seconds after which a side is stopped. Stock takes minutes, so it runs in the first round only.
 ROUNDS, RACE_LIMIT, STOCK_LIMIT = 3, 300.0, 900.0
 QUICK_ROUNDS, QUICK_RACE_LIMIT, QUICK_STOCK_LIMIT = 1, 30.0, 100.0
-# A side ends at the goal or when it is stopped, not before.
+# Step limit of a side of the race, which ends at the goal or when it is stopped.
 ENDLESS = 1_000_000
 
 
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def study(asked: argparse.Namespace, notes: list[str]) -> list[Row]:
-    """Train every cell that is asked for and not in the file yet; a row of each."""
+    """Train each requested cell that is not in the file yet, and return the rows of all requested cells."""
     known = _known(asked.out)
     rows = []
     for cell in _wanted(asked):
@@ -97,7 +97,7 @@ def study(asked: argparse.Namespace, notes: list[str]) -> list[Row]:
 
 
 def race(asked: argparse.Namespace, result: Result) -> None:
-    """Every side from the start of its process to the goal, in turns."""
+    """Time each side from the start of its process to the goal, in turns."""
     recording = _race_recording(asked, result.notes)
     times: dict[str, list[float]] = {name: [] for name in RACE}
     steps: dict[str, list[int]] = {name: [] for name in RACE}
@@ -138,7 +138,7 @@ def race(asked: argparse.Namespace, result: Result) -> None:
 
 
 def race_of(cell: Cell, asked: argparse.Namespace, limit: float) -> tuple[float, Row | None]:
-    """Seconds from the start of a side's process to its answer, and the answer; None if it was stopped."""
+    """Return the seconds from the start of a side's process to its row, and the row; None if it was stopped."""
     time.sleep(rounds.PAUSE)
     began = time.perf_counter()
     with _worker(cell, asked, "--race") as process:
@@ -151,12 +151,12 @@ def race_of(cell: Cell, asked: argparse.Namespace, limit: float) -> tuple[float,
     if line:
         return seconds, _answer(line)
     if seconds < limit:
-        raise SystemExit("error: a side of the race ended; what it said is above")
+        raise SystemExit("error: a side of the race ended; see its output above")
     return seconds, None
 
 
 def _race_ratio(theirs: list[float], ours: list[float]) -> float:
-    """Median over the rounds that both ran; one round of theirs is held against the median of ours."""
+    """Return the median ratio over the rounds; if they ran fewer rounds than ours, the ratio of the medians."""
     if len(theirs) < len(ours):
         return statistics.median(theirs) / statistics.median(ours)
     return statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
@@ -172,7 +172,7 @@ def _race_recording(asked: argparse.Namespace, notes: list[str]) -> str:
     try:
         copying.recording("speech", asked.audio)
     except Missing as e:
-        notes.append(f"the race is on plucked strings; {e}")
+        notes.append(f"the race uses plucked strings; {e}")
         return "strings"
     return "speech"
 
@@ -180,11 +180,11 @@ def _race_recording(asked: argparse.Namespace, notes: list[str]) -> str:
 def _trained(cell: Cell, asked: argparse.Namespace) -> Row:
     if not cell.twin:
         return copying.run(cell, asked.audio, asked.threads)
-    # PyTorch and ND4J each bring an OpenMP of their own.
+    # PyTorch and ND4J each load their own OpenMP, so they need separate processes.
     with _worker(cell, asked) as process:
         line = process.communicate()[0]
     if process.returncode:
-        raise SystemExit("error: the PyTorch twin ended; what it said is above")
+        raise SystemExit("error: the PyTorch twin ended; see its output above")
     return _answer(line)
 
 
@@ -208,7 +208,7 @@ def _wanted(asked: argparse.Namespace) -> Iterable[Cell]:
 
 
 def _known(path: Path | None) -> dict[str, Row]:
-    """Rows of an earlier run by their cells."""
+    """Return the rows of an earlier run by their cells."""
     if path is None or not path.exists():
         return {}
     rows = [dict(json.loads(line)) for line in path.read_text().splitlines()]
@@ -219,13 +219,15 @@ def _options() -> argparse.Namespace:
     parser = rounds.options(__doc__)
     folder = os.environ.get("DL4J_BRIDGE_AUDIO")
     factors = list(dict.fromkeys(cell.factor for cell in identity_plan.cells(1)))
-    parser.add_argument("--audio", type=Path, default=Path(folder) if folder else None, metavar="DIR")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="write identity-*.png there")
-    parser.add_argument("--only", nargs="+", choices=factors, metavar="FACTOR", help=f"of {', '.join(factors)}")
-    parser.add_argument("--seeds", type=int, default=3, help="of the set-ups and of the mended one's changes")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="a line for each cell; those in it are not run again")
-    parser.add_argument("--race", action=argparse.BooleanOptionalAction, help="the race alone, or all but the race")
-    parser.add_argument("--threads", type=int, help="to train with; what `train` takes if not given")
+    names = ", ".join(factors)
+    audio = Path(folder) if folder else None
+    parser.add_argument("--audio", type=Path, default=audio, metavar="DIR", help="folder that contains speech_8k.wav")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="folder to write identity-*.png to")
+    parser.add_argument("--only", nargs="+", choices=factors, metavar="FACTOR", help=f"factors to vary: {names}")
+    parser.add_argument("--seeds", type=int, default=3, help="seeds for setups and changes to corrected")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of finished cells to resume from and append to")
+    parser.add_argument("--race", action=argparse.BooleanOptionalAction, help="run only the race, or everything else")
+    parser.add_argument("--threads", type=int, help="number of training threads (default: that of `train`)")
     return parser.parse_args()
 
 

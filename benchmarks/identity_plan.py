@@ -1,4 +1,4 @@
-"""The cells of the identity study, the ones that matter most first."""
+"""Defines the cells of the identity study, the most important first."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from copying import BASES, Cell, Data
 
 RECORDINGS = ("speech", "strings", "sine", "noise")
-# Where the start alone is set against the mended set-up.
+# Recordings on which the corrected setup also runs with XAVIER, to compare the initialization alone.
 XAVIER_ON = ("speech", "strings")
-# Steps after which a set-up counts as "not within", how far a single change is followed, and how far a copy is.
-LIMIT, POSTED_LIMIT, MENDED_LIMIT, COPIES_LIMIT = 600, 400, 300, 1000
-JUDGED_AFTER = (50, 100, 200, 300, 500, 1000)
-SETUPS, COPIES, SEARCH, SINE, TWIN = "set-ups", "copies", "search", "sine from noise", "other networks"
+# Maximum number of steps: of a setup, of a change to the posted and to the corrected setup, and of a copy.
+LIMIT, POSTED_LIMIT, CORRECTED_LIMIT, COPIES_LIMIT = 600, 400, 300, 1000
+EVALUATED_AFTER = (50, 100, 200, 300, 500, 1000)
+SETUPS, COPIES, SEARCH, SINE, TWIN = "setups", "copies", "search", "sine from noise", "other networks"
 TRIALS = 6
 
-# Where DL4J draws the first layer's input weights (2 x 200 + 256), and the choice that `train` makes.
+# Standard deviations of the first layer's input weights, from that of DL4J's XAVIER upwards; `train` uses 1.
 DEVIATIONS = (0.0552, 0.1, 0.2, 0.5, 2.0, 4.0)
 
-# What is changed in words -> how, for each factor.
+# For each factor: description of a change -> fields of `Cell`.
 Changes = dict[str, dict[str, dict[str, Any]]]
 
 COMMON: Changes = {
@@ -45,7 +45,7 @@ COMMON: Changes = {
 }
 
 POSTED: Changes = {
-    "initialisation": {"one-hot aware": {"options": {"init": "one-hot"}}},
+    "initialization": {"one-hot aware": {"options": {"init": "one-hot"}}},
     "learning rate": {
         "0.01": {"options": {"learning_rate": 0.01}},
         "0.1 / 32, as it was meant": {"options": {"learning_rate": 0.1 / 32}},
@@ -61,22 +61,22 @@ POSTED: Changes = {
         "AdaGrad": {"options": {"updater": "adagrad"}},
     },
     "L2": {"none": {"options": {"l2": 0.0}}},
-    "clipping": {"norm 1 a layer": {"options": {"clip": 1.0}}},
+    "clipping": {"norm 1 per layer": {"options": {"clip": 1.0}}},
     "gradient": {"with the carried state": {"options": {"gradient_state": "carried"}}},
     **COMMON,
 }
 
 TODAY: Changes = {
-    "initialisation": {"one-hot aware": {"options": {"init": "one-hot"}}},
+    "initialization": {"one-hot aware": {"options": {"init": "one-hot"}}},
     "gradient": {"with the carried state": {"options": {"gradient_state": "carried"}}},
-    "clipping": {"norm 1 a layer": {"options": {"clip": 1.0}}},
+    "clipping": {"norm 1 per layer": {"options": {"clip": 1.0}}},
     "L2": {"none": {"options": {"l2": 0.0}}},
     "learning rate": {"0.001": {"options": {"learning_rate": 0.001}}},
     "forget-gate bias": {"0": {"forget_bias": 0.0}},
 }
 
-MENDED: Changes = {
-    "initialisation": {
+CORRECTED: Changes = {
+    "initialization": {
         f"deviation {deviation:g}": {"options": {"init": "xavier"}, "input_deviation": deviation}
         for deviation in DEVIATIONS
     },
@@ -96,84 +96,84 @@ MENDED: Changes = {
     **COMMON,
 }
 
-# Without the peepholes, or without the one-hot vector: where Java has no fast layer, PyTorch has.
+# Networks without peepholes or without one-hot input. PyTorch trains them, since there is no fast Java layer for them.
 NETWORKS: dict[str, dict[str, Any]] = {
     "LSTM without peepholes, one-hot aware": {"twin": "one-hot"},
     "LSTM without peepholes, XAVIER": {"twin": "xavier"},
-    "LSTM without peepholes, PyTorch's start": {"twin": "own"},
-    "LSTM, one number a sample, XAVIER": {"twin": "xavier", "scalar_input": True},
-    "LSTM, one number a sample, PyTorch's start": {"twin": "own", "scalar_input": True},
+    "LSTM without peepholes, PyTorch's initialization": {"twin": "own"},
+    "LSTM, one number per sample, XAVIER": {"twin": "xavier", "scalar_input": True},
+    "LSTM, one number per sample, PyTorch's initialization": {"twin": "own", "scalar_input": True},
 }
 
 
 def cells(seeds: int) -> Iterator[Cell]:
-    """All of the study, in the order in which it is run."""
+    """Return all cells of the study in the order in which they run."""
     yield from setups(1)
-    yield from changes("mended", MENDED, MENDED_LIMIT, 1)
+    yield from changes("corrected", CORRECTED, CORRECTED_LIMIT, 1)
     yield from copies()
     yield from changes("posted", POSTED, POSTED_LIMIT, 1)
     yield from changes("example of today", TODAY, POSTED_LIMIT, 1)
-    yield from start_and_gradient()
+    yield from initialization_and_gradient()
     yield from networks()
     yield from sine_from_noise()
     yield from search()
     for seed in range(2, seeds + 1):
         yield from setups(seed)
-        yield from changes("mended", MENDED, MENDED_LIMIT, seed)
+        yield from changes("corrected", CORRECTED, CORRECTED_LIMIT, seed)
 
 
 def setups(seed: int) -> Iterator[Cell]:
-    """The main table."""
+    """Return the cells of the main table."""
     for recording in RECORDINGS:
         for base in reversed(BASES):
             yield Cell(base, SETUPS, recording=recording, seed=seed, limit=LIMIT)
         if recording in XAVIER_ON:
             options = {"init": "xavier"}
-            yield Cell("mended", SETUPS, "but XAVIER", options, recording=recording, seed=seed, limit=LIMIT)
+            yield Cell("corrected", SETUPS, "but XAVIER", options, recording=recording, seed=seed, limit=LIMIT)
 
 
-def start_and_gradient() -> Iterator[Cell]:
-    """XAVIER with stock's gradient, where the set-up itself has the one that carries the state."""
+def initialization_and_gradient() -> Iterator[Cell]:
+    """Return setups that carry the state in the gradient, changed to stock's gradient and XAVIER."""
     stock = {"gradient_state": "stock"}
     for base, change, options in (
         ("posted, as it was meant", "from a zero state, as stock", stock),
-        ("mended", "from a zero state, as stock, and XAVIER", stock | {"init": "xavier"}),
+        ("corrected", "from a zero state, as stock, and XAVIER", stock | {"init": "xavier"}),
     ):
         yield Cell(base, "gradient", change, options, limit=LIMIT)
 
 
 def changes(base: str, wanted: Changes, limit: int, seed: int) -> Iterator[Cell]:
-    """One thing at a time, on speech."""
+    """Return one cell for each change, on speech."""
     for factor, of_factor in wanted.items():
         for change, how in of_factor.items():
             yield Cell(base, factor, change, **how, seed=seed, limit=limit)
 
 
 def copies() -> Iterator[Cell]:
-    """How noisy the copy of the held-out part is on the way."""
+    """Return the cells that evaluate the copy of the held-out part during training."""
     for base in reversed(BASES):
-        yield Cell(base, COPIES, limit=COPIES_LIMIT, judged_after=JUDGED_AFTER)
+        yield Cell(base, COPIES, limit=COPIES_LIMIT, evaluated_after=EVALUATED_AFTER)
 
 
 def networks() -> Iterator[Cell]:
-    """Another cell or another input."""
+    """Return the cells with another kind of layer or input."""
     for change, how in NETWORKS.items():
-        limit = POSTED_LIMIT if how["twin"] != "one-hot" else MENDED_LIMIT
-        yield Cell("mended", TWIN, change, **how, limit=limit)
+        limit = POSTED_LIMIT if how["twin"] != "one-hot" else CORRECTED_LIMIT
+        yield Cell("corrected", TWIN, change, **how, limit=limit)
 
 
 def sine_from_noise() -> Iterator[Cell]:
-    """The question that the posted one links to."""
+    """Return the cells for the question that the posted question links to."""
     for task, order, change in (
-        ("sine from noise", "anywhere", "noise in, windows from anywhere"),
-        ("sine from noise", "in order", "noise in, each window begins at phase 0"),
-        ("sine from sine and noise", "anywhere", "sine and noise in, windows from anywhere"),
+        ("sine from noise", "anywhere", "noise in, windows at random positions"),
+        ("sine from noise", "in order", "noise in, every window at phase 0"),
+        ("sine from sine and noise", "anywhere", "sine and noise in, windows at random positions"),
     ):
-        yield Cell("mended", SINE, change, data=Data(task, order=order), recording="noise", limit=POSTED_LIMIT)
+        yield Cell("corrected", SINE, change, data=Data(task, order=order), recording="noise", limit=POSTED_LIMIT)
 
 
 def search() -> Iterator[Cell]:
-    """A search over hyper-parameters from today's example, and the same trials with the one-hot-aware start."""
+    """Return random hyperparameters for today's example, each also with the one-hot-aware initialization."""
     rng = np.random.default_rng(0)
     for _ in range(TRIALS):
         options = {
@@ -190,10 +190,10 @@ def search() -> Iterator[Cell]:
 
 
 def quick() -> Iterator[Cell]:
-    """A few cells of everything, on the strings of ``examples/``."""
-    for base in ("mended", "posted, as it was meant", "posted"):
+    """Return a few cells of each kind, on the strings in ``examples/``."""
+    for base in ("corrected", "posted, as it was meant", "posted"):
         yield Cell(base, SETUPS, recording="strings", limit=120)
-    for factor in ("initialisation", "gradient", "hidden size"):
-        change, how = next(iter(MENDED[factor].items()))
-        yield Cell("mended", factor, change, **how, recording="strings", limit=80)
-    yield Cell("mended", COPIES, recording="strings", limit=60, judged_after=(20, 60))
+    for factor in ("initialization", "gradient", "hidden size"):
+        change, how = next(iter(CORRECTED[factor].items()))
+        yield Cell("corrected", factor, change, **how, recording="strings", limit=80)
+    yield Cell("corrected", COPIES, recording="strings", limit=60, evaluated_after=(20, 60))

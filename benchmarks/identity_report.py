@@ -1,4 +1,4 @@
-"""Tables and pictures of the identity study, from its rows."""
+"""Prints the tables and writes the plots of the identity study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import rounds
 from copying import BASES, POINT
-from identity_plan import COPIES, MENDED_LIMIT, RECORDINGS, SETUPS
+from identity_plan import COPIES, CORRECTED_LIMIT, RECORDINGS, SETUPS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,7 +31,7 @@ COLUMNS = {
     "held_out": "held out",
 }
 COPY_COLUMNS = {
-    "set_up": "set-up",
+    "setup": "setup",
     "step": "step",
     "accuracy": "accuracy",
     "bits": "bits/sample",
@@ -47,22 +47,22 @@ RACE_COLUMNS = {
     "stopped": "stopped",
     "ratio": "times ours",
 }
-# Okabe and Ito's purple and sky blue, beside the colours of the package's plots.
+# Okabe and Ito's purple and sky blue, in addition to the colors of the package's plots.
 PURPLE, SKY = "#CC79A7", "#56B4E9"
-COLOURS = (BLUE, GREEN, ORANGE, GREY, PURPLE, SKY)
+COLORS = (BLUE, GREEN, ORANGE, GREY, PURPLE, SKY)
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1)), (0, (1, 3)))
-# What a copy without any error is drawn as.
+# Value plotted for a copy without any error.
 EXACT_DB = 80.0
 
 
 def words(row: Row) -> str:
-    """What a row is about, in words."""
+    """Return a description of the row's cell."""
     cell = row["cell"]
     return f"{cell['base']}; {cell['factor']}: {cell['change']}; {cell['recording']}, seed {cell['seed']}"
 
 
 def steps(rows: list[Row]) -> str:
-    """Steps to the goal of one cell's seeds: the median and the range."""
+    """Return the steps to the goal of one cell's seeds as text: the median and the range."""
     found = sorted(row["steps"] for row in rows if row["steps"])
     limit = rows[0]["cell"]["limit"]
     if not found:
@@ -74,16 +74,16 @@ def steps(rows: list[Row]) -> str:
 
 
 def summary(rows: list[Row]) -> list[Row]:
-    """A row for each cell over its seeds."""
+    """Return one row for each cell, summarized over its seeds."""
     return [_summarised(of_cell) for of_cell in _by_cell(rows)]
 
 
 def ratios(rows: list[Row]) -> dict[str, float]:
-    """How many times fewer steps the start alone needs; a lower bound where XAVIER did not arrive."""
+    """Return the ratio of XAVIER's steps to ours; a lower bound if XAVIER did not reach the goal."""
     found = {}
     for recording in RECORDINGS:
         ours, xavier = (
-            [r for r in rows if _is_setup(r, "mended", change) and r["cell"]["recording"] == recording]
+            [r for r in rows if _is_setup(r, "corrected", change) and r["cell"]["recording"] == recording]
             for change in ("as it is", "but XAVIER")
         )
         if ours and xavier and all(row["steps"] for row in ours):
@@ -100,31 +100,31 @@ def show(rows: list[Row]) -> None:
     if setups:
         console.print(_setups_table(setups))
     for base in BASES:
-        as_it_is = [r for r in setups if r["set_up"] == base and r["change"] == "as it is"]
-        changed = [r for r in summarised if r["set_up"] == base and r["factor"] not in (SETUPS, COPIES)]
+        as_it_is = [r for r in setups if r["setup"] == base and r["change"] == "as it is"]
+        changed = [r for r in summarised if r["setup"] == base and r["factor"] not in (SETUPS, COPIES)]
         if changed:
             recording = changed[0]["recording"]
             beside = [r for r in as_it_is if r["recording"] == recording]
-            shown = [row | _in_per_cent(row) for row in beside + changed]
-            console.print(rounds.table(f"{base}, one thing at a time", shown, COLUMNS))
+            shown = [row | _in_percent(row) for row in beside + changed]
+            console.print(rounds.table(f"{base}, one change at a time", shown, COLUMNS))
     copies = [row for row in rows if row["copies"]]
     if copies:
-        judged = [{"set_up": row["cell"]["base"]} | copy for row in copies for copy in row["copies"]]
-        judged = [copy | _in_per_cent(copy) | _decibels(copy) for copy in judged]
-        console.print(rounds.table("the copy of the held-out part", judged, COPY_COLUMNS))
+        shown = [{"setup": row["cell"]["base"]} | copy for row in copies for copy in row["copies"]]
+        shown = [copy | _in_percent(copy) | _decibels(copy) for copy in shown]
+        console.print(rounds.table("copy of the held-out part", shown, COPY_COLUMNS))
 
 
 def plot(rows: list[Row], folder: Path) -> None:
-    """Write the pictures that the rows are enough for."""
+    """Write the plots for which there are rows."""
     speech = [row for row in rows if row["cell"]["factor"] == SETUPS and row["cell"]["recording"] == "speech"]
     if speech:
-        _picture(folder / "identity-setups.png", lambda axes: _curves(axes, speech))
-    starts = [row for row in rows if _is_start(row)]
-    if len(starts) > 1:
-        _picture(folder / "identity-start.png", lambda axes: _starts(axes, starts))
+        _save_plot(folder / "identity-setups.png", lambda axes: _curves(axes, speech))
+    initializations = [row for row in rows if _is_initialization(row)]
+    if len(initializations) > 1:
+        _save_plot(folder / "identity-start.png", lambda axes: _initializations(axes, initializations))
     copies = [row for row in rows if row["copies"]]
     if copies:
-        _picture(folder / "identity-noise.png", lambda axes: _noise(axes, copies))
+        _save_plot(folder / "identity-noise.png", lambda axes: _noise(axes, copies))
 
 
 def _by_cell(rows: list[Row]) -> list[list[Row]]:
@@ -138,7 +138,7 @@ def _summarised(rows: list[Row]) -> Row:
     cell = rows[0]["cell"]
     arrived = [row for row in rows if row["steps"]]
     return {
-        "set_up": cell["base"],
+        "setup": cell["base"],
         "factor": cell["factor"],
         "change": cell["change"],
         "recording": cell["recording"],
@@ -154,14 +154,14 @@ def _summarised(rows: list[Row]) -> Row:
 def _setups_table(setups: list[Row]) -> Any:
     by_name: dict[str, Row] = {}
     for row in setups:
-        name = row["set_up"] if row["change"] == "as it is" else f"{row['set_up']}, {row['change']}"
-        by_name.setdefault(name, {"set_up": name})[row["recording"]] = row["steps_to_goal"]
-    columns = {"set_up": "steps to 99 %"} | {recording: recording for recording in RECORDINGS}
-    return rounds.table("the set-ups", list(by_name.values()), columns)
+        name = row["setup"] if row["change"] == "as it is" else f"{row['setup']}, {row['change']}"
+        by_name.setdefault(name, {"setup": name})[row["recording"]] = row["steps_to_goal"]
+    columns = {"setup": "steps to 99 %"} | {recording: recording for recording in RECORDINGS}
+    return rounds.table("setups", list(by_name.values()), columns)
 
 
-def _in_per_cent(row: Row) -> Row:
-    """Accuracies with the digits that tell 99.9 % from 100 %."""
+def _in_percent(row: Row) -> Row:
+    """Format accuracies with enough digits to distinguish 99.9 % from 100 %."""
     return {key: f"{row[key]:.2%}" for key in ("accuracy", "held_out") if key in row}
 
 
@@ -174,11 +174,11 @@ def _is_setup(row: Row, base: str, change: str) -> bool:
     return bool(cell["factor"] == SETUPS and cell["base"] == base and cell["change"] == change)
 
 
-def _is_start(row: Row) -> bool:
-    """The mended set-up on speech, but for the deviation of its first layer's weights."""
+def _is_initialization(row: Row) -> bool:
+    """Whether the row is the corrected setup on speech, with any deviation of the first layer's input weights."""
     cell = row["cell"]
     return cell["input_deviation"] is not None or (
-        _is_setup(row, "mended", "as it is") and cell["recording"] == "speech"
+        _is_setup(row, "corrected", "as it is") and cell["recording"] == "speech"
     )
 
 
@@ -186,12 +186,12 @@ def _middle(values: list[Any]) -> Any:
     return statistics.median(values)
 
 
-def _picture(path: Path, draw: Callable[[Axes], None]) -> None:
+def _save_plot(path: Path, plot: Callable[[Axes], None]) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     axes.grid(True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    draw(axes)
+    plot(axes)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
@@ -200,23 +200,23 @@ def _picture(path: Path, draw: Callable[[Axes], None]) -> None:
 
 def _curves(axes: Axes, rows: list[Row]) -> None:
     names = list(dict.fromkeys((row["cell"]["base"], row["cell"]["change"]) for row in rows))
-    styles = dict(zip(names, zip(COLOURS, DASHES, strict=True), strict=False))
+    styles = dict(zip(names, zip(COLORS, DASHES, strict=True), strict=False))
     labelled = set()
     for row in rows:
         base, change = name = row["cell"]["base"], row["cell"]["change"]
-        colour, dashes = styles[name]
+        color, dashes = styles[name]
         label = base if change == "as it is" else f"{base}, {change}"
         at = [min(POINT * (i + 1), row["trained"]) for i in range(len(row["curve"]))]
         axes.plot(
-            at, row["curve"], color=colour, linestyle=dashes, linewidth=1.5, label=None if name in labelled else label
+            at, row["curve"], color=color, linestyle=dashes, linewidth=1.5, label=None if name in labelled else label
         )
         labelled.add(name)
-    axes.set(xlabel="step; a line ends where 99 % is reached", ylabel="exact classes on what is trained on")
+    axes.set(xlabel="step (a line ends where 99 % is reached)", ylabel="training accuracy")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter("{x:.0%}")
 
 
-def _starts(axes: Axes, rows: list[Row]) -> None:
+def _initializations(axes: Axes, rows: list[Row]) -> None:
     arrived = [(row["cell"]["input_deviation"] or 1.0, row["steps"]) for row in rows if row["steps"]]
     late = [row["cell"]["input_deviation"] for row in rows if not row["steps"]]
     by_deviation = sorted(
@@ -224,9 +224,9 @@ def _starts(axes: Axes, rows: list[Row]) -> None:
         for deviation, group in itertools.groupby(sorted(arrived), key=lambda point: point[0])
     )
     axes.plot(*zip(*by_deviation, strict=True), color=BLUE, linewidth=1)
-    axes.plot(*zip(*arrived, strict=True), "o", color=BLUE, label="99 % reached, a dot a seed")
+    axes.plot(*zip(*arrived, strict=True), "o", color=BLUE, label="99 % reached (one dot per seed)")
     if late:
-        axes.plot(late, [MENDED_LIMIT] * len(late), "x", color=ORANGE, label=f"not within {MENDED_LIMIT}")
+        axes.plot(late, [CORRECTED_LIMIT] * len(late), "x", color=ORANGE, label=f"not within {CORRECTED_LIMIT}")
     axes.set_xscale("log")
     deviations = sorted({row["cell"]["input_deviation"] or 1.0 for row in rows})
     axes.set_xticks(deviations, [f"{deviation:.3g}" for deviation in deviations])
@@ -237,18 +237,18 @@ def _starts(axes: Axes, rows: list[Row]) -> None:
 
 def _noise(axes: Axes, rows: list[Row]) -> None:
     decodes = {"argmax": "o", "sample": "^"}
-    for row, colour in zip(rows, COLOURS, strict=False):
+    for row, color in zip(rows, COLORS, strict=False):
         at = [copy["step"] for copy in row["copies"]]
         for decode, marker in decodes.items():
-            # None is a copy without any error.
+            # None means a copy without any error.
             heights = [copy[f"snr_db_{decode}"] for copy in row["copies"]]
             axes.plot(
                 at,
                 [EXACT_DB if height is None else height for height in heights],
-                color=colour,
+                color=color,
                 marker=marker,
                 linestyle="--" if decode == "sample" else "-",
                 linewidth=1.5,
                 label=f"{row['cell']['base']}, {decode}",
             )
-    axes.set(xlabel="step", ylabel=f"signal-to-noise ratio (dB); {EXACT_DB:.0f} is an exact copy")
+    axes.set(xlabel="step", ylabel=f"signal-to-noise ratio (dB; {EXACT_DB:.0f}: exact copy)")

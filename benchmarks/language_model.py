@@ -1,18 +1,18 @@
-"""Over 99 % accuracy on 60 s of audio: which audio can a language model predict so well, and does that hold elsewhere?
+"""Over 99 % accuracy on 60 s of audio: for which audio, and does the accuracy hold on held-out audio?
 
-Usage: python benchmarks/language_model.py [--quick] [--json] [--steps N] [--kind NAME] [--draw]
+Usage: python benchmarks/language_model.py [--quick] [--json] [--steps N] [--kind NAME] [--generate]
 
-Accuracy is the share of samples whose likeliest class is exactly the next one, of 256 mu-law classes. Each kind of
+Accuracy is the share of samples whose most probable class, of 256 mu-law classes, is exactly the next one. Each kind of
 audio is 60 s at 11,025 Hz; the network is that of `train --task language-model` (2 x 200, windows of 1000). It is
-judged on the training part (the first 80 %, which is what the claim was about) and on the held-out last tenth.
-`counted` is the accuracy of the best guess from the last sample alone, counted on that same audio; `memorised` is one
-second of the speech, over and over. Ratios are the training accuracy over the 99 % claimed: 1 and above reach it.
-With DL4J_BRIDGE_AUDIO naming a folder with speech_8k.wav, real speech is a kind as well.
+evaluated on the training part (the first 80 %, which the claim was about) and on the last tenth, which is held out.
+`guess` is the accuracy of the best guess from the last sample alone, counted on the same audio; `memorised` is one
+second of the speech-like audio, repeated. Each ratio is the training accuracy divided by the claimed 99 %, so a ratio
+of 1 confirms the claim. If DL4J_BRIDGE_AUDIO is a folder that contains speech_8k.wav, real speech is one of the kinds.
 
-With --draw the command's own training is followed by 60 s of new audio with each of three seeds, steered and not. Of
-each, the share of seconds is given whose level, entropy or spectrum lies beyond all seconds of the recording
-(`drift.measure`), and the share that is quieter than all of them, or less predictable. Ratios are the share of seconds
-that stay, steered to not.
+With --generate, networks are trained as by the command, and each generates 60 s of audio with three seeds, with and
+without steering. The table reports the share of seconds whose level, entropy or spectrum is outside the range of the
+recording's seconds (`drift.measure`), and the share that is quieter or less predictable than all of them. Each ratio is
+the share of seconds within the range, steered divided by not steered.
 """
 
 from __future__ import annotations
@@ -55,27 +55,27 @@ Indices = npt.NDArray[np.uint8]
 RATE, SECONDS = 11025, 60
 STEPS, QUICK_STEPS = 3000, 120
 CLAIM = 0.99
-# Judged stretches of a part, their samples, and how many are heard before.
+# Number of evaluated stretches of a part, samples in each, and samples fed to the network before each.
 STRETCHES, SIZE, WARM_UP = 16, 1000, 200
 COLUMNS = {
     "kind": "audio",
     "order_0_bits": "order-0 bits",
     "order_1_bits": "order-1 bits",
-    "commonest": "commonest class",
-    "counted": "counted",
+    "commonest": "most frequent class",
+    "counted": "guess",
     "bits": "bits, held out",
     "training": "training accuracy",
     "held_out": "held-out accuracy",
 }
-DRAWN, SEEDS = ("plucked strings", "speech-like", "speech"), (1, 2, 3)
-DRAW_COLUMNS = {
+GENERATED, SEEDS = ("plucked strings", "speech-like", "speech"), (1, 2, 3)
+GENERATE_COLUMNS = {
     "kind": "audio",
     "steered": "steered",
     "seed": "seed",
-    "level_db": "level beyond",
-    "entropy_bits": "entropy beyond",
-    "spectrum_db": "spectrum beyond",
-    "any": "any beyond",
+    "level_db": "level outside",
+    "entropy_bits": "entropy outside",
+    "spectrum_db": "spectrum outside",
+    "any": "any outside",
     "silent": "quieter than all",
     "noise": "less predictable than all",
 }
@@ -83,13 +83,13 @@ DRAW_COLUMNS = {
 
 def main() -> None:
     parser = rounds.options(__doc__)
-    parser.add_argument("--steps", type=int, help="updates of 32 x 50 samples for each kind")
-    parser.add_argument("--kind", choices=KINDS, help="only this one")
-    parser.add_argument("--draw", action="store_true", help="look at what trained networks draw")
+    parser.add_argument("--steps", type=int, help="number of training steps (32 x 50 samples each) for each kind")
+    parser.add_argument("--kind", choices=KINDS, help="kind of audio to use instead of all")
+    parser.add_argument("--generate", action="store_true", help="measure the audio that trained networks generate")
     asked = parser.parse_args()
     steps = asked.steps or (QUICK_STEPS if asked.quick else STEPS)
-    if asked.draw:
-        draw(asked, steps)
+    if asked.generate:
+        generate(asked, steps)
         return
     settings = train_settings({"task": "language-model"}, has_target=False)
     task = LanguageModelTask.of_recordings(settings.data, source_is_8_bit=False, has_target=False)
@@ -99,23 +99,25 @@ def main() -> None:
     for kind in [asked.kind] if asked.kind else KINDS:
         sound = KINDS[kind]()
         if sound is None:
-            result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO names no folder with {SPEECH}")
+            result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO is not a folder with {SPEECH}")
             continue
         figures = learn(task, task.encoder().push(sound), settings, steps)
         result.rows.append({"kind": kind} | figures)
         result.ratios[f"{kind}/claim"] = figures["training"] / CLAIM
-        rounds.stderr.print(f"{kind}: {figures['training']:.2%} in training, {figures['held_out']:.2%} held out")
+        rounds.stderr.print(
+            f"{kind}: {figures['training']:.2%} on the training part, {figures['held_out']:.2%} held out"
+        )
     rounds.show(f"{steps} steps on {SECONDS} s", result, COLUMNS, asked.json)
 
 
-def draw(asked: argparse.Namespace, steps: int) -> None:
-    """Train as the command does, and look at 60 s of what each network draws."""
+def generate(asked: argparse.Namespace, steps: int) -> None:
+    """Train as the command does, and measure 60 s of audio that each network generates."""
     result = Result()
     seeds, seconds = ((1,), 10) if asked.quick else (SEEDS, SECONDS)
-    for kind in [asked.kind] if asked.kind else DRAWN:
+    for kind in [asked.kind] if asked.kind else GENERATED:
         sound = KINDS[kind]()
         if sound is None:
-            result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO names no folder with {SPEECH}")
+            result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO is not a folder with {SPEECH}")
             continue
         with tempfile.TemporaryDirectory() as folder:
             path, out = Path(folder) / "recording.wav", Path(folder) / "run"
@@ -128,17 +130,17 @@ def draw(asked: argparse.Namespace, steps: int) -> None:
             recording = task.encode(open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
             rows: list[dict[str, Any]] = [
                 {"kind": kind, "steered": steered, "seed": seed}
-                | _drawn(model, task, recording, seed, steered, seconds)
+                | _generated(model, task, recording, seed, steered, seconds)
                 for steered in (False, True)
                 for seed in seeds
             ]
         result.rows += rows
         stay = {way: np.mean([1 - row["any"] for row in rows if row["steered"] == way]) for way in (False, True)}
         result.ratios[f"{kind}, steered/not"] = float(stay[True] / max(stay[False], 1 / SECONDS))
-    rounds.show(f"{seconds} s drawn after {steps} steps, shares of seconds", result, DRAW_COLUMNS, asked.json)
+    rounds.show(f"{seconds} s generated after {steps} steps, shares of seconds", result, GENERATE_COLUMNS, asked.json)
 
 
-def _drawn(
+def _generated(
     model: model_zip.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
 ) -> dict[str, Any]:
     settings = GenerateSettings(seed=seed, steer=steered)
@@ -158,7 +160,7 @@ def _drawn(
 
 
 def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, steps: int) -> dict[str, float]:
-    """Train a network on the first 80 % and judge it there and on the last tenth."""
+    """Train a network on the first 80 %, and evaluate it there and on the last tenth."""
     x, y = task.input_and_target(classes, None)
     parts = {name: slice(*where) for name, where in pairs.split(y.size).items()}
     here = parts["train"]
@@ -166,30 +168,30 @@ def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, st
     network = Network.create(settings.network, task.interface)
     for number in range(steps):
         step(network, windows, settings, number)
-    learnt, held_out = (judge(network, x, y, parts[name]) for name in ("train", "test"))
+    training, held_out = (evaluate(network, x, y, parts[name]) for name in ("train", "test"))
     return {
         "order_0_bits": metrics.entropy_bits(classes),
         "order_1_bits": metrics.order_1_entropy_bits(classes),
         "commonest": float(np.bincount(y).max() / y.size),
         "counted": counted(x, y),
         "bits": held_out[1],
-        "training": learnt[0],
+        "training": training[0],
         "held_out": held_out[0],
     }
 
 
-def judge(network: Network, x: Indices, y: Indices, part: slice) -> tuple[float, float]:
-    """Accuracy and bits per sample on stretches spread evenly over a part."""
+def evaluate(network: Network, x: Indices, y: Indices, part: slice) -> tuple[float, float]:
+    """Return accuracy and bits per sample on stretches spread evenly over a part."""
     first = max(part.start, WARM_UP)
     places = starts(part.stop - first, SIZE, STRETCHES, first)
-    said = network.run_batch(np.stack([x[start - WARM_UP : start + SIZE] for start in places]))[:, WARM_UP:]
-    wanted = np.stack([y[start : start + SIZE] for start in places])
-    bits = metrics.bits_per_sample(said.reshape(-1, said.shape[2]), wanted.ravel())
-    return float(np.mean(said.argmax(axis=2) == wanted)), bits
+    outputs = network.run_batch(np.stack([x[start - WARM_UP : start + SIZE] for start in places]))[:, WARM_UP:]
+    target = np.stack([y[start : start + SIZE] for start in places])
+    bits = metrics.bits_per_sample(outputs.reshape(-1, outputs.shape[2]), target.ravel())
+    return float(np.mean(outputs.argmax(axis=2) == target)), bits
 
 
 def counted(x: Indices, y: Indices) -> float:
-    """Accuracy of the commonest successor of each class, on the audio that it was counted on."""
+    """Return the accuracy of the most frequent successor of each class, on the audio in which it was counted."""
     pairs_of = np.bincount(x.astype(np.int64) * 256 + y, minlength=65536).reshape(256, 256)
     return float(pairs_of.max(axis=1).sum() / y.size)
 
@@ -203,7 +205,7 @@ def _noise() -> Floats:
 
 
 def _mostly_silent() -> Floats:
-    """One second of ten; between them exact zeros, as an editor writes them."""
+    """Return audio in one second of ten and exact zeros elsewhere, as an editor writes them."""
     sound = synthesis.speech_like(SECONDS)
     sound[np.arange(sound.size) // RATE % 10 != 0] = 0
     return sound

@@ -1,10 +1,10 @@
-"""Resident memory of the train command over an hour's worth of audio: 24,807 steps of 32 x 50 samples at 11,025 Hz.
+"""Resident memory of the train command over one hour of audio: 24,807 steps of 32 x 50 samples at 11,025 Hz.
 
 Usage: python benchmarks/memory.py [--quick] [--json] [--steps N]
 
-The real command, with its validations and saves, learns the next sample of a recording. The first tenth of the steps
-is warm-up: Java's heap and compiled code grow then. `first/last` is the median of the tenth behind it over the median
-of the last tenth: 1 is flat.
+The command itself, with its validations and saves, learns to predict the next sample of a recording. The first tenth
+of the steps is warm-up, in which Java's heap and compiled code grow. `first/last` is the median of the tenth after the
+warm-up divided by the median of the last tenth; 1 means no growth.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from rounds import Result
 SAMPLES = 3600 * 11025
 PER_STEP = 32 * 50
 STEPS, QUICK_STEPS = -(-SAMPLES // PER_STEP), 1000
-# Of training, whatever the number of steps.
+# Maximum duration of training, whatever the number of steps.
 QUICK_MINUTES = 1.5
-# Seconds between two looks.
+# Seconds between two measurements.
 EVERY = 0.5
-# Share of the steps.
+# Share of the steps that are warm-up.
 WARM_UP = 0.1
-# Bytes of the log that hold its last rows.
+# Number of bytes at the end of the log that contain its last row.
 TAIL = 1024
 ROWS = 20
 COLUMNS = {"step": "step", "minutes": "minutes", "resident_mb": "resident (MB)", "growth_mb": "since warm-up (MB)"}
@@ -42,41 +42,42 @@ COLUMNS = {"step": "step", "minutes": "minutes", "resident_mb": "resident (MB)",
 
 def main() -> None:
     asked = _options()
-    looks = watch(asked.steps, asked.minutes)
-    steps = looks[-1]["step"]
-    warm = [look for look in looks if look["step"] >= WARM_UP * steps]
+    measurements = watch(asked.steps, asked.minutes)
+    steps = measurements[-1]["step"]
+    warm = [measured for measured in measurements if measured["step"] >= WARM_UP * steps]
     tenth = max(len(warm) // 10, 1)
-    first, last = (statistics.median(look["resident_mb"] for look in part) for part in (warm[:tenth], warm[-tenth:]))
+    parts = warm[:tenth], warm[-tenth:]
+    first, last = (statistics.median(measured["resident_mb"] for measured in part) for part in parts)
     result = Result(ratios={"first/last": first / last})
     result.notes.append(
         f"{last - first:+.1f} MB from warm-up to the end, {steps:,} steps, {steps * PER_STEP:,} samples"
     )
     for number in range(ROWS):
-        look = looks[number * (len(looks) - 1) // (ROWS - 1)]
-        growth = look["resident_mb"] - first if look["step"] >= WARM_UP * steps else None
-        result.rows.append(look | {"growth_mb": growth})
+        measured = measurements[number * (len(measurements) - 1) // (ROWS - 1)]
+        growth = measured["resident_mb"] - first if measured["step"] >= WARM_UP * steps else None
+        result.rows.append(measured | {"growth_mb": growth})
     rounds.show("resident memory of the train command", result, COLUMNS, asked.json)
 
 
 def watch(steps: int, minutes: float | None) -> list[dict[str, Any]]:
-    """Train, and look at the process from its first step to its last; the report behind that is not training."""
+    """Train, and measure the process from its first to its last step; the report that follows does not count."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        # No plateau ends it, and a next sample is never certain.
+        # Training must run for all steps: the patience ignores plateaus, and the next sample stays unpredictable.
         command = [sys.executable, "-m", "dl4j_bridge", "train", "--patience", str(10**9), "--steps", str(steps)]
         command += [] if minutes is None else ["--minutes", str(minutes)]
         command += ["--input", str(rounds.EXAMPLES / "speech_like.wav"), "--out", str(run)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as training:
-            looks = list(_looks(psutil.Process(training.pid), run / "log.csv"))
+            measurements = list(_measurements(psutil.Process(training.pid), run / "log.csv"))
         if training.returncode:
-            raise SystemExit("error: the train command failed; what it said is above")
-    training_looks = [look for look in looks if 0 < look["step"] < looks[-1]["step"]]
-    if not training_looks:
-        raise SystemExit("error: training was over before it could be watched; wanted more --steps")
-    return training_looks
+            raise SystemExit("error: the train command failed; see its output above")
+    during_training = [measured for measured in measurements if 0 < measured["step"] < measurements[-1]["step"]]
+    if not during_training:
+        raise SystemExit("error: training ended before it could be measured; increase --steps")
+    return during_training
 
 
-def _looks(process: psutil.Process, log: Path) -> Iterator[dict[str, Any]]:
+def _measurements(process: psutil.Process, log: Path) -> Iterator[dict[str, Any]]:
     began = time.perf_counter()
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -86,7 +87,7 @@ def _looks(process: psutil.Process, log: Path) -> Iterator[dict[str, Any]]:
 
 
 def _last_step(log: Path) -> int:
-    """Of the log's end; 0 before there is a whole row."""
+    """Return the last step in the log; 0 if there is no complete row yet."""
     if not log.exists():
         return 0
     with open(log, "rb") as f:
@@ -98,7 +99,8 @@ def _last_step(log: Path) -> int:
 
 def _options() -> argparse.Namespace:
     parser = rounds.options(__doc__)
-    parser.add_argument("--steps", type=int, metavar="N", help=f"{STEPS} if not given, {QUICK_STEPS} with --quick")
+    default = f"{STEPS}; {QUICK_STEPS} with --quick"
+    parser.add_argument("--steps", type=int, metavar="N", help=f"number of training steps (default: {default})")
     asked = parser.parse_args()
     asked.minutes = QUICK_MINUTES if asked.quick else None
     asked.steps = asked.steps or (QUICK_STEPS if asked.quick else STEPS)

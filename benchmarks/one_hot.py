@@ -1,4 +1,4 @@
-"""Filling a one-hot pair of tensors: NumPy by address against a Java loop of putScalar, in one run.
+"""Time to fill a pair of one-hot tensors: NumPy writing to their memory against a Java loop of putScalar.
 
 Usage: python benchmarks/one_hot.py [--quick] [--json]
 """
@@ -23,7 +23,7 @@ from dl4j_bridge.signal.windows import Windows
 
 BATCH, LENGTH, SEGMENT, CLASSES = 32, 1000, 50, 256
 WARM_UP = 5
-# Holds PostedIterator, which is no part of the package's jar.
+# Contains PostedIterator, which is not in the package's jar.
 TEST_CLASSES = Path(__file__).parents[1] / "target" / "test-classes"
 
 Samples = npt.NDArray[np.uint8]
@@ -31,7 +31,7 @@ Job = Callable[[], None]
 
 
 def numpy_segments(x: Samples, y: Samples) -> Job:
-    """One batch as `train` writes it: one segment after the other into the same two small tensors."""
+    """Write a batch as `train` does: segment by segment into the same two small tensors."""
     windows = Windows([(x, y)], LENGTH, BATCH, seed=1)
     features, labels = OneHot(BATCH, CLASSES, SEGMENT), OneHot(BATCH, CLASSES, SEGMENT)
     numbers = itertools.count()
@@ -46,7 +46,7 @@ def numpy_segments(x: Samples, y: Samples) -> Job:
 
 
 def numpy_whole(x: Samples, y: Samples) -> Job:
-    """One batch into two tensors of the full length, the ones of the batch before cleared: like for like."""
+    """Write a batch into two tensors of the full length, as Java does, and clear the ones of the previous batch."""
     windows = Windows([(x, y)], LENGTH, BATCH, seed=1)
     features, labels = OneHot(BATCH, CLASSES, LENGTH), OneHot(BATCH, CLASSES, LENGTH)
     numbers = itertools.count()
@@ -60,14 +60,14 @@ def numpy_whole(x: Samples, y: Samples) -> Job:
 
 
 def java_reused(x: Samples, y: Samples, clear: bool) -> Job:
-    """The putScalar loop of DL4J's character example into two tensors that are there already."""
+    """Run the putScalar loop of DL4J's character example on two existing tensors."""
     iterator = jvm.java_class("dl4jbridge.reference.PostedIterator")(x.tobytes(), y.tobytes(), LENGTH, None)
     features, labels = (NativeArray.zeros((BATCH, CLASSES, LENGTH)) for _ in range(2))
     return lambda: iterator.refill(features.java, labels.java, clear)
 
 
 def java_next(x: Samples, y: Samples) -> Job:
-    """The whole of its ``next(32)``, which makes new tensors each time."""
+    """Run the example's ``next(32)``, which allocates new tensors at each call."""
     iterator = jvm.java_class("dl4jbridge.reference.PostedIterator")(x.tobytes(), y.tobytes(), LENGTH, None)
 
     def fill() -> None:
@@ -95,7 +95,7 @@ def seconds(job: Job) -> float:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    """Alternate the sides: ours against the posted loop as it is, and against one that uses its tensors again."""
+    """Time the sides in turns; the ratios compare ours with the posted loop, as posted and with reused tensors."""
     if not TEST_CLASSES.is_dir():
         raise SystemExit(f"error: {TEST_CLASSES}: no such folder; run: ./mvnw -q test-compile")
     jvm.configure(threads=1, own_class_path=[TEST_CLASSES])
@@ -112,9 +112,9 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", action="store_true", help="print the JSON line only")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="run fewer rounds")
+    parser.add_argument("--json", action="store_true", help="print only the JSON line")
     options = parser.parse_args()
     result = measure(20 if options.quick else 100)
     if not options.json:

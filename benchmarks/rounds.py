@@ -1,4 +1,4 @@
-"""Alternates the sides of a benchmark, one computing at a time, and shows the ratios of their rates."""
+"""Runs the sides of a benchmark in turns, one at a time, and prints the ratios of their rates."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from sides import Missing, Side
 EXAMPLES = Path(__file__).parent.parent / "examples"
 WORKER = Path(__file__).with_name("sides.py")
 
-# Longest start of a worker: Java and its first compilation, or `import torch` from a cold disk.
+# Maximum seconds for a worker to start: Java and its first compilation, or `import torch` from a cold disk.
 START_LIMIT = 120.0
-# Idle threads of an OpenMP library or a BLAS spin for a while before they sleep, and would cost the next side.
+# Seconds before each turn. Idle threads of OpenMP or BLAS spin for a while before they sleep, which would slow the next
+# side down.
 PAUSE = 0.2
-# A machine with more than this share of its cores at work measures something else.
+# Share of busy cores above which other processes affect the measurement.
 BUSY = 0.1
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -40,16 +41,16 @@ class Effort:
     Attributes
     ----------
     rounds
-        Each gives one ratio; the median of them counts.
+        Number of rounds. Each gives one ratio, and their median is reported.
     seconds
-        Of each side in a round; a side does at least one call.
+        Duration of each side in a round; a side makes at least one call.
     warm_up
-        Seconds of each side that do not count: Java compiles.
+        Seconds of each side that are not measured, in which Java compiles.
     limit
         Seconds after which a side that has not answered is stopped.
     starts
-        Of every side's process, with as many rounds each: a process keeps its speed for as long as it lives, and
-        the next one's differs by up to a quarter.
+        Number of times that each side's process is started, each for all rounds. The speed of a process is constant,
+        but differs by up to a quarter between processes.
     """
 
     rounds: int
@@ -61,7 +62,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Rate:
-    """Units per second; two numbers where a side was stopped and only its bounds are known."""
+    """Units per second, as bounds: equal unless the side was stopped."""
 
     low: float
     high: float
@@ -75,7 +76,7 @@ Rates = dict[str, list[Rate]]
 
 @dataclass
 class Result:
-    """What a benchmark prints: larger ratios are better for us."""
+    """The output of a benchmark; larger ratios are better for us."""
 
     ratios: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -83,12 +84,12 @@ class Result:
 
 
 class Worker:
-    """A process that does one side on request.
+    """A process that runs one side on request.
 
     Raises
     ------
     Missing
-        The worker said why it cannot do its side, such as PyTorch where it is not installed.
+        The worker cannot run its side, for example because PyTorch is not installed.
     """
 
     def __init__(self, name: str, side: Side) -> None:
@@ -109,7 +110,7 @@ class Worker:
         self._units = about["units"]
 
     def run(self, seconds: float, limit: float) -> Rate:
-        """Work for about `seconds`; a side that takes longer than `limit` is stopped for good, and bounds are given."""
+        """Run for about `seconds` and return the rate; a side that exceeds `limit` is stopped and gives only bounds."""
         if self._stopped is None:
             time.sleep(PAUSE)
             self._ask(seconds)
@@ -117,7 +118,7 @@ class Worker:
             if answer is not None:
                 rate = answer["units"] / answer["seconds"]
                 return Rate(rate, rate)
-            # The call under way began before `seconds` were over, and has not ended since.
+            # The current call began before `seconds` had passed and has not ended since.
             self._stopped = Rate(0.0, self._units / (limit - seconds))
             stderr.print(f"{self._name}: stopped after {limit:.0f} s")
         return self._stopped
@@ -134,7 +135,7 @@ class Worker:
         print(seconds, file=self._process.stdin, flush=True)
 
     def _answer(self, limit: float) -> dict[str, Any] | None:
-        """The worker's next line, or None if it did not come in time; the worker is dead then."""
+        """Return the worker's next line; None if it did not arrive within `limit` and the worker was killed."""
         assert self._process.stdout is not None
         began = time.monotonic()
         timer = threading.Timer(limit, self._process.kill)
@@ -146,7 +147,7 @@ class Worker:
         if line:
             return dict(json.loads(line))
         if time.monotonic() - began < limit:
-            raise SystemExit(f"error: {self._name}: its process ended; what it said is above")
+            raise SystemExit(f"error: {self._name}: its process ended; see its output above")
         return None
 
 
@@ -159,9 +160,9 @@ def opened(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Iter
     wanted
         The sides by name.
     effort
-        How long to warm up.
+        Duration of the warm-up.
     notes
-        Gets a line for each side that is missing; the others are given.
+        List to which a line is added for each side that is missing. The other sides are returned.
     """
     with ExitStack() as stack:
         workers = {}
@@ -181,7 +182,7 @@ def opened(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Iter
 
 
 def measure(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Rates:
-    """Start the sides and let them take turns, as often as `effort` says; those that are missing are left out."""
+    """Start the sides and measure them in turns as often as `effort` specifies; missing sides are left out."""
     rates: Rates = {}
     for _ in range(effort.starts):
         with opened(wanted, effort, notes) as workers:
@@ -191,23 +192,23 @@ def measure(wanted: Mapping[str, Side], effort: Effort, notes: list[str]) -> Rat
 
 
 def alternate(workers: Mapping[str, Worker], effort: Effort) -> Rates:
-    """Let the workers take turns; every second round goes backwards, so that no side is always behind the same one."""
+    """Measure the workers in turns, every other round in reverse so that no side always follows the same one."""
     rates: Rates = {name: [Rate(0, 0)] * effort.rounds for name in workers}
     for number in range(effort.rounds):
         for name in list(workers)[:: 1 if number % 2 == 0 else -1]:
             rates[name][number] = workers[name].run(effort.seconds, effort.limit)
-        said = ", ".join(f"{name} {shown(rates[name][number].high)}" for name in workers)
-        stderr.print(f"round {number + 1} of {effort.rounds}: {said}")
+        measured = ", ".join(f"{name} {shown(rates[name][number].high)}" for name in workers)
+        stderr.print(f"round {number + 1} of {effort.rounds}: {measured}")
     return rates
 
 
 def ratio(ours: list[Rate], theirs: list[Rate]) -> float:
-    """Median over the rounds; a side that was stopped counts with the bound that favours the other one less."""
+    """Return the median over the rounds; for a side that was stopped, a lower bound of the ratio."""
     return statistics.median(our.low / their.high for our, their in zip(ours, theirs, strict=True))
 
 
 def ratios(rates: Rates, wanted: Mapping[str, tuple[str, str]]) -> dict[str, float]:
-    """Those of `wanted` (name: our side, their side) of which both sides were measured."""
+    """Return the ratios in `wanted` (name: our side, their side) for which both sides were measured."""
     return {
         name: ratio(rates[ours], rates[theirs])
         for name, (ours, theirs) in wanted.items()
@@ -216,7 +217,7 @@ def ratios(rates: Rates, wanted: Mapping[str, tuple[str, str]]) -> dict[str, flo
 
 
 def median(rates: list[Rate]) -> dict[str, Any]:
-    """A row's figures: the rate, and whether it is only an upper bound."""
+    """Return a row's rate, and whether it is only an upper bound."""
     return {
         "samples_per_second": statistics.median(rate.high for rate in rates),
         "stopped": any(rate.low < rate.high for rate in rates),
@@ -224,17 +225,17 @@ def median(rates: list[Rate]) -> dict[str, Any]:
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """Give the options that every benchmark has."""
+    """Return a parser with the options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="less of everything, in under 3 minutes")
-    parser.add_argument("--json", action="store_true", help="print the JSON line only")
+    parser.add_argument("--quick", action="store_true", help="run a smaller benchmark, in under 3 minutes")
+    parser.add_argument("--json", action="store_true", help="print only the JSON line")
     return parser
 
 
 def note_a_busy_machine(notes: list[str]) -> None:
     share = psutil.cpu_percent(interval=1.0) / 100
     if share > BUSY:
-        notes.append(f"other processes kept {share:.0%} of the cores at work when this began: measure again")
+        notes.append(f"other processes used {share:.0%} of the cores at the start: measure again")
         stderr.print(notes[-1])
 
 
@@ -250,15 +251,15 @@ def show(
     Parameters
     ----------
     title
-        Of the table.
+        Title of the table.
     result
-        What to print.
+        The result to print.
     columns
-        Heading of each key of a row that the table shows.
+        Heading for each key of a row that the table shows.
     as_json
-        Print the JSON line only.
+        Whether to print only the JSON line.
     all_rows
-        For the JSON line, where it has more than the table.
+        Rows for the JSON line, if it has more than the table.
     """
     if not as_json:
         console = stdout()
@@ -273,21 +274,21 @@ def show(
 
 
 def stdout() -> Console:
-    """A console for tables: as wide as the terminal, or wide enough where there is none."""
+    """Return a console for tables, as wide as the terminal or 120 columns."""
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 def table(title: str, rows: list[dict[str, Any]], columns: Mapping[str, str]) -> Table:
-    """Lay rows out, numbers to the right.
+    """Return a table of rows, with numbers aligned to the right.
 
     Parameters
     ----------
     title
-        Of the table.
+        Title of the table.
     rows
-        What to show.
+        The rows to show.
     columns
-        Heading of each key of a row that is shown.
+        Heading for each key of a row that is shown.
     """
     table = Table(title=title)
     for key, heading in columns.items():
@@ -304,7 +305,7 @@ def _cell(row: dict[str, Any], key: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Three digits of a small number, all digits of a large one."""
+    """Format a value: a small number with three digits, a large one with all its digits."""
     if value is None:
         return "–"
     if not isinstance(value, float):

@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/scaling.py [--quick] [--json] [--plots DIR]
 
-One axis at a time from the main size (2 x 200, batch 32, tBPTT 50). Beside the rate stands its share of the limit:
-that at which the step's matrix products would run at the sgemm peak of the OpenBLAS that DL4J brings, measured in
-turns with it at the same number of threads.
+One axis varies at a time, starting from the main size (2 x 200, batch 32, tBPTT 50). The table has the rate and its
+share of the limit, which is the rate if the step's matrix products ran at the sgemm peak of the OpenBLAS in DL4J. Rate
+and peak are measured in turns with the same number of threads.
 """
 
 from __future__ import annotations
@@ -41,20 +41,22 @@ COLUMNS = {
     "limit_share": "share of the limit",
 }
 LABELS = {
-    "hidden": "hidden size (units a layer)",
+    "hidden": "hidden size (units per layer)",
     "batch": "batch (windows)",
     "tbptt": "segment length (samples)",
     "threads": "threads",
 }
-# A rate that spans more than this needs a logarithmic axis.
+# Ratio of the largest to the smallest rate above which the axis is logarithmic.
 LOGARITHMIC = 20
-# Okabe and Ito's colours; the markers tell the lines apart without them.
+# Okabe and Ito's colors; the markers distinguish the lines without color.
 STYLES = [("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P")]
 
 
 def main() -> None:
     parser = rounds.options(__doc__)
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="write scaling-AXIS.png of each axis there")
+    parser.add_argument(
+        "--plots", type=Path, metavar="DIR", help="folder to write scaling-AXIS.png to, one for each axis"
+    )
     asked = parser.parse_args()
     result = Result()
     rounds.note_a_busy_machine(result.notes)
@@ -69,7 +71,7 @@ def main() -> None:
 
 
 def measure(quick: bool, result: Result) -> None:
-    """Every size once, though several axes cross at the main one; then the rows of each axis."""
+    """Measure each size once, although all axes share the main one, and add the rows of each axis."""
     effort = QUICK if quick else FULL
     axes = QUICK_AXES if quick else AXES
     figures: dict[tuple[Cell, int], dict[str, Any]] = {}
@@ -98,7 +100,7 @@ def measure(quick: bool, result: Result) -> None:
 def measure_cell(
     cell: Cell, threads: int, limit: dict[str, Worker], effort: Effort, result: Result
 ) -> dict[str, Any] | None:
-    """One size's figures; None if there is no fused layer."""
+    """Return the figures of one size; None if there is no fused layer."""
     with rounds.opened({"fused": Side("fused", threads, cell)}, effort, result.notes) as fused:
         if not fused:
             return None
@@ -110,7 +112,7 @@ def measure_cell(
 
 
 def _thread_counts() -> list[int]:
-    """1, 2, 4, ... and all cores."""
+    """Return 1, 2, 4, ... and the number of cores."""
     counts = [1]
     while counts[-1] * 2 < CORES:
         counts.append(counts[-1] * 2)
@@ -121,13 +123,13 @@ def _plot(rows: list[dict[str, Any]], axis: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.8), layout="constrained")
-    figure.suptitle(f"Training the fused GravesLSTM; {MAIN} but for the {LABELS[axis].partition(' (')[0]}")
+    figure.suptitle(f"Training the fused GravesLSTM; {MAIN} except for the {LABELS[axis].partition(' (')[0]}")
     rate, share = figure.subplots(1, 2)
     lines = {None: rows} if axis == "threads" else _by_threads(rows)
-    for (threads, line), (colour, marker) in zip(lines.items(), STYLES, strict=False):
+    for (threads, line), (color, marker) in zip(lines.items(), STYLES, strict=False):
         values = [row["value"] for row in line]
         name = None if threads is None else f"{threads} thread{'s' if threads > 1 else ''}"
-        style: dict[str, Any] = {"color": colour, "marker": marker, "label": name}
+        style: dict[str, Any] = {"color": color, "marker": marker, "label": name}
         rate.plot(values, [row["samples_per_second"] for row in line], **style)
         share.plot(values, [100 * row["limit_share"] for row in line], **style)
     values = sorted({row["value"] for row in rows})

@@ -1,8 +1,8 @@
-"""What the benchmarks compare. Each side runs in a process of its own, since threads are settings of a whole process.
+"""The sides that the benchmarks compare. Each runs in its own process, since threads are set for a whole process.
 
-Run as a script this is the worker of one side, see `rounds.Worker`: it is told the side as JSON, answers
-``{"units": n}`` (of one call) or ``{"missing": why}``, and from then on each line of stdin, a number of seconds, with
-``{"units": n, "seconds": s}``: what it did in about that time.
+Run as a script, this is the worker of one side, see `rounds.Worker`. It takes the side as JSON and prints
+``{"units": n}`` (units per call) or ``{"missing": reason}``. After that it reads a number of seconds from each line of
+stdin, runs for about that time, and prints ``{"units": n, "seconds": s}``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from dl4j_bridge.settings.training import LAYERS, NetworkSettings
 from dl4j_bridge.signal.codecs import CLASSES, SILENCE, get_codec
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
-# As `train` does by default: 20 segments of 50 make a window of 1000, then the state begins anew.
+# As `train` does by default: the state is reset after each window of 1000, which is 20 segments of 50.
 SEGMENTS = 20
 LEARNING_RATE, CLIP = 0.005, 1.0
-# Samples of a streaming call: enough that the call itself costs nothing, few enough to end in time.
+# Samples in a streaming call: enough to make the overhead of the call negligible, few enough to end in time.
 BLOCK, SINGLE_STEPS = 1024, 50
-# Rows and columns of the matrices that the machine's peak is measured with.
+# Number of rows and columns of the matrices that measure the machine's peak.
 PEAK_SIZE = 1000
 
 Indices = npt.NDArray[np.uint8]
@@ -43,14 +43,14 @@ Indices = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Cell:
-    """A size to train at; the defaults are the main one.
+    """The size of a network and its batches; the defaults are the main size.
 
     Attributes
     ----------
     width
-        Values in and out at a time step, with squared error; 0 for classes in and out, with cross-entropy.
+        Number of input and output values at a time step, with squared error; 0 for classes with cross-entropy.
     output
-        Of a network with a width: ``linear`` or ``sigmoid``.
+        Output activation of a network with a width: ``linear`` or ``sigmoid``.
     """
 
     layers: int = 2
@@ -61,8 +61,8 @@ class Cell:
     output: str = "softmax"
 
     def __str__(self) -> str:
-        of = f", vectors of {self.width} under a {self.output} output" if self.width else ""
-        return f"{self.layers} x {self.hidden}, batch {self.batch}, tBPTT {self.tbptt}{of}"
+        vectors = f", vectors of {self.width} with {self.output} output" if self.width else ""
+        return f"{self.layers} x {self.hidden}, batch {self.batch}, tBPTT {self.tbptt}{vectors}"
 
     @property
     def interface(self) -> Interface:
@@ -70,21 +70,21 @@ class Cell:
             return Interface.of_vectors(self.width, self.width, self.output)
         return Interface.of_classes(CLASSES)
 
-    def draws(self, *shape: int) -> Callable[[], npt.NDArray[Any]]:
-        """New random input or target at each call, with this shape in front of the values of a time step."""
+    def random_source(self, *shape: int) -> Callable[[], npt.NDArray[Any]]:
+        """Return a function that generates random input or targets of this shape, plus an axis for vectors."""
         return _vectors(*shape, self.width) if self.width else _indices(*shape)
 
     def flops_per_sample(self) -> int:
-        """Of a training step: 6 a weight, two in each of the forward pass and the two gradients.
+        """Return the operations per training sample: 6 per weight, 2 in the forward pass and in each of the gradients.
 
-        The first layer's input weights count nothing: of a one-hot input only rows are read.
+        The first layer's input weights do not count for one-hot input, which only selects rows of them.
         """
         recurrent = self.layers * 4 * self.hidden**2
         between = (self.layers - 1) * 4 * self.hidden**2
         ends = 5 * self.hidden * self.width if self.width else self.hidden * CLASSES
-        # Nobody asks for the gradient of the input itself.
-        unasked = 2 * 4 * self.hidden * self.width
-        return 6 * (recurrent + between + ends) - unasked
+        # Training does not need the gradient of the input itself.
+        input_gradient = 2 * 4 * self.hidden * self.width
+        return 6 * (recurrent + between + ends) - input_gradient
 
     def settings(self, layer: str) -> NetworkSettings:
         return NetworkSettings(
@@ -100,7 +100,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Side:
-    """What one worker does: a name in `JOBS`, with how many threads, at which size."""
+    """The job of a worker: its name in `JOBS`, its number of threads and its size."""
 
     job: str
     threads: int = 1
@@ -117,16 +117,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Job:
-    """Something to time.
+    """A job to time.
 
     Attributes
     ----------
     units
-        Samples, or floating-point operations, of one call.
+        Samples or floating-point operations per call.
     call
-        Does it once.
+        Function that runs the job once.
     peak
-        True takes the fastest call for the rate instead of all of them.
+        Whether the rate is that of the fastest call instead of the mean.
     """
 
     units: float
@@ -135,23 +135,23 @@ class Job:
 
 
 class Missing(Exception):
-    """A side that cannot be measured here; the text says why."""
+    """Raised for a side that cannot be measured on this machine; the message is the reason."""
 
 
 def train_dl4j(side: Side, layer: str) -> Job:
-    """Our training step, bridge included: classes or vectors from NumPy, loss and accuracy back."""
+    """Run our training step, including the bridge: NumPy arrays go in, loss and accuracy come back."""
     network, cell = _network(side, layer), side.cell
-    draw, numbers = cell.draws(cell.batch, cell.tbptt), itertools.count()
+    new_batch, numbers = cell.random_source(cell.batch, cell.tbptt), itertools.count()
 
     def step() -> None:
         n = next(numbers)
-        network.step(draw(), draw(), cell.tbptt, n % SEGMENTS == 0, n)
+        network.step(new_batch(), new_batch(), cell.tbptt, n % SEGMENTS == 0, n)
 
     return Job(cell.batch * cell.tbptt, step)
 
 
 def train_pytorch(side: Side) -> Job:
-    """The same training step in PyTorch: time-major, with the fused Adam, the faster of the ways to write it."""
+    """Run the same training step in PyTorch, written in the fastest way: time-major, with the fused Adam."""
     torch, cell = pytorch(side.threads), side.cell
     width = cell.width or CLASSES
     lstm = torch.nn.LSTM(width, cell.hidden, cell.layers)
@@ -159,27 +159,27 @@ def train_pytorch(side: Side) -> Job:
     parameters = [*lstm.parameters(), *dense.parameters()]
     adam = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
     x = torch.zeros(cell.tbptt, cell.batch, width)
-    draw, numbers = cell.draws(cell.tbptt, cell.batch), itertools.count()
+    new_batch, numbers = cell.random_source(cell.tbptt, cell.batch), itertools.count()
     state: Any = None
 
-    def heard() -> Any:
-        drawn = torch.from_numpy(draw())
-        return drawn if cell.width else x.zero_().scatter_(2, drawn.long().unsqueeze(2), 1.0)
+    def features() -> Any:
+        values = torch.from_numpy(new_batch())
+        return values if cell.width else x.zero_().scatter_(2, values.long().unsqueeze(2), 1.0)
 
     def loss_of(outputs: Any) -> Any:
-        wanted = torch.from_numpy(draw())
+        targets = torch.from_numpy(new_batch())
         if cell.width:
-            # Summed over time as DL4J does.
-            given = torch.sigmoid(outputs) if cell.output == "sigmoid" else outputs
-            return cell.tbptt * torch.nn.functional.mse_loss(given, wanted)
-        return torch.nn.functional.cross_entropy(outputs.flatten(0, 1), wanted.long().flatten())
+            # Summed over time, as in DL4J.
+            activated = torch.sigmoid(outputs) if cell.output == "sigmoid" else outputs
+            return cell.tbptt * torch.nn.functional.mse_loss(activated, targets)
+        return torch.nn.functional.cross_entropy(outputs.flatten(0, 1), targets.long().flatten())
 
     def step() -> None:
         nonlocal state
         if next(numbers) % SEGMENTS == 0:
             state = None
         adam.zero_grad()
-        hidden, carried = lstm(heard(), state)
+        hidden, carried = lstm(features(), state)
         state = tuple(s.detach() for s in carried)
         loss = loss_of(dense(hidden))
         loss.backward()
@@ -191,16 +191,16 @@ def train_pytorch(side: Side) -> Job:
 
 
 def sgemm(side: Side) -> Job:
-    """The machine's limit: a large product by the OpenBLAS that DL4J brings, in floating-point operations."""
+    """Run the limit of the machine: a large product by the OpenBLAS in DL4J, in floating-point operations."""
     jvm.configure(backend="cpu", nd4j_threads=side.threads)
-    # ND4J loads OpenBLAS the way that training has it.
+    # ND4J loads OpenBLAS as it does for training.
     jvm.java_class("org.nd4j.linalg.factory.Nd4j").create(1)
     blas = jvm.java_class("org.bytedeco.openblas.global.openblas")
     blas.blas_set_num_threads(side.threads)
     n, pointer = PEAK_SIZE, jvm.java_class("org.bytedeco.javacpp.FloatPointer")
     a, b, c = (pointer(n * n) for _ in range(3))
     for matrix in (a, b, c):
-        # Bytes of 1, for the sake of numbers that are no NaN and not denormal.
+        # Bytes of 1 give floats that are neither NaN nor denormal.
         jvm.java_class("org.bytedeco.javacpp.Pointer").memset(matrix, 1, 4 * n * n)
     row_major, as_is = 101, 111
 
@@ -211,7 +211,7 @@ def sgemm(side: Side) -> Job:
 
 
 def generate(side: Side) -> Job:
-    """What `generate` does for each block, writing the file left out."""
+    """Run what `generate` does for each block, without writing the file."""
     stream = _network(side, NetworkSettings.layer).stream()
     stream.seed(1)
     stream.consume(np.array([SILENCE], np.uint8))
@@ -219,30 +219,30 @@ def generate(side: Side) -> Job:
 
 
 def process(side: Side) -> Job:
-    """What `process` does for each block, the files left out: distributions, then their mean."""
+    """Run what `process` does for each block, without files: distributions, then their means."""
     stream = _network(side, NetworkSettings.layer).stream()
     decoder = SamplesTask(get_codec("mulaw", False), 0.0, "target").decoder()
-    draw = _indices(BLOCK)
-    return Job(BLOCK, lambda: decoder.push(stream.run(draw())))
+    new_block = _indices(BLOCK)
+    return Job(BLOCK, lambda: decoder.push(stream.run(new_block())))
 
 
 def rnn_time_step(side: Side) -> Job:
-    """DL4J's own single step; its output is not even read."""
+    """Run DL4J's own single step, without reading its output."""
     java = _network(side, "stock")._java.dl4j()
     x = OneHot(1, CLASSES, 1)
     array = x.array.java.array()
-    draw = _indices(1, 1)
+    new_sample = _indices(1, 1)
 
     def steps() -> None:
         for _ in range(SINGLE_STEPS):
-            x.write(draw())
+            x.write(new_sample())
             java.rnnTimeStep(array)
 
     return Job(SINGLE_STEPS, steps)
 
 
 def generate_pytorch(side: Side, cells: bool) -> Job:
-    """Sampling in PyTorch, one sample at a time: through `nn.LSTM`, or through an `nn.LSTMCell` for each layer."""
+    """Generate in PyTorch one sample at a time, with `nn.LSTM` or with an `nn.LSTMCell` for each layer."""
     torch = pytorch(side.threads)
     advance = _pytorch_cells(torch, side.cell) if cells else _pytorch_lstm(torch, side.cell)
     dense = torch.nn.Linear(side.cell.hidden, CLASSES)
@@ -262,18 +262,18 @@ def generate_pytorch(side: Side, cells: bool) -> Job:
 
 
 def process_pytorch(side: Side) -> Job:
-    """A whole block through `nn.LSTM` in one call, as PyTorch can where nothing is fed back."""
+    """Run `nn.LSTM` on a whole block in one call, which is possible because no output is fed back."""
     torch = pytorch(side.threads)
     lstm = torch.nn.LSTM(CLASSES, side.cell.hidden, side.cell.layers)
     dense = torch.nn.Linear(side.cell.hidden, CLASSES)
     values = torch.from_numpy(get_codec("mulaw", False).values.astype(np.float32))
-    x, draw = torch.zeros(BLOCK, CLASSES), _indices(BLOCK)
+    x, new_block = torch.zeros(BLOCK, CLASSES), _indices(BLOCK)
     state: Any = None
 
     def run() -> None:
         nonlocal state
         with torch.inference_mode():
-            x.zero_().scatter_(1, torch.from_numpy(draw()).long().unsqueeze(1), 1.0)
+            x.zero_().scatter_(1, torch.from_numpy(new_block()).long().unsqueeze(1), 1.0)
             hidden, state = lstm(x, state)
             (torch.softmax(dense(hidden), 1) @ values).numpy()
 
@@ -281,23 +281,23 @@ def process_pytorch(side: Side) -> Job:
 
 
 def process_dense(side: Side) -> Job:
-    """What `process` does for each block of samples as numbers, the files left out."""
-    stream, draw = _network(side, NetworkSettings.layer).dense_stream(), side.cell.draws(BLOCK)
-    return Job(BLOCK, lambda: stream.run(draw()))
+    """Run what `process` does for each block of samples as numbers, without files."""
+    stream, new_block = _network(side, NetworkSettings.layer).dense_stream(), side.cell.random_source(BLOCK)
+    return Job(BLOCK, lambda: stream.run(new_block()))
 
 
 def process_dense_pytorch(side: Side) -> Job:
-    """A whole block through `nn.LSTM` in one call."""
+    """Run `nn.LSTM` on a whole block in one call."""
     torch, cell = pytorch(side.threads), side.cell
     lstm = torch.nn.LSTM(cell.width, cell.hidden, cell.layers)
     dense = torch.nn.Linear(cell.hidden, cell.width)
-    draw = cell.draws(BLOCK)
+    new_block = cell.random_source(BLOCK)
     state: Any = None
 
     def run() -> None:
         nonlocal state
         with torch.inference_mode():
-            hidden, state = lstm(torch.from_numpy(draw()), state)
+            hidden, state = lstm(torch.from_numpy(new_block()), state)
             dense(hidden).numpy()
 
     return Job(BLOCK, run)
@@ -320,7 +320,7 @@ JOBS: dict[str, Callable[[Side], Job]] = {
 
 
 def measure(job: Job, seconds: float) -> dict[str, float]:
-    """Call for about `seconds`, at least once."""
+    """Call the job for about `seconds`, at least once."""
     times = [_timed(job.call)]
     while sum(times) < seconds:
         times.append(_timed(job.call))
@@ -346,8 +346,8 @@ def _network(side: Side, layer: str) -> Network:
 
 
 def pytorch(threads: int) -> Any:
-    """The library with so many threads; `Missing` where it is not installed."""
-    # Both before the library loads, as for the JVM.
+    """Import PyTorch and set its number of threads; raise `Missing` if it is not installed."""
+    # Libraries read these variables when they load.
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(threads)
     try:
         torch = importlib.import_module("torch")
@@ -383,7 +383,10 @@ def _pytorch_cells(torch: Any, cell: Cell) -> Callable[[Any], Any]:
 
 
 def _indices(*shape: int) -> Callable[[], Indices]:
-    """New random classes at each call: a few that come again would be learnt, and gradients become denormal."""
+    """Return a function that generates random classes.
+
+    They are new at each call: a network would learn repeated ones, and its gradients would become denormal.
+    """
     rng = np.random.default_rng(0)
     return lambda: rng.integers(0, CLASSES, shape, dtype=np.uint8)
 
@@ -394,9 +397,9 @@ def _vectors(*shape: int) -> Callable[[], npt.NDArray[np.float32]]:
 
 
 def main() -> None:
-    # The parent ends its workers; Ctrl-C is for it alone.
+    # Ctrl-C is handled by the parent, which ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Whatever a library prints goes to stderr, so that the answers stay alone on stdout.
+    # Redirect what libraries print to stderr, so that stdout contains only the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

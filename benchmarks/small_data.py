@@ -1,14 +1,14 @@
-"""What augmentation and an autoencoder bring where there is little data: held-out bits or error, and steps to a copy.
+"""Effect of augmentation and of an autoencoder with little data: held-out bits or error, and steps to a copy.
 
 Usage: python benchmarks/small_data.py [--quick] [--json] [--audio DIR] [--out FILE.jsonl] [--plot FILE.png]
                                        [--only TASK ...] [--seeds N]
 
-A cell is a task, seconds of training audio, a change (--augment or --pretrain) and a seed. All cells of a task have
-the same number of steps, a third of them before the others where there is an autoencoder. They are judged on 10 s of
-other audio, later in the same tune or speech, by the network that its own validation part liked best. A task's value is
-bits per sample, or ESR for samples as numbers; of a copy the steps to 99 % of the held-out samples exact count too.
-Strings are made here; speech is speech_8k.wav of --audio or $DL4J_BRIDGE_AUDIO. With --out every finished cell is a
-line of that file, and a study that was interrupted goes on where it was.
+A cell is a task, seconds of training audio, a change (--augment or --pretrain) and a seed. All cells of a task have the
+same number of steps; an autoencoder uses the first third of them. The evaluation is on 10 s of other audio from later
+in the same recording, at the step with the best validation loss. The metric is bits per sample, or ESR for samples as
+numbers; for a copy, the steps until 99 % of the held-out samples are exact are reported too. The strings are
+synthesized; speech is speech_8k.wav in --audio or $DL4J_BRIDGE_AUDIO. With --out, each finished cell is written to that
+file as a line, and an interrupted study resumes after the last one.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ Floats = npt.NDArray[np.floating]
 Row = dict[str, Any]
 
 RATE = 11025
-# Of a recording, and at its end those to judge by.
+# Length of a recording, and of the held-out part at its end.
 SECONDS, HELD_OUT_SECONDS = 60, 10
-# A copy is there at this share of the held-out samples.
+# Share of exact held-out samples at which the copy counts as reached.
 GOAL = 0.99
 SMALL: dict[str, Any] = {"hidden": 64, "length": 200, "batch": 16, "threads": 1}
 AS_NUMBERS: dict[str, Any] = {"task": "frames", "batch": 8, "threads": 1}
@@ -60,7 +60,7 @@ COLUMNS = {
     "seconds": "audio (s)",
     "change": "change",
     "held_out": "held out",
-    "spread": "of seeds",
+    "spread": "range over seeds",
     "against_none": "none / this",
     "reached": "steps to 99 %",
 }
@@ -80,20 +80,22 @@ def _amplifier(x: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is learnt from which sound.
+    """A task, its recording and its training.
 
     Attributes
     ----------
     sound
         ``strings`` or ``speech``.
     effect
-        Input to target; None to predict the next sample.
-    steps, every
-        Of training, and between two looks at the held-out part.
+        Function from input to target; None to predict the next sample.
+    steps
+        Number of training steps.
+    every
+        Number of steps between two evaluations.
     options
-        By the names of `TrainSettings`.
+        Settings, by their names in `TrainSettings`.
     value
-        What is judged.
+        Metric to report.
     """
 
     sound: str
@@ -123,7 +125,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "autoencoder": {"pretrain": "autoencoder"},
     "autoencoder, delay 4": {"pretrain": "autoencoder", "pretrain_delay": 4},
 }
-# Seconds of training audio; less and more only with the changes that are repeated with more seeds too.
+# Seconds of training audio. Only the changes in REPEATED also run with less, with more, and with more seeds.
 LITTLE, LESS, MORE = 5, 1, 20
 REPEATED = ("none", "gain", "autoencoder")
 QUICK = ("copy of speech", "filter, strings")
@@ -169,7 +171,7 @@ def main() -> None:
 
 
 def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
-    """Train a cell and judge it on the way."""
+    """Train a cell and evaluate it during training."""
     problem = PROBLEMS[cell.problem]
     options = problem.options | CHANGES[cell.change] | {"seed": cell.seed, "pretrain_steps": steps // 3}
     settings = train_settings({"task": options.get("task", "samples")}, has_target=problem.effect is not None)
@@ -191,23 +193,23 @@ def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
         for number in range(before, steps):
             step(run.network, windows, run.settings, number - before, run.task)
             if (number + 1) % problem.every == 0:
-                judged = _judged(run, other)
-                own = _judged(run, valid)
-                accuracy = judged.get("accuracy")
-                curve.append((number + 1, own[run.task.loss] or 0.0, judged[problem.value] or 0.0, accuracy))
+                held_out = _evaluate(run, other)
+                own = _evaluate(run, valid)
+                accuracy = held_out.get("accuracy")
+                curve.append((number + 1, own[run.task.loss] or 0.0, held_out[problem.value] or 0.0, accuracy))
         run.folder.release()
-    best = min(curve, key=lambda look: look[1])
+    best = min(curve, key=lambda point: point[1])
     return {
         "step": best[0],
         "held_out": best[2],
         "accuracy": best[3],
-        "reached": next((look[0] for look in curve if (look[3] or 0) >= GOAL), None),
-        "curve": [(look[0], look[2]) for look in curve],
+        "reached": next((point[0] for point in curve if (point[3] or 0) >= GOAL), None),
+        "curve": [(point[0], point[2]) for point in curve],
     }
 
 
 def summary(rows: list[Row]) -> list[Row]:
-    """A row for each task, length and change: medians over the seeds."""
+    """Return one row for each task, length and change, with medians over the seeds."""
     found: list[Row] = []
     of_none: dict[tuple[str, int], float] = {}
     for task, seconds, change in dict.fromkeys((r["problem"], r["seconds"], r["change"]) for r in rows):
@@ -232,8 +234,8 @@ def summary(rows: list[Row]) -> list[Row]:
     return found
 
 
-def _judged(run: Run, signals: Stretch) -> dict[str, float | None]:
-    """The task's metrics on stretches side by side, each behind a warm-up."""
+def _evaluate(run: Run, signals: Stretch) -> dict[str, float | None]:
+    """Return the task's metrics on adjacent stretches, each after a warm-up."""
     x, y = signals
     hop = min(STRETCH, len(x) - WARM_UP)
     count = max(1, min(STRETCHES, (len(x) - WARM_UP) // hop))
@@ -246,7 +248,7 @@ def _judged(run: Run, signals: Stretch) -> dict[str, float | None]:
 def _recordings(
     problem: Problem, seconds: int, folder: Path | None, there: Path, part: str
 ) -> tuple[Path, Path | None]:
-    """Files of input and target: those whose training part has so many seconds, or those to judge by."""
+    """Write input and target: ``own`` has `seconds` in its training part, ``other`` is the held-out part."""
     whole = _sound(problem.sound, folder)
     processed = None if problem.effect is None else problem.effect(whole)
     # The training part is 80 % of a recording.
@@ -263,7 +265,7 @@ def _sound(name: str, folder: Path | None) -> Floats:
     if name == "strings":
         return synthesis.plucked_strings(SECONDS, RATE)
     if folder is None or not (folder / "speech_8k.wav").is_file():
-        raise Missing("speech: no speech_8k.wav; name its folder by --audio or DL4J_BRIDGE_AUDIO")
+        raise Missing("speech: no speech_8k.wav; set its folder with --audio or DL4J_BRIDGE_AUDIO")
     speech = open_recording(folder / "speech_8k.wav").read(RATE, count=SECONDS * RATE)
     return np.asarray(0.9 * speech / np.abs(speech).max())
 
@@ -292,7 +294,7 @@ def _known(path: Path | None) -> dict[Cell, Row]:
 
 
 def _plot(rows: list[Row], path: Path) -> None:
-    """Held-out value over steps with 5 s of audio, the first seed of each."""
+    """Plot the held-out value over steps with 5 s of audio, for the first seed."""
     from matplotlib.figure import Figure
 
     shown = ("none", "gain", "speed", "noise", "autoencoder")
@@ -319,11 +321,13 @@ def _plot(rows: list[Row], path: Path) -> None:
 def _options() -> argparse.Namespace:
     parser = rounds.options(__doc__)
     folder = os.environ.get("DL4J_BRIDGE_AUDIO")
-    parser.add_argument("--audio", type=Path, default=Path(folder) if folder else None)
-    parser.add_argument("--out", type=Path, help="file of finished cells, to go on from")
-    parser.add_argument("--plot", type=Path, help="PNG of the held-out value over steps")
-    parser.add_argument("--only", nargs="+", choices=list(PROBLEMS), metavar="TASK", help="only these tasks")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--audio", type=Path, default=Path(folder) if folder else None, help="folder that contains speech_8k.wav"
+    )
+    parser.add_argument("--out", type=Path, help="file of finished cells to resume from and append to")
+    parser.add_argument("--plot", type=Path, help="PNG file for the held-out value over steps")
+    parser.add_argument("--only", nargs="+", choices=list(PROBLEMS), metavar="TASK", help="tasks to run")
+    parser.add_argument("--seeds", type=int, default=3, help="number of seeds for the repeated changes")
     return parser.parse_args()
 
 

@@ -1,10 +1,10 @@
-"""Start-up: from the start of Python to an initialised network of 2 x 200, ours against the plain way.
+"""Start-up time: from the start of Python to an initialized network of 2 x 200, ours against the plain way.
 
 Usage: python benchmarks/startup.py [--quick] [--json]
 
-The plain way is what a program does that knows NumPy, pyjnius and DL4J only: the same jars, no options, and the same
-network from DL4J's own builder. Ours is `jvm.configure` and `Network.create`, with the class-data archive and without.
-All begin with a Python process; what is left of it when the network stands does not count.
+The plain way is a program that uses only NumPy, pyjnius and DL4J: the same jars, no JVM options, and the same network
+from DL4J's own builder. Ours is `jvm.configure` and `Network.create`, with and without the class-data archive. The time
+starts with a new Python process and ends when the network is initialized.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     for number in range((QUICK_ROUNDS if asked.quick else ROUNDS) + 1):
         for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
             took = start(*sides[name])
-            # The first round brings the files into memory.
+            # The first round is not measured; it loads the files into memory.
             if number:
                 seconds[name].append(took)
         rounds.stderr.print(f"round {number}: " + ", ".join(f"{n} {s[-1]:.2f} s" for n, s in seconds.items() if s))
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def start(code: str, environment: dict[str, str]) -> float:
-    """Seconds from the start of a Python process until it says that it is ready."""
+    """Return the seconds from the start of a Python process until it prints that it is ready."""
     time.sleep(rounds.PAUSE)
     began = time.perf_counter()
     command = [sys.executable, "-c", code + READY]
@@ -79,9 +79,9 @@ def start(code: str, environment: dict[str, str]) -> float:
     with subprocess.Popen(command, text=True, env=os.environ | environment, **pipes) as process:  # type: ignore[call-overload]
         line = process.stdout.readline()
         took = time.perf_counter() - began
-        said = process.communicate()[1]
+        errors = process.communicate()[1]
     if line != "ready\n":
-        raise SystemExit(f"error: a side ended: {said}")
+        raise SystemExit(f"error: a side ended: {errors}")
     return took
 
 
@@ -89,7 +89,7 @@ def _sides() -> dict[str, tuple[str, dict[str, str]]]:
     from dl4j_bridge.java import jars, jvm
 
     jvm.prepare()
-    # Without our jar: who goes the plain way does not have it.
+    # The plain way does not have our jar.
     class_path = [str(path) for path in jars.class_path()[1:]]
     return {
         PLAIN: (f"CLASS_PATH = {class_path!r}{THE_PLAIN_WAY}", {}),

@@ -1,11 +1,11 @@
-"""One stream, sample by sample: generate and process against PyTorch, stock DL4J and real time.
+"""Streaming sample by sample: generate and process against PyTorch, stock DL4J and real time.
 
 Usage: python benchmarks/streaming.py [--quick] [--json]
 
-2 x 200, one thread each. `generate/pytorch` steps an `nn.LSTM`, `generate/pytorch-cells` a loop of `nn.LSTMCell`,
-which spares most of the former's overhead. All draw from the whole distribution, as the command does.
-`process/pytorch` is a whole block in one call, as nothing is fed back there; ours goes sample by sample, for the cut
-into blocks must not show.
+The network is 2 x 200, with one thread. `generate/pytorch` steps an `nn.LSTM`; `generate/pytorch-cells` loops over
+`nn.LSTMCell`, which avoids most of that overhead. All sample from the whole distribution, as the command does.
+`process/pytorch` runs a whole block in one call, which is possible because no output is fed back. Ours runs sample by
+sample, so that the result does not depend on the blocks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import rounds
 from rounds import Effort, Rate, Result
 from sides import JOBS, Side
 
-# Of DL4J's example and of the recordings of its time, in Hz.
+# Sample rate in Hz that the real-time factor refers to.
 REAL_TIME = 11025.0
 QUICK = Effort(rounds=5, seconds=1.0, warm_up=3.0)
 FULL = Effort(rounds=11, seconds=2.0, warm_up=8.0)

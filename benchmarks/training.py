@@ -1,13 +1,12 @@
-"""Training speed: the fused layer against PyTorch, stock DL4J, the machine's own limit, and the train command.
+"""Training speed: the fused layer against PyTorch, stock DL4J, the machine's limit, and the train command.
 
 Usage: python benchmarks/training.py [--quick] [--json] [--layers 2] [--hidden 64 200] [--batch 8] [--threads 1 2]
        python benchmarks/training.py --vectors [--quick] [--json] [--threads 1 2]
 
-A rate is samples per second of whole training steps, for ours with the bridge from Python to Java. The limit is the
-rate at which the step's matrix products alone would run at the sgemm peak (1000 x 1000 x 1000) of the OpenBLAS that
-DL4J brings; GFLOP/s are those of these products. Stock comes with as many OpenMP threads as there are cores; it is
-slow, and only measured at the main size. With --vectors the networks get and give numbers instead of classes, at the
-sizes of other tasks.
+A rate is samples per second of whole training steps; ours includes the bridge from Python to Java. The limit is the
+rate if the step consisted of its matrix products alone, at the sgemm peak (1000 x 1000 x 1000) of the OpenBLAS in DL4J;
+GFLOP/s count the same products. Stock uses as many OpenMP threads as there are cores; it is slow, and only measured at
+the main size. With --vectors, inputs and outputs are numbers instead of classes, at the sizes of other tasks.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ MAIN = Cell()
 THREADS = (1, 2)
 LAYERS, HIDDEN, BATCH = [1, 2, 3], [64, 200, 512], [8, 32, 128]
 CORES = os.cpu_count() or 1
-# Of tasks whose input and output are numbers.
+# Sizes of tasks whose input and output are numbers.
 VECTORS = {
     "frames-1": Cell(1, 40, 32, 500, 1, "linear"),
     "frames-200": Cell(3, 200, 32, 50, 200, "linear"),
     "spectrogram": Cell(3, 200, 8, 32, 385, "sigmoid"),
 }
 STOCK, STOCK_1 = f"stock@{CORES}, as it comes", "stock@1"
-# Java has compiled everything that a step needs after five seconds of steps.
+# Java has compiled all code of a training step after five seconds, so the warm-up is longer.
 QUICK = Effort(rounds=5, seconds=1.0, warm_up=6.0)
 MAIN_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=8.0, starts=5)
 TABLE_EFFORT = Effort(rounds=3, seconds=2.0, warm_up=6.0)
-# Steps and runs of the train command.
+# Number of steps and runs of the train command.
 COMMAND, QUICK_COMMAND = (1500, 3), (500, 1)
 COLUMNS = {
     "layers": "layers",
@@ -84,7 +83,7 @@ def main() -> None:
 
 
 def measure_main(asked: argparse.Namespace, result: Result) -> None:
-    """All sides at the main size, and the train command; the ratios that the project promises."""
+    """Measure all sides at the main size, and the train command."""
     effort = QUICK if asked.quick else MAIN_EFFORT
     limits = {f"sgemm limit@{n}": Side("sgemm", n) for n in asked.threads}
     stock = {STOCK: Side("stock", CORES), STOCK_1: Side("stock", 1)}
@@ -102,10 +101,10 @@ def measure_main(asked: argparse.Namespace, result: Result) -> None:
 
 
 def measure_cell(cell: Cell, asked: argparse.Namespace, result: Result) -> dict[str, float]:
-    """Ours against PyTorch at one size; its ratios are given, since the result's are those of the main size."""
+    """Measure ours against PyTorch at one size; return the ratios, since those in `result` are of the main size."""
     effort = QUICK if asked.quick else TABLE_EFFORT
     ratios: dict[str, float] = {}
-    # One number of threads at a time, so that few processes wait beside those that work.
+    # One number of threads at a time, to keep the number of waiting processes low.
     for threads in asked.threads:
         rounds.stderr.print(str(cell))
         wanted = _peers(cell, [threads])
@@ -138,10 +137,10 @@ def _row(cell: Cell, name: str, threads: int) -> dict[str, Any]:
 
 
 def _measure_command(measured: list[int], effort: Effort, command: tuple[int, int], result: Result) -> None:
-    """The train command between two measurements of the bare training step, as often as `command` says."""
+    """Measure the train command between two measurements of the training step alone, for `command` (steps, runs)."""
     threads = TrainSettings().threads
     if threads not in measured or NetworkSettings.layer != "fused":
-        reason = f"the command's default is {NetworkSettings.layer}@{threads}, asked for were threads {measured}"
+        reason = f"the command's default is {NetworkSettings.layer}@{threads}, the requested threads are {measured}"
         result.notes.append(f"train-command/fused is left out: {reason}")
         return
     steps, runs = command
@@ -168,8 +167,8 @@ def train_command(steps: int) -> tuple[float, float]:
     Returns
     -------
     its_own, whole
-        Samples per second: what the command says (validations left out), and from the start of the process to its
-        end, with Java's start, validations, baselines and the report.
+        Samples per second as the command reports them, without validations; and over the whole process, including
+        Java's start, validations, baselines and the report.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "dl4j_bridge", "train", "--json", "--steps", str(steps)]
@@ -179,12 +178,12 @@ def train_command(steps: int) -> tuple[float, float]:
         began = time.perf_counter()
         ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         seconds = time.perf_counter() - began
-    said = json.loads(ended.stdout.splitlines()[-1])
-    return said["samples_per_second"], said["steps"] * MAIN.batch * MAIN.tbptt / seconds
+    reported = json.loads(ended.stdout.splitlines()[-1])
+    return reported["samples_per_second"], reported["steps"] * MAIN.batch * MAIN.tbptt / seconds
 
 
 def _add_worst(result: Result) -> None:
-    """The cell where PyTorch comes closest: the table's weakest figure belongs beside the others."""
+    """Add the ratio of the cell in which PyTorch comes closest."""
     found = [row["fused_ratio"] for row in result.rows if row["side"].startswith("pytorch") and row["fused_ratio"]]
     if len(found) > len(THREADS):
         result.ratios["fused/pytorch, worst cell"] = min(found)
@@ -192,18 +191,25 @@ def _add_worst(result: Result) -> None:
 
 def _options() -> argparse.Namespace:
     parser = rounds.options(__doc__)
-    for name in ("layers", "hidden", "batch", "threads"):
+    for name in ("layers", "hidden", "batch"):
         parser.add_argument(
-            f"--{name}", type=int, nargs="+", metavar="N", help="only these; the rest as at the main size"
+            f"--{name}",
+            type=int,
+            nargs="+",
+            metavar="N",
+            help="values to measure; a size that is not given is that of the main one",
         )
-    parser.add_argument("--vectors", action="store_true", help="sizes of the tasks of numbers")
+    parser.add_argument("--threads", type=int, nargs="+", metavar="N", help="numbers of threads (default: 1 2)")
+    parser.add_argument(
+        "--vectors", action="store_true", help="measure the sizes of tasks whose input and output are numbers"
+    )
     asked = parser.parse_args()
     asked.threads = asked.threads or list(THREADS)
     return asked
 
 
 def _cells(asked: argparse.Namespace) -> list[Cell]:
-    """The main one first: its ratios are those that the others are read against."""
+    """Return the cells to measure, the main one first."""
     if asked.layers or asked.hidden or asked.batch:
         axes = (asked.layers or [MAIN.layers], asked.hidden or [MAIN.hidden], asked.batch or [MAIN.batch])
     elif asked.quick:

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from dl4j_bridge.cli import app
 
-# Typer's own, for the shell.
-OF_TYPER = ("install_completion", "show_completion")
+# Typer's own options, for shell completion.
+TYPER_OPTIONS = ("install_completion", "show_completion")
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = """\
 # Commands
@@ -19,17 +19,17 @@ HEAD = """\
 Written by `make docs` from the program's own `--help`; change a text there, not here.
 
 `dl4j-bridge COMMAND` and `python -m dl4j_bridge COMMAND` are the same. Results go to stdout, progress and notes to
-stderr. Exit status: 0 done, 1 it ran and found or met a fault, 2 wrong input or options, 130 interrupted. What an error
-says and how to fix it: [troubleshooting](troubleshooting.md).
+stderr. Exit status: 0 done, 1 it ran and found or met a fault, 2 wrong input or options, 130 interrupted. For error
+messages and how to fix them, see [troubleshooting](troubleshooting.md).
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     root: Any = typer.main.get_command(app)
     commands = root.commands.items()
     index = [f"| [`{name}`](#{name}) | {_cell(command.help)} |" for name, command in commands]
-    own = _table("Before the command", [p for p in root.params if p.name not in OF_TYPER])
+    own = _table("Before the command", [p for p in root.params if p.name not in TYPER_OPTIONS])
     parts = [HEAD, "\n".join(["| command | does |", "| --- | --- |", *index]), *own]
     for name, command in commands:
         parts += [f"## {name}", command.help, f"```sh\n{_example(command)}\n```", *_tables(command)]
@@ -41,7 +41,7 @@ def _example(command: Any) -> str:
 
 
 def _tables(command: Any) -> list[str]:
-    """One table for each panel of --help, in its order."""
+    """Return one table for each panel of --help, in the same order."""
     panels: dict[str, list[Any]] = {}
     for parameter in command.params:
         if not parameter.hidden:
@@ -68,8 +68,8 @@ def _default(parameter: Any) -> str:
         return "required"
     if isinstance(parameter.show_default, str):
         return f"`{parameter.show_default}`"
-    unsaid = parameter.default is None or isinstance(parameter.default, bool) or not parameter.show_default
-    return "" if unsaid else f"`{parameter.default}`"
+    is_hidden = parameter.default is None or isinstance(parameter.default, bool) or not parameter.show_default
+    return "" if is_hidden else f"`{parameter.default}`"
 
 
 def _cell(text: str | None) -> str:

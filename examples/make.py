@@ -1,4 +1,4 @@
-"""Makes the recordings of this folder: 8-bit, 11025 Hz, about 220 kB each."""
+"""Writes the recordings in this folder: 8-bit, 11025 Hz, about 220 kB each."""
 
 from __future__ import annotations
 

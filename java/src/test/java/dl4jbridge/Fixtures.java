@@ -15,7 +15,7 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 import org.nd4j.linalg.indexing.NDArrayIndex;
 
-/** Small networks and recordings, and how a test hands them over. */
+/** Small networks and recordings, and a feeder that passes them to a network. */
 public final class Fixtures {
     public static final int CLASSES = 16;
     public static final int HIDDEN = 12;
@@ -83,7 +83,7 @@ public final class Fixtures {
         return net.params().dup().data().asFloat();
     }
 
-    /** Bit for bit, and of numbers: two runs that both went to NaN are not equal. */
+    /** Compares bit for bit and requires finite numbers: two runs that both became NaN are not equal. */
     public static void assertBitEqual(float[] expected, float[] actual, String what) {
         for (float v : expected) {
             assertTrue(Float.isFinite(v), () -> what + ": " + v);
@@ -101,7 +101,7 @@ public final class Fixtures {
         return a;
     }
 
-    /** Random classes, and targets that can be learnt in part: a third of them is random too. */
+    /** Random classes, and targets that can be learned in part: a third of them is random. */
     public static final class Recording {
         final int[][] inputs;
         final int[][] targets;
@@ -127,12 +127,12 @@ public final class Fixtures {
         }
     }
 
-    /** Hands segments over as Python does: in two tensors, one segment long, used again for each. */
+    /** Passes segments as Python does: in two tensors, one segment long, that are reused. */
     public static final class Feeder {
         private final Tensor features = Tensor.zeros("FLOAT", "f", new long[] {BATCH, CLASSES, TBPTT});
         private final Tensor labels = Tensor.zeros("FLOAT", "f", new long[] {BATCH, CLASSES, TBPTT});
 
-        /** One step on the segment that begins at {@code from}; what a longer one left behind it stays there. */
+        /** One step on the segment that begins at {@code from}; values that a longer one wrote after its end stay. */
         public double[] step(Network network, Recording recording, int from, long seed) {
             int to = Math.min(from + TBPTT, recording.inputs[0].length);
             write(features, recording.features(), from, to);
@@ -140,7 +140,7 @@ public final class Fixtures {
             return network.step(features, labels, to - from, from == 0, seed);
         }
 
-        /** Steps number {@code begin} up to {@code end} of an endless row of windows; a step's number is its seed. */
+        /** Runs steps {@code begin} to {@code end} over an endless sequence of windows; a step's number is its seed. */
         public void steps(Network network, int begin, int end) {
             int perWindow = (WINDOW + TBPTT - 1) / TBPTT;
             for (int i = begin; i < end; i++) {

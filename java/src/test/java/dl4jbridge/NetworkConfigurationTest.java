@@ -220,7 +220,7 @@ class NetworkConfigurationTest {
     }
 
     @Test
-    void dropsInputsBehindTheFirstLayerOnly() {
+    void dropsInputsAfterTheFirstLayerOnly() {
         MultiLayerConfiguration configuration = configuration("dropout", 0.2);
         assertNull(layer(configuration, 0).getIDropout());
         assertEquals(new Dropout(0.8), layer(configuration, 1).getIDropout());
@@ -251,7 +251,7 @@ class NetworkConfigurationTest {
         assertRefused(settings, field);
     }
 
-    /** Runs of versions before there was a choice go on with the cell that they began with. */
+    /** Runs of versions without a choice of cell resume with the cell that they were started with. */
     @Test
     void settingsWithoutACellMeanGraves() {
         Map<String, Object> settings = settings();

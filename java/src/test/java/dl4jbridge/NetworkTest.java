@@ -65,8 +65,8 @@ class NetworkTest {
     void stepsOverTheSegmentsAreDl4jsFitOfTheWindow(Object[] settings) {
         Network network = network(settings);
         MultiLayerNetwork reference = Fixtures.dl4j(settings);
-        float[] drawn = parameters(reference);
-        assertBitEqual(drawn, parameters(network), "drawn from the same seed");
+        float[] initial = parameters(reference);
+        assertBitEqual(initial, parameters(network), "initialized from the same seed");
         for (int window = 0; window < 2; window++) {
             Recording recording = new Recording(window, WINDOW);
             reference.fit(recording.features(), recording.labels());
@@ -77,7 +77,7 @@ class NetworkTest {
             assertEquals(reference.getIterationCount(), network.dl4j().getIterationCount());
         }
         assertEquals(6, network.dl4j().getIterationCount());
-        assertFalse(Arrays.equals(drawn, parameters(network)), "nothing was learnt");
+        assertFalse(Arrays.equals(initial, parameters(network)), "nothing was learned");
     }
 
     static Stream<Arguments> fusedSettings() {
@@ -104,14 +104,14 @@ class NetworkTest {
         feeder.steps(stock, 1, AFTER);
         feeder.steps(fused, 1, AFTER);
         assertArrayEquals(parameters(stock), parameters(fused), 1e-5f, "parameters");
-        assertFalse(Arrays.equals(before, parameters(stock)), "nothing was learnt");
+        assertFalse(Arrays.equals(before, parameters(stock)), "nothing was learned");
         for (Map.Entry<String, Tensor> e : stock.state().entrySet()) {
             assertArrayEquals(e.getValue().array().data().asFloat(),
                     fused.state().get(e.getKey()).array().data().asFloat(), 2e-5f, e.getKey());
         }
     }
 
-    /** With a listener beside our own a step goes through DL4J layer by layer, without one through all layers at once. */
+    /** With a listener besides our own, DL4J runs a step layer by layer; otherwise all layers run at once. */
     @ParameterizedTest
     @ValueSource(strings = {"adam", "sgd"})
     void aListenerChangesNothingAndSeesEveryStep(String updater) {
@@ -138,7 +138,7 @@ class NetworkTest {
     }
 
     @Test
-    void whatLiesBehindTheStepsThatCountIsNotSeen() {
+    void whatLiesAfterTheStepsThatCountIsIgnored() {
         Network clean = network();
         Network dirty = network();
         Recording recording = new Recording(1, 3);

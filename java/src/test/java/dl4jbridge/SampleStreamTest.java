@@ -73,18 +73,18 @@ class SampleStreamTest {
     }
 
     private static int[] generate(SampleStream stream, int n, double temperature, double topP) {
-        Tensor drawn = Tensor.zeros("UBYTE", "c", new long[] {n});
-        stream.generate(drawn, n, temperature, topP, 0);
-        return drawn.array().toIntVector();
+        Tensor generated = Tensor.zeros("UBYTE", "c", new long[] {n});
+        stream.generate(generated, n, temperature, topP, 0);
+        return generated.array().toIntVector();
     }
 
-    private static void listen(SampleStream stream, int... indices) {
+    private static void consume(SampleStream stream, int... indices) {
         stream.consume(bytes(indices), indices.length);
     }
 
     private static SampleStream primed() {
         SampleStream stream = trained.stream();
-        listen(stream, 1, 7, 3);
+        consume(stream, 1, 7, 3);
         return stream;
     }
 
@@ -98,27 +98,27 @@ class SampleStreamTest {
         return best;
     }
 
-    private static void assertMatchesTimeSteps(Network network, int classes, int[] heard) {
-        float[][] rows = rows(network.stream(), classes, heard);
+    private static void assertMatchesTimeSteps(Network network, int classes, int[] inputs) {
+        float[][] rows = rows(network.stream(), classes, inputs);
         MultiLayerNetwork net = network.dl4j();
         net.rnnClearPreviousState();
-        for (int t = 0; t < heard.length; t++) {
-            INDArray expected = net.rnnTimeStep(oneHot(new int[][] {{heard[t]}}, classes));
+        for (int t = 0; t < inputs.length; t++) {
+            INDArray expected = net.rnnTimeStep(oneHot(new int[][] {{inputs[t]}}, classes));
             assertArrayEquals(expected.dup('c').data().asFloat(), rows[t], 1e-5f, "sample " + t);
         }
     }
 
     @Test
     void givesWhatTimeStepsGiveOverALongCarriedState() {
-        int[] heard = random(1, 2000, CLASSES);
-        assertMatchesTimeSteps(trained, CLASSES, heard);
-        float[][] rows = run(trained.stream(), heard);
+        int[] inputs = random(1, 2000, CLASSES);
+        assertMatchesTimeSteps(trained, CLASSES, inputs);
+        float[][] rows = run(trained.stream(), inputs);
         long confident = Arrays.stream(rows).filter(p -> p[argMax(p)] > 0.5).count();
         assertTrue(confident > 200, "only " + confident + " rows are far from uniform");
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 10, one-hot", "2, 11, xavier", "3, 9, one-hot"}) // sizes that are no multiple of four
+    @CsvSource({"1, 10, one-hot", "2, 11, xavier", "3, 9, one-hot"}) // sizes that are not multiples of four
     void givesWhatTimeStepsGiveForAllBytes(int layers, int hidden, String init) {
         Network network = network("inputs", 256, "outputs", 256, "layers", layers, "hidden", hidden, "init", init);
         // Large weights of every kind, the peepholes too.
@@ -137,22 +137,22 @@ class SampleStreamTest {
 
     @Test
     void aCutChangesNoBit() {
-        int[] heard = random(3, 200, CLASSES);
-        float[][] whole = run(trained.stream(), heard);
+        int[] inputs = random(3, 200, CLASSES);
+        float[][] whole = run(trained.stream(), inputs);
         SampleStream stream = trained.stream();
-        for (int from = 0, length = 1; from < heard.length; from += length, length++) {
-            int to = Math.min(from + length, heard.length);
-            assertArrayEquals(Arrays.copyOfRange(whole, from, to), run(stream, Arrays.copyOfRange(heard, from, to)));
+        for (int from = 0, length = 1; from < inputs.length; from += length, length++) {
+            int to = Math.min(from + length, inputs.length);
+            assertArrayEquals(Arrays.copyOfRange(whole, from, to), run(stream, Arrays.copyOfRange(inputs, from, to)));
         }
     }
 
     @Test
-    void listeningLeavesTheStateThatRunningLeaves() {
-        int[] heard = random(4, 60, CLASSES);
-        float[][] whole = run(trained.stream(), heard);
+    void consumingLeavesTheStateThatRunningLeaves() {
+        int[] inputs = random(4, 60, CLASSES);
+        float[][] whole = run(trained.stream(), inputs);
         SampleStream stream = trained.stream();
-        listen(stream, Arrays.copyOf(heard, 40));
-        assertArrayEquals(Arrays.copyOfRange(whole, 40, 60), run(stream, Arrays.copyOfRange(heard, 40, 60)));
+        consume(stream, Arrays.copyOf(inputs, 40));
+        assertArrayEquals(Arrays.copyOfRange(whole, 40, 60), run(stream, Arrays.copyOfRange(inputs, 40, 60)));
     }
 
     @Test
@@ -171,89 +171,89 @@ class SampleStreamTest {
         float[][] before = run(network.stream(), 1, 2, 3);
         new Feeder().steps(network, 0, 3);
         assertArrayEquals(before, run(old, 1, 2, 3));
-        assertFalse(Arrays.deepEquals(before, run(network.stream(), 1, 2, 3)), "nothing was learnt");
+        assertFalse(Arrays.deepEquals(before, run(network.stream(), 1, 2, 3)), "nothing was learned");
     }
 
     @Test
-    void theSeedDecidesWhatIsDrawn() {
-        int[][] drawn = new int[3][];
-        for (int i = 0; i < drawn.length; i++) {
+    void theSeedDecidesWhatIsGenerated() {
+        int[][] generated = new int[3][];
+        for (int i = 0; i < generated.length; i++) {
             SampleStream stream = primed();
             stream.seed(i < 2 ? 11 : 12);
-            drawn[i] = generate(stream, 100, 1.0, 1.0);
+            generated[i] = generate(stream, 100, 1.0, 1.0);
         }
-        assertArrayEquals(drawn[0], drawn[1]);
-        assertFalse(Arrays.equals(drawn[0], drawn[2]));
+        assertArrayEquals(generated[0], generated[1]);
+        assertFalse(Arrays.equals(generated[0], generated[2]));
     }
 
     @Test
-    void hearsWhatItDraws() {
+    void consumesWhatItGenerates() {
         SampleStream stream = primed();
-        int[] drawn = generate(stream, 50, 1.0, 1.0);
+        int[] generated = generate(stream, 50, 1.0, 1.0);
         SampleStream other = primed();
-        listen(other, drawn);
+        consume(other, generated);
         assertArrayEquals(run(other, 5), run(stream, 5));
     }
 
     @Test
-    void drawsAndWritesClassesFrom128On() {
+    void generatesAndWritesClassesFrom128On() {
         Network network = network("inputs", 256, "outputs", 256);
         network.dl4j().getOutputLayer().getParam("b").putScalar(200, 50);
         SampleStream stream = network.stream();
-        listen(stream, 255);
+        consume(stream, 255);
         assertArrayEquals(new int[] {200, 200, 200}, generate(stream, 3, 1.0, 1.0));
     }
 
     @ParameterizedTest
     @CsvSource({"1.0, 1e-9", "1e-6, 1.0"})
     void aTinyTopPOrTemperatureLeavesTheMostProbableClass(double temperature, double topP) {
-        int[] heard = {1, 7, 3};
+        int[] inputs = {1, 7, 3};
         SampleStream stream = trained.stream();
-        listen(stream, heard);
-        int[] drawn = generate(stream, 100, temperature, topP);
-        float[][] rows = run(trained.stream(), join(heard, drawn));
-        for (int t = 0; t < drawn.length; t++) {
-            assertEquals(argMax(rows[heard.length - 1 + t]), drawn[t], "sample " + t);
+        consume(stream, inputs);
+        int[] generated = generate(stream, 100, temperature, topP);
+        float[][] rows = run(trained.stream(), join(inputs, generated));
+        for (int t = 0; t < generated.length; t++) {
+            assertEquals(argMax(rows[inputs.length - 1 + t]), generated[t], "sample " + t);
         }
     }
 
     @ParameterizedTest
     @CsvSource({"1.0, 1.0", "2.0, 1.0", "0.5, 1.0", "1.0, 0.8", "2.0, 0.5"})
-    void drawsFollowTheDistribution(double temperature, double topP) {
-        // Seeds without a pattern, so that only the draw itself is on trial.
+    void samplesFollowTheDistribution(double temperature, double topP) {
+        // Seeds without a pattern, so that only the sampling itself is tested.
         SplittableRandom seeds = new SplittableRandom(1);
-        assertFirstDrawsFollow(temperature, topP, i -> seeds.nextLong());
+        assertFirstSamplesFollow(temperature, topP, i -> seeds.nextLong());
     }
 
     @Test
-    void drawsOfNeighbouringSeedsFollowTheDistribution() {
-        assertFirstDrawsFollow(1.0, 1.0, i -> i);
+    void samplesOfNeighbouringSeedsFollowTheDistribution() {
+        assertFirstSamplesFollow(1.0, 1.0, i -> i);
     }
 
-    private static void assertFirstDrawsFollow(double temperature, double topP, LongUnaryOperator seeds) {
-        int draws = 20000;
-        int[] prime = doubtfulPrime();
+    private static void assertFirstSamplesFollow(double temperature, double topP, LongUnaryOperator seeds) {
+        int samples = 20000;
+        int[] prime = ambiguousPrime();
         double[] expected = distribution(run(trained.stream(), prime)[prime.length - 1], temperature, topP);
         int[] counts = new int[CLASSES];
         SampleStream stream = trained.stream();
-        Tensor heard = bytes(prime);
-        Tensor drawn = Tensor.zeros("UBYTE", "c", new long[] {1});
-        for (int i = 0; i < draws; i++) {
+        Tensor inputs = bytes(prime);
+        Tensor generated = Tensor.zeros("UBYTE", "c", new long[] {1});
+        for (int i = 0; i < samples; i++) {
             stream.reset();
             stream.seed(seeds.applyAsLong(i));
-            stream.consume(heard, prime.length);
-            stream.generate(drawn, 1, temperature, topP, 0);
-            counts[drawn.array().getInt(0)]++;
+            stream.consume(inputs, prime.length);
+            stream.generate(generated, 1, temperature, topP, 0);
+            counts[generated.array().getInt(0)]++;
         }
         double chiSquare = 0;
         double largest = 0;
         for (int k = 0; k < CLASSES; k++) {
             if (expected[k] == 0) {
-                assertEquals(0, counts[k], "draws of class " + k + ", which top-p leaves out");
+                assertEquals(0, counts[k], "samples of class " + k + ", which top-p leaves out");
                 continue;
             }
-            double deviation = counts[k] - draws * expected[k];
-            chiSquare += deviation * deviation / Math.max(draws * expected[k], 1);
+            double deviation = counts[k] - samples * expected[k];
+            chiSquare += deviation * deviation / Math.max(samples * expected[k], 1);
             largest = Math.max(largest, expected[k]);
         }
         assertTrue(largest < 0.9, "the distribution is too peaked to show anything");
@@ -261,8 +261,8 @@ class SampleStreamTest {
         assertTrue(chiSquare < 37.7, "chi-square " + chiSquare + " of " + Arrays.toString(counts));
     }
 
-    /** Three samples behind which the network has a favourite and doubts. */
-    private static int[] doubtfulPrime() {
+    /** Three samples after which the most probable class has a probability of about 0.4. */
+    private static int[] ambiguousPrime() {
         int[] best = null;
         float smallest = 1;
         for (int i = 0; i < 50; i++) {
@@ -277,7 +277,7 @@ class SampleStreamTest {
         return best;
     }
 
-    /** p^(1/temperature), cut to the smallest set of most probable classes that reaches topP, and made to sum to 1. */
+    /** p^(1/temperature), restricted to the smallest set of most probable classes that reaches topP, and normalized. */
     private static double[] distribution(float[] p, double temperature, double topP) {
         double[] q = new double[p.length];
         for (int i = 0; i < p.length; i++) {
@@ -307,10 +307,10 @@ class SampleStreamTest {
     }
 
     @Test
-    void drawsNothingBeforeItHeardSomething() {
+    void generatesNothingBeforeAnyInput() {
         SampleStream stream = trained.stream();
         assertThrows(IllegalStateException.class, () -> generate(stream, 1, 1.0, 1.0));
-        listen(stream, 3);
+        consume(stream, 3);
         assertEquals(2, generate(stream, 2, 1.0, 1.0).length);
         stream.reset();
         assertThrows(IllegalStateException.class, () -> generate(stream, 1, 1.0, 1.0));

@@ -45,7 +45,7 @@ import org.nd4j.linalg.schedule.ScheduleType;
 class AdamStepTest {
     private static final Sizes SIZES = new Sizes(3, 4, 40, 20, 9, 2);
     private static final int STEPS = 20;
-    /** Of a moment. */
+    /** Tolerance of a moment, relative to its value. */
     private static final double CLOSE = 1e-6;
     /** DL4J adds the squares of a layer's gradient up in float; a second moment has the error of that norm twice. */
     private static final double CLIPPED = 4e-6;
@@ -71,7 +71,7 @@ class AdamStepTest {
     }
 
     /** Each parameter has its own size of gradient, from 1e-9 to 10, in some layers more; every seventh has none. */
-    private static void drawGradient(Random random, MultiLayerNetwork... nets) {
+    private static void setRandomGradient(Random random, MultiLayerNetwork... nets) {
         float[] sizes = new float[(int) nets[0].numParams()];
         Random fixed = new Random(1);
         int at = 0;
@@ -132,7 +132,7 @@ class AdamStepTest {
                 actual.setLearningRate(0.02 / i);
                 step = AdamStep.of(actual);
             }
-            drawGradient(random, expected, actual);
+            setRandomGradient(random, expected, actual);
             step.update(batch, i, step.squares());
             updateByDl4j(expected, batch, i);
             assertSameNetwork(expected, actual, clip > 0 ? CLIPPED : CLOSE, "step " + i);
@@ -140,12 +140,12 @@ class AdamStepTest {
         assertTrue(furthest(before, parameters(expected)) > 0.01, "nothing happened");
     }
 
-    /** Or the test above would not show that each layer is clipped by itself. */
+    /** Otherwise the test above would not show that each layer is clipped by itself. */
     @Test
     void theClippingOfOneBitesInSomeLayersOnly() {
         MultiLayerNetwork net = network(adam(1));
         net.initGradientsView();
-        drawGradient(new Random(5), net);
+        setRandomGradient(new Random(5), net);
         double first = net.getLayer(0).getGradientsViewArray().norm2Number().doubleValue();
         double last = net.getLayer(2).getGradientsViewArray().norm2Number().doubleValue();
         assertTrue(first > 32 && last < 1, first + ", " + last);
@@ -161,7 +161,7 @@ class AdamStepTest {
         AdamStep step = AdamStep.of(actual);
         Random random = new Random(6);
         for (int i = 0; i < STEPS; i++) {
-            drawGradient(random, expected, actual);
+            setRandomGradient(random, expected, actual);
             step.update(2, i + 1000, step.squares());
             updateByDl4j(expected, 2, i + 1000);
         }
@@ -225,7 +225,7 @@ class AdamStepTest {
         MultiLayerNetwork actual = Twins.network(configuration);
         expected.initGradientsView();
         actual.initGradientsView();
-        drawGradient(new Random(6), expected, actual);
+        setRandomGradient(new Random(6), expected, actual);
         AdamStep step = AdamStep.of(actual);
         step.update(2, 0, step.squares());
         updateByDl4j(expected, 2, 0);

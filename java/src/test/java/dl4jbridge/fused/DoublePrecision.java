@@ -4,8 +4,8 @@ import dl4jbridge.Fixtures;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
- * LSTM layers, with peepholes or without, under a softmax with cross-entropy, written down once more: one loop a formula, in double
- * precision, nothing shared with DL4J or the fused layers but the order of the parameters.
+ * A second implementation of LSTM layers, with or without peepholes, and a softmax with cross-entropy: one loop for
+ * each formula, in double precision, sharing only the order of the parameters with DL4J and the fused layers.
  */
 final class DoublePrecision {
     private final int inputs;

@@ -143,7 +143,7 @@ class FusedLayersTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("configurations")
-    void bothDrawTheSameParameters(String name, MultiLayerConfiguration stock) {
+    void bothInitializeTheSameParameters(String name, MultiLayerConfiguration stock) {
         MultiLayerNetwork expected = new MultiLayerNetwork(stock);
         expected.init();
         MultiLayerNetwork fused = new MultiLayerNetwork(toFused(stock));
@@ -157,7 +157,7 @@ class FusedLayersTest {
     }
 
     @Test
-    void theFieldsAreThoseAskedFor() {
+    void theFieldsAreThoseRequested() {
         for (GradientState gradientState : GradientState.values()) {
             for (PointwiseMath math : PointwiseMath.values()) {
                 MultiLayerConfiguration fused = FusedLayers.toFused(SIZES.configuration(), gradientState, math);
@@ -212,7 +212,7 @@ class FusedLayersTest {
         assertOnlyDl4jsClasses(FusedLayers.toStock(fused).toJson());
     }
 
-    /** Whatever else stands in a network is left as it is. */
+    /** All other parts of a network are left unchanged. */
     static Stream<Arguments> layersThatStayStock() {
         RnnOutputLayer softmax = output(new LossMCXENT()).build();
         AbstractLSTM nwc = lstm().build();
@@ -351,7 +351,7 @@ class FusedLayersTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"adam", "rmsprop", "sgd"})
-    void aSavedFusedNetworkGoesOnAsStock(String updater) throws IOException {
+    void aSavedFusedNetworkContinuesAsStock(String updater) throws IOException {
         Network fused = network("fused", updater);
         new Feeder().steps(fused, 0, 6);
         String path = saved(fused);
@@ -376,7 +376,7 @@ class FusedLayersTest {
 
     @ParameterizedTest
     @CsvSource({"adam, stock", "rmsprop, stock", "sgd, stock", "adam, carried"})
-    void aSavedStockNetworkGoesOnAsFused(String updater, String gradientState) throws IOException {
+    void aSavedStockNetworkContinuesAsFused(String updater, String gradientState) throws IOException {
         Network stock = network("stock", updater);
         new Feeder().steps(stock, 0, 6);
         Network fused = Network.load(saved(stock),

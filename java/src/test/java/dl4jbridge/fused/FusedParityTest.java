@@ -301,7 +301,7 @@ class FusedParityTest {
         MultiLayerConfiguration configuration = SEGMENT.configuration(new Sgd(0.1));
         float[] before = parameters(Twins.network(configuration));
         Twins twins = trained(configuration, PointwiseMath.EXACT);
-        assertTrue(furthest(before, parameters(twins.stock)) > 0.1, "hardly anything was learnt");
+        assertTrue(furthest(before, parameters(twins.stock)) > 0.1, "hardly anything was learned");
         assertClose(parameters(twins.stock), parameters(twins.fused), CLOSE, "parameters");
     }
 
@@ -316,7 +316,7 @@ class FusedParityTest {
     }
 
     @Test
-    void networksGoOnAlikeAfterTraining() {
+    void networksStayAlikeAfterTraining() {
         Twins twins = trained(SEGMENT.configuration(), PointwiseMath.EXACT);
         INDArray x = MANY.oneHotInput(8);
         double close = 5 * CLOSE; // their parameters differ as far as the test above allows
@@ -387,7 +387,7 @@ class FusedParityTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void dropoutDrawsTheSameNumbers(boolean oneHot) {
+    void dropoutSamplesTheSameNumbers(boolean oneHot) {
         for (Sizes sizes : new Sizes[] {MANY, FEW}) {
             Twins twins = Twins.exact(sizes.configuration(builder -> builder.dropOut(0.7)));
             for (int segment = 1; segment <= 2; segment++) { // as a seed, 0 is the clock
@@ -421,7 +421,7 @@ class FusedParityTest {
         assertClose(parameters(twins.stock), parameters(twins.fused), CLOSE, "parameters");
     }
 
-    /** In training, weights are not what they are; which ones shows if somebody takes one for another. */
+    /** Scales the weights in training, each kind by another factor, to show whether one is taken for another. */
     public static final class Shrink implements IWeightNoise {
         private static final long serialVersionUID = 1L;
 
@@ -449,7 +449,7 @@ class FusedParityTest {
     }
 
     @Test
-    void dropConnectDrawsTheSameNumbers() {
+    void dropConnectSamplesTheSameNumbers() {
         Twins twins = Twins.exact(MANY.configuration(builder -> builder.weightNoise(new DropConnect(0.8))));
         Nd4j.getRandom().setSeed(3);
         float[] expected = gradient(twins.stock, MANY.oneHotInput(3), MANY.labels(3));
@@ -536,7 +536,7 @@ class FusedParityTest {
 
 @WithCell("lstm")
 class FusedParityOfLstmTest extends FusedParityTest {
-    /** Else the tests above would compare with cuDNN. */
+    /** Otherwise the tests above would compare with cuDNN. */
     @Test
     void stockComputesWithoutAHelper() {
         assertNull(Twins.network(MANY.configuration()).getLayer(0).getHelper());

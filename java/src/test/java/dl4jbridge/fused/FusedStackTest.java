@@ -119,7 +119,7 @@ class FusedStackTest {
         }
     }
 
-    /** Of each layer's gradient, added up in double precision. */
+    /** Sum of squares of each layer's gradient, in double precision. */
     private static double[] squares(MultiLayerNetwork net) {
         float[] gradient = values(net.getFlattenedGradients());
         double[] squares = new double[net.getnLayers()];
@@ -165,7 +165,7 @@ class FusedStackTest {
         MultiLayerNetwork net = twins(Kind.CLASSES, SMALL).fused;
         FusedStack stack = stack(net);
         assertFalse(stack.computeGradient(SMALL.oneHotInput(1), SMALL.labels(1).mul(0.5)), "not one-hot");
-        assertFalse(stack.computeGradient(SMALL.oneHotInput(1), Twins.oneHot(1, 3, 5, 5)), "a class more");
+        assertFalse(stack.computeGradient(SMALL.oneHotInput(1), Twins.oneHot(1, 3, 5, 5)), "one class more");
         assertTrue(net.rnnGetPreviousState(0).isEmpty(), "a state of a segment that was not computed");
     }
 
@@ -177,7 +177,7 @@ class FusedStackTest {
     }
 
     @Test
-    void aPartThatFailsIsToldAndHoldsNobodyUp() {
+    void aPartThatFailsIsReportedAndBlocksNoThread() {
         Workers.setThreads(2);
         MultiLayerNetwork net = twins(Kind.NUMBERS, SMALL).fused;
         FusedStack stack = stack(net);

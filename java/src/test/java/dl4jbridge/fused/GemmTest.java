@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Against three loops in double precision. All numbers are small and whole, so that no order of summation rounds and
- * every product must be exact. Which of its ways a product takes follows from the three sizes alone.
+ * every product must be exact. The algorithm of a product depends on the three sizes alone.
  */
 class GemmTest {
     private static final int[] SIZES = {1, 2, 7, 15, 16, 17, 64, 96, 100, 130, 200, 513};
@@ -121,7 +121,7 @@ class GemmTest {
         void multiply(float beta);
     }
 
-    /** Nothing of C counts under a beta of 0, not even what is no number; under 1 it is added to. */
+    /** With a beta of 0, C is overwritten, even where it is NaN; with 1, the product is added to it. */
     private static void assertOverwritesAndAdds(double[][] expected, Matrix c, String what, IntoC product) {
         c.fill(() -> Float.NaN);
         product.multiply(0f);

@@ -110,7 +110,7 @@ class GradientStateTest {
         }
     }
 
-    /** The same fault one floor down: stock has the right gradient, but MultiLayerNetwork does not call for it. */
+    /** The same fault in a single layer: stock has the right gradient, but MultiLayerNetwork does not call it. */
     @ParameterizedTest
     @ValueSource(ints = {4, 3, 1})
     void stocksOwnTruncatedGradientIsTheCarriedOne(int backward) {

@@ -37,7 +37,7 @@ class OneHotTest {
         return a;
     }
 
-    /** The classes found, without what a longer tensor before may have left behind them; null if there are none. */
+    /** The classes found, without what an earlier, longer tensor may have left after them; null if there are none. */
     private int[] read(INDArray a) {
         int[] all = oneHot.read(a);
         return all == null ? null : Arrays.copyOf(all, (int) (a.size(0) * a.size(2)));
@@ -124,7 +124,7 @@ class OneHotTest {
         }
     }
 
-    /** Whoever takes one of these for one-hot must find the right classes in it; none does so far. */
+    /** A reader that accepts one of these as one-hot must find the right classes in it; so far none is accepted. */
     @Test
     void otherLayoutsAndTypesAreNotMisread() {
         int[] index = classes(5, 4, 6, 8);

@@ -95,7 +95,7 @@ class PointwiseMathTest {
     }
 
     @Test
-    void rationalTanhIsAsCloseAsItSays() {
+    void rationalTanhIsAsCloseAsDocumented() {
         double error = furthest(tanh(PointwiseMath.RATIONAL), StrictMath::tanh);
         assertTrue(error <= 4e-7, "off by " + error);
         assertTrue(error > 1e-7, "another tanh is tested: off by " + error);
@@ -103,7 +103,7 @@ class PointwiseMathTest {
     }
 
     @Test
-    void rationalSigmoidIsAsCloseAsItSays() {
+    void rationalSigmoidIsAsCloseAsDocumented() {
         double error = furthest(sigmoid(PointwiseMath.RATIONAL), PointwiseMathTest::sigmoidOf);
         assertTrue(error <= 2.5e-7, "off by " + error);
         assertTrue(error > 5e-8, "another sigmoid is tested: off by " + error);

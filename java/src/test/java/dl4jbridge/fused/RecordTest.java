@@ -34,8 +34,8 @@ import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * The record of a forward pass in training is used once and dropped by any other forward pass, clear() or change of the
- * state; without one, the backward pass makes the forward pass again. So whatever happens in between, the gradient is
- * that of the layer's present input from the right state: bit for bit what a layer gives that has done nothing else.
+ * state; without one, the backward pass repeats the forward pass. So whatever happens in between, the gradient is that
+ * of the layer's current input from the right state: bit for bit that of a layer which has done nothing else.
  */
 class RecordTest {
     private static final LayerWorkspaceMgr NO_WORKSPACES = LayerWorkspaceMgr.noWorkspaces();
@@ -47,7 +47,7 @@ class RecordTest {
         Workers.setThreads(1);
     }
 
-    /** One layer in use, and how a layer without a past would do. */
+    /** One layer in use, compared with a layer without a past. */
     private static final class Bench {
         final Sizes sizes;
         final MultiLayerNetwork net;
@@ -197,7 +197,7 @@ class RecordTest {
         bench.train(bench.a);
         bench.layer.activate(bench.b, true, NO_WORKSPACES);
         assertArrayEquals(bench.fresh(bench.b, new HashMap<>()), bench.backward(), "activate knows no state");
-        assertArrayEquals(bench.fresh(bench.b, new HashMap<>()), bench.backward(), "made again");
+        assertArrayEquals(bench.fresh(bench.b, new HashMap<>()), bench.backward(), "repeated");
     }
 
     @Test
@@ -207,7 +207,7 @@ class RecordTest {
         Map<String, INDArray> state = bench.layer.rnnGetPreviousState();
         bench.train(bench.a);
         assertArrayEquals(bench.fresh(bench.a, state), bench.backward());
-        assertArrayEquals(bench.fresh(bench.a, state), bench.backward(), "made again");
+        assertArrayEquals(bench.fresh(bench.a, state), bench.backward(), "repeated");
     }
 
     @Test
@@ -219,7 +219,7 @@ class RecordTest {
         assertArrayEquals(bench.fresh(bench.b, bench.state), bench.backward());
     }
 
-    /** Seen by an input that is overwritten meanwhile: the record knows nothing of that, a second forward pass does. */
+    /** Shown by overwriting the input: the record does not depend on it, a repeated forward pass does. */
     @ParameterizedTest
     @EnumSource(GradientState.class)
     void theRecordIsUsedOnce(GradientState gradientState) {
@@ -261,7 +261,7 @@ class RecordTest {
         assertArrayEquals(bench.fresh(bench.a, new HashMap<>()), bench.backward());
     }
 
-    /** What a layer is told between the two passes counts, as in stock, which makes the forward pass again. */
+    /** An input set between the two passes takes effect, as in stock, which repeats the forward pass. */
     @Test
     void anotherInputIsTheInputOfTheGradient() {
         Bench bench = new Bench(MANY, GradientState.CARRIED);
@@ -306,7 +306,7 @@ class RecordTest {
         }
     }
 
-    /** Segment by segment, with everything in between that one does with a network. */
+    /** Trains segment by segment, and uses the network in other ways in between. */
     @ParameterizedTest
     @EnumSource(GradientState.class)
     void trainingIsNotDisturbedByUsingTheNetworkMeanwhile(GradientState gradientState) {

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class SoftmaxTest {
     /** Against double precision: a share of the value, for logits so small that their differences are exact. */
     @Test
-    void isAsCloseAsItSays() {
+    void isAsCloseAsDocumented() {
         double furthest = 0;
         Softmax softmax = new Softmax(2, 1);
         for (int i = 0; i < 200_000; i++) {
@@ -24,7 +24,7 @@ class SoftmaxTest {
             assertEquals(1 / (1 + e), x[1], 3e-7);
         }
         assertTrue(furthest <= 5e-7, "off by " + furthest);
-        assertTrue(furthest > 1e-8, "nothing was looked at");
+        assertTrue(furthest > 1e-8, "nothing was compared");
     }
 
     @ParameterizedTest
@@ -53,7 +53,7 @@ class SoftmaxTest {
                 assertEquals(expected, x[i], 1e-5 * expected + 2e-38, row + ", " + i);
             }
         }
-        assertEquals(logits[3 * classes], x[3 * classes], "behind the rows");
+        assertEquals(logits[3 * classes], x[3 * classes], "after the rows");
     }
 
     @Test

@@ -76,7 +76,7 @@ class SquaredErrorTest {
         }
     }
 
-    /** The loss as its formula says, from the network's output, and its gradient by central differences. */
+    /** The loss by its formula from the network's output, and its gradient by central differences. */
     @ParameterizedTest(name = "square {0}, pre-emphasis {1}, offset {2}, from {3}, {4} threads")
     @MethodSource("weights")
     void weightedLossIsTheFormulaAndItsGradientThatOfDifferences(
@@ -89,7 +89,7 @@ class SquaredErrorTest {
         float[] found = gradient(net, x, y);
         double loss = formula(net.output(x), y, square, preEmphasis, offset, from) / AMPLIFIER.batch;
         assertEquals(loss, net.score(), CLOSE * Math.max(1, loss));
-        assertTrue(Twins.largest(found) > 0.1, "a gradient to speak of");
+        assertTrue(Twins.largest(found) > 0.1, "the gradient is too small to show anything");
         INDArray parameters = net.params();
         for (int i = 0; i < parameters.length(); i += 3) {
             double before = parameters.getDouble(i);

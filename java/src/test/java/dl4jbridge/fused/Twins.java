@@ -27,7 +27,7 @@ import org.nd4j.linalg.learning.config.IUpdater;
 import org.nd4j.linalg.learning.config.Sgd;
 import org.nd4j.linalg.lossfunctions.LossFunctions;
 
-/** A stock network and its fused twin: the same parameters, each in arrays of its own. And what tests compare. */
+/** A stock network and its fused twin with the same parameters, each in its own arrays; and comparisons for tests. */
 final class Twins {
     private static final String[] GATES = {"block input", "forget", "output", "input"};
     private static final String[] PEEPHOLES = {"forget", "output", "input"};
@@ -120,7 +120,7 @@ final class Twins {
         }
     }
 
-    /** Drawn as DL4J draws them, then shaken, so that no bias and no peephole is zero. */
+    /** Initialized by DL4J, then perturbed, so that no bias and no peephole is zero. */
     static MultiLayerNetwork network(MultiLayerConfiguration configuration) {
         MultiLayerNetwork net = new MultiLayerNetwork(configuration.clone());
         net.init();

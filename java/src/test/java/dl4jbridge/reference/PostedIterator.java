@@ -11,7 +11,7 @@ import org.nd4j.linalg.factory.Nd4j;
 
 /**
  * Batches the way DL4J's character example makes them, for 8-bit samples instead of characters: one
- * {@code putScalar} an element. The yardstick for what Python writes by address; nothing trains with it.
+ * {@code putScalar} for each element. The reference for what Python writes by address; no training uses it.
  */
 public final class PostedIterator {
     private static final int CLASSES = 256;
@@ -41,7 +41,7 @@ public final class PostedIterator {
         return new DataSet(features, labels);
     }
 
-    /** {@link #next} into tensors that are used again and again, which spares making new ones; cleared first or not. */
+    /** {@link #next} into existing tensors, optionally cleared first, which avoids allocating new ones. */
     public void refill(Tensor features, Tensor labels, boolean clear) {
         if (clear) {
             features.array().assign(0);

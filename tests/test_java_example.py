@@ -15,7 +15,7 @@ from tests.conftest import EXAMPLES
 
 PROGRAM = Path(__file__).parent.parent / "docs" / "IdentityThatConverges.java"
 SMALL = ["hidden=64", "batch=8"]
-# Far above the 2 to 3 % that the commonest class of the recording makes up, far below what the mended set-up reaches.
+# Far above the 2 to 3 % that the commonest class of the recording makes up, far below what the corrected setup reaches.
 BOUND = 0.5
 CONVERGED = 0.99
 
@@ -50,9 +50,9 @@ def accuracies(class_path: str, *options: str, recording: str = "plucked_dry.wav
 
 
 def test_it_learns_what_it_does_not_learn_as_posted(class_path):
-    mended = accuracies(class_path, *SMALL, "batches=3")
-    assert len(mended) == 3
-    assert mended[-1] > BOUND, mended
+    corrected = accuracies(class_path, *SMALL, "batches=3")
+    assert len(corrected) == 3
+    assert corrected[-1] > BOUND, corrected
     posted = accuracies(class_path, *SMALL, "batches=3", "--posted")
     assert max(posted) < BOUND, posted
 

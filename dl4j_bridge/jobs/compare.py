@@ -57,9 +57,7 @@ def compare(
     """
     opened = model_zip.open_model(model)
     info = opened.info
-    if (info.predicts == "next") != (target is None):
-        wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
-        raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
+    check_kind(model, info, target)
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
     _check_settings(settings, info, source, trained is not None)
     return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
@@ -107,6 +105,13 @@ def evaluate(
         drift.facts if drift else None,
         drift.sound if drift else None,
     )
+
+
+def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:
+    """Refuse a model with a target for recordings without one, and the reverse."""
+    if (info.predicts == "next") != (target is None):
+        wanted = "no --target: it predicts the next sample" if target else "a --target: it turns an input into a target"
+        raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
 
 
 def report_folder(model: Path) -> Path:

@@ -19,7 +19,7 @@ from dl4j_bridge.diagnostics.trial import FULL, QUICK, as_fused
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs.compare import evaluate
+from dl4j_bridge.jobs.compare import check_kind, evaluate
 from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
 from dl4j_bridge.model.versions import versions_without_java
 from dl4j_bridge.settings.checks import option
@@ -252,9 +252,7 @@ def _settings(request: Request, opened: OpenedModel | None) -> TrainSettings:
     if request.given:
         raise InputError("--model", "with training options", "wanted one of the two: a model brings its settings")
     info = opened.info
-    if (info.task.predicts == "next") != (request.target is None):
-        wanted = "no --target: it predicts the next sample" if request.target else "a --target"
-        raise InputError(request.model or "--model", "a model of another kind than the call", f"wanted {wanted}")
+    check_kind(opened.path, info, request.target)
     codec = info.task.as_dict().get("codec", info.settings.data.codec)
     return replace(info.settings, data=replace(info.settings.data, rate=info.rate, codec=codec))
 

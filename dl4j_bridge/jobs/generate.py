@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.jobs.process import reported
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.model.model_zip import Model
@@ -114,13 +115,5 @@ def new_audio(
     if primer is not None and primer.size < task.shortest_prime:
         found = f"{primer.size} samples at {rate} Hz"
         raise InputError(name, found, f"wanted {task.shortest_prime} or more: one frame")
-    total = max(round(seconds * rate), 1)
-
-    def reported() -> Blocks:
-        done = 0
-        for block in task.generate(model.network, rate, seconds, settings, primer):
-            done += block.size
-            yield block
-            report(done, total)
-
-    return reported()
+    count = max(round(seconds * rate), 1)
+    return reported(task.generate(model.network, rate, count, settings, primer), count, report)

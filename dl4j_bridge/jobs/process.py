@@ -125,15 +125,17 @@ def check_effect(model: Path, info: ModelInfo) -> None:
 
 def _processed(model: Model, blocks: Blocks, length: int, settings: ProcessSettings, report: Report) -> Blocks:
     """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
+    processed = model.info.task.process(model.network, blocks, settings)
+    return _delayed(reported(processed, length, report), model.info.pairs[0].delay, length)
 
-    def reported() -> Blocks:
-        done = 0
-        for block in model.info.task.process(model.network, blocks, settings):
-            done += block.size
-            report(min(done, length), length)
-            yield block
 
-    return _delayed(reported(), model.info.pairs[0].delay, length)
+def reported(blocks: Blocks, total: int, report: Report) -> Blocks:
+    """The same blocks; the number of samples so far is reported."""
+    done = 0
+    for block in blocks:
+        done += block.size
+        report(min(done, total), total)
+        yield block
 
 
 def _delayed(blocks: Blocks, delay: int, length: int) -> Blocks:

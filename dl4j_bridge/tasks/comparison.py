@@ -55,43 +55,36 @@ class Evaluated:
     classes: npt.NDArray[np.uint8] | None = None
 
 
-class Evaluator(ABC):
-    """Collects one contender's output, block by block."""
-
-    @abstractmethod
-    def add(self, block: Any) -> int:
-        """Take the next block; returns its number of samples."""
-
-    @abstractmethod
-    def evaluated(self) -> Evaluated:
-        """The whole output with its metrics."""
-
-
-class SoundEvaluator(Evaluator):
-    """Compares float samples, blocks of shape (n,), with a target.
+class Evaluator:
+    """Collects one contender's output, block by block.
 
     Parameters
     ----------
-    target : ndarray of float, shape (n,)
+    evaluate
+        Turns all blocks into metrics and sound.
+    samples_in
+        Number of samples in a block.
     """
 
-    def __init__(self, target: Samples) -> None:
-        self._target = target
-        self._blocks: list[Samples] = []
+    def __init__(self, evaluate: Callable[[list[Any]], Evaluated], samples_in: Callable[[Any], int] = np.size) -> None:
+        self._evaluate, self._samples_in = evaluate, samples_in
+        self._blocks: list[Any] = []
 
-    def add(self, block: Samples) -> int:
+    def add(self, block: Any) -> int:
+        """Take the next block; returns its number of samples."""
         self._blocks.append(block)
-        return block.size
+        return self._samples_in(block)
 
     def evaluated(self) -> Evaluated:
-        sound = np.concatenate(self._blocks)
-        return Evaluated(of_sound(self._target, sound), sound)
+        """The whole output with its metrics."""
+        return self._evaluate(self._blocks)
 
 
-def of_sound(target: Samples, sound: Samples) -> Row:
-    """``esr``, ``snr_db`` and ``stft`` of float samples."""
+def of_sound(target: Samples, sound: Samples) -> Evaluated:
+    """Evaluate float samples: ``esr``, ``snr_db`` and ``stft``."""
     esr = metrics.esr(target, sound)
-    return {"esr": esr, "snr_db": metrics.snr_db(esr), "stft": metrics.stft_distance(target, sound)}
+    row = {"esr": esr, "snr_db": metrics.snr_db(esr), "stft": metrics.stft_distance(target, sound)}
+    return Evaluated(row, sound)
 
 
 @dataclass(frozen=True)

@@ -212,9 +212,9 @@ class Task(ABC):
         return 1
 
     def generate(
-        self, network: Network, rate: int, seconds: float, settings: GenerateSettings, prime: Samples | None
+        self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
     ) -> Blocks:
-        """Blocks of new audio, ``round(seconds * rate)`` samples in all, that continue `prime` (None for silence)."""
+        """Blocks of new audio, `count` samples at `rate` Hz in all, that continue `prime` (None for silence)."""
         raise NotImplementedError(f"--task {self.name} generates nothing")
 
     # ---- judging and showing

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from dl4j_bridge.signal.pairs import Pair
     from dl4j_bridge.tasks.interface import Task
 
+# Groups of settings that every task has, by their field in `TrainSettings`.
+GROUPS: dict[str, type] = {
+    "data": DataSettings,
+    "network": NetworkSettings,
+    "run": RunSettings,
+    "small_data": SmallDataSettings,
+}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }
@@ -109,15 +116,9 @@ def settings_from_dict(stored: dict[str, Any]) -> TrainSettings:
     InputError
         Unknown task, or a value out of range.
     """
-    network = msgspec.convert(stored.get("network", {}), NetworkSettings)
-    kind = find(network.task)
-    settings = TrainSettings(
-        msgspec.convert(stored.get("data", {}), DataSettings),
-        network,
-        msgspec.convert(stored.get("run", {}), RunSettings),
-        msgspec.convert(stored.get("small_data", {}), SmallDataSettings),
-        msgspec.convert(stored.get(kind.name, {}), kind.settings),
-    )
+    kind = find(msgspec.convert(stored.get("network", {}), NetworkSettings).task)
+    groups: dict[str, Any] = {name: msgspec.convert(stored.get(name, {}), group) for name, group in GROUPS.items()}
+    settings = TrainSettings(**groups, own=msgspec.convert(stored.get(kind.name, {}), kind.settings))
     settings.check()
     _check_codec(settings)
     return settings
@@ -131,9 +132,8 @@ def checked_options(source: str, given: dict[str, Any]) -> dict[str, Any]:
     InputError
         An unknown name, or a value of the wrong type.
     """
-    groups = (DataSettings, NetworkSettings, RunSettings, SmallDataSettings, *(k.settings for k in KINDS.values()))
     known = {}
-    for group in groups:
+    for group in (*GROUPS.values(), *(kind.settings for kind in KINDS.values())):
         for name, hint in get_type_hints(group).items():
             kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
             known[name.replace("_", "-")] = toml_file.Option(name, kind)

@@ -17,7 +17,7 @@ from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.pairs import Pair, Stretch
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
 from dl4j_bridge.tasks.baselines.copy import Copy
-from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Evaluator, SoundEvaluator
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Evaluator, of_sound
 from dl4j_bridge.tasks.excerpts import SECONDS, affordable_steps, loudest_vectors
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
 from dl4j_bridge.tasks.shown import Chart, Curve, Excerpt
@@ -191,7 +191,7 @@ class VectorComparison(Comparison):
         return self.task.to_samples(self.y[self.start : self.end])
 
     def evaluator(self) -> Evaluator:
-        return SoundEvaluator(self.target)
+        return Evaluator(lambda blocks: of_sound(self.target, np.concatenate(blocks)))
 
     def references(self) -> dict[str, Samples]:
         return {"input": self.task.to_samples(self.x[self.start : self.end]), "target": self.target}

@@ -57,16 +57,13 @@ class NextFrameComparison(VectorComparison):
     )
 
     def __init__(self, task: FramesTask, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> None:
-        super().__init__(task, pair, None, fitted)
         self._task = task
-        where = part_of(len(self.y), "test")
+        where = part_of(max(pair.length // task.frame - 1, 0), "test")
+        super().__init__(task, pair, {"test": (where.start * task.frame, where.stop * task.frame)}, fitted)
         self._training = task.to_samples(part((self.x, self.y), "train")[0])
-        if where.stop == where.start or not self._training.size:
+        if not self.samples or not self._training.size:
             wanted = f"wanted {20 * task.frame} or more: frames of {task.frame} for every part"
             raise InputError(pair.input.path, f"{pair.length} samples at {pair.rate} Hz", wanted)
-        self.part = "test"
-        self.start, self.end = where.start, where.stop
-        self.samples = (where.stop - where.start) * task.frame
 
     def contenders(self) -> list[Contender]:
         here = slice(self.start, self.end)
@@ -86,7 +83,11 @@ class NextFrameComparison(VectorComparison):
         ]
 
     def evaluator(self) -> Evaluator:
-        return _FrameEvaluator(self._task, self.y[self.start : self.end])
+        return Evaluator(self._evaluate)
+
+    def _evaluate(self, blocks: list[Vectors]) -> Evaluated:
+        metrics = self._task.measure(blocks, self.y[self.start : self.end])
+        return Evaluated(dict(metrics), self._task.to_samples(np.concatenate(blocks)))
 
     def references(self) -> dict[str, Samples]:
         return {"target": self.target}
@@ -103,19 +104,3 @@ def follow(own: Samples, training: Samples, rate: int) -> dict[str, object]:
     """Follow free-running sound; `training` is the sound of the training part."""
     until = drift.until(own, training, rate)
     return drift.measure(own, training, rate) | {"until": until, "seconds": own.size / rate}
-
-
-class _FrameEvaluator(Evaluator):
-    """Takes frames, float32 of shape (n, frame)."""
-
-    def __init__(self, task: FramesTask, target: Vectors) -> None:
-        self._task, self._target = task, target
-        self._blocks: list[Vectors] = []
-
-    def add(self, block: Vectors) -> int:
-        self._blocks.append(block)
-        return block.size
-
-    def evaluated(self) -> Evaluated:
-        frames = np.concatenate(self._blocks)
-        return Evaluated(dict(self._task.measure([frames], self._target)), self._task.to_samples(frames))

@@ -171,11 +171,11 @@ class FramesTask(VectorTask):
         return self.frame
 
     def generate(
-        self, network: Network, rate: int, seconds: float, settings: GenerateSettings, prime: Samples | None
+        self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
     ) -> Blocks:
         """Feed the network its own predictions."""
         primer = self.to_inputs(np.zeros(self.frame) if prime is None else prime)
-        return self.feed_back(network, primer, max(round(seconds * rate), 1))
+        return self.feed_back(network, primer, count)
 
     def feed_back(self, network: Network, primer: Vectors, count: int) -> Blocks:
         """`count` samples that a network predicts from a primer, shape (n, frame), and then from its own output."""

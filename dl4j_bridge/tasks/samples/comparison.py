@@ -20,7 +20,7 @@ from dl4j_bridge.tasks.baselines.markov import Markov
 from dl4j_bridge.tasks.comparison import Comparison, Contender, Drift, Evaluated, Evaluator, Samples
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
 from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities, mean_values
-from dl4j_bridge.tasks.samples.generation import generate_classes
+from dl4j_bridge.tasks.samples.generation import generate_classes, prime
 from dl4j_bridge.tasks.shown import Chart, Excerpt
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ class SamplesComparison(Comparison):
         if self._task.predicts != "next":
             return None
         settings, rate, task = GenerateSettings(), self._rate, self._task
-        self._stream.reset()
-        self._stream.seed(settings.seed)
         before = self._x[max(self._start - rate, 0) : self._start]
-        self._stream.consume(np.append(SILENCE, before).astype(np.uint8))
+        prime(self._stream, settings.seed, np.append(SILENCE, before).astype(np.uint8))
         count = max(round(seconds * rate), 1)
         blocks = generate_classes(self._stream, task.sampling, task.to_samples, rate, count, settings)
         classes = np.concatenate(list(blocks))

@@ -136,10 +136,15 @@ def calibrate(stream: SampleStream, recordings: list[Indices], decode: steering.
     return Sampling(best, tried[best], wanted, steering.usual(decode, recordings, rate))
 
 
+def prime(stream: SampleStream, seed: int, primer: Indices) -> None:
+    """Reset a stream, set its random seed, and let it consume a primer."""
+    stream.reset()
+    stream.seed(seed)
+    stream.consume(primer)
+
+
 def own_audio(stream: SampleStream, size: int, temperature: float) -> Indices:
     """Generate `size` samples from silence, always the same ones; the stream is reset."""
-    stream.reset()
-    stream.seed(1)
-    stream.consume(np.array([SILENCE], np.uint8))
+    prime(stream, 1, np.array([SILENCE], np.uint8))
     counts = [min(SampleStream.BLOCK, size - at) for at in range(0, size, SampleStream.BLOCK)]
     return np.concatenate([stream.generate(count, temperature, 1.0) for count in counts])

@@ -29,6 +29,7 @@ from dl4j_bridge.tasks.baselines.markov import Markov
 from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
 from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_samples
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
+from dl4j_bridge.tasks.samples import generation
 from dl4j_bridge.tasks.samples.comparison import SamplesComparison
 from dl4j_bridge.tasks.samples.decoding import Decoder, Encoder, Indices, Probabilities, resolve_decode
 from dl4j_bridge.tasks.samples.generation import Sampling, calibrate, generate_classes, temperature_of
@@ -237,15 +238,13 @@ class SamplesTask(Task):
         return temperature_of(self.sampling)
 
     def generate(
-        self, network: Network, rate: int, seconds: float, settings: GenerateSettings, prime: Samples | None
+        self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
     ) -> Blocks:
         primer = np.array([SILENCE], np.uint8) if prime is None else self.encoder().push(prime)
         stream = network.stream()
-        stream.seed(settings.seed)
-        stream.consume(primer)
+        generation.prime(stream, settings.seed, primer)
         de_emphasis = DeEmphasis(self.pre_emphasis)
         de_emphasis.push(self.codec.decode(primer))
-        count = max(round(seconds * rate), 1)
         for block in generate_classes(stream, self.sampling, self.to_samples, rate, count, settings):
             yield de_emphasis.push(self.codec.decode(block))
 
@@ -270,9 +269,7 @@ class SamplesTask(Task):
         found = self.cut(x, y, where, rate, run_through(stream, x, where.start, where.stop))
         if self.predicts == "next" and found.size:
             settings = GenerateSettings()
-            stream.reset()
-            stream.seed(settings.seed)
-            stream.consume(np.array([SILENCE], np.uint8))
+            generation.prime(stream, settings.seed, np.array([SILENCE], np.uint8))
             blocks = generate_classes(stream, self.sampling, self.to_samples, rate, found.size, settings)
             found.classes["generated"] = np.concatenate(list(blocks))
             found.sounds["generated"] = self.to_samples(found.classes["generated"])

@@ -106,7 +106,23 @@ class SpectrogramComparison(Comparison):
             yield found
 
     def evaluator(self) -> Evaluator:
-        return _StemEvaluator(self)
+        return Evaluator(self._evaluate, lambda block: len(block) * self._task.hop)
+
+    def _evaluate(self, blocks: list[Spectra]) -> Evaluated:
+        sound = np.concatenate(list(self._task.stft.samples(blocks)))[self._evaluated]
+        spectrogram = np.concatenate([self._task.normalize(block) for block in blocks])
+        squares = np.square(spectrogram[self._first :] - self._y[self._first :], dtype=np.float64)
+        jumps = jumps_in_window(spectrogram, self._window, self._first)
+        self._jumps.append(jumps)
+        si_sdr, sdr = _ratios(self._stem[self._evaluated], sound)
+        row = {
+            "si_sdr_db": si_sdr,
+            "improvement_db": None,
+            "sdr_db": sdr,
+            "mse": float(squares.mean()),
+            "border_jump": border_jump(jumps),
+        }
+        return Evaluated(row, sound)
 
     def references(self) -> dict[str, Samples]:
         return {"stem": self._stem[self._evaluated]}
@@ -143,35 +159,6 @@ class SpectrogramComparison(Comparison):
                 {name: jumps[name] for name in PLOTTED},
             )
         ]
-
-
-class _StemEvaluator(Evaluator):
-    """Takes spectra of the estimated stem, blocks of shape (n, bins)."""
-
-    def __init__(self, comparison: SpectrogramComparison) -> None:
-        self._comparison = comparison
-        self._spectra: list[Spectra] = []
-
-    def add(self, block: Spectra) -> int:
-        self._spectra.append(block)
-        return len(block) * self._comparison._task.hop
-
-    def evaluated(self) -> Evaluated:
-        of = self._comparison
-        sound = np.concatenate(list(of._task.stft.samples(self._spectra)))[of._evaluated]
-        spectrogram = np.concatenate([of._task.normalize(block) for block in self._spectra])
-        squares = np.square(spectrogram[of._first :] - of._y[of._first :], dtype=np.float64)
-        jumps = jumps_in_window(spectrogram, of._window, of._first)
-        of._jumps.append(jumps)
-        si_sdr, sdr = _ratios(of._stem[of._evaluated], sound)
-        row = {
-            "si_sdr_db": si_sdr,
-            "improvement_db": None,
-            "sdr_db": sdr,
-            "mse": float(squares.mean()),
-            "border_jump": border_jump(jumps),
-        }
-        return Evaluated(row, sound)
 
 
 def stateless(network: Network, x: Magnitudes, window: int, side_by_side: int = SIDE_BY_SIDE) -> Magnitudes:

@@ -18,9 +18,10 @@ HEAD = """\
 
 Written by `make docs` from the program's own `--help`; change a text there, not here.
 
-`dl4j-bridge COMMAND` and `python -m dl4j_bridge COMMAND` are the same. Results go to stdout, progress and notes to
-stderr. Exit status: 0 done, 1 it ran and found or met a fault, 2 wrong input or options, 130 interrupted. For error
-messages and how to fix them, see [troubleshooting](troubleshooting.md).
+`dl4j-bridge COMMAND` and `python -m dl4j_bridge COMMAND` are the same. Results go to stdout,
+progress and notes to stderr. Exit status: 0 done, 1 it ran and found or met a fault, 2 wrong input
+or options, 130 interrupted. For error messages and how to fix them, see
+[troubleshooting](troubleshooting.md).
 """
 
 

@@ -29,7 +29,9 @@ from tests.conftest import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "THIRD_PARTY.md", *DOCS.glob("*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "THIRD_PARTY.md", *DOCS.glob("*.md"), *DOCS.glob("lab/*.md")]
+)
 PACKAGE = Path(dl4j_bridge.__file__).parent
 names = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

@@ -58,7 +58,7 @@ class Trial:
     network
         The network after the last step.
     losses, accuracy
-        Of each step, before its update, as `Network.step` returns them: bits per sample where there are classes.
+        Values of each step before its update, as `Network.step` returns them; a loss of classes is in bits per sample.
     update
         L2 norm of an update relative to that of the parameters, as the mean over the first steps.
     """

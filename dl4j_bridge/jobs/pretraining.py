@@ -85,7 +85,7 @@ def autoencoder_stretches(training: list[Stretch], delay: int, predicts: str) ->
     Returns
     -------
     list of (ndarray, ndarray)
-        Of the same lengths; the first value is repeated until the delay is over.
+        As long as the recordings; the first value is repeated until the delay is over.
     """
     recordings: list[Signal] = [x for x, _ in training]
     if predicts == "target":

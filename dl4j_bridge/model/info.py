@@ -130,9 +130,9 @@ class ModelInfo:
     versions
         Versions that the model was made with, by name.
     training
-        Of a best network.
+        Step and validation of a best network; None for others.
     run_state
-        Of a network to resume from.
+        State of the training of a network to resume from; None for others.
     pretraining
         Steps and last metrics of the pre-training, if there was one.
     """

@@ -29,7 +29,7 @@ def checks(
     Parameters
     ----------
     settings, interface
-        Of the network.
+        Settings of the network.
     x, y : ndarray, shape (n,) or (n, width)
         Input and target to run it on, classes or vectors.
     model

@@ -31,7 +31,7 @@ def gradients(settings: NetworkSettings, interface: Interface, x: Signal, y: Sig
     Parameters
     ----------
     settings, interface
-        Of the network.
+        Settings of the network.
     x, y : ndarray, shape (batch, steps) or (batch, steps, width)
         Classes or vectors, input and target.
     """
@@ -50,7 +50,7 @@ def compare_gradients(
     Parameters
     ----------
     settings, interface
-        Of the network.
+        Settings of the network.
     at, gradient : ndarray of float64, shape (parameters,)
         In DL4J's order.
     x, y : ndarray, shape (batch, steps) or (batch, steps, width)

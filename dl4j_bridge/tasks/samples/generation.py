@@ -75,7 +75,7 @@ def generate_classes(
     Parameters
     ----------
     stream
-        Of the network.
+        Stream of the network.
     sampling
         What training measured; None for models of older versions.
     decode
@@ -115,7 +115,7 @@ def calibrate(stream: SampleStream, recordings: list[Indices], decode: steering.
     Parameters
     ----------
     stream
-        Of the network; it is reset.
+        Stream of the network; it is reset.
     recordings : list of ndarray of uint8
         The recordings of training.
     decode

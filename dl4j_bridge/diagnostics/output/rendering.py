@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.samples.decoding import Probabilities
-from dl4j_bridge.tasks.samples.task import SamplesTask, run_through
+from dl4j_bridge.tasks.samples.decoding import Probabilities, run_through
+from dl4j_bridge.tasks.samples.task import SamplesTask
 
 Indices = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]

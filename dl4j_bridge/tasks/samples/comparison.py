@@ -19,7 +19,7 @@ from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, kept
 from dl4j_bridge.tasks.baselines.markov import Markov
 from dl4j_bridge.tasks.comparison import Comparison, Contender, Drift, Evaluated, Evaluator, Samples
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
-from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities, mean_values
+from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities, mean_values, run_through
 from dl4j_bridge.tasks.samples.generation import generate_classes, prime
 from dl4j_bridge.tasks.shown import Chart, Excerpt
 
@@ -81,8 +81,6 @@ class SamplesComparison(Comparison):
         )
 
     def _of_model(self) -> Iterator[Prediction]:
-        from dl4j_bridge.tasks.samples.task import run_through
-
         return self._predictions(run_through(self._stream, self._x, self._start, self._end))
 
     def _predictions(self, outputs: Iterator[Probabilities]) -> Iterator[Prediction]:

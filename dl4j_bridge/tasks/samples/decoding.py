@@ -1,10 +1,14 @@
-"""Float samples to class indices, and distributions over classes to float samples, block by block."""
+"""Float samples to class indices, indices to distributions, and distributions to float samples, block by block."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.java.network import WARM_UP
+from dl4j_bridge.java.streams import SampleStream
 from dl4j_bridge.signal.codecs import Codec
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
 
@@ -71,3 +75,11 @@ def mean_values(probabilities: Probabilities, values: npt.NDArray[np.float64]) -
 def resolve_decode(decode: str) -> str:
     """``auto`` is the mean of the distribution: no other estimate has a smaller squared error."""
     return "mean" if decode == "auto" else decode
+
+
+def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:
+    """Distributions for samples start..end-1 of `x`, in blocks, after up to `WARM_UP` samples before them."""
+    stream.reset()
+    stream.consume(x[max(start - WARM_UP, 0) : start])
+    for at in range(start, end, SampleStream.BLOCK):
+        yield stream.run(x[at : min(at + SampleStream.BLOCK, end)])

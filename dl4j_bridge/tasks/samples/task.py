@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.java.network import WARM_UP, Network
-from dl4j_bridge.java.streams import SampleStream
+from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import DataSettings, TrainSettings
 from dl4j_bridge.signal import metrics
@@ -31,7 +30,7 @@ from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_samples
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
 from dl4j_bridge.tasks.samples import generation
 from dl4j_bridge.tasks.samples.comparison import SamplesComparison
-from dl4j_bridge.tasks.samples.decoding import Decoder, Encoder, Indices, Probabilities, resolve_decode
+from dl4j_bridge.tasks.samples.decoding import Decoder, Encoder, Indices, Probabilities, resolve_decode, run_through
 from dl4j_bridge.tasks.samples.generation import Sampling, calibrate, generate_classes, temperature_of
 from dl4j_bridge.tasks.shown import Curve, Excerpt
 
@@ -327,11 +326,3 @@ class SamplesTask(Task):
                 bits[baseline.name] = metrics.bits_per_sample(probabilities[where.start - first :], y[where])
         names = dict.fromkeys([LookupTable.name, min(bits, key=bits.__getitem__, default=LookupTable.name)])
         return {name: bits[name] for name in names if name in bits}
-
-
-def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:
-    """Distributions for samples start..end-1 of `x`, in blocks, after up to `WARM_UP` samples before them."""
-    stream.reset()
-    stream.consume(x[max(start - WARM_UP, 0) : start])
-    for at in range(start, end, SampleStream.BLOCK):
-        yield stream.run(x[at : min(at + SampleStream.BLOCK, end)])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from dl4j_bridge import reference
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.tensors import NativeArray
-from dl4j_bridge.settings import config
 from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 
 pytestmark = pytest.mark.usefixtures("java")
@@ -191,5 +191,5 @@ def test_running_a_batch_leaves_training_unaffected():
 
 
 def test_stock_layers_cannot_carry_the_gradient():
-    with pytest.raises(config.InputError, match="--gradient-state: carried with --layer stock"):
+    with pytest.raises(InputError, match="--gradient-state: carried with --layer stock"):
         TrainSettings().with_options({"layer": "stock", "gradient_state": "carried"})

@@ -60,7 +60,7 @@ def test_the_delay_is_cut_out_of_training_and_put_back(tmp_path, delay):
     paths = tmp_path / "dry.wav", tmp_path / "wet.wav"
     args = ["--steps", 60, *SMALL, "--hidden", 64, "--batch", 16]
     trained = run_ok("train", "--input", paths[0], "--target", paths[1], "--out", tmp_path / "run", *args)
-    assert f"40 samples (3.6 ms) {'behind' if delay > 0 else 'ahead of'} the input" in trained.stderr
+    assert f"40 samples (3.6 ms) {'later' if delay > 0 else 'earlier'} than the input" in trained.stderr
     process(tmp_path / "run", paths[0], tmp_path / "y.wav")
     y, target = soundfile.read(tmp_path / "y.wav")[0], soundfile.read(paths[1])[0]
     assert y.size == target.size

@@ -9,7 +9,7 @@ import pytest
 
 from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.tasks import excerpts
-from dl4j_bridge.tasks.comparison import Judged
+from dl4j_bridge.tasks.comparison import Evaluated
 from dl4j_bridge.tasks.samples.comparison import SamplesComparison
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
@@ -38,7 +38,7 @@ def test_the_output_is_cut_where_the_target_is():
     y[: 12 * rate] = 128
     part = slice(2 * rate, 20 * rate)
     compared = SimpleNamespace(_task=task, _x=x, _y=y, _start=part.start, _end=part.stop, _rate=rate)
-    model = Judged({}, task.to_samples(classes)[part], classes[part])
+    model = Evaluated({}, task.to_samples(classes)[part], classes[part])
     found = SamplesComparison.excerpt(compared, model)
     here = slice(found.start, found.start + found.size)
     assert found.size == 8 * rate

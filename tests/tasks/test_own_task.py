@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.tasks import envelope
-
 ROOT = Path(__file__).parents[2]
 START = "import tests.tasks.envelope; from dl4j_bridge.cli import main; main()"
 SHORT = ["--length", "200", "--tbptt", "50", "--batch", "8", "--validate-every", "50"]
@@ -58,7 +56,7 @@ def test_what_it_processes_is_the_loudness_of_the_target(folder):
     run("process", "--model", "run", "--input", "dry.wav", "--output", "loudness.wav", cwd=folder)
     found, rate = soundfile.read(folder / "loudness.wav")
     wet, _ = soundfile.read(folder / "wet.wav")
-    wanted = np.convolve(np.abs(wet), np.full(envelope.SMOOTHING, 1 / envelope.SMOOTHING))[: wet.size]
+    wanted = np.convolve(np.abs(wet), np.full(64, 1 / 64))[: wet.size]
     assert (rate, found.size) == (8000, wet.size)
     # A constant at the mean would have 0.16 and more.
     assert np.sum((found - wanted) ** 2) / np.sum(wanted**2) < 0.1

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.streams import STEPS_PER_CALL, BatchStream, DenseStream, SampleStream
@@ -20,13 +19,14 @@ from dl4j_bridge.settings.training import NetworkSettings
 
 # Class indices, uint8 of shape (batch, n), or vectors, float32 of shape (batch, n, width).
 Signals = npt.NDArray[Any]
+Floats = npt.NDArray[np.float32]
 
 # Number of time steps fed to the network before a stretch that is evaluated, so that its state has settled.
 WARM_UP = 200
 
 
 class Network:
-    """A stack of recurrent layers (GravesLSTM or LSTM) and an output layer. Made by `create` or `load`.
+    """A stack of recurrent layers (GravesLSTM or LSTM) and an output layer. Made by `create` or `restored`.
 
     Parameters
     ----------
@@ -61,31 +61,37 @@ class Network:
             return cls(jvm.java_class("dl4jbridge.Network").create(_as_lines(settings, interface)), interface)
 
     @classmethod
-    def load(cls, path: Path, settings: NetworkSettings, interface: Interface) -> Network:
-        """Load a model zip.
-
-        DL4J deserialises Java objects in a zip without checking them, so the caller must have checked its entries
-        (`model.model_zip`).
+    def restored(
+        cls,
+        settings: NetworkSettings,
+        interface: Interface,
+        parameters: Floats,
+        updater: Floats | None = None,
+        iterations: int = 0,
+    ) -> Network:
+        """Create a network with stored parameters.
 
         Parameters
         ----------
-        path : Path
         settings : NetworkSettings
-            Chooses the layers that compute the network.
         interface : Interface
             Input and output of the network.
+        parameters : ndarray of float32, shape (n,)
+            All parameters in the order of DL4J's flat vector.
+        updater : ndarray of float32, shape (m,), optional
+            State of the updater, which resumed training needs.
+        iterations : int
+            Number of updates made so far.
 
         Raises
         ------
         BridgeError
-            If the file is not readable or DL4J cannot make a network from it.
+            If the JVM cannot start, or the sizes do not fit the settings.
         """
-        try:
-            with jvm.java_errors(str(path)):
-                java = jvm.java_class("dl4jbridge.Network").load(str(path), _as_lines(settings, interface))
-                return cls(java, interface)
-        except OSError as e:
-            raise BridgeError(path, f"not readable ({e})", "wanted model.zip of a run folder") from e
+        arrays = [None if values is None else NativeArray.of(values[None]).java for values in (parameters, updater)]
+        with jvm.java_errors("network"):
+            restored = jvm.java_class("dl4jbridge.Network").restored
+            return cls(restored(_as_lines(settings, interface), *arrays, iterations), interface)
 
     def save(self, path: Path, with_updater: bool) -> None:
         """Write a plain DL4J zip.
@@ -182,11 +188,11 @@ class Network:
         """Number of parameters."""
         return int(self._java.parameters())
 
-    def parameters(self) -> npt.NDArray[np.float32]:
+    def parameters(self) -> Floats:
         """Return a copy of all parameters in the order of DL4J's flat vector; float32, shape (parameter_count,)."""
         return NativeArray(self._java.parameterVector()).read().ravel()
 
-    def parameter(self, name: str) -> npt.NDArray[np.float32]:
+    def parameter(self, name: str) -> Floats:
         """Return a copy of one parameter array, such as ``0_W`` (layer 0, input weights), in DL4J's shape."""
         return self._parameter(name).read()
 
@@ -200,7 +206,7 @@ class Network:
             for name in ("W", "RW", "b"):
                 self._parameter(f"{layer}_{name}").write(other.parameter(f"{layer}_{name}").ravel(order="K"))
 
-    def state(self) -> dict[str, npt.NDArray[np.float32]]:
+    def state(self) -> dict[str, Floats]:
         """Return a copy of the state at the end of the last training segment.
 
         Returns
@@ -211,14 +217,12 @@ class Network:
         state = self._java.state()
         return {str(key): NativeArray(state.get(key)).read() for key in state.keySet().toArray()}
 
-    def restore_state(self, state: dict[str, npt.NDArray[np.float32]]) -> None:
+    def restore_state(self, state: dict[str, Floats]) -> None:
         """Continue training from a state that `state` returned."""
         for key, value in state.items():
-            tensor = NativeArray.zeros(value.shape)
-            tensor.write(value.ravel(order="F"))
-            self._java.restoreState(key, tensor.java)
+            self._java.restoreState(key, NativeArray.of(value).java)
 
-    def predictor(self, batch: int, from_zero: bool) -> Callable[[Signals], npt.NDArray[np.float32]]:
+    def predictor(self, batch: int, from_zero: bool) -> Callable[[Signals], Floats]:
         """Return a function that predicts from a copy of the training state and leaves training unaffected.
 
         Parameters
@@ -240,7 +244,7 @@ class Network:
         stream.restart(from_zero)
         return lambda x: stream.run(x[:, None])[:, 0]
 
-    def run_batch(self, recordings: Signals) -> npt.NDArray[np.float32]:
+    def run_batch(self, recordings: Signals) -> Floats:
         """Run a batch of recordings of equal length, each from the zero state.
 
         Parameters

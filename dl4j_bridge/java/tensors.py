@@ -72,6 +72,13 @@ class NativeArray:
         with jvm.java_errors("tensor"):
             return cls(jvm.java_class("dl4jbridge.Tensor").zeros(dtype, order, list(shape)))
 
+    @classmethod
+    def of(cls, values: npt.NDArray[np.float32]) -> NativeArray:
+        """Copy `values` to a new array of the same shape, in 'f' order."""
+        array = cls.zeros(values.shape)
+        array.write(values.ravel(order="F"))
+        return array
+
     def write(self, values: npt.NDArray[Any]) -> None:
         """Copy values to the front of the memory.
 

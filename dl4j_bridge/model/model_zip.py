@@ -6,30 +6,37 @@ A model zip is DL4J's own (``ModelSerializer``): ``configuration.json``, ``coeff
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from dl4j_bridge import __version__
 from dl4j_bridge.atomic_files import TemporaryName
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.model import stored_network
 from dl4j_bridge.model.info import ModelInfo
+from dl4j_bridge.model.stored_network import StoredNetwork
 from dl4j_bridge.tasks.baselines.base import Arrays
+from dl4j_bridge.untrusted import arrays, files, json_text, zips
 
 ABOUT = "dl4j_bridge.json"
 STATE = "dl4j_bridge_state.npz"
 BASELINES = "dl4j_bridge_baselines.npz"
-_DL4J_REQUIRED = {"configuration.json", "coefficients.bin"}
-_KNOWN = _DL4J_REQUIRED | {"updaterState.bin", ABOUT, STATE, BASELINES}
-# Larger than any network that trains on a desk; a zip that unpacks to more is a trap.
-LARGEST_ENTRY = 1 << 30
+_REQUIRED = (stored_network.CONFIGURATION, stored_network.PARAMETERS, ABOUT)
+# Maximum size of each entry in bytes: more than that of any network that trains on a desk.
+_LARGEST = {
+    stored_network.CONFIGURATION: 4 << 20,
+    stored_network.PARAMETERS: 1 << 30,
+    stored_network.UPDATER: 2 << 30,
+    ABOUT: 4 << 20,
+    STATE: 256 << 20,
+    BASELINES: 256 << 20,
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Model:
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A zip that was checked once; its metadata, and the rest on demand.
+    """A zip that was read and checked once.
 
     Attributes
     ----------
@@ -68,19 +75,34 @@ class OpenedModel:
 
     path: Path
     info: ModelInfo
-    _arrays: dict[str, bytes]
+    _entries: dict[str, bytes]
+
+    @cached_property
+    def stored_network(self) -> StoredNetwork:
+        with _refusals(self.path):
+            return stored_network.read(self._entries, self.info.settings.network, self.info.task.interface)
 
     @cached_property
     def baselines(self) -> Arrays:
-        return self._unpacked(BASELINES)
+        return self._arrays(BASELINES)
+
+    @cached_property
+    def state(self) -> Arrays:
+        return self._arrays(STATE)
 
     def load(self) -> Model:
         """Load the network, which starts the JVM."""
-        network = Network.load(self.path, self.info.settings.network, self.info.task.interface)
-        return Model(network, self.info, self.baselines, self._unpacked(STATE))
+        stored, settings = self.stored_network, self.info.settings.network
+        if self.info.run_state:
+            settings = replace(settings, learning_rate=self.info.run_state.learning_rate)
+        network = Network.restored(
+            settings, self.info.task.interface, stored.parameters, stored.updater, stored.iterations
+        )
+        return Model(network, self.info, self.baselines, self.state)
 
-    def _unpacked(self, name: str) -> Arrays:
-        return _unpack(self.path, self._arrays[name]) if name in self._arrays else {}
+    def _arrays(self, name: str) -> Arrays:
+        with _refusals(self.path, f"{name}: "):
+            return arrays.unpack(self._entries[name]) if name in self._entries else {}
 
 
 def resolve(model: Path) -> Path:
@@ -103,103 +125,47 @@ def save(path: Path, model: Model, with_updater: bool) -> None:
             model.network.save(temporary, with_updater)
             with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as z:
                 z.writestr(ABOUT, json.dumps(model.info.as_dict(), indent=2))
-                for name, arrays in ((BASELINES, model.baselines), (STATE, model.state)):
-                    if arrays:
-                        z.writestr(name, _pack(arrays))
+                for name, values in ((BASELINES, model.baselines), (STATE, model.state)):
+                    if values:
+                        z.writestr(name, arrays.pack(values))
     except OSError as e:
         raise BridgeError(path, f"not written ({e.strerror or e})", "free some space or name another place") from e
 
 
 def open_model(model: Path) -> OpenedModel:
-    """Check a run folder's zip, or a zip, and read all of it but the network.
+    """Read and check a run folder's zip, or a zip.
 
     Raises
     ------
     InputError
-        Missing, not a zip, damaged, with entries that DL4J would deserialize as Java objects, or not one of ours.
+        Missing, not a zip, damaged, with other entries than a model has, or not one of ours.
     """
     path = resolve(model)
-    with _checked(path) as z:
-        arrays = {name: z.read(name) for name in (BASELINES, STATE) if name in z.namelist()}
-        return OpenedModel(path, _read_info(path, z), arrays)
+    content = files.read(path, sum(_LARGEST.values()), "wanted a run folder or a model zip")
+    with _refusals(path):
+        zips.check_layout(content)
+        entries = zips.read(content, _LARGEST.get, sum(_LARGEST.values()))
+        missing = [name for name in _REQUIRED if name not in entries]
+        if missing:
+            raise ValueError(f"no entry {missing[0]}")
+    opened = OpenedModel(path, _read_info(path, entries[ABOUT]), entries)
+    # Each command refuses a damaged network, `info` too.
+    opened.stored_network  # noqa: B018
+    return opened
 
 
-def _checked(path: Path) -> zipfile.ZipFile:
-    if not path.exists():
-        raise InputError(path, "no such file", "wanted a run folder or a model zip")
+@contextmanager
+def _refusals(path: Path, prefix: str = "") -> Iterator[None]:
+    """Turn the fault of an entry into one line."""
     try:
-        z = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as e:
-        raise InputError(path, f"not a model zip ({e})", "wanted model.zip of a run folder") from None
+        yield
+    except ValueError as e:
+        raise InputError(path, f"{prefix}{e}", "wanted model.zip of a run folder, as `train` wrote it") from None
+
+
+def _read_info(path: Path, content: bytes) -> ModelInfo:
     try:
-        _check(path, z)
-    except InputError:
-        z.close()
-        raise
-    return z
-
-
-def _check(path: Path, z: zipfile.ZipFile) -> None:
-    """Refuse a zip that must not be given to DL4J."""
-    names = z.namelist()
-    # DL4J deserializes preprocessor.bin and updater.bin as Java objects, which runs whatever a stranger put there.
-    strange = [n for n in names if n not in _KNOWN]
-    if strange:
-        raise _refused(path, f"unknown entry {strange[0]!r}")
-    if len(set(names)) != len(names):
-        raise _refused(path, "an entry that is there twice")
-    missing = sorted((_DL4J_REQUIRED | {ABOUT}) - set(names))
-    if missing:
-        raise _refused(path, f"no entry {missing[0]}")
-    large = [i.filename for i in z.infolist() if i.file_size > LARGEST_ENTRY]
-    if large:
-        raise _refused(path, f"entry {large[0]} unpacks to more than 1 GiB")
-    try:
-        damaged = z.testzip()
-    except Exception as e:  # zlib.error has no public base but Exception
-        raise _refused(path, f"damaged ({e})") from None
-    if damaged:
-        raise _refused(path, f"entry {damaged} is damaged")
-    try:
-        configuration = json.loads(z.read("configuration.json"))
-    except ValueError:
-        raise _refused(path, "configuration.json is not JSON") from None
-    # Its JSON chooses the Java classes to make: they must be DL4J's own.
-    for name in _class_names(configuration):
-        if not name.startswith(("org.deeplearning4j.", "org.nd4j.linalg.")):
-            raise _refused(path, f"configuration.json names the class {name!r}")
-
-
-def _refused(path: Path, found: str) -> InputError:
-    return InputError(path, found, "wanted model.zip of a run folder, as `train` wrote it")
-
-
-def _class_names(node: Any) -> list[str]:
-    if isinstance(node, dict):
-        own = [str(v) for k, v in node.items() if k == "@class"]
-        return own + [n for v in node.values() for n in _class_names(v)]
-    if isinstance(node, list):
-        return [n for v in node for n in _class_names(v)]
-    return []
-
-
-def _read_info(path: Path, z: zipfile.ZipFile) -> ModelInfo:
-    try:
-        return ModelInfo.from_dict(json.loads(z.read(ABOUT)))
+        return ModelInfo.from_dict(json_text.parse(content))
     except (ValueError, TypeError, KeyError, AttributeError, InputError) as e:
         wanted = f"wanted a model that dl4j_bridge {__version__} can use"
         raise InputError(path, f"{ABOUT} does not describe a model ({type(e).__name__}: {e})", wanted) from None
-
-
-def _pack(arrays: Arrays) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    return buffer.getvalue()
-
-
-def _unpack(path: Path, content: bytes) -> Arrays:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as z:
-            return {name: z[name] for name in z.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as e:
-        raise InputError(path, f"damaged arrays ({e})", "wanted model.zip of a run folder") from None

@@ -65,14 +65,22 @@ public final class Network {
     }
 
     /**
-     * Reads a zip of stock layers. Of the settings, {@code layer} and {@code gradient_state} count; the cell and all
-     * sizes are those of the zip.
+     * Makes the network that the settings describe, with stored numbers instead of initial weights.
+     *
+     * @param settings    as for {@link #create}
+     * @param parameters  all parameters in DL4J's order, [1, parameters], FLOAT; copied
+     * @param updater     the updater's state, [1, n], FLOAT; copied; null for its initial state
+     * @param iterations  number of updates made so far
      */
-    public static Network load(String path, String settings) throws IOException {
-        MultiLayerNetwork stock = MultiLayerNetwork.load(new File(path), true);
-        MultiLayerConfiguration configuration = NetworkConfiguration.withLayers(
-                stock.getLayerWiseConfigurations(), NetworkSettings.parse(settings));
-        return new Network(FusedLayers.around(stock, configuration));
+    public static Network restored(String settings, Tensor parameters, Tensor updater, int iterations) {
+        MultiLayerConfiguration configuration = NetworkConfiguration.of(NetworkSettings.parse(settings));
+        configuration.setIterationCount(iterations);
+        MultiLayerNetwork net = new MultiLayerNetwork(configuration);
+        net.init(parameters.array(), true);
+        if (updater != null) {
+            net.getUpdater().setStateViewArray(net, updater.array(), false);
+        }
+        return new Network(net);
     }
 
     /** Writes DL4J's own zip, with stock layers in it, straight to {@code path}: not atomic. */

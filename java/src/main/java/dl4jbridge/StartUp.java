@@ -21,7 +21,7 @@ public final class StartUp {
     private StartUp() {}
 
     /**
-     * Does a little of everything, so that Java can list the classes: trains, saves to the first file, loads it again and
+     * Does a little of everything, so that Java can list the classes: trains, saves to the first file, restores the network and
      * runs both streams. Then writes the places of the libraries to the second file.
      */
     public static void main(String[] arguments) throws IOException {
@@ -37,7 +37,8 @@ public final class StartUp {
             network.step(samples, samples, STEPS, i == 0, i);
         }
         network.save(arguments[0], true);
-        Network again = Network.load(arguments[0], SETTINGS);
+        Network again = Network.restored(SETTINGS, network.parameterVector(),
+                Tensor.of(network.dl4j().getUpdater().getStateViewArray()), 2);
         again.restoreState("0/prevAct", network.state().get("0/prevAct"));
         Tensor indices = Tensor.zeros("UBYTE", "c", new long[] {STEPS});
         Tensor probabilities = Tensor.zeros("FLOAT", "c", new long[] {STEPS, CLASSES});

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dl4jbridge.fused.Cell;
 import dl4jbridge.fused.Cells;
+import java.io.File;
+import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -65,6 +67,14 @@ public final class Fixtures {
 
     public static Network network(Object... changes) {
         return Network.create(lines(settings(changes)));
+    }
+
+    /** The network in a zip that {@link Network#save} wrote, as Python restores it. */
+    public static Network restored(String path, Object... changes) throws IOException {
+        MultiLayerNetwork stored = MultiLayerNetwork.load(new File(path), true);
+        INDArray updater = stored.getUpdater().getStateViewArray();
+        return Network.restored(lines(settings(changes)), Tensor.of(stored.params()),
+                updater == null ? null : Tensor.of(updater), stored.getIterationCount());
     }
 
     /** The same network without this project's training. */

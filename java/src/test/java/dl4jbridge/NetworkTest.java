@@ -230,7 +230,9 @@ class NetworkTest {
         feeder.steps(uninterrupted, 0, BEFORE - 2);
         uninterrupted.setLearningRate(0.003);
         feeder.steps(uninterrupted, BEFORE - 2, BEFORE);
-        Network resumed = reload(uninterrupted, true);
+        Network resumed = reload(uninterrupted, true, "learning_rate", 0.003);
+        File saved = folder.resolve("model.zip").toFile();
+        assertEquals(0.003, MultiLayerNetwork.load(saved, true).getLearningRate(0));
         restore(resumed, uninterrupted.state());
         assertSameContinuation(uninterrupted, resumed);
     }
@@ -264,7 +266,7 @@ class NetworkTest {
     private Network reload(Network network, boolean withUpdater, Object... settings) throws IOException {
         String path = folder.resolve("model.zip").toString();
         network.save(path, withUpdater);
-        return Network.load(path, Fixtures.lines(Fixtures.settings(settings)));
+        return Fixtures.restored(path, settings);
     }
 
     private static void restore(Network network, Map<String, Tensor> state) {

@@ -379,8 +379,8 @@ class FusedLayersTest {
     void aSavedStockNetworkContinuesAsFused(String updater, String gradientState) throws IOException {
         Network stock = network("stock", updater);
         new Feeder().steps(stock, 0, 6);
-        Network fused = Network.load(saved(stock),
-                Fixtures.lines(Fixtures.settings("layer", "fused", "gradient_state", gradientState)));
+        Network fused = Fixtures.restored(saved(stock),
+                "layer", "fused", "gradient_state", gradientState, "updater", updater, "clip", 0.5);
         FusedCell layer = (FusedCell) layer(fused.dl4j().getLayerWiseConfigurations(), 1);
         assertEquals(gradientState.toUpperCase(java.util.Locale.ROOT), layer.getGradientState().name());
         assertNetworksClose(stock.dl4j(), fused.dl4j(), 0, "as read");

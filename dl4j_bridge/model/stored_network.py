@@ -71,7 +71,10 @@ def read(entries: Mapping[str, bytes], settings: NetworkSettings, interface: Int
     ValueError
         If an entry is damaged, describes another network, or holds NaN or Inf.
     """
-    configuration = json_text.parse(entries[CONFIGURATION])
+    try:
+        configuration = json_text.parse(entries[CONFIGURATION])
+    except ValueError as e:
+        raise ValueError(f"{CONFIGURATION} is not JSON ({e})") from None
     _check_class_names(configuration)
     _check_layers(configuration, settings, interface)
     iterations = configuration.get("iterationCount")

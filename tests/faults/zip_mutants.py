@@ -50,7 +50,7 @@ def hidden_entry(content: bytes, random: Random) -> bytes:
     added = local_entry(random.choice(NAMES), random.choice([DATE, b"{}", b""]))
     patched = bytearray(content[:at] + added + content[at:])
     entry = directory + len(added)
-    for info in listed:
+    for _ in listed:
         (offset,) = struct.unpack_from("<I", patched, entry + 42)
         struct.pack_into("<I", patched, entry + 42, offset + (len(added) if offset >= at else 0))
         entry += 46 + sum(struct.unpack_from("<HHH", patched, entry + 28))
@@ -177,7 +177,8 @@ def npz_header(content: bytes, random: Random) -> bytes:
     def change(c: bytes) -> bytes:
         arrays = entries_of(c)
         name = random.choice(list(arrays))
-        header = f"{{'descr': '{random.choice(descriptions)}', 'fortran_order': False, 'shape': {random.choice(shapes)}, }}\n"
+        description, shape = random.choice(descriptions), random.choice(shapes)
+        header = f"{{'descr': '{description}', 'fortran_order': False, 'shape': {shape}, }}\n"
         magic = b"\x93NUMPY" + bytes([random.choice([1, 2, 3, 9]), 0]) + struct.pack("<H", len(header))
         values = arrays[name][128:]
         arrays[name] = random.choice([magic + header.encode() + values, arrays[name][: random.randrange(130)]])

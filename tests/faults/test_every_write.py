@@ -1,0 +1,96 @@
+"""A short training is killed, or its disk is full, at each change that it makes to its folder, as SQLite tests it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import network_of, run, run_ok
+
+SOURCE = Path(__file__).parent / "faulty_disk.c"
+TRAIN = [
+    "--task", "frames", "--hidden", "4", "--steps", "4", "--batch", "4", "--length", "100", "--tbptt", "50",
+    "--warm-up", "10", "--validate-every", "2", "--threads", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faulty_disk(tmp_path_factory) -> Path:
+    """The library that counts writes and lets one go wrong."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or os.uname().sysname != "Linux":
+        pytest.skip("needs Linux and a C compiler")
+    library = tmp_path_factory.mktemp("disk") / "faulty_disk.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
+    return library
+
+
+def training(recordings, folder: Path) -> list[object]:
+    return ["train", "--input", recordings[0], "--target", recordings[1], "--out", folder / "run", *TRAIN]
+
+
+@pytest.fixture(scope="module")
+def whole(faulty_disk, recordings, tmp_path_factory) -> tuple[int, dict[str, bytes]]:
+    """The number of changes of an undisturbed training, and the network that it makes."""
+    folder = tmp_path_factory.mktemp("whole")
+    count = folder / "count"
+    env = faults(faulty_disk, folder / "disk", 0, "kill") | {"FAULT_COUNT": str(count)}
+    (folder / "disk").mkdir()
+    run_ok(*training(recordings, folder / "disk"), env=env)
+    return int(count.read_text()), network_of(folder / "disk" / "run")
+
+
+def faults(library: Path, root: Path, at: int, kind: str) -> dict[str, str]:
+    return {"LD_PRELOAD": str(library), "FAULT_ROOT": str(root), "FAULT_AT": str(at), "FAULT_KIND": kind}
+
+
+def points(count: int, number: int | None) -> Iterator[int]:
+    """All changes, or `number` of them spread evenly."""
+    chosen = range(1, count + 1)
+    return iter(chosen if number is None else [chosen[i * count // number] for i in range(number)])
+
+
+@pytest.mark.parametrize("number", [5, pytest.param(None, marks=pytest.mark.slow)])
+def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, recordings, whole, tmp_path, number):
+    count, network = whole
+    for at in points(count, number):
+        disk = tmp_path / f"kill-{at}"
+        disk.mkdir()
+        killed = run(*training(recordings, disk), env=faults(faulty_disk, disk, at, "kill"))
+        assert killed.status == -9, (at, killed.stderr)
+        folder = disk / "run"
+        if (folder / "last.zip").exists():
+            run_ok("train", folder, "--resume")
+        else:
+            run_ok(*training(recordings, disk))
+        assert network_of(folder) == network, at
+        with open(folder / "log.csv", newline="") as f:
+            assert [row["step"] for row in csv.DictReader(f)] == ["1", "2", "3", "4"], at
+        left = [file.name for file in folder.iterdir() if file.name.startswith(".") and file.name != ".lock"]
+        assert left == [], at
+        shutil.rmtree(disk)
+
+
+@pytest.mark.parametrize("number", [5, pytest.param(None, marks=pytest.mark.slow)])
+def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings, whole, tmp_path, number):
+    count, network = whole
+    for at in points(count, number):
+        disk = tmp_path / f"full-{at}"
+        disk.mkdir()
+        full = run(*training(recordings, disk), env=faults(faulty_disk, disk, at, "full"))
+        assert full.status in (1, 2), (at, full.stderr)
+        assert "No space left on device" in full.error, at
+        assert str(disk) in full.error, at
+        folder = disk / "run"
+        if (folder / "last.zip").exists():
+            run_ok("train", folder, "--resume")
+        else:
+            run_ok(*training(recordings, disk))
+        assert network_of(folder) == network, at
+        shutil.rmtree(disk)

@@ -298,6 +298,8 @@ def _options(java: Java) -> list[str]:
         "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
         # Set explicitly, because every class prints a warning if the environment does not define it.
         "-Dfile.encoding=UTF-8",
+        # No file makes an object in Java, whoever wrote it.
+        "-Djdk.serialFilter=!*",
     ]
     if java.major >= 24:
         options += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]

@@ -41,13 +41,13 @@ def local_entry(name: str, content: bytes) -> bytes:
     return header + name.encode() + content
 
 
-def hidden_entry(content: bytes, random: Random) -> bytes:
+def hidden_entry(content: bytes, random: Random, hidden: bytes | None = None) -> bytes:
     """An entry that the central directory does not list, at the start, between two entries or at the end."""
     with zipfile.ZipFile(io.BytesIO(content)) as z:
         places = [info.header_offset for info in z.infolist()] + [z.start_dir]
         directory, listed = z.start_dir, z.infolist()
     at = random.choice(places)
-    added = local_entry(random.choice(NAMES), random.choice([DATE, b"{}", b""]))
+    added = local_entry(random.choice(NAMES), random.choice([DATE, b"{}", b""]) if hidden is None else hidden)
     patched = bytearray(content[:at] + added + content[at:])
     entry = directory + len(added)
     for _ in listed:

@@ -13,6 +13,10 @@ from typing import Any
 
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.untrusted import files
+
+# Maximum size of a file of options in bytes.
+LARGEST = 1 << 20
 
 # For each kind of option, the valid types in TOML and their name in errors.
 _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
@@ -64,10 +68,11 @@ def read(path: Path, options: Mapping[str, Option]) -> dict[str, Any]:
     InputError
         If the file is not readable or not TOML, a key is unknown, or a value has the wrong type.
     """
+    content = files.read(path, LARGEST, "wanted a TOML file of options")
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise InputError(path, f"not readable ({e.strerror})", "wanted a TOML file of options") from None
+        given = tomllib.loads(content.decode("utf-8"))
+    except RecursionError:
+        raise InputError(path, "not TOML (nested too deep)", "wanted lines such as: hidden = 200") from None
     except ValueError as e:
         raise InputError(path, f"not TOML ({e})", 'wanted lines such as: hidden = 200 or codec = "mulaw"') from None
     return checked(path, given, options)

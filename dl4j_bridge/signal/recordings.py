@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.signal.resampling import length_at, resampled
+from dl4j_bridge.untrusted.files import check_regular
 
 if TYPE_CHECKING:
     import soundfile
@@ -171,7 +173,7 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
     notes = []
     peak, frames, loudest, most, energy = 0.0, 0, 0, -1.0, 0.0
     with _opened(path) as f:
-        rate, channels, subtype, announced = f.samplerate, f.channels, f.subtype, f.frames
+        rate, channels, subtype, announced, log = f.samplerate, f.channels, f.subtype, f.frames, f.extra_info
         if channel is not None and not 1 <= channel <= channels:
             raise InputError("--channel", f"{channel}, but {path} has {channels}", f"wanted 1 to {channels}")
         for block in _readable_blocks(f):
@@ -190,7 +192,7 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
         raise InputError(path, "a header without samples", "wanted a recording")
     if peak < SILENT_PEAK:
         raise InputError(path, f"silent (peak {peak:.1g})", "wanted a recording with sound in it")
-    announced = _announced_frames(path) or announced
+    announced = max(announced, _announced_frames(log, frames))
     if frames < announced:
         notes.append(f"{path}: truncated, {frames} of {announced} frames are there; using those")
     if peak > 1:
@@ -250,10 +252,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a recording, or raise `InputError` if that fails."""
     import soundfile
 
-    if not path.exists():
-        raise InputError(path, "no such file", "wanted a recording")
-    if path.is_dir():
-        raise InputError(path, "a folder", "wanted a recording")
+    check_regular(path, "wanted a recording")
     try:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "wanted a recording")
@@ -266,27 +265,19 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         yield file
 
 
-def _announced_frames(path: Path) -> int | None:
-    """Number of frames in the header of a WAV file, which libsndfile silently reduces for a truncated file.
+def _announced_frames(log: str, frames: int) -> int:
+    """Number of frames that the header announces, estimated from the log of libsndfile.
 
-    None for other formats, and if the header does not have the number.
+    libsndfile silently reduces the number to `frames` for a truncated file, but logs the sizes in bytes.
     """
-    with open(path, "rb") as f:
-        head = f.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return None
-        frame_bytes = 0
-        while len(chunk := f.read(8)) == 8:
-            size = int.from_bytes(chunk[4:], "little")
-            if chunk[:4] == b"fmt ":
-                frame_bytes = int.from_bytes(f.read(size)[12:14], "little")
-                f.seek(size & 1, 1)
-            elif chunk[:4] == b"data":
-                # Streamed files have the maximum size in their header, because their length was not known.
-                return None if size >= 0xFFFF0000 or not frame_bytes else size // frame_bytes
-            else:
-                f.seek(size + (size & 1), 1)
-    return None
+    sizes = [(int(a), int(b)) for a, b in re.findall(r"(\d+) \(?should be (\d+)", log)]
+    sizes += [(int(a), int(b)) for b, a in re.findall(r"truncated\. (\d+) <--> (\d+)", log)]
+    for announced, there in reversed(sizes):
+        # A byte of padding may be missing. Streamed files announce the maximum, because their length was not known.
+        if there + 1 < announced < 0xFFFF0000:
+            frame_bytes = there // frames
+            return announced // frame_bytes if frame_bytes else frames * announced // there
+    return frames
 
 
 def reason(error: Exception) -> str:

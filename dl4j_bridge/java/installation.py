@@ -86,6 +86,11 @@ def find_java() -> Java:
     )
 
 
+def program_of(home: Path) -> Path:
+    """Return the path of the ``java`` program of an installation."""
+    return home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
+
+
 def _candidates() -> Iterator[tuple[Path, str]]:
     on_path = shutil.which("java")
     if on_path:
@@ -102,7 +107,7 @@ def _candidates() -> Iterator[tuple[Path, str]]:
 
 def _java_at(home: Path, source: str) -> Java | None:
     """Return the Java at `home`, if there is one; without a release file, ``java -version`` is run for its version."""
-    program = home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
+    program = program_of(home)
     if not program.is_file():
         return None
     release = home / "release"
@@ -110,11 +115,13 @@ def _java_at(home: Path, source: str) -> Java | None:
     version = re.search(r'JAVA_VERSION="([^"]+)"', text)
     if version is None:
         try:
-            run = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False)
-        except OSError:
+            run = subprocess.run(
+                [program, "-version"], capture_output=True, text=True, errors="replace", timeout=20, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
             return None
         version = re.search(r'version "([^"]+)"', run.stderr)
-    return Java(home, version[1], source) if version else None
+    return Java(home, version[1], source) if version and re.match(r"\d", version[1]) else None
 
 
 def _has_library(java: Java) -> bool:

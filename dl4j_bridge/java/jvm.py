@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import BridgeError
-from dl4j_bridge.java import fetching, jars, startup_archive
+from dl4j_bridge.java import fetching, jars, rehearsal, startup_archive
 from dl4j_bridge.java.installation import Java, find_java
 from dl4j_bridge.settings.training import RunSettings
 
@@ -242,7 +242,9 @@ def _start(settings: _StartSettings, threads: int) -> None:
     _log.info("Java %s at %s (%s) with %s", java.version, java.home, java.source, " ".join(options))
     jnius_config.set_options(*options)
     jnius_config.set_classpath(*(str(path) for path in [*package_class_path, *settings.own_class_path]))
+    rehearsal.check(java, options)
     jnius = _import_jnius(java, options)
+    rehearsal.succeeded(java, options)
     if archive:
         found = startup_archive.libraries(archive)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -15,21 +16,35 @@ def exit_status(app: typer.Typer) -> int:
 
     With ``--debug``, the traceback is printed too.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a tick is no reason to fail.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    _prepare_streams()
     try:
-        return app(standalone_mode=False, prog_name="dl4j-bridge") or 0
+        status = app(standalone_mode=False, prog_name="dl4j-bridge") or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, such as `head`. Python would complain once more at its exit.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 0
     except BridgeError as e:
         return _fail(str(e), e.exit_status, e)
     except (typer.Abort, KeyboardInterrupt) as e:
         return _fail("interrupted", 130, e)
+    except MemoryError as e:
+        return _fail("memory: not enough; wanted less, such as --hidden, --batch or --length, or a higher limit", 1, e)
     except OSError as e:
         return _fail(f"{e.filename or 'system'}: {e.strerror or e}; wanted a usable file or folder", 2, e)
     except Exception as e:
         if hasattr(e, "format_message"):  # a usage error of Click, which Typer brings along but does not name
             return _fail(_usage_line(e), 2, e) if e.format_message() else 2
         return _fail(f"{type(e).__name__}: {e}; this is a bug: run again with --debug and report it", 1, e)
+
+
+def _prepare_streams() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # The shell closed it (`>&-`); its number must not go to the next file that is opened.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        # A terminal that cannot show a tick is no reason to fail.
+        getattr(sys, name).reconfigure(errors="replace")
 
 
 def _usage_line(error: Any) -> str:

@@ -20,6 +20,7 @@ def exit_status(app: typer.Typer) -> int:
     try:
         status = app(standalone_mode=False, prog_name="dl4j-bridge") or 0
         sys.stdout.flush()
+        return status
     except BrokenPipeError:
         # The reader has seen enough, such as `head`. Python would complain once more at its exit.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115

@@ -14,7 +14,7 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, kept
 from dl4j_bridge.tasks.comparison import Comparison
@@ -225,7 +225,7 @@ class Task(ABC):
         return False
 
     @abstractmethod
-    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+    def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> Comparison:
         """The network and what it is compared with, on the evaluated part of a pair.
 
         Parameters

@@ -12,13 +12,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings import toml_file
 from dl4j_bridge.settings.checks import check_choice, option
 from dl4j_bridge.settings.presets import PRESETS
-from dl4j_bridge.settings.training import (
-    DataSettings,
-    NetworkSettings,
-    RunSettings,
-    SmallDataSettings,
-    TrainSettings,
-)
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.tasks import frames, language_model, samples, spectrogram
 from dl4j_bridge.tasks.kind import TaskKind
 
@@ -27,12 +21,7 @@ if TYPE_CHECKING:
     from dl4j_bridge.tasks.interface import Task
 
 # Groups of settings that every task has, by their field in `TrainSettings`.
-GROUPS: dict[str, type] = {
-    "data": DataSettings,
-    "network": NetworkSettings,
-    "run": RunSettings,
-    "small_data": SmallDataSettings,
-}
+GROUPS = {name: group for name, group in get_type_hints(TrainSettings).items() if name != "own"}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }
@@ -77,7 +66,7 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
     if preset not in kind.presets:
         wanted = "wanted --task samples: it was posted for that"
         raise InputError("--preset", f"{preset} with --task {kind.name}", wanted)
-    defaults = kind.defaults(has_target)
+    defaults = kind.with_target if has_target else kind.without_target
     if defaults is None and has_target:
         wanted = "wanted none: it learns what comes next in a recording"
         raise InputError("--target", f"with --task {kind.name}", wanted)

@@ -12,6 +12,7 @@ from dl4j_bridge.demos import synthesis
 from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal.codecs import LINEAR, MULAW, SILENCE
 from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.tasks.baselines.base import Prediction
 from dl4j_bridge.tasks.samples.decoding import resolve_decode
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
@@ -161,8 +162,8 @@ def test_a_network_that_knows_everything_measures_as_an_exact_copy(task):
 def test_a_score_without_a_distribution_has_no_bits():
     task = SamplesTask(LINEAR, 0.0, "target")
     target = np.array([100, 128, 200, 255], np.uint8)
-    scored = task.score(task.to_samples(target), np.array([100, 128, 200, 0]), None, target)
-    assert scored == {"bits": None, "accuracy": 0.75, "esr": 0.0, "snr_db": None}
+    prediction = Prediction(task.to_samples(target), np.array([100, 128, 200, 0], np.uint8))
+    assert task.evaluate([prediction], target).metrics == {"bits": None, "accuracy": 0.75, "esr": 0.0, "snr_db": None}
 
 
 @TASKS

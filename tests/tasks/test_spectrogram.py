@@ -144,10 +144,7 @@ def test_a_mask_times_the_mixture_is_the_stem(pair):
     task = SpectrogramTask(256, 64, 5.0, mask=True)
     _, y = task.signals(opened)
     frames = slice(100, 140)
-    mixture, stem = (
-        task._spectra(recording, RATE, start, frames)
-        for recording, start in ((opened.input, opened.input_start), (opened.target, opened.target_start))
-    )
+    mixture, stem = task.spectra(opened, frames)
     heard = np.abs(task.separated(mixture, y[frames]))
     # A share has no way to be above 1, where strings and voice cancel each other.
     np.testing.assert_allclose(heard, np.minimum(np.abs(stem), np.abs(mixture)), atol=1e-5)
@@ -159,7 +156,7 @@ def test_a_few_frames_are_those_of_the_whole(pair):
     task = SpectrogramTask(256, 64, 1.0)
     whole = np.concatenate(list(task.stft.spectra([opened.input.read(RATE)])))
     for frames in (slice(0, 5), slice(2, 9), slice(700, 720)):
-        found = task._spectra(opened.input, RATE, opened.input_start, frames)
+        found, _ = task.spectra(opened, frames)
         np.testing.assert_allclose(found, whole[frames], atol=1e-9)
 
 

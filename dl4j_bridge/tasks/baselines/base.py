@@ -80,7 +80,7 @@ class Baseline(ABC):
         False if there is nothing to fit.
     """
 
-    name: ClassVar[str]
+    name: str
     fitted: ClassVar[tuple[str, ...]] = ()
     memory: int = 0
     learns: ClassVar[bool] = True

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
@@ -14,18 +15,17 @@ from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part_of
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
 from dl4j_bridge.tasks.baselines.fir import Fir
 from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
 from dl4j_bridge.tasks.comparison import Comparison
+from dl4j_bridge.tasks.frames import LONGEST_FRAME, FramesSettings
 from dl4j_bridge.tasks.frames.comparison import FramesComparison, NextFrameComparison
-from dl4j_bridge.tasks.frames.exposure import exposed
-from dl4j_bridge.tasks.frames.settings import LONGEST_FRAME, FramesSettings
 from dl4j_bridge.tasks.interface import Blocks, Fitted, LossWeights, Samples, Signal
 from dl4j_bridge.tasks.shown import Curve
-from dl4j_bridge.tasks.vectors import Vectors, VectorTask
+from dl4j_bridge.tasks.vectors import LARGEST, Vectors, VectorTask
 
 # The loss of Wright et al., "Real-Time Guitar Amplifier Emulation with Deep Learning" (2020): error to signal after a
 # first-order pre-emphasis, and the squared offset of each recording's error; with GuitarML's weights of the two.
@@ -37,14 +37,16 @@ SMALLEST_POWER = 1e-5
 FIR_TAPS = 1024
 # 1.5 ms at 44.1 kHz before the curve and after it: twice the taps take eight times as long to fit.
 WIENER_HAMMERSTEIN_TAPS = 64
+# Steps in which the share of own predictions grows from 0: predictions of a new network teach nothing.
+RAMP_STEPS = 500
 
 
 @dataclass(frozen=True)
 class Scale:
     """Normalization of sample values for the network: ``(x - mean) / range``."""
 
-    mean: float = 0.0
-    range: float = 1.0
+    mean: Annotated[float, Meta(ge=-LARGEST, le=LARGEST)] = 0.0
+    range: Annotated[float, Meta(gt=0, le=LARGEST)] = 1.0
 
     def normalize(self, x: npt.NDArray[np.floating]) -> Vectors:
         return ((x - self.mean) / self.range).astype(np.float32)
@@ -72,7 +74,7 @@ class FramesTask(VectorTask):
         Whether the network's output is added to its input.
     """
 
-    frame: int
+    frame: Annotated[int, Meta(ge=1, le=LONGEST_FRAME)]
     # Without `field`, the base class would give it a default.
     predicts: str = field()
     scale: Scale
@@ -93,24 +95,12 @@ class FramesTask(VectorTask):
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        scale = Scale(float(stored["scale"]["mean"]), float(stored["scale"]["range"]))
-        frame, weighted, skip = stored["frame"], stored["weighed"], stored["skip"]
-        finite = abs(scale.mean) < float("inf") and 0 < scale.range < float("inf")
-        if type(frame) is not int or not 1 <= frame <= LONGEST_FRAME or not finite:
-            raise ValueError("frame or scale")
-        if not isinstance(weighted, bool) or not isinstance(skip, bool):
-            raise TypeError("weighed or skip")
-        return cls(frame, stored["predicts"], scale, weighted, skip)
+        return super().from_dict(stored | {"weighted": stored["weighed"], "skip": stored["skip"]})
 
     def as_dict(self) -> dict[str, Any]:
-        return {
-            "task": self.name,
-            "predicts": self.predicts,
-            "frame": self.frame,
-            "scale": {"mean": self.scale.mean, "range": self.scale.range},
-            "weighed": self.weighted,
-            "skip": self.skip,
-        }
+        stored = super().as_dict()
+        stored["weighed"] = stored.pop("weighted")
+        return stored
 
     def describe(self) -> str:
         return f"frames of {self.frame}" if self.frame > 1 else "samples as numbers"
@@ -156,8 +146,30 @@ class FramesTask(VectorTask):
         return square, PRE_EMPHASIS, OFFSET_SHARE * len(y) / (float(np.sum(y**2)) + floor), start
 
     def training_input(self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool) -> Signal:
+        """The recording, or with noise and own predictions for a network that is to feed on its own output.
+
+        Noise is new for each step. Own predictions are scheduled sampling (Bengio et al., "Scheduled Sampling for
+        Sequence Prediction with Recurrent Neural Networks", 2015): at each time step of each recording, chance decides
+        whether the network gets the recording's frame or its own prediction from all that it consumed before. The share
+        of predictions grows linearly over `RAMP_STEPS` steps. The first frame of a segment is always the recording's.
+        The gradient takes the predictions as given. A resumed run uses the same random numbers.
+        """
         own = _own(settings)
-        return exposed(network, x, own.input_noise, own.scheduled_sampling, (settings.network.seed, number), first)
+        share = own.scheduled_sampling * min(number / RAMP_STEPS, 1.0)
+        if not own.input_noise and not share:
+            return x
+        rng = np.random.default_rng([settings.network.seed, number, 1])
+        found = x.copy()
+        if own.input_noise:
+            found += np.float32(own.input_noise) * rng.standard_normal(x.shape, np.float32)
+        predicted = rng.random(x.shape[:2]) < share
+        predicted[:, 0] = False
+        if predicted.any():
+            predict = network.predictor(len(x), first)
+            for t in range(int(np.flatnonzero(predicted.any(axis=0))[-1])):
+                frames, chosen = predict(found[:, t]), predicted[:, t + 1]
+                found[chosen, t + 1] = frames[chosen]
+        return found
 
     def baselines(self) -> list[Baseline]:
         return (
@@ -189,7 +201,7 @@ class FramesTask(VectorTask):
 
     # ---- judging and showing
 
-    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+    def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> Comparison:
         kind = NextFrameComparison if self.predicts == "next" else FramesComparison
         return kind(self, pair, split, fitted)
 

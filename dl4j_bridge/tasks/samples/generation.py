@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.java.streams import SampleStream
-from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import SILENCE
 from dl4j_bridge.signal.stretches import starts
@@ -19,6 +17,8 @@ from dl4j_bridge.tasks.samples import steering
 
 Indices = npt.NDArray[np.uint8]
 
+# What a network consumes where nothing else comes before the generated samples.
+SILENT_PRIMER: Indices = np.array([SILENCE], np.uint8)
 # Samples that a temperature is evaluated on, number of temperatures that are tried, and their range.
 CALIBRATION_SAMPLES, CALIBRATION_TRIES = 24_576, 6
 TEMPERATURES = (0.6, 1.5)
@@ -62,50 +62,6 @@ class Sampling:
         return asdict(self)
 
 
-def generate_classes(
-    stream: SampleStream,
-    sampling: Sampling | None,
-    decode: steering.Decode,
-    rate: int,
-    count: int,
-    settings: GenerateSettings,
-) -> Iterator[Indices]:
-    """Generate `count` classes from a stream that consumed a primer; without a given temperature it is steered.
-
-    Parameters
-    ----------
-    stream
-        Stream of the network.
-    sampling
-        What training measured; None for models of older versions.
-    decode
-        From classes to float samples.
-    rate
-        Sample rate in Hz.
-    count
-        Number of samples.
-    settings
-        Temperature, top-p and whether to steer.
-    """
-    temperature = settings.temperature or temperature_of(sampling)
-    goals = sampling.usual if sampling and settings.steer and settings.temperature is None else None
-    if goals is None:
-        for start in range(0, count, SampleStream.BLOCK):
-            yield stream.generate(min(SampleStream.BLOCK, count - start), temperature, settings.top_p)
-        return
-    steered = steering.Steering(decode, rate, goals, temperature)
-    for start in range(0, count, steering.BLOCK):
-        now, tilt = steered.next()
-        block = stream.generate(min(steering.BLOCK, count - start), now, settings.top_p, tilt)
-        steered.observe(block)
-        yield block
-
-
-def temperature_of(sampling: Sampling | None) -> float:
-    """The temperature that training found; 1 for models that were made without."""
-    return sampling.temperature if sampling else 1.0
-
-
 def calibrate(stream: SampleStream, recordings: list[Indices], decode: steering.Decode, rate: int) -> Sampling:
     """Find the temperature at which a model's own audio is as unpredictable as the recordings.
 
@@ -145,6 +101,6 @@ def prime(stream: SampleStream, seed: int, primer: Indices) -> None:
 
 def own_audio(stream: SampleStream, size: int, temperature: float) -> Indices:
     """Generate `size` samples from silence, always the same ones; the stream is reset."""
-    prime(stream, 1, np.array([SILENCE], np.uint8))
+    prime(stream, 1, SILENT_PRIMER)
     counts = [min(SampleStream.BLOCK, size - at) for at in range(0, size, SampleStream.BLOCK)]
     return np.concatenate([stream.generate(count, temperature, 1.0) for count in counts])

@@ -12,7 +12,13 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings import toml_file
 from dl4j_bridge.settings.checks import check_choice, option
 from dl4j_bridge.settings.presets import PRESETS
-from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
+from dl4j_bridge.settings.training import (
+    DataSettings,
+    NetworkSettings,
+    RunSettings,
+    SmallDataSettings,
+    TrainSettings,
+)
 from dl4j_bridge.tasks import frames, language_model, samples, spectrogram
 from dl4j_bridge.tasks.kind import TaskKind
 
@@ -21,7 +27,12 @@ if TYPE_CHECKING:
     from dl4j_bridge.tasks.interface import Task
 
 # Groups of settings that every task has, by their field in `TrainSettings`.
-GROUPS = {name: group for name, group in get_type_hints(TrainSettings).items() if name != "own"}
+GROUPS: dict[str, type] = {
+    "data": DataSettings,
+    "network": NetworkSettings,
+    "run": RunSettings,
+    "small_data": SmallDataSettings,
+}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -11,21 +13,24 @@ from msgspec import Meta
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.network import WARM_UP, Network
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part_of
+from dl4j_bridge.signal.codecs import LINEAR, MULAW
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part, part_of
 from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
+from dl4j_bridge.tasks.baselines.copy import Copy
 from dl4j_bridge.tasks.baselines.fir import Fir
+from dl4j_bridge.tasks.baselines.linear_prediction import LinearPrediction
 from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
-from dl4j_bridge.tasks.comparison import Comparison
-from dl4j_bridge.tasks.frames import LONGEST_FRAME, FramesSettings
-from dl4j_bridge.tasks.frames.comparison import FramesComparison, NextFrameComparison
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Drift, Evaluated
+from dl4j_bridge.tasks.frames.settings import LONGEST_FRAME, FramesSettings
 from dl4j_bridge.tasks.interface import Blocks, Fitted, LossWeights, Samples, Signal
-from dl4j_bridge.tasks.shown import Curve
-from dl4j_bridge.tasks.vectors import LARGEST, Vectors, VectorTask
+from dl4j_bridge.tasks.shown import Chart, Curve
+from dl4j_bridge.tasks.vectors import LARGEST, VectorComparison, Vectors, VectorTask, output
 
 # The loss of Wright et al., "Real-Time Guitar Amplifier Emulation with Deep Learning" (2020): error to signal after a
 # first-order pre-emphasis, and the squared offset of each recording's error; with GuitarML's weights of the two.
@@ -210,6 +215,82 @@ class FramesTask(VectorTask):
             return super().curves(signals, fitted)
         # The squares of training are weighted by the segment's power, as ESR is.
         return [self.loss_curve("esr", "Loss of training, and ESR of the validation without pre-emphasis.")]
+
+
+class FramesComparison(VectorComparison):
+    """With the rows ``8-bit-mulaw`` and ``8-bit-linear``: the target itself in 8 bits.
+
+    No network of 8-bit samples can be better than those; they have no parameters and no speed.
+    """
+
+    chart = replace(
+        VectorComparison.chart,
+        caption=f"{VectorComparison.chart.caption} "
+        "8-bit: the target itself in 8 bits, which no network of 8-bit samples can exceed.",
+    )
+
+    def contenders(self) -> list[Contender]:
+        in_8_bits = [(codec.name, codec.decode(codec.encode(self.target))) for codec in (MULAW, LINEAR)]
+        return super().contenders() + [
+            Contender(f"8-bit-{name}", None, partial(iter, [sound])) for name, sound in in_8_bits
+        ]
+
+
+class NextFrameComparison(VectorComparison):
+    """The test part of a recording, whether or not the model was trained with it.
+
+    The linear prediction is fitted to the training part of the same recording.
+    """
+
+    task: FramesTask
+    wav_subtype = "PCM_16"
+    chart = Chart(
+        ("snr_db",),
+        "Against predictions without a network",
+        "signal-to-noise ratios",
+        "The model against the last frame, the mean, and the best linear prediction.",
+    )
+
+    def __init__(self, task: FramesTask, pair: Pair, split: Split | None, fitted: Fitted) -> None:
+        where = part_of(max(pair.length // task.frame - 1, 0), "test")
+        super().__init__(task, pair, {"test": (where.start * task.frame, where.stop * task.frame)}, fitted)
+        self._training = task.to_samples(part((self.x, self.y), "train")[0])
+        if not self.samples or not self._training.size:
+            wanted = f"wanted {20 * task.frame} or more: frames of {task.frame} for every part"
+            raise InputError(pair.input.path, f"{pair.length} samples at {pair.rate} Hz", wanted)
+
+    def contenders(self) -> list[Contender]:
+        network, linear = self.fitted.network, LinearPrediction(self.task.frame)
+        linear.fit([(self._training, self._training)])
+        here = slice(self.start, self.end)
+        before = self.sound[: self.end * self.task.frame]
+        mean = np.full_like(self.y[here], self.task.scale.normalize(self._training).mean())
+        return [
+            Contender("model", network.parameter_count, lambda: [output(network, self.x, here)]),
+            Contender(Copy.name, 0, lambda: [self.x[here]]),
+            Contender("mean", 1, lambda: [mean]),
+            Contender(
+                linear.name,
+                linear.parameters,
+                lambda: [self.task.to_inputs(linear.predict(before).last(self.samples).values)],
+            ),
+        ]
+
+    def evaluate(self, name: str, blocks: Iterable[Vectors]) -> Evaluated:
+        found = np.concatenate(list(blocks))
+        return Evaluated(self.task.measure([found], self.y[self.start : self.end]), self.task.to_samples(found))
+
+    def references(self) -> dict[str, Samples]:
+        return {"target": self.target}
+
+    def drift(self, seconds: float) -> Drift:
+        """Let the network feed on its own output after the evaluated part's past."""
+        primer = self.x[max(self.start - WARM_UP, 0) : self.start]
+        count = max(round(seconds * self.rate), 1)
+        own = np.concatenate(list(self.task.feed_back(self.fitted.network, primer, count)))
+        facts = drift.measure(own, self._training, self.rate)
+        until = drift.until(own, self._training, self.rate)
+        return Drift(facts | {"until": until, "seconds": own.size / self.rate}, own)
 
 
 def _own(settings: TrainSettings) -> FramesSettings:

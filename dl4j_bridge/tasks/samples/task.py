@@ -29,7 +29,6 @@ from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
 from dl4j_bridge.tasks.comparison import Evaluated
 from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_samples
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
-from dl4j_bridge.tasks.samples import steering
 from dl4j_bridge.tasks.samples.comparison import SamplesComparison
 from dl4j_bridge.tasks.samples.decoding import (
     Decoder,
@@ -40,7 +39,7 @@ from dl4j_bridge.tasks.samples.decoding import (
     resolve_decode,
     run_through,
 )
-from dl4j_bridge.tasks.samples.generation import SILENT_PRIMER, Sampling, calibrate, prime
+from dl4j_bridge.tasks.samples.generation import SILENT_PRIMER, STEERED_BLOCK, Sampling, Steering, calibrate, prime
 from dl4j_bridge.tasks.shown import Curve, Excerpt
 
 # Samples of the validation part on which the baselines of a report are measured.
@@ -287,10 +286,10 @@ class SamplesTask(Task):
             for start in range(0, count, SampleStream.BLOCK):
                 yield stream.generate(min(SampleStream.BLOCK, count - start), temperature, settings.top_p)
             return
-        steered = steering.Steering(self.to_samples, rate, goals, temperature)
-        for start in range(0, count, steering.BLOCK):
+        steered = Steering(self.to_samples, rate, goals, temperature)
+        for start in range(0, count, STEERED_BLOCK):
             now, tilt = steered.next()
-            block = stream.generate(min(steering.BLOCK, count - start), now, settings.top_p, tilt)
+            block = stream.generate(min(STEERED_BLOCK, count - start), now, settings.top_p, tilt)
             steered.observe(block)
             yield block
 

@@ -25,8 +25,8 @@ from dl4j_bridge.tasks.comparison import Comparison
 from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_vectors
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples
 from dl4j_bridge.tasks.shown import Excerpt
-from dl4j_bridge.tasks.spectrogram import LONGEST_WINDOW, SpectrogramSettings
 from dl4j_bridge.tasks.spectrogram.comparison import SpectrogramComparison, mixture_and_stem
+from dl4j_bridge.tasks.spectrogram.settings import LONGEST_WINDOW, SpectrogramSettings
 from dl4j_bridge.tasks.vectors import LARGEST, VectorTask, output
 
 Magnitudes = npt.NDArray[np.float32]

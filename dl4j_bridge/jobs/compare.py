@@ -82,7 +82,7 @@ def evaluate(
         As for `compare`.
     """
     info = model.info
-    fitted = Fitted(model.network, model.baselines, info.settings, info.steps)
+    fitted = Fitted(model.network, model.baselines, info.settings)
     comparison = info.task.comparison(pair, trained.split if trained else None, fitted)
     contenders = comparison.contenders()
     if settings.pytorch:
@@ -91,7 +91,9 @@ def evaluate(
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
-        _write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
+        settings.wavs.mkdir(exist_ok=True)
+        for name, sound in sounds.items():
+            audio_files.write(settings.wavs / f"{name}.wav", [sound], pair.rate, comparison.wav_subtype)
     return ComparisonResult(
         comparison.finish(rows),
         comparison.part,
@@ -151,12 +153,6 @@ def _evaluated(
             row |= {"parameters": contender.parameters, "samples_per_second": speed}
         rows.append(row)
     return rows, model, sounds
-
-
-def _write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, sound in sounds.items():
-        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
 
 
 def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:

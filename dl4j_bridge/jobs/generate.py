@@ -112,8 +112,8 @@ def new_audio(
         The primer is too short.
     """
     task, rate = model.info.task, model.info.rate
-    if primer is not None and primer.size < task.shortest_prime:
+    if primer is not None and primer.size < task.hop:
         found = f"{primer.size} samples at {rate} Hz"
-        raise InputError(name, found, f"wanted {task.shortest_prime} or more: one frame")
+        raise InputError(name, found, f"wanted {task.hop} or more: one frame")
     count = max(round(seconds * rate), 1)
     return reported(task.generate(model.network, rate, count, settings, primer), count, report)

@@ -74,7 +74,6 @@ COLUMNS = {
     "level_db": Column("level", unit="dB", form="{:.1f}", missing="silent"),
     "entropy_bits": Column("entropy", unit="bits", form="{:.2f}"),
     "spectrum_db": Column("spectral distance", unit="dB", form="{:.1f}"),
-    "seconds": Column("seconds", form="{:.3g}"),
     "steps": Column("steps", form="{:,}"),
 }
 # Values that a narrow table shows with three digits and k, M or G.

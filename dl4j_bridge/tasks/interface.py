@@ -40,14 +40,11 @@ class Fitted:
         Arrays of the baselines that were fitted with it, by ``name/array``.
     settings
         Settings of the training.
-    steps
-        Number of updates of the training; None if unknown.
     """
 
     network: Network
     baselines: Arrays
     settings: TrainSettings
-    steps: int | None
 
 
 class Task(ABC):
@@ -155,8 +152,7 @@ class Task(ABC):
         """Fit the baselines that are not among the arrays `fitted` yet; returns the arrays of all."""
         arrays = dict(fitted)
         missing = [baseline for baseline in self.baselines() if not kept(fitted, baseline.name)]
-        if missing:
-            stretches = [self.baseline_signals(stretch) for stretch in training]
+        stretches = [self.baseline_signals(stretch) for stretch in training] if missing else []
         for baseline in missing:
             baseline.fit(stretches)
             arrays |= {f"{baseline.name}/{name}": value for name, value in baseline.arrays().items()}
@@ -167,7 +163,7 @@ class Task(ABC):
         found = []
         for baseline in self.baselines():
             arrays = kept(stored, baseline.name)
-            if arrays or not baseline.learns:
+            if arrays or not baseline.fitted:
                 baseline.restore(arrays)
                 found.append(baseline)
         return found
@@ -206,15 +202,13 @@ class Task(ABC):
         """Sampling temperature of `generate` where none is given."""
         return 1.0
 
-    @property
-    def shortest_prime(self) -> int:
-        """Minimum number of samples of a primer for `generate`."""
-        return 1
-
     def generate(
         self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
     ) -> Blocks:
-        """Blocks of new audio, `count` samples at `rate` Hz in all, that continue `prime` (None for silence)."""
+        """Blocks of new audio, `count` samples at `rate` Hz in all, that continue `prime` (None for silence).
+
+        A primer has at least the samples of a time step.
+        """
         raise NotImplementedError(f"--task {self.name} generates nothing")
 
     # ---- judging and showing

@@ -10,7 +10,6 @@ class Copy(Baseline):
     """Returns the input; in next-sample prediction that is the previous sample."""
 
     name = "copy"
-    learns = False
 
     def fit(self, stretches: list[Stretch]) -> None:
         pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ class GaussianBaseline(Baseline):
     Without a codec, for float samples, only the value is predicted.
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("deviation",)
+    fitted: tuple[str, ...] = ("deviation",)
 
     @abstractmethod
     def values(self, x: Signal) -> Floats:

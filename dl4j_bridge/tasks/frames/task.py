@@ -19,7 +19,6 @@ from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.codecs import LINEAR, MULAW
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part, part_of
-from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
 from dl4j_bridge.tasks.baselines.copy import Copy
@@ -121,13 +120,10 @@ class FramesTask(VectorTask):
     # ---- samples to frames and back
 
     def signals(self, pair: Pair) -> Stretch:
-        source = self._frames(pair.input, pair.rate, pair.input_start, pair.length)
+        source = self.to_inputs(pair.input.read(pair.rate, pair.input_start, pair.length))
         if pair.target is None:
             return source[:-1], source[1:]
-        return source, self._frames(pair.target, pair.rate, pair.target_start, pair.length)
-
-    def _frames(self, recording: Recording, rate: int, start: int, length: int) -> Vectors:
-        return self.to_inputs(recording.read(rate, start, length))
+        return source, self.to_inputs(pair.target.read(pair.rate, pair.target_start, pair.length))
 
     def to_inputs(self, samples: Samples) -> Vectors:
         """Whole frames of float samples, shape (n, frame); the rest at the end belongs to none."""
@@ -177,15 +173,10 @@ class FramesTask(VectorTask):
         return found
 
     def baselines(self) -> list[Baseline]:
-        return (
-            [Fir(taps=FIR_TAPS), WienerHammerstein(taps=WIENER_HAMMERSTEIN_TAPS)] if self.predicts == "target" else []
-        )
+        of_effects: list[Baseline] = [Fir(taps=FIR_TAPS), WienerHammerstein(taps=WIENER_HAMMERSTEIN_TAPS)]
+        return of_effects if self.predicts == "target" else []
 
     # ---- using a trained network
-
-    @property
-    def shortest_prime(self) -> int:
-        return self.frame
 
     def generate(
         self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
@@ -300,10 +291,6 @@ def _own(settings: TrainSettings) -> FramesSettings:
 
 def _scale(pairs: list[Pair]) -> Scale:
     """Mean and range of the training parts, and of nothing else: the rest must stay unknown."""
-    parts = []
-    for pair in pairs:
-        where = part_of(pair.length, "train")
-        parts.append(pair.input.read(pair.rate, where.start, where.stop - where.start))
-    samples = np.concatenate(parts)
+    samples = np.concatenate([pair.input.read(pair.rate, 0, part_of(pair.length, "train").stop) for pair in pairs])
     extent = float(samples.max()) - float(samples.min())
     return Scale(float(samples.mean(dtype=np.float64)), extent or 1.0)

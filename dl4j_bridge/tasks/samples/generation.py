@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -58,7 +58,7 @@ class Sampling:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """Read what `as_dict` stored.
+        """Read what a model file stores of it.
 
         Raises
         ------
@@ -70,9 +70,6 @@ class Sampling:
         if not 0 < found.temperature < float("inf") or not all(abs(goal) < float("inf") for goal in goals):
             raise ValueError(f"sampling {str(stored)[:40]}, not finite")
         return found
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def calibrate(stream: SampleStream, recordings: list[Indices], decode: Decode, rate: int) -> Sampling:

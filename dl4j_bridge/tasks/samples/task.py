@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -36,7 +36,6 @@ from dl4j_bridge.tasks.samples.decoding import (
     Indices,
     Probabilities,
     mean_values,
-    resolve_decode,
     run_through,
 )
 from dl4j_bridge.tasks.samples.generation import SILENT_PRIMER, STEERED_BLOCK, Sampling, Steering, calibrate, prime
@@ -75,6 +74,7 @@ class SamplesTask(Task):
     validation_metrics: ClassVar[tuple[str, ...]] = ("bits", "accuracy", "esr")
     # Not one of 10,000 samples is in doubt. Rare loud samples come last, and weigh most in ESR.
     solved: ClassVar[float] = 1e-4
+    has_twin = True
 
     @classmethod
     def of_recordings(cls, settings: DataSettings, source_is_8_bit: bool, has_target: bool) -> Self:
@@ -84,8 +84,7 @@ class SamplesTask(Task):
 
     @classmethod
     def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
-        sources = [recording for pair in pairs for recording in (pair.input, pair.target) if recording]
-        is_8_bit = all(source.is_8_bit for source in sources)
+        is_8_bit = all(source.is_8_bit for pair in pairs for source in (pair.input, pair.target) if source)
         return cls.of_recordings(settings.data, is_8_bit, pairs[0].target is not None)
 
     @classmethod
@@ -110,7 +109,7 @@ class SamplesTask(Task):
             "predicts": self.predicts,
             "classes": CLASSES,
         }
-        return stored | ({"sampling": self.sampling.as_dict()} if self.sampling else {})
+        return stored | ({"sampling": asdict(self.sampling)} if self.sampling else {})
 
     def describe(self) -> str:
         return f"{self.codec.name} codec"
@@ -237,7 +236,7 @@ class SamplesTask(Task):
     def output_subtype(self, recording: Recording | None, rate: int, settings: ProcessSettings | None) -> str:
         if recording is None or settings is None:
             return self.codec.subtype
-        exact = resolve_decode(settings.decode) == "argmax" and rate == recording.rate and not self.pre_emphasis
+        exact = settings.decode == "argmax" and rate == recording.rate and not self.pre_emphasis
         return self.codec.subtype if exact else "PCM_16"
 
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
@@ -294,10 +293,6 @@ class SamplesTask(Task):
             yield block
 
     # ---- judging and showing
-
-    @property
-    def has_twin(self) -> bool:
-        return True
 
     def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> SamplesComparison:
         return SamplesComparison(self, pair, split, fitted)

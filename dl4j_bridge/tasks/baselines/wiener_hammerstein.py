@@ -172,9 +172,7 @@ def _filtered(x: Floats, taps: Floats) -> Floats:
     from scipy.signal import oaconvolve
 
     axis = min(x.ndim - 1, 1)
-    shape = [1] * x.ndim
-    shape[axis] = -1
-    whole = oaconvolve(x, taps.reshape(shape), axes=axis)
+    whole = oaconvolve(x, np.expand_dims(taps, [k for k in range(x.ndim) if k != axis]), axes=axis)
     return np.asarray(np.take(whole, np.arange(x.shape[axis]), axis), np.float64)
 
 

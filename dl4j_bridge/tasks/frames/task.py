@@ -187,12 +187,10 @@ class FramesTask(VectorTask):
 
     def feed_back(self, network: Network, primer: Vectors, count: int) -> Blocks:
         """`count` samples that a network predicts from a primer, shape (n, frame), and then from its own output."""
-        stream, done = network.dense_stream(), 0
+        stream = network.dense_stream()
         frame = stream.run(primer)[-1:]
-        while done < count:
-            samples = self.to_samples(frame)[: count - done]
-            done += samples.size
-            yield samples
+        for left in range(count, 0, -self.frame):
+            yield self.to_samples(frame)[:left]
             frame = stream.run(frame)
 
     # ---- judging and showing

@@ -54,7 +54,7 @@ class SpectrogramTask(VectorTask):
     # Without `field`, the base class would give it a default.
     hop: Annotated[int, Meta(ge=1)] = field()
     scale: Annotated[float, Meta(gt=0, le=LARGEST)]
-    mask: bool = False
+    mask: bool
 
     name: ClassVar[str] = "spectrogram"
 
@@ -73,7 +73,7 @@ class SpectrogramTask(VectorTask):
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        found = super().from_dict(stored | {"mask": stored["mask"]})
+        found = super().from_dict(stored)
         if found.hop > found.window // 2:
             raise ValueError(f"hop {found.hop}")
         return found

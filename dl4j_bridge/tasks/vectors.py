@@ -40,7 +40,8 @@ class VectorTask(Task):
     """A task whose network maps vectors to vectors, with samples that follow from the vectors alone.
 
     A new task of this kind needs a name, an `interface`, `signals`, and if a time step has more than one sample `hop`,
-    `to_inputs` and `to_samples`.
+    `to_inputs` and `to_samples`. Model files store the fields of its dataclass, and their types and `msgspec.Meta`
+    refuse a stored value that does not fit.
     """
 
     loss: ClassVar[str] = "mse"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
@@ -39,9 +38,9 @@ COMPARE_BLOCK = 1 << 14
 class VectorTask(Task):
     """A task whose network maps vectors to vectors, with samples that follow from the vectors alone.
 
-    A new task of this kind needs a name, an `interface`, `signals`, and if a time step has more than one sample `hop`,
-    `to_inputs` and `to_samples`. Model files store the fields of its dataclass, and their types and `msgspec.Meta`
-    refuse a stored value that does not fit.
+    A new task of this kind needs a name, an `interface`, `signals` (float32 of shape (n, width)), and if a time step
+    has more than one sample `hop`, `to_inputs` and `to_samples`. Model files store the fields of its dataclass, and
+    their types and `msgspec.Meta` refuse a stored value that does not fit.
     """
 
     loss: ClassVar[str] = "mse"
@@ -64,10 +63,6 @@ class VectorTask(Task):
         return self.name
 
     # ---- samples to vectors and back
-
-    @abstractmethod
-    def signals(self, pair: Pair) -> Stretch:
-        """Input and target, each float32 of shape (n, width), with the delay cut out."""
 
     def to_inputs(self, samples: Samples) -> Vectors:
         """The network's input for whole time steps of float samples; shape (n, inputs)."""

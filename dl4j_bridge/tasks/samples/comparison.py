@@ -57,15 +57,14 @@ class SamplesComparison(SignalComparison):
             # What a baseline imports on first use is not part of its speed.
             baseline.predict(self.x[:1])
             by_order = isinstance(baseline, Markov) and self.task.predicts == "next"
-            found += self._markov_models() if by_order else [baseline]
+            found += map(self._markov_model, range(1, Markov.ORDER + 1)) if by_order else [baseline]
         return found
 
-    def _markov_models(self) -> Iterator[Markov]:
-        for order in range(1, Markov.ORDER + 1):
-            shorter = Markov(self.task.codec, order)
-            shorter.restore(kept(self.fitted.baselines, Markov.name))
-            shorter.name = f"{Markov.name}-{order}"
-            yield shorter
+    def _markov_model(self, order: int) -> Markov:
+        model = Markov(self.task.codec, order)
+        model.restore(kept(self.fitted.baselines, Markov.name))
+        model.name = f"{Markov.name}-{order}"
+        return model
 
     def baseline_predictions(self, baseline: Baseline) -> Iterator[Prediction]:
         for at in range(self.start, self.end, SampleStream.BLOCK):

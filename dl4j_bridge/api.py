@@ -28,8 +28,7 @@ from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.notebook import Diagnosis
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted
-from dl4j_bridge.trained import Run, checked, train_and_report
+from dl4j_bridge.trained import Run, checked, diagnose_and_report, train_and_report
 
 __all__ = ["Run", "diagnose", "load", "train"]
 
@@ -90,11 +89,11 @@ def train(
     """
     given = checked("train", {"rate": rate, **options})
     settings = registry.train_settings(given, target is not None, preset)
-    if tensorboard is not None:
-        tensorboard_log.check(Path(tensorboard))
+    tensorboard_log.check(tensorboard)
     inputs, targets = _several("input", input), _several("target", target)
     started = _new_run(inputs, targets, None if out is None else Path(out), settings)
-    return train_and_report(started, progress, tensorboard)
+    train_and_report(started, progress, tensorboard)
+    return Run(started.folder.path)
 
 
 def load(path: str | PathLike[str]) -> Run:
@@ -151,21 +150,15 @@ def diagnose(
         A recording or an option cannot be used.
     """
     from dl4j_bridge.jobs.diagnose import Request
-    from dl4j_bridge.jobs.diagnose import diagnose as examine
-    from dl4j_bridge.report import diagnosis
 
     given = checked("diagnose", {"rate": rate, **options})
     settings = registry.train_settings(given, target is not None, preset)
-    folder = None if out is None else Path(out)
-    if folder:
-        RunFolder(folder).check_free()
-    with TemporaryDirectory() as temporary, if_wanted(progress, checks_progress) as report:
+    with TemporaryDirectory() as temporary:
         source = as_file("input", input, rate, Path(temporary))
         other = None if target is None else as_file("target", target, rate, Path(temporary))
         request = Request(source, other, settings, quick=quick, given=bool(given))
-        found = examine(request, report)
-        written = RunFolder.made(folder, Path(f"diagnose-{source.stem}")).path
-        return Diagnosis(found, str(diagnosis.write(written, found)))
+        found, page = diagnose_and_report(request, None if out is None else Path(out), progress)
+    return Diagnosis(found, str(page))
 
 
 def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings) -> run.Run:

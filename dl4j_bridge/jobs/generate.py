@@ -23,7 +23,6 @@ Report = Callable[[int, int], None]
 def generate(
     model: Path,
     output: Path,
-    seconds: float,
     settings: GenerateSettings,
     prime: Path | None = None,
     report: Report = lambda done, total: None,
@@ -36,10 +35,8 @@ def generate(
         Run folder or model zip of a network that predicts the next sample.
     output
         Recording to write; it holds what was generated, not the primer.
-    seconds
-        Length of the new audio.
     settings
-        Temperature (None for the model's own), top-p, seed and steering.
+        Length, temperature (None for the model's own), top-p, seed and steering.
     prime
         Recording that the network consumes first; None for silence.
     report
@@ -55,7 +52,7 @@ def generate(
     InputError
         The model, the primer or the output cannot be used.
     """
-    settings.check(seconds)
+    settings.check()
     opened = model_zip.open_model(model)
     check_generator(model, opened.info)
     task, rate = opened.info.task, opened.info.rate
@@ -63,7 +60,7 @@ def generate(
     audio_files.check_output(output, subtype)
     recording = open_recording(prime) if prime else None
     primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None
-    blocks = new_audio(opened.load(), primer, str(prime), seconds, settings, report)
+    blocks = new_audio(opened.load(), primer, str(prime), settings, report)
     began = time.perf_counter()
     count = audio_files.write(output, blocks, rate, subtype)
     elapsed = time.perf_counter() - began
@@ -89,11 +86,10 @@ def new_audio(
     model: Model,
     primer: Samples | None,
     name: str,
-    seconds: float,
     settings: GenerateSettings,
     report: Report = lambda done, total: None,
 ) -> Blocks:
-    """Blocks of new audio at a model's rate, ``seconds`` long in all.
+    """Blocks of new audio at a model's rate.
 
     Parameters
     ----------
@@ -103,7 +99,7 @@ def new_audio(
         Samples at the model's rate that the network consumes first; None for silence.
     name
         Name of the primer, for its error.
-    seconds, settings, report
+    settings, report
         As for `generate`.
 
     Raises
@@ -115,5 +111,5 @@ def new_audio(
     if primer is not None and primer.size < task.shortest_prime:
         found = f"{primer.size} samples at {rate} Hz"
         raise InputError(name, found, f"wanted {task.shortest_prime} or more: one frame")
-    count = max(round(seconds * rate), 1)
+    count = max(round(settings.seconds * rate), 1)
     return reported(task.generate(model.network, rate, count, settings, primer), count, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
     Report = Callable[[Progress], None]
 
 
-def check(folder: Path) -> None:
-    """Check, before any work is done, that scalars can be logged into `folder`.
+def check(folder: str | PathLike[str] | None) -> None:
+    """Check, before any work is done, that scalars can be logged into `folder`, if there is one.
 
     Raises
     ------
     InputError
         If tensorboardX is not installed, or the folder cannot be written to.
     """
-    _writer_class()
-    atomic_files.check_folder(folder)
+    if folder is not None:
+        _writer_class()
+        atomic_files.check_folder(Path(folder))
 
 
 @contextmanager
-def scalars(run: Run, folder: Path | None, report: Report) -> Iterator[Report]:
+def scalars(run: Run, folder: str | PathLike[str] | None, report: Report) -> Iterator[Report]:
     """Extend `report` by logging each step into `folder`.
 
     Parameters

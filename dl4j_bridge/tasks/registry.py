@@ -10,15 +10,9 @@ import msgspec
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings import toml_file
-from dl4j_bridge.settings.checks import check_choice, option
+from dl4j_bridge.settings.checks import check, one_of, option
 from dl4j_bridge.settings.presets import PRESETS
-from dl4j_bridge.settings.training import (
-    DataSettings,
-    NetworkSettings,
-    RunSettings,
-    SmallDataSettings,
-    TrainSettings,
-)
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.tasks import frames, language_model, samples, spectrogram
 from dl4j_bridge.tasks.kind import TaskKind
 
@@ -27,12 +21,7 @@ if TYPE_CHECKING:
     from dl4j_bridge.tasks.interface import Task
 
 # Groups of settings that every task has, by their field in `TrainSettings`.
-GROUPS: dict[str, type] = {
-    "data": DataSettings,
-    "network": NetworkSettings,
-    "run": RunSettings,
-    "small_data": SmallDataSettings,
-}
+GROUPS: dict[str, type] = {f.name: type(f.default) for f in fields(TrainSettings) if f.name != "own"}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }
@@ -51,7 +40,7 @@ def find(name: str) -> TaskKind:
     InputError
         There is none.
     """
-    check_choice("task", name, KINDS)
+    check("task", name, one_of(KINDS))
     return KINDS[name]
 
 
@@ -72,7 +61,7 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
     InputError
         Unknown task or preset, an option of another task, or a value out of range.
     """
-    check_choice("preset", preset, PRESETS)
+    check("preset", preset, one_of(PRESETS))
     kind = find(options.get("task", NetworkSettings.task))
     if preset not in kind.presets:
         wanted = "wanted --task samples: it was posted for that"

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from dl4j_bridge.tasks import columns
-from dl4j_bridge.terminal.console import note, stderr
+from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.model.run import Progress, Run
@@ -28,8 +28,7 @@ SMOOTHING = 20
 
 def announce(run: Run) -> None:
     """Print what is about to be trained, and the notes on its recordings."""
-    for text in run.notes:
-        note(text)
+    print_notes(run.notes)
     stderr.print(
         f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
         f"{run.task.describe()}; Ctrl-C stops and saves",

@@ -6,7 +6,7 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal import tables
-from dl4j_bridge.terminal.console import note, stderr
+from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
@@ -25,12 +25,6 @@ _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
 _COLOURS = {"fault": "red", "warning": "yellow"}
 # Fields of a doctor's result that are not one thing that was examined.
 _NOT_EXAMINED = ("ok", "problems", "failed")
-
-
-def print_notes(notes: Iterable[str]) -> None:
-    """Print what the user should know of the recordings."""
-    for text in notes:
-        note(text)
 
 
 def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
@@ -59,7 +53,8 @@ def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
 
 
 def print_written(result: Mapping[str, Any]) -> None:
-    """Print which recording was written, and how fast: ``output, samples, rate, samples_per_second, ...``."""
+    """Print notes and which recording was written, how fast: ``notes, output, samples, samples_per_second, ...``."""
+    print_notes(result["notes"])
     print(
         f"{result['output']}: {columns.count(result['samples'], 'sample')} at {result['rate']} Hz; "
         f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"

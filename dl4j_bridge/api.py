@@ -10,8 +10,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,10 +26,10 @@ from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
-from dl4j_bridge.terminal.notebook import Diagnosis
+from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
 from dl4j_bridge.trained import Run, checked, diagnose_and_report, train_and_report
 
-__all__ = ["Run", "diagnose", "load", "train"]
+__all__ = ["Comparison", "Diagnosis", "Run", "diagnose", "load", "train"]
 
 
 def train(
@@ -168,21 +167,15 @@ def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, sett
     folder.check_free()
     if folder.recordings.exists():
         raise InputError(folder.recordings, "is there already", "wanted a new or an empty folder as out")
-    with _removed_on_error(folder):
+    new = folder.recordings if folder.path.exists() else folder.path
+    folder.recordings.mkdir(parents=True)
+    try:
         rate = settings.data.rate
         sources = [as_file(f"input-{n}", x, rate, folder.recordings) for n, x in enumerate(inputs, 1)]
         others = [as_file(f"target-{n}", x, rate, folder.recordings) for n, x in enumerate(targets, 1)]
         return new_run(sources, others, folder.path, settings)
-
-
-@contextmanager
-def _removed_on_error(folder: RunFolder) -> Iterator[None]:
-    """Make the folder for recordings; what cannot be trained leaves nothing on the disk."""
-    new = folder.recordings if folder.path.exists() else folder.path
-    folder.recordings.mkdir(parents=True)
-    try:
-        yield
     except BaseException:
+        # What cannot be trained leaves nothing on the disk.
         shutil.rmtree(new, ignore_errors=True)
         raise
 

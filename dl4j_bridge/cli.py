@@ -227,17 +227,15 @@ def fetch() -> Any:
 
 
 @command(app, "info runs/amp")
-def info(
-    model: Annotated[Path, Argument(metavar="M", help="A run folder or a model zip.")],
-    as_json: bool,
-) -> Any:
+def info(model: Annotated[Path, Argument(metavar="M", help="A run folder or a model zip.")], as_json: bool) -> Any:
     """Show what a model file holds."""
+    from rich.console import Console
+
     from dl4j_bridge.model.model_zip import open_model
-    from dl4j_bridge.terminal import results
 
     content = open_model(model).info.as_dict()
     if not as_json:
-        results.print_model(content)
+        Console().print_json(data=content)
     return content
 
 

@@ -25,14 +25,7 @@ from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.notebook import Comparison
-from dl4j_bridge.terminal.progress import (
-    announce,
-    checks_progress,
-    if_wanted,
-    is_shown,
-    samples_progress,
-    training_progress,
-)
+from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -335,10 +328,10 @@ def train_and_report(
     """Train and write the report; returns what `train` does."""
     from dl4j_bridge.report import run as run_report
 
-    shown = is_shown(progress)
-    if shown:
-        announce(started)
-    with if_wanted(shown, training_progress) as show, tensorboard_log.scalars(started, tensorboard, show) as report:
+    with (
+        if_wanted(progress, lambda: training_progress(started)) as show,
+        tensorboard_log.scalars(started, tensorboard, show) as report,
+    ):
         result = train(started, report)
     run_report.write(started, *curves_and_excerpt(started))
     return result

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs.process import reported
+from dl4j_bridge.jobs.process import Report, reported, written
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.model.model_zip import Model
@@ -16,8 +14,6 @@ from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks.interface import Blocks, Samples
-
-Report = Callable[[int, int], None]
 
 
 def generate(
@@ -61,15 +57,7 @@ def generate(
     recording = open_recording(prime) if prime else None
     primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None
     blocks = new_audio(opened.load(), primer, str(prime), settings, report)
-    began = time.perf_counter()
-    count = audio_files.write(output, blocks, rate, subtype)
-    elapsed = time.perf_counter() - began
-    return {
-        "output": str(output),
-        "samples": count,
-        "rate": rate,
-        "samples_per_second": count / elapsed,
-        "real_time_factor": count / rate / elapsed,
+    return written(output, blocks, rate, subtype, rate) | {
         "seed": settings.seed,
         "temperature": settings.temperature or task.temperature,
         "notes": list(recording.notes) if recording else [],

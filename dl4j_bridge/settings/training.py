@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ CELLS = ("graves", "lstm")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
+_ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)))
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,7 @@ class DataSettings(Settings):
     channel: int | None = setting(None, "Channel to read, counted from 1; all are mixed down if not given.", COUNT)
     codec: str = setting("auto", "8-bit code: linear for 8-bit sources, else mulaw.")
     pre_emphasis: float = setting(0.0, "Coefficient of the pre-emphasis filter, 0 for none.", BELOW_1)
-    align: str = setting("auto", "Delay of the target to cut out: auto, off or samples.")
-
-    def check(self) -> None:
-        super().check()
-        parse_align(self.align)
+    align: str = setting("auto", "Delay of the target to cut out: auto, off or samples.", _ALIGN)
 
 
 @dataclass(frozen=True)
@@ -74,12 +72,8 @@ class NetworkSettings(Settings):
 
     def resolved(self) -> NetworkSettings:
         """Replace "auto": the gradient state that fits the layers, and weights for an input that is one-hot."""
-        state = "carried" if self.layer == "fused" else "stock"
-        return replace(
-            self,
-            gradient_state=state if self.gradient_state == "auto" else self.gradient_state,
-            init="wide" if self.init == "auto" else self.init,
-        )
+        automatic: dict[str, Any] = {"gradient_state": "carried" if self.layer == "fused" else "stock", "init": "wide"}
+        return replace(self, **{name: v for name, v in automatic.items() if getattr(self, name) == "auto"})
 
 
 @dataclass(frozen=True)
@@ -222,11 +216,6 @@ class TrainSettings:
         """OpenMP threads of ND4J's own operations, which only stock layers consist of."""
         return self.threads if self.network.layer == "stock" else 1
 
-    @property
-    def hop(self) -> int:
-        """Samples of a recording in a time step."""
-        return self.own.hop
-
     def as_dict(self) -> dict[str, Any]:
         """All groups by name; that of the task has the task's name, and is left out if it is empty."""
         groups = asdict(self)
@@ -250,11 +239,5 @@ def default_threads(batch: int) -> int:
 
 def parse_align(align: str) -> int | None:
     """The number of samples that `--align` fixes: 0 for ``off``, None for ``auto``."""
-    if align == "auto":
-        return None
-    if align == "off":
-        return 0
-    try:
-        return int(align)
-    except ValueError:
-        raise InputError("--align", align, "wanted auto, off or a whole number of samples") from None
+    named: dict[str, int | None] = {"auto": None, "off": 0}
+    return named[align] if align in named else int(align)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 
@@ -121,11 +120,9 @@ def checked_options(source: str, given: dict[str, Any]) -> dict[str, Any]:
     InputError
         An unknown name, or a value of the wrong type.
     """
-    known = {}
+    known: dict[str, tuple[str, Any]] = {}
     for group in (*GROUPS.values(), *(kind.settings for kind in KINDS.values())):
-        for name, hint in get_type_hints(group).items():
-            kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
-            known[name.replace("_", "-")] = toml_file.Option(name, kind)
+        known |= {name.replace("_", "-"): (name, hint) for name, hint in get_type_hints(group).items()}
     return toml_file.checked(source, given, known)
 
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -129,20 +129,13 @@ def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
 
             names = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
             hints = {names[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
-            keys = {key: toml_file.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
+            keys = {key: (p.name, get_args(p.annotation)[0]) for key, p in hints.items()}
             context.default_map = toml_file.read(path, keys)
         return path
 
     text = "TOML file with any of these options (hidden = 200); the command line takes precedence."
     option = typer.Option("--config", metavar="FILE.toml", help=text, callback=read, is_eager=True)
     return _parameter("config_file", Annotated[Path | None, option])
-
-
-def _kind(annotation: Any) -> tuple[type, bool]:
-    """Return the type of an option's values, and whether it takes several."""
-    hint = get_args(annotation)[0]
-    kind = next((k for k in get_args(hint) if k is not type(None)), hint)
-    return (get_args(kind)[0], True) if get_origin(kind) is list else (kind, False)
 
 
 def _set_verbosity(verbose: bool | None) -> bool | None:

@@ -161,7 +161,7 @@ class Case:
     @property
     def time_steps(self) -> int:
         """Time steps of the task in `length`; the last one has no target where the next one is predicted."""
-        return self.length // self.settings.hop - (self.target is None)
+        return self.length // self.settings.own.hop - (self.target is None)
 
     # ---- 8-bit classes
 

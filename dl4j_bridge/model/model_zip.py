@@ -10,15 +10,14 @@ import io
 import json
 import zipfile
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dl4j_bridge import __version__
-from dl4j_bridge.atomic_files import TemporaryName
-from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.atomic_files import temporary_name
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.tasks.baselines.base import Arrays
@@ -70,17 +69,10 @@ class OpenedModel:
     info: ModelInfo
     _arrays: dict[str, bytes]
 
-    @cached_property
-    def baselines(self) -> Arrays:
-        return self._unpacked(BASELINES)
-
     def load(self) -> Model:
         """Load the network, which starts the JVM."""
         network = Network.load(self.path, self.info.settings.network, self.info.task.interface)
-        return Model(network, self.info, self.baselines, self._unpacked(STATE))
-
-    def _unpacked(self, name: str) -> Arrays:
-        return _unpack(self.path, self._arrays[name]) if name in self._arrays else {}
+        return Model(network, self.info, *(_unpack(self.path, self._arrays.get(name)) for name in (BASELINES, STATE)))
 
 
 def resolve(model: Path) -> Path:
@@ -98,16 +90,13 @@ def save(path: Path, model: Model, with_updater: bool) -> None:
     BridgeError
         It cannot be written, as on a full disk.
     """
-    try:
-        with TemporaryName(path) as temporary:
-            model.network.save(temporary, with_updater)
-            with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as z:
-                z.writestr(ABOUT, json.dumps(model.info.as_dict(), indent=2))
-                for name, arrays in ((BASELINES, model.baselines), (STATE, model.state)):
-                    if arrays:
-                        z.writestr(name, _pack(arrays))
-    except OSError as e:
-        raise BridgeError(path, f"not written ({e.strerror or e})", "free some space or name another place") from e
+    with temporary_name(path) as temporary:
+        model.network.save(temporary, with_updater)
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as z:
+            z.writestr(ABOUT, json.dumps(model.info.as_dict(), indent=2))
+            for name, arrays in ((BASELINES, model.baselines), (STATE, model.state)):
+                if arrays:
+                    z.writestr(name, _pack(arrays))
 
 
 def open_model(model: Path) -> OpenedModel:
@@ -119,40 +108,28 @@ def open_model(model: Path) -> OpenedModel:
         Missing, not a zip, damaged, with entries that DL4J would deserialize as Java objects, or not one of ours.
     """
     path = resolve(model)
-    with _checked(path) as z:
-        arrays = {name: z.read(name) for name in (BASELINES, STATE) if name in z.namelist()}
-        return OpenedModel(path, _read_info(path, z), arrays)
-
-
-def _checked(path: Path) -> zipfile.ZipFile:
     if not path.exists():
         raise InputError(path, "no such file", "wanted a run folder or a model zip")
     try:
-        z = zipfile.ZipFile(path)
+        with zipfile.ZipFile(path) as z:
+            _check(path, z)
+            arrays = {name: z.read(name) for name in (BASELINES, STATE) if name in z.namelist()}
+            return OpenedModel(path, _read_info(path, z), arrays)
     except (zipfile.BadZipFile, OSError) as e:
         raise InputError(path, f"not a model zip ({e})", "wanted model.zip of a run folder") from None
-    try:
-        _check(path, z)
-    except InputError:
-        z.close()
-        raise
-    return z
 
 
 def _check(path: Path, z: zipfile.ZipFile) -> None:
     """Refuse a zip that must not be given to DL4J."""
     names = z.namelist()
     # DL4J deserializes preprocessor.bin and updater.bin as Java objects, which runs whatever a stranger put there.
-    strange = [n for n in names if n not in _KNOWN]
-    if strange:
+    if strange := [n for n in names if n not in _KNOWN]:
         raise _refused(path, f"unknown entry {strange[0]!r}")
     if len(set(names)) != len(names):
         raise _refused(path, "an entry that is there twice")
-    missing = sorted((_DL4J_REQUIRED | {ABOUT}) - set(names))
-    if missing:
+    if missing := sorted((_DL4J_REQUIRED | {ABOUT}) - set(names)):
         raise _refused(path, f"no entry {missing[0]}")
-    large = [i.filename for i in z.infolist() if i.file_size > LARGEST_ENTRY]
-    if large:
+    if large := [i.filename for i in z.infolist() if i.file_size > LARGEST_ENTRY]:
         raise _refused(path, f"entry {large[0]} unpacks to more than 1 GiB")
     try:
         damaged = z.testzip()
@@ -197,7 +174,9 @@ def _pack(arrays: Arrays) -> bytes:
     return buffer.getvalue()
 
 
-def _unpack(path: Path, content: bytes) -> Arrays:
+def _unpack(path: Path, content: bytes | None) -> Arrays:
+    if content is None:
+        return {}
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as z:
             return {name: z[name] for name in z.files}

@@ -16,11 +16,6 @@ def comparison(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
     return plain(columns.spelled(rows, short=True), title)
 
 
-def drift(measured: Mapping[str, Any]) -> Table:
-    """Make a table of free-running output over time."""
-    return plain(columns.drift_rows(measured), "free-running output over time")
-
-
 def plain(rows: Sequence[Mapping[str, str]], title: str) -> Table:
     """Make a table of rows with the same keys; the first column is aligned left, the others right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)

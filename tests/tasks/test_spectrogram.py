@@ -6,7 +6,7 @@ import csv
 import json
 import warnings
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +111,7 @@ def test_magnitudes_are_scaled_by_the_training_part_alone(pair):
     assert x.dtype == y.dtype == np.float32
     assert x.min() >= 0
     assert x.max() <= 1
-    assert task.interface.as_dict() == {
+    assert asdict(task.interface) == {
         "inputs": 129,
         "outputs": 129,
         "input": "dense",

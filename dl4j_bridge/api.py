@@ -7,8 +7,6 @@
 (1000,)
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from os import PathLike

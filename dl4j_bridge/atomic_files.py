@@ -1,7 +1,5 @@
 """Files that are written atomically: complete or not at all."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -1,7 +1,5 @@
 """The command line: each command parses its options, calls a job, and shows the result."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An audio language model, learned from a folder of made recordings: then it generates by itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

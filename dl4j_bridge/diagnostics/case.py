@@ -1,7 +1,5 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

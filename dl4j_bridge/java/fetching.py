@@ -1,7 +1,5 @@
 """Downloads DL4J's jars for this platform from Maven Central into the cache folder, once."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

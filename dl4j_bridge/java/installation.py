@@ -1,7 +1,5 @@
 """Finds a Java installation that pyjnius can load, without starting it in this process."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re

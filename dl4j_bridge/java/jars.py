@@ -1,7 +1,5 @@
 """Resolves the locked list of jars to paths on this machine, or reports which are missing."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Starts the JVM when something first needs it and translates its errors. The only module that imports jnius."""
 
-from __future__ import annotations
-
 import locale
 import logging
 import os

@@ -4,8 +4,6 @@ An embedded JVM can use such an archive but not write one, so a separate Java pr
 (``dl4jbridge.StartUp``). See JEP 310, Application Class-Data Sharing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess

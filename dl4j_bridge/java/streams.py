@@ -1,7 +1,5 @@
 """Inference with the parameters that a network has now; each stream carries its own state from call to call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Evaluate a model and what it is compared with on the same samples."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path

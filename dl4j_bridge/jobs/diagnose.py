@@ -1,7 +1,5 @@
 """All checks on recordings, settings and a model: what is wrong, and how to fix it."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Callable, Iterable

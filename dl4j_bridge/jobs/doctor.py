@@ -1,7 +1,5 @@
 """Check the installation, and report how to fix what is missing."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Generate new audio from a model."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

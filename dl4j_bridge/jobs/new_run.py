@@ -1,7 +1,5 @@
 """Begin a training run: check everything, then make the run folder and the network."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from pathlib import Path

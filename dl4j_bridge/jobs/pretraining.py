@@ -6,8 +6,6 @@ reproduces its input of `delay` steps ago: 0 needs no memory, more does (Jaeger,
 networks", 2001, measures memory so).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Run a recording through a model."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Open a run folder to resume its training from ``last.zip``."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

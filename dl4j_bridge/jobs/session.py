@@ -1,7 +1,5 @@
 """A session of training: its duration, its speed, and the requests to end it."""
 
-from __future__ import annotations
-
 import signal
 import threading
 import time

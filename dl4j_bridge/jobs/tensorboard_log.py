@@ -1,7 +1,5 @@
 """Scalars of a run for TensorBoard, written by the optional package tensorboardX."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike

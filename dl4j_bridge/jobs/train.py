@@ -1,7 +1,5 @@
 """The training loop: update, validate, keep the best, stop."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import asdict, replace
 from typing import Any

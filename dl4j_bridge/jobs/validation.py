@@ -1,7 +1,5 @@
 """Measure a network on held-out parts, in stretches side by side."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

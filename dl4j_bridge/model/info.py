@@ -1,7 +1,5 @@
 """Typed metadata of a model: the content of ``dl4j_bridge.json``."""
 
-from __future__ import annotations
-
 import platform
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path

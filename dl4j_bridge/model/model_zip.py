@@ -4,8 +4,6 @@ A model zip is DL4J's own (``ModelSerializer``): ``configuration.json``, ``coeff
 ``updaterState.bin``. Beside them are entries of this package, which DL4J ignores.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

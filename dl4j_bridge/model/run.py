@@ -1,7 +1,5 @@
 """A training run while it is open."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field

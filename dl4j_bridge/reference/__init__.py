@@ -18,8 +18,6 @@ True
 (116,)
 """
 
-from __future__ import annotations
-
 from dl4j_bridge.reference.dl4j_zip import read_nd4j, read_parameters
 from dl4j_bridge.reference.equations import Record, backward, cross_entropy, forward, one_hot, zero_states
 from dl4j_bridge.reference.lstm import Adam, ReferenceLstm

@@ -18,8 +18,6 @@ step.
 Arrays have the shape (batch, size, time) in the interface, as in DL4J, and (time, batch, size) inside.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

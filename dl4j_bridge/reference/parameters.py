@@ -5,8 +5,6 @@ layer after layer, the blocks W, RW and b in 'f' order. The columns of W, RW and
 input, forget gate, output gate, input gate.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Settings with their help and their range, and errors that name an option as the command line spells it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar

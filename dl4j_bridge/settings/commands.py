@@ -1,7 +1,5 @@
 """Settings of the commands that use a model: `process`, `generate` and `compare`."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Options of a command in a TOML file, with flat keys named like the options."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Mapping

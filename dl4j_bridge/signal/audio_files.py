@@ -1,7 +1,5 @@
 """Audio files, written atomically from float samples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 

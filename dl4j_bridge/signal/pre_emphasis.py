@@ -1,7 +1,5 @@
 """A first-order pre-emphasis filter and its exact inverse, both applied block by block."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Resampling of whole signals and of blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import chain
 

@@ -1,7 +1,5 @@
 """Shuffled training windows in batches."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

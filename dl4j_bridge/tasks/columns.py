@@ -4,8 +4,6 @@ A value without an entry in `COLUMNS` is shown under its own name with three sig
 metric or finding needs no entry here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

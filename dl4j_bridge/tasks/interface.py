@@ -1,7 +1,5 @@
 """What a task is to the rest of the package: everything between recordings and a network, and back."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

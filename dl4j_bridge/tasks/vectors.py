@@ -1,7 +1,5 @@
 """The part of a task that all networks between vectors share: squared error, and samples from vectors."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass

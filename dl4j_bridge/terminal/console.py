@@ -3,8 +3,6 @@
 Import this after ``--quiet`` was parsed: the console is silent if warnings of ``dl4j_bridge`` are not enabled then.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 

@@ -4,8 +4,6 @@ A field gives its option's name, type, default and help (``metadata["help"]``), 
 (``metadata["also"]``). Nothing here imports more than Typer, so that ``--help`` is quick.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import json

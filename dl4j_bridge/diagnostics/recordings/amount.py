@@ -1,7 +1,5 @@
 """Is there enough for a network of this size?"""
 
-from __future__ import annotations
-
 import math
 
 from dl4j_bridge.diagnostics.case import Case

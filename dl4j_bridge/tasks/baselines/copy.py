@@ -1,7 +1,5 @@
 """A copy of the input."""
 
-from __future__ import annotations
-
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Signal
 

@@ -1,7 +1,5 @@
 """Baselines that predict a value with a Gaussian distribution around it."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 

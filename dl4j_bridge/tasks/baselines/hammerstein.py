@@ -1,7 +1,5 @@
 """Curves and a filter in one: an effect with distortion and memory, fitted without a network."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs import CLASSES

@@ -1,7 +1,5 @@
 """Counts of the target after each context of one or two samples."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

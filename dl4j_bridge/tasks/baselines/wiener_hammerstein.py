@@ -1,7 +1,5 @@
 """A filter, a curve and a filter: the block diagram of an amplifier or a pedal, fitted without a network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

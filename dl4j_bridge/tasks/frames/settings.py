@@ -1,7 +1,5 @@
 """Options of ``--task frames``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dl4j_bridge.errors import InputError

@@ -1,7 +1,5 @@
 """Frames of samples as vectors of numbers: the processed frame at the same time, or the next frame."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Float samples to class indices, indices to distributions, and distributions to float samples, block by block."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

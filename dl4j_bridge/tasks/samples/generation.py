@@ -1,7 +1,5 @@
 """New audio from a network of the next class: temperature, steering, calibration."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

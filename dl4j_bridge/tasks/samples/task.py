@@ -1,7 +1,5 @@
 """8-bit samples as 256 classes: the target's sample from the input's (an effect), or the next sample."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self

@@ -1,7 +1,5 @@
 """Options of ``--task spectrogram``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from dl4j_bridge.settings.checks import Range, check, setting

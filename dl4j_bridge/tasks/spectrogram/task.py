@@ -1,7 +1,5 @@
 """Magnitudes of spectra as vectors: a mixture in, one of its stems out, with the mixture's phase."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property

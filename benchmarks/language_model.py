@@ -38,14 +38,12 @@ from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import audio_files, metrics, pairs
-from dl4j_bridge.signal.codecs import SILENCE
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks import drift
 from dl4j_bridge.tasks.language_model.task import LanguageModelTask
 from dl4j_bridge.tasks.registry import train_settings
-from dl4j_bridge.tasks.samples.generation import generate_classes
 from dl4j_bridge.tasks.samples.task import SamplesTask
 from dl4j_bridge.tasks.update import step
 
@@ -144,10 +142,7 @@ def _generated(
     model: model_zip.Model, task: SamplesTask, recording: Indices, seed: int, steered: bool, seconds: int
 ) -> dict[str, Any]:
     settings = GenerateSettings(seed=seed, steer=steered)
-    stream = model.network.stream()
-    stream.seed(seed)
-    stream.consume(np.array([SILENCE], np.uint8))
-    own = np.concatenate(list(generate_classes(stream, task.sampling, task.to_samples, RATE, seconds * RATE, settings)))
+    own = np.concatenate(list(task.generated(model.network.stream(), RATE, seconds * RATE, settings)))
     found = drift.measure(own, recording, RATE, task.to_samples)
     (quietest, _), (_, least_predictable) = found["range"]["level_db"], found["range"]["entropy_bits"]
     levels = [drift.SILENT_DB if second["level_db"] is None else second["level_db"] for second in found["track"]]

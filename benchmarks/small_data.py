@@ -197,7 +197,7 @@ def trained(cell: Cell, folder: Path | None, steps: int) -> Row:
                 own = _evaluate(run, valid)
                 accuracy = held_out.get("accuracy")
                 curve.append((number + 1, own[run.task.loss] or 0.0, held_out[problem.value] or 0.0, accuracy))
-        run.folder.release()
+        run.folder.lock.release()
     best = min(curve, key=lambda point: point[1])
     return {
         "step": best[0],

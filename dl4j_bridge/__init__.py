@@ -11,31 +11,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from dl4j_bridge.errors import BridgeError, InputError
+
 if TYPE_CHECKING:
-    from dl4j_bridge.api import diagnose, load, train
-    from dl4j_bridge.errors import BridgeError, InputError
-    from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
-    from dl4j_bridge.trained import Run
+    from dl4j_bridge.api import Comparison, Diagnosis, Run, diagnose, load, train
 
 __version__ = "0.1.0"
-
-_HOMES = {
-    "BridgeError": "errors",
-    "InputError": "errors",
-    "Comparison": "terminal.notebook",
-    "Diagnosis": "terminal.notebook",
-    "Run": "trained",
-    "diagnose": "api",
-    "load": "api",
-    "train": "api",
-}
 __all__ = ["BridgeError", "Comparison", "Diagnosis", "InputError", "Run", "diagnose", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -7,11 +7,8 @@
 (1000,)
 """
 
-from __future__ import annotations
-
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,11 +24,10 @@ from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
-from dl4j_bridge.terminal.notebook import Diagnosis
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted
-from dl4j_bridge.trained import Run, checked, train_and_report
+from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
+from dl4j_bridge.trained import Run, checked, diagnose_and_report, train_and_report
 
-__all__ = ["Run", "diagnose", "load", "train"]
+__all__ = ["Comparison", "Diagnosis", "Run", "diagnose", "load", "train"]
 
 
 def train(
@@ -90,11 +86,11 @@ def train(
     """
     given = checked("train", {"rate": rate, **options})
     settings = registry.train_settings(given, target is not None, preset)
-    if tensorboard is not None:
-        tensorboard_log.check(Path(tensorboard))
+    tensorboard_log.check(tensorboard)
     inputs, targets = _several("input", input), _several("target", target)
     started = _new_run(inputs, targets, None if out is None else Path(out), settings)
-    return train_and_report(started, progress, tensorboard)
+    train_and_report(started, progress, tensorboard)
+    return Run(started.folder.path)
 
 
 def load(path: str | PathLike[str]) -> Run:
@@ -151,21 +147,15 @@ def diagnose(
         A recording or an option cannot be used.
     """
     from dl4j_bridge.jobs.diagnose import Request
-    from dl4j_bridge.jobs.diagnose import diagnose as examine
-    from dl4j_bridge.report import diagnosis
 
     given = checked("diagnose", {"rate": rate, **options})
     settings = registry.train_settings(given, target is not None, preset)
-    folder = None if out is None else Path(out)
-    if folder:
-        RunFolder(folder).check_free()
-    with TemporaryDirectory() as temporary, if_wanted(progress, checks_progress) as report:
+    with TemporaryDirectory() as temporary:
         source = as_file("input", input, rate, Path(temporary))
         other = None if target is None else as_file("target", target, rate, Path(temporary))
         request = Request(source, other, settings, quick=quick, given=bool(given))
-        found = examine(request, report)
-        written = RunFolder.made(folder, Path(f"diagnose-{source.stem}")).path
-        return Diagnosis(found, str(diagnosis.write(written, found)))
+        found, page = diagnose_and_report(request, None if out is None else Path(out), progress)
+    return Diagnosis(found, str(page))
 
 
 def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings) -> run.Run:
@@ -175,21 +165,15 @@ def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, sett
     folder.check_free()
     if folder.recordings.exists():
         raise InputError(folder.recordings, "is there already", "wanted a new or an empty folder as out")
-    with _removed_on_error(folder):
+    new = folder.recordings if folder.path.exists() else folder.path
+    folder.recordings.mkdir(parents=True)
+    try:
         rate = settings.data.rate
         sources = [as_file(f"input-{n}", x, rate, folder.recordings) for n, x in enumerate(inputs, 1)]
         others = [as_file(f"target-{n}", x, rate, folder.recordings) for n, x in enumerate(targets, 1)]
         return new_run(sources, others, folder.path, settings)
-
-
-@contextmanager
-def _removed_on_error(folder: RunFolder) -> Iterator[None]:
-    """Make the folder for recordings; what cannot be trained leaves nothing on the disk."""
-    new = folder.recordings if folder.path.exists() else folder.path
-    folder.recordings.mkdir(parents=True)
-    try:
-        yield
     except BaseException:
+        # What cannot be trained leaves nothing on the disk.
         shutil.rmtree(new, ignore_errors=True)
         raise
 

@@ -1,59 +1,45 @@
 """Files that are written atomically: complete or not at all."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 from dl4j_bridge.errors import BridgeError, InputError
 
 
-class TemporaryName:
-    """Context manager with a temporary file in the folder of `path`: renamed to `path` on success, removed on an error.
+@contextmanager
+def temporary_name(path: Path) -> Iterator[Path]:
+    """A file to write in the folder of `path`: renamed to `path` on success, removed on an error.
 
     The file is flushed to the disk before it is renamed, so neither a reader nor a power failure finds a partial file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Path:
-        handle, name = tempfile.mkstemp(prefix=".", suffix=self._path.suffix, dir=self._path.parent)
-        os.close(handle)
-        self._temporary = Path(name)
-        return self._temporary
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                with open(self._temporary, "rb+") as f:
-                    os.fsync(f.fileno())
-                os.chmod(self._temporary, 0o666 & ~_umask())
-                os.replace(self._temporary, self._path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically.
 
     Raises
     ------
     BridgeError
         If writing failed, for example on a full disk; an existing file at `path` is unchanged.
     """
+    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
-        with TemporaryName(path) as temporary:
-            temporary.write_bytes(content)
+        yield temporary
+        with open(temporary, "rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
     except OSError as e:
         raise BridgeError(path, f"not written ({e.strerror or e})", "free some space or name another place") from e
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically, as `temporary_name` does."""
+    with temporary_name(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -74,8 +60,7 @@ def check_writable(path: Path) -> None:
     if not folder.is_dir():
         raise InputError(path, f"no folder {folder}", f"make it: mkdir -p {shlex.quote(str(folder))}")
     try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as e:
         raise InputError(path, f"not writable ({e.strerror})", "wanted a folder that you may write to") from None
     if path.exists() and not os.access(path, os.W_OK):
@@ -96,9 +81,3 @@ def check_folder(path: Path) -> None:
         check_writable(path)
     elif not os.access(path, os.W_OK | os.X_OK):
         raise InputError(path, "not writable (Permission denied)", "wanted a folder that you may write to")
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

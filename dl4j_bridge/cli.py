@@ -1,28 +1,22 @@
 """The command line: each command parses its options, calls a job, and shows the result."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from dl4j_bridge import __version__
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings, ProcessSettings
-from dl4j_bridge.settings.training import (
-    DataSettings,
-    NetworkSettings,
-    RunSettings,
-    SmallDataSettings,
-    TaskSettings,
-    TrainSettings,
-)
+from dl4j_bridge.settings.presets import PRESETS
+from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Model, Preset, Verbose, command, flag, given, setting
+from dl4j_bridge.terminal.options import Model, Preset, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,19 +26,18 @@ app = typer.Typer(
     help="Train a DL4J GravesLSTM on a dry and a processed recording, and run it.",
 )
 
-_TRAINING: dict[str, type] = {
-    "Recordings": DataSettings,
-    "Network": NetworkSettings,
-    "Training": RunSettings,
-    "Small data": SmallDataSettings,
-} | {f"With --task {kind.name}": kind.settings for kind in registry.KINDS.values() if kind.settings is not TaskSettings}
+# Groups of settings by the title of their panel in the help.
+_TRAINING: dict[str | None, type] = {
+    **dict(zip(("Recordings", "Network", "Training", "Small data"), registry.GROUPS.values(), strict=True)),
+    **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
+}
 
 
 @app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    version: Annotated[bool, Option("--version", help="Show the version.")] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Never use the network; report what is missing instead.")
+        bool, Option("--offline", help="Never use the network; report what is missing instead.")
     ] = False,
     verbose: Verbose = None,
 ) -> None:
@@ -55,252 +48,173 @@ def root(
         raise typer.Exit
 
 
-@command(
-    app,
-    "Learn to turn INPUT into TARGET; without a target, learn to predict the next sample.",
-    example="dl4j-bridge train --input dry.wav --target wet.wav --out runs/amp",
-    settings=_TRAINING,
-)
+@command(app, "train --input dry.wav --target wet.wav --out runs/amp", _TRAINING)
 def train(
-    options: dict[str, Any],
     run_folder: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
+        Path | None, Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
     ] = None,
     inputs: Annotated[
         list[Path] | None,
-        typer.Option(
+        Option(
             "--input", metavar="A.wav", help="Dry recording; repeat for several pairs. Without a target also a folder."
         ),
     ] = None,
     targets: Annotated[
-        list[Path] | None, typer.Option("--target", metavar="B.wav", help="Processed recording, one for each input.")
+        list[Path] | None, Option("--target", metavar="B.wav", help="Processed recording, one for each input.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Run folder to write.", show_default="runs/INPUT-1, -2, ...")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in RUN or --out.")] = False,
+    out: Annotated[Path | None, Option(help="Run folder to write.", show_default="runs/INPUT-1, -2, ...")] = None,
+    resume: Annotated[bool, Option("--resume", help="Resume the run in RUN or --out.")] = False,
     preset: Preset = "default",
     tensorboard: Annotated[
-        Path | None, typer.Option("--tensorboard", metavar="DIR", help="Folder to log scalars for TensorBoard into.")
+        Path | None, Option(metavar="DIR", help="Folder to log scalars for TensorBoard into.")
     ] = None,
+    *,
+    options: dict[str, Any],
 ) -> Any:
+    """Learn to turn INPUT into TARGET; without a target, learn to predict the next sample."""
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
-    from dl4j_bridge.jobs import tensorboard_log
+    from dl4j_bridge.jobs import new_run, resumed_run, tensorboard_log
+    from dl4j_bridge.terminal import results
+    from dl4j_bridge.trained import train_and_report
 
-    if tensorboard:
-        tensorboard_log.check(tensorboard)
+    tensorboard_log.check(tensorboard)
     out = out or run_folder
     if resume:
-        run = _resumed(inputs, targets, out, preset, options)
+        if out is None:
+            raise InputError("--resume", "without --out", "wanted the run folder: train RUN --resume")
+        check("preset", preset, one_of(PRESETS))
+        run = resumed_run.resumed_run(out, PRESETS[preset] | options, inputs or [], targets or [])
     elif inputs:
         settings = registry.train_settings(options, bool(targets), preset)
-        from dl4j_bridge.jobs.new_run import new_run
-
-        run = new_run(inputs, targets or [], out, settings)
+        run = new_run.new_run(inputs, targets or [], out, settings)
     else:
         raise InputError("--input", "not given", "wanted a recording")
-    from dl4j_bridge.jobs.held_out import curves_and_excerpt
-    from dl4j_bridge.jobs.train import train as train_run
-    from dl4j_bridge.report import run as run_report
-    from dl4j_bridge.terminal import progress, results
-
-    progress.announce(run)
-    with progress.training_progress() as show, tensorboard_log.scalars(run, tensorboard, show) as report:
-        result = train_run(run, report)
-    run_report.write(run, *curves_and_excerpt(run))
+    result = train_and_report(run, True, tensorboard)
     results.print_trained(result, run.task.predicts == "target")
     return result, 130 if result["stopped_because"] == "interrupted" else 0
 
 
-def _resumed(
-    inputs: list[Path] | None, targets: list[Path] | None, out: Path | None, preset: str, options: dict[str, Any]
-) -> Any:
-    from dl4j_bridge.jobs.resumed_run import resumed_run
-    from dl4j_bridge.settings.checks import check_choice
-    from dl4j_bridge.settings.presets import PRESETS
-
-    if out is None:
-        raise InputError("--resume", "without --out", "wanted the run folder: train RUN --resume")
-    check_choice("preset", preset, PRESETS)
-    return resumed_run(out, PRESETS[preset] | options, inputs or [], targets or [])
-
-
-@command(
-    app,
-    "Run a recording of any length through a model.",
-    example="dl4j-bridge process --model runs/amp --input guitar.wav --output out.wav",
-)
+@command(app, "process --model runs/amp --input guitar.wav --output out.wav", {None: ProcessSettings})
 def process(
     model: Model,
-    source: Annotated[Path, typer.Option("--input", metavar="X.wav", help="Recording to process.")],
-    output: Annotated[Path, typer.Option("--output", metavar="Y.wav", help="Recording to write.")],
-    decode: Annotated[str | None, setting(ProcessSettings, "decode")] = None,
-    seed: Annotated[int | None, setting(ProcessSettings, "seed")] = None,
-    chunk: Annotated[int | None, setting(ProcessSettings, "chunk")] = None,
+    source: Annotated[Path, Option("--input", metavar="X.wav", help="Recording to process.")],
+    output: Annotated[Path, Option("--output", metavar="Y.wav", help="Recording to write.")],
+    options: dict[str, Any],
     channel: Annotated[int | None, setting(DataSettings, "channel")] = None,
 ) -> Any:
+    """Run a recording of any length through a model."""
     from dl4j_bridge.jobs.process import process as process_recording
     from dl4j_bridge.terminal import progress, results
 
-    settings = given(ProcessSettings, decode=decode, seed=seed, chunk=chunk)
     with progress.samples_progress("process") as report:
-        result = process_recording(model, source, output, settings, channel, report)
-    results.print_notes(result["notes"])
+        result = process_recording(model, source, output, ProcessSettings(**options), channel, report)
     results.print_written(result)
     return result
 
 
-@command(
-    app,
-    "Generate new audio from a model that predicts the next sample.",
-    example="dl4j-bridge generate --model runs/voice --output new.wav --seconds 10 --seed 7",
-)
+@command(app, "generate --model runs/voice --output new.wav --seconds 10 --seed 7", {None: GenerateSettings})
 def generate(
     model: Model,
-    output: Annotated[Path, typer.Option("--output", metavar="Y.wav", help="Recording to write.")],
-    seconds: Annotated[float, typer.Option("--seconds", help="Length of the new audio.")] = 10.0,
-    prime: Annotated[
-        Path | None, typer.Option("--prime", metavar="P.wav", help="Recording to feed to the network first.")
-    ] = None,
-    temperature: Annotated[float | None, setting(GenerateSettings, "temperature")] = None,
-    top_p: Annotated[float | None, setting(GenerateSettings, "top_p")] = None,
-    seed: Annotated[int | None, setting(GenerateSettings, "seed")] = None,
-    steer: Annotated[bool, flag(GenerateSettings, "steer", negative=True)] = GenerateSettings.steer,
+    output: Annotated[Path, Option("--output", metavar="Y.wav", help="Recording to write.")],
+    options: dict[str, Any],
+    prime: Annotated[Path | None, Option(metavar="P.wav", help="Recording to feed to the network first.")] = None,
 ) -> Any:
+    """Generate new audio from a model that predicts the next sample."""
     from dl4j_bridge.jobs.generate import generate as generate_audio
     from dl4j_bridge.terminal import progress, results
 
-    settings = given(GenerateSettings, temperature=temperature, top_p=top_p, seed=seed, steer=steer)
     with progress.samples_progress("generate") as report:
-        result = generate_audio(model, output, seconds, settings, prime, report)
-    results.print_notes(result["notes"])
+        result = generate_audio(model, output, GenerateSettings(**options), prime, report)
     results.print_written(result)
     return result
 
 
-@command(
-    app,
-    "Evaluate a model and the pure-Python baselines on the same held-out samples.",
-    example="dl4j-bridge compare --model runs/amp --input dry.wav --target wet.wav",
-)
+@command(app, "compare --model runs/amp --input dry.wav --target wet.wav", {None: CompareSettings})
 def compare(
     model: Model,
-    source: Annotated[Path, typer.Option("--input", metavar="A.wav", help="Dry recording.")],
-    target: Annotated[Path | None, typer.Option("--target", metavar="B.wav", help="Processed recording.")] = None,
-    wavs: Annotated[Path | None, setting(CompareSettings, "wavs")] = None,
-    plot: Annotated[Path | None, setting(CompareSettings, "plot")] = None,
-    pytorch: Annotated[bool, flag(CompareSettings, "pytorch")] = False,
-    pytorch_steps: Annotated[int | None, setting(CompareSettings, "pytorch_steps")] = None,
-    drift_seconds: Annotated[float | None, setting(CompareSettings, "drift_seconds")] = None,
+    source: Annotated[Path, Option("--input", metavar="A.wav", help="Dry recording.")],
+    target: Annotated[Path | None, Option(metavar="B.wav", help="Processed recording.")] = None,
+    *,
+    options: dict[str, Any],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder for report.html.", show_default="compare, beside the model file"),
+        Path | None, Option(help="Folder for report.html.", show_default="compare, beside the model file")
     ] = None,
 ) -> Any:
+    """Evaluate a model and the pure-Python baselines on the same held-out samples."""
     from dl4j_bridge.atomic_files import check_folder
     from dl4j_bridge.jobs.compare import compare as compare_models
     from dl4j_bridge.jobs.compare import report_folder
     from dl4j_bridge.report import bars, comparison
     from dl4j_bridge.terminal import progress, results
 
-    options = {"wavs": wavs, "plot": plot, "pytorch_steps": pytorch_steps, "drift_seconds": drift_seconds}
-    settings = given(CompareSettings, pytorch=pytorch, **options)
+    settings = CompareSettings(**options)
     folder = out or report_folder(model)
     if out or folder.parent.is_dir():
         check_folder(folder)
     with progress.samples_progress("compare") as report:
         result = compare_models(model, source, target, settings, report)
-    if plot:
-        bars.plot(plot, result.rows, result.chart)
+    if settings.plot:
+        bars.plot(settings.plot, result.rows, result.chart)
     page = comparison.write(folder, f"Comparison on {source.name}", result)
     results.print_comparison(result, page)
-    written = {"wavs": wavs, "plot": plot, "report": page}
+    written = {"wavs": settings.wavs, "plot": settings.plot, "report": page}
     return result.as_dict() | {name: file and str(file) for name, file in written.items()}
 
 
-@command(
-    app,
-    "Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning.",
-    example="dl4j-bridge diagnose --input dry.wav --target wet.wav --quick",
-    settings=_TRAINING,
-)
+@command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING)
 def diagnose(
-    options: dict[str, Any],
-    source: Annotated[Path | None, typer.Option("--input", metavar="A.wav", help="Dry recording.")] = None,
+    source: Annotated[Path | None, Option("--input", metavar="A.wav", help="Dry recording.")] = None,
     target: Annotated[
-        Path | None,
-        typer.Option("--target", metavar="B.wav", help="Processed recording; none to predict the next sample."),
+        Path | None, Option(metavar="B.wav", help="Processed recording; none to predict the next sample.")
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", metavar="M", help="A run folder or a model zip to examine as well.")
-    ] = None,
+    model: Annotated[Path | None, Option(metavar="M", help="A run folder or a model zip to examine as well.")] = None,
     processed: Annotated[
-        Path | None,
-        typer.Option("--processed", metavar="Y.wav", help="With --model: your own program's output for --input."),
+        Path | None, Option(metavar="Y.wav", help="With --model: your own program's output for --input.")
     ] = None,
     decode: Annotated[
-        str, typer.Option("--decode", help="With --model: how your program makes samples: mean, argmax or sample.")
+        str, Option(help="With --model: how your program makes samples: mean, argmax or sample.")
     ] = "mean",
-    iterator: Annotated[
-        str | None, typer.Option("--iterator", metavar="CLASS", help="A DataSetIterator of your own to examine.")
-    ] = None,
-    classpath: Annotated[
-        str | None, typer.Option("--classpath", metavar="JARS", help="With --iterator: where its class is.")
-    ] = None,
+    iterator: Annotated[str | None, Option(metavar="CLASS", help="A DataSetIterator of your own to examine.")] = None,
+    classpath: Annotated[str | None, Option(metavar="JARS", help="With --iterator: where its class is.")] = None,
     preset: Preset = "default",
-    quick: Annotated[bool, typer.Option("--quick", help="Under a minute: shorter trials.")] = False,
+    quick: Annotated[bool, Option("--quick", help="Under a minute: shorter trials.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
+        Path | None, Option(help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
+    *,
+    options: dict[str, Any],
 ) -> Any:
+    """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     from dl4j_bridge.jobs.diagnose import Request
-    from dl4j_bridge.jobs.diagnose import diagnose as examine
-    from dl4j_bridge.model.run_folder import RunFolder
-    from dl4j_bridge.report import diagnosis
-    from dl4j_bridge.terminal import progress, results
+    from dl4j_bridge.terminal import results
+    from dl4j_bridge.trained import diagnose_and_report
 
     settings = registry.train_settings(options, target is not None, preset)
-    request = Request(
-        source, target, settings, model, processed, decode, iterator, classpath, quick, given=bool(options)
-    )
-    if out:
-        RunFolder(out).check_free()
-    with progress.checks_progress() as report:
-        found = examine(request, report)
-    page = None
-    if source:
-        folder = RunFolder.made(out, Path(f"diagnose-{source.stem}"))
-        page = diagnosis.write(folder.path, found)
+    request = Request(source, target, settings, model, processed, decode, iterator, classpath, quick, bool(options))
+    found, page = diagnose_and_report(request, out, True)
     results.print_diagnosis(found, page)
     return found.as_dict() | {"report": page and str(page)}, 0 if found.verdict == "ok" else 1
 
 
-@command(
-    app,
-    "Check Java, jars, backend and audio library: what is wrong and how to fix it.",
-    example="dl4j-bridge doctor --json",
-)
+@command(app, "doctor --json")
 def doctor(
     threads: Annotated[int | None, setting(RunSettings, "threads")] = None,
-    backend: Annotated[str | None, setting(RunSettings, "backend")] = None,
+    backend: Annotated[str, setting(RunSettings, "backend")] = RunSettings.backend,
 ) -> Any:
+    """Check Java, jars, backend and audio library: what is wrong and how to fix it."""
     from dl4j_bridge.jobs.doctor import examine
     from dl4j_bridge.terminal import results
 
-    wanted = {name: value for name, value in (("threads", threads), ("backend", backend)) if value is not None}
-    settings = TrainSettings().with_options(wanted)
+    settings = TrainSettings().with_options({"threads": threads, "backend": backend})
     result = examine(settings.threads, settings.run.backend)
     results.print_doctor(result)
     return result, 1 if result["problems"] else 0
 
 
-@command(
-    app,
-    "Fetch what the first start needs: DL4J's jars for this platform, and Java's start-up archive.",
-    example="dl4j-bridge fetch",
-)
+@command(app, "fetch")
 def fetch() -> Any:
+    """Fetch what the first start needs: DL4J's jars for this platform, and Java's start-up archive."""
     from dl4j_bridge.java import fetching, jvm
     from dl4j_bridge.terminal import results
 
@@ -310,42 +224,34 @@ def fetch() -> Any:
     return found
 
 
-@command(app, "Show what a model file holds.", example="dl4j-bridge info runs/amp")
-def info(
-    model: Annotated[Path, typer.Argument(metavar="M", help="A run folder or a model zip.")],
-    as_json: bool,
-) -> Any:
+@command(app, "info runs/amp")
+def info(model: Annotated[Path, Argument(metavar="M", help="A run folder or a model zip.")], as_json: bool) -> Any:
+    """Show what a model file holds."""
+    from rich.console import Console
+
     from dl4j_bridge.model.model_zip import open_model
-    from dl4j_bridge.terminal import results
 
     content = open_model(model).info.as_dict()
     if not as_json:
-        results.print_model(content)
+        Console().print_json(data=content)
     return content
 
 
-@command(
-    app,
-    "A task end to end on recordings that the package makes: train, compare, process or generate, report.",
-    example="dl4j-bridge demo --minutes 1",
-)
+@command(app, "demo --minutes 1")
 def demo(
     task: Annotated[
-        str,
-        typer.Option("--task", help=f"Task to show: {', '.join(registry.KINDS)}, next-frame (frames without target)."),
+        str, Option(help=f"Task to show: {', '.join(registry.KINDS)}, next-frame (frames without target).")
     ] = NetworkSettings.task,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write.", show_default="runs/demo-1, -2, ...")
-    ] = None,
+    out: Annotated[Path | None, Option(help="Folder to write.", show_default="runs/demo-1, -2, ...")] = None,
     minutes: Annotated[float | None, setting(RunSettings, "minutes")] = None,
     steps: Annotated[int | None, setting(RunSettings, "steps")] = None,
 ) -> Any:
+    """A task end to end on recordings that the package makes: train, compare, process or generate, report."""
     from dl4j_bridge import demos
-    from dl4j_bridge.settings.checks import check_choice
     from dl4j_bridge.terminal import progress, results
     from dl4j_bridge.terminal.console import stderr
 
-    check_choice("task", task, demos.NAMES)
+    check("task", task, one_of(demos.NAMES))
     if minutes is None and steps is None:
         minutes = demos.MINUTES
     limits = {"minutes": minutes, "steps": steps}

@@ -1,7 +1,5 @@
 """The errors that a user sees as one line, with the exit status of each."""
 
-from __future__ import annotations
-
 from os import PathLike
 
 

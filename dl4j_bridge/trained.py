@@ -25,10 +25,13 @@ from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.notebook import Comparison
-from dl4j_bridge.terminal.progress import announce, if_wanted, is_shown, samples_progress, training_progress
+from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.diagnose import Request
 
 
 class Run:
@@ -136,7 +139,7 @@ class Run:
 
     def generate(
         self,
-        seconds: float = 10.0,
+        seconds: float = GenerateSettings.seconds,
         seed: int = GenerateSettings.seed,
         *,
         temperature: float | None = None,
@@ -181,15 +184,15 @@ class Run:
         (1102,)
         """
         generate.check_generator(self.path, self._info)
-        settings = GenerateSettings(temperature, top_p, seed, steer)
-        settings.check(seconds)
+        settings = GenerateSettings(seconds, temperature, top_p, seed, steer)
+        settings.check()
         primer = None
         if prime is not None:
             sound, own = self._read("prime", prime, None)
             length = length_at(sound.size, own, self.rate)
             primer = np.concatenate(list(resampled([sound], own, self.rate, length)))
         with if_wanted(progress, lambda: samples_progress("generate")) as report:
-            blocks = generate.new_audio(self._model, primer, "prime", seconds, settings, report)
+            blocks = generate.new_audio(self._model, primer, "prime", settings, report)
             return np.concatenate(list(blocks), dtype=np.float32)
 
     def compare(
@@ -262,9 +265,10 @@ class Run:
         InputError
             A recording of the run is gone or is another one now.
         """
-        if tensorboard is not None:
-            tensorboard_log.check(Path(tensorboard))
-        return train_and_report(resumed_run(self.path, checked("resume", limits), [], []), progress, tensorboard)
+        tensorboard_log.check(tensorboard)
+        resumed = resumed_run(self.path, checked("resume", limits), [], [])
+        train_and_report(resumed, progress, tensorboard)
+        return Run(resumed.folder.path)
 
     def curves(self) -> dict[str, npt.NDArray[np.float64]]:
         """The log of the training.
@@ -318,18 +322,33 @@ class Run:
         return recording.read(recording.rate), recording.rate
 
 
-def train_and_report(started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None) -> Run:
-    """Train, write the report, and open the result."""
+def train_and_report(
+    started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None
+) -> dict[str, Any]:
+    """Train and write the report; returns what `train` does."""
     from dl4j_bridge.report import run as run_report
 
-    shown = is_shown(progress)
-    if shown:
-        announce(started)
-    folder = None if tensorboard is None else Path(tensorboard)
-    with if_wanted(shown, training_progress) as show, tensorboard_log.scalars(started, folder, show) as report:
-        train(started, report)
+    with (
+        if_wanted(progress, lambda: training_progress(started)) as show,
+        tensorboard_log.scalars(started, tensorboard, show) as report,
+    ):
+        result = train(started, report)
     run_report.write(started, *curves_and_excerpt(started))
-    return Run(started.folder.path)
+    return result
+
+
+def diagnose_and_report(request: Request, out: Path | None, progress: bool | None) -> tuple[Diagnosis, Path | None]:
+    """Run all checks; returns what they found and its page, which there is of recordings only."""
+    from dl4j_bridge.jobs.diagnose import diagnose
+    from dl4j_bridge.report import diagnosis
+
+    if out:
+        RunFolder(out).check_free()
+    with if_wanted(progress, checks_progress) as report:
+        found = diagnose(request, report)
+    if request.source is None:
+        return found, None
+    return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
 
 
 def _rate(given: int | None, own: int) -> int:

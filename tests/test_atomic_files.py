@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from dl4j_bridge.atomic_files import TemporaryName, check_writable, write_bytes, write_json
+from dl4j_bridge.atomic_files import check_writable, temporary_name, write_bytes, write_json
 from dl4j_bridge.errors import BridgeError, InputError
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
@@ -18,7 +18,7 @@ def names(folder):
 
 
 def write_halfway(path, error):
-    with TemporaryName(path) as temporary:
+    with temporary_name(path) as temporary:
         temporary.write_bytes(b"half")
         assert temporary.parent == path.parent
         assert temporary.suffix == path.suffix
@@ -30,20 +30,23 @@ def test_a_file_appears_when_all_of_it_is_written(tmp_path, before):
     path = tmp_path / "x.zip"
     if before is not None:
         path.write_bytes(before)
-    with TemporaryName(path) as temporary:
+    with temporary_name(path) as temporary:
         temporary.write_bytes(b"new")
         assert (path.read_bytes() if path.exists() else None) == before
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == ["x.zip"]
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [(ValueError, ValueError), (KeyboardInterrupt, KeyboardInterrupt), (OSError, BridgeError)],
+)
 @pytest.mark.parametrize("before", [None, b"old"])
-def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path, error, before):
+def test_an_error_leaves_what_was_there_and_nothing_else(tmp_path, error, raised, before):
     path = tmp_path / "x.zip"
     if before is not None:
         path.write_bytes(before)
-    with pytest.raises(error):
+    with pytest.raises(raised):
         write_halfway(path, error)
     assert names(tmp_path) == ([] if before is None else ["x.zip"])
     assert before is None or path.read_bytes() == before

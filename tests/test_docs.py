@@ -42,7 +42,6 @@ NOT_FOR_USERS = {"tensors.py"}
 # All of the message comes from a value. The page has an example of each; nothing of it could be searched for.
 ONLY_VALUES = {
     ("checks.py", "check"),
-    ("checks.py", "check_choice"),
     ("toml_file.py", "_checked"),
     ("__init__.py", "get_codec"),
 }

@@ -1,7 +1,5 @@
 """A small amplifier at 44.1 kHz and 24 bits, learned as numbers: a model of an amplifier."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An audio language model, learned from a folder of made recordings: then it generates by itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -40,5 +38,5 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     compared = recipe.compared(model, paths[0], None, CompareSettings(drift_seconds=DRIFT_SECONDS))
     output = folder / "new.wav"
     say(f"generating {NEW_SECONDS:.0f} s of new audio into {output}")
-    generate(model, output, NEW_SECONDS, GenerateSettings())
+    generate(model, output, GenerateSettings(NEW_SECONDS))
     return result | recipe.shown(compared, output, report_folder(model) / "report.html")

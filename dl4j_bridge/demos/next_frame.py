@@ -1,7 +1,5 @@
 """A riff, learned frame by frame, that the network then plays by itself: without input noise and with it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

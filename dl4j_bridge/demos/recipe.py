@@ -1,7 +1,5 @@
 """The steps that all demos share."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

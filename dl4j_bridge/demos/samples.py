@@ -1,7 +1,5 @@
 """A small amplifier, learned from plucked strings: the main job end to end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

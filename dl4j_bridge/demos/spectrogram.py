@@ -1,7 +1,5 @@
 """A voice separated from plucked strings: spectrogram to spectrogram, end to end."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Synthetic recordings for the demo, the examples and the tests."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

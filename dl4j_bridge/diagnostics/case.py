@@ -1,7 +1,5 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -161,7 +159,7 @@ class Case:
     @property
     def time_steps(self) -> int:
         """Time steps of the task in `length`; the last one has no target where the next one is predicted."""
-        return self.length // self.settings.hop - (self.target is None)
+        return self.length // self.settings.own.hop - (self.target is None)
 
     # ---- 8-bit classes
 

@@ -1,7 +1,5 @@
 """What a check finds: a code, its severity, the evidence, and how to fix it."""
 
-from __future__ import annotations
-
 import importlib
 import pkgutil
 from collections.abc import Callable

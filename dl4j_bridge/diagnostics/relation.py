@@ -1,7 +1,5 @@
 """What two recordings have in common, from a lag to a mere loudness."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

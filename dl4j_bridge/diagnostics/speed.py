@@ -1,7 +1,5 @@
 """How many times slower one recording runs than another."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Short training runs of fresh networks."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace

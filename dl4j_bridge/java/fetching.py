@@ -1,7 +1,5 @@
 """Downloads DL4J's jars for this platform from Maven Central into the cache folder, once."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil
@@ -53,12 +51,11 @@ def fetch_missing() -> list[Jar]:
         If the package is offline, the server is not reachable or serves another file, or the cache is not writable.
         What has arrived is kept.
     """
-    if not jars.missing():
+    wanted = jars.missing()
+    if not wanted:
         return []
     if offline():
-        raise BridgeError(
-            "jars", f"{jars.summary(jars.missing())} missing, and offline is asked for", "run: dl4j-bridge fetch"
-        )
+        raise BridgeError("jars", f"{jars.summary(wanted)} missing, and offline is asked for", "run: dl4j-bridge fetch")
     from filelock import FileLock
 
     place = jars.repositories()[0]
@@ -107,8 +104,7 @@ def _resume(url: str, part: Path, advance: Advance) -> None:
     with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Range": f"bytes={had}-"} if had else {}) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
             part.unlink()
-            _resume(url, part, advance)
-            return
+            return _resume(url, part, advance)
         answer.raise_for_status()
         resumed = answer.status_code == requests.codes.partial_content
         advance(had if resumed else 0)

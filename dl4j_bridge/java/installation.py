@@ -1,7 +1,5 @@
 """Finds a Java installation that pyjnius can load, without starting it in this process."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import re
@@ -45,10 +43,14 @@ class Java:
     source: str
 
     @property
+    def program(self) -> Path:
+        """The program ``java``, whether it is there or not."""
+        return self.home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
+
+    @property
     def major(self) -> int:
         """The feature release: 8 for ``1.8.0_312``, 17 for ``17.0.15``."""
-        first, _, rest = self.version.partition(".")
-        return int(rest.partition(".")[0]) if first == "1" else int(re.match(r"\d+", first)[0])  # type: ignore[index]
+        return int(re.match(r"(?:1\.)?(\d+)", self.version)[1])  # type: ignore[index]
 
 
 def find_java() -> Java:
@@ -68,32 +70,24 @@ def find_java() -> Java:
         If there is no Java, or only one that is too old or lacks the JVM library that pyjnius loads.
     """
     home = os.environ.get("JAVA_HOME")
-    if home:
-        java = _java_at(Path(home), "JAVA_HOME")
-        if java is None:
-            raise BridgeError("JAVA_HOME", f"{home} holds no Java", "set it to a JDK or JRE, or unset it")
-        return _checked(java)
-    unusable = None
-    for candidate, source in _candidates():
-        java = _java_at(candidate, source)
-        if java is not None and java.major >= OLDEST_JAVA and _has_library(java):
-            return java
-        unusable = unusable or java
+    unusable: BridgeError | None = None
+    for candidate, source in [(Path(home), "JAVA_HOME")] if home else _candidates():
+        try:
+            if java := _java_at(candidate, source):
+                return java
+        except BridgeError as e:
+            unusable = unusable or e
     if unusable:
-        return _checked(unusable)
+        raise unusable
+    if home:
+        raise BridgeError("JAVA_HOME", f"{home} holds no Java", "set it to a JDK or JRE, or unset it")
     raise BridgeError(
         "java", "not found in JAVA_HOME, PATH or the usual places", f"install Java {OLDEST_JAVA} or later"
     )
 
 
-def program_of(home: Path) -> Path:
-    """Return the path of the ``java`` program of an installation."""
-    return home / "bin" / ("java.exe" if sys.platform == "win32" else "java")
-
-
 def _candidates() -> Iterator[tuple[Path, str]]:
-    on_path = shutil.which("java")
-    if on_path:
+    if on_path := shutil.which("java"):
         yield Path(on_path).resolve().parent.parent, "PATH"
     for pattern in _USUAL_PLACES:
         anchor = Path(Path(pattern).anchor)
@@ -106,8 +100,14 @@ def _candidates() -> Iterator[tuple[Path, str]]:
 
 
 def _java_at(home: Path, source: str) -> Java | None:
-    """Return the Java at `home`, if there is one; without a release file, ``java -version`` is run for its version."""
-    program = program_of(home)
+    """Return the Java at `home`, if there is one; without a release file, ``java -version`` is run for its version.
+
+    Raises
+    ------
+    BridgeError
+        If it is too old or lacks the JVM library.
+    """
+    program = Java(home, "", source).program
     if not program.is_file():
         return None
     release = home / "release"
@@ -121,18 +121,12 @@ def _java_at(home: Path, source: str) -> Java | None:
         except (OSError, subprocess.TimeoutExpired):
             return None
         version = re.search(r'version "([^"]+)"', run.stderr)
-    return Java(home, version[1], source) if version and re.match(r"\d", version[1]) else None
-
-
-def _has_library(java: Java) -> bool:
-    names = ("lib/server/libjvm.so", "lib/server/libjvm.dylib", "bin/server/jvm.dll", "lib/libjli.dylib")
-    return any((java.home / name).exists() for name in names)
-
-
-def _checked(java: Java) -> Java:
-    subject = f"Java at {java.home} ({java.source})"
+    if version is None or not version[1][:1].isdigit():
+        return None
+    java, subject = Java(home, version[1], source), f"Java at {home} ({source})"
     if java.major < OLDEST_JAVA:
         raise BridgeError(subject, f"version {java.version}", f"wanted {OLDEST_JAVA} or later")
-    if not _has_library(java):
+    names = ("lib/server/libjvm.so", "lib/server/libjvm.dylib", "bin/server/jvm.dll", "lib/libjli.dylib")
+    if not any((home / name).exists() for name in names):
         raise BridgeError(subject, "has no JVM library", "install a whole JRE or JDK, or set JAVA_HOME")
     return java

@@ -1,7 +1,5 @@
 """Resolves the locked list of jars to paths on this machine, or reports which are missing."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform
@@ -103,11 +101,8 @@ def repositories() -> list[Path]:
 
 def find(jar: Jar) -> Path | None:
     """Return the path of a jar with the size of the lock file, or None."""
-    for repository in repositories():
-        path = repository / jar.path
-        if path.is_file() and path.stat().st_size == jar.size:
-            return path
-    return None
+    paths = (repository / jar.path for repository in repositories())
+    return next((path for path in paths if path.is_file() and path.stat().st_size == jar.size), None)
 
 
 def class_path(backend: str = "cpu") -> list[Path]:
@@ -124,11 +119,13 @@ def class_path(backend: str = "cpu") -> list[Path]:
     """
     if backend == "cuda":
         # The lock file covers the CPU's jars only. Those of CUDA are a gigabyte, and `make cuda` lists them.
-        return [our_jar(), *_cuda_class_path()]
-    found = {jar: find(jar) for jar in for_platform(current_platform())}
-    if absent := [jar for jar, path in found.items() if path is None]:
+        listing = Path(__file__).parent.parent.parent / "target" / "cuda.classpath"
+        if not listing.is_file():
+            raise BridgeError("--backend cuda", "the CUDA jars are not set up", "run: make cuda")
+        return [our_jar(), *map(Path, listing.read_text().strip().split(os.pathsep))]
+    if absent := missing():
         raise BridgeError("jars", f"missing {summary(absent)}", "run: dl4j-bridge fetch")
-    return [our_jar(), *(path for path in found.values() if path)]
+    return [our_jar(), *(path for jar in for_platform(current_platform()) if (path := find(jar)))]
 
 
 def missing() -> list[Jar]:
@@ -140,10 +137,3 @@ def summary(wanted: list[Jar]) -> str:
     """Return the coordinates of the first three jars and the number of the others."""
     more = f" and {len(wanted) - 3} more" if len(wanted) > 3 else ""
     return ", ".join(jar.coordinates for jar in wanted[:3]) + more
-
-
-def _cuda_class_path() -> list[Path]:
-    listing = Path(__file__).parent.parent.parent / "target" / "cuda.classpath"
-    if not listing.is_file():
-        raise BridgeError("--backend cuda", "the CUDA jars are not set up", "run: make cuda")
-    return [Path(p) for p in listing.read_text().strip().split(os.pathsep)]

@@ -1,7 +1,5 @@
 """Starts the JVM when something first needs it and translates its errors. The only module that imports jnius."""
 
-from __future__ import annotations
-
 import locale
 import logging
 import os
@@ -9,7 +7,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,9 +79,7 @@ def configure(
         _check_jvm_is_ours()
         added = tuple(path for path in own_class_path if path not in _settings.own_class_path)
         wanted = _StartSettings(
-            backend or _settings.backend,
-            nd4j_threads or _settings.nd4j_threads,
-            _settings.own_class_path + added,
+            backend or _settings.backend, nd4j_threads or _settings.nd4j_threads, _settings.own_class_path + added
         )
         if _started and replace(wanted, own_class_path=_settings.own_class_path) != _settings:
             raise BridgeError(
@@ -165,7 +161,7 @@ def prepare() -> dict[str, Any]:
         ``jars``, the number of DL4J's jars, and ``archive``, the path of the archive or None if Java cannot create it.
     """
     java, class_path = find_java(), jars.class_path()
-    archive = startup_archive.get_or_make(java.home, java.version, class_path, _options(java))
+    archive = startup_archive.get_or_make(java, class_path, _options(java))
     return {"jars": len(class_path) - 1, "archive": str(archive) if archive else None}
 
 
@@ -176,8 +172,7 @@ def openblas_core() -> str | None:
     written in 2007, which run at a quarter of the speed. ``OPENBLAS_CORETYPE`` in the environment may be meant for
     another OpenBLAS, such as NumPy's, so the variable that overrides the choice is ``DL4J_BRIDGE_OPENBLAS_CORETYPE``.
     """
-    override = os.environ.get("DL4J_BRIDGE_OPENBLAS_CORETYPE")
-    if override:
+    if override := os.environ.get("DL4J_BRIDGE_OPENBLAS_CORETYPE"):
         return override
     from numpy._core._multiarray_umath import __cpu_features__ as features  # type: ignore[import-not-found]
 
@@ -188,7 +183,13 @@ def openblas_core() -> str | None:
 
 def heap_bytes() -> int:
     """Return the largest size of the Java heap: a quarter of this process's memory limit, at most 4 GiB."""
-    return min(int(_memory_bytes() * HEAP_SHARE), LARGEST_HEAP)
+    import psutil
+
+    memory = int(psutil.virtual_memory().total)
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with suppress(OSError, ValueError):
+            memory = min(memory, int(Path(limit).read_text()))
+    return min(int(memory * HEAP_SHARE), LARGEST_HEAP)
 
 
 def _jnius() -> Any:
@@ -231,14 +232,13 @@ def _start(settings: _StartSettings, threads: int) -> None:
         os.environ["LC_ALL"] = "C.UTF-8"
     # OpenMP reads the number of threads when its library loads.
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(settings.nd4j_threads)
-    core = openblas_core()
-    if core:
+    if core := openblas_core():
         os.environ["OPENBLAS_CORETYPE"] = core
     options, archive = _options(java), None
     if settings.backend == "cpu":
         # The archive covers the front of the class path, so the user's own jars do not invalidate it.
-        archive = startup_archive.get_or_make(java.home, java.version, package_class_path, options)
-        options += startup_archive.options(archive, java.version)
+        archive = startup_archive.get_or_make(java, package_class_path, options)
+        options += startup_archive.options(archive, java)
     _log.info("Java %s at %s (%s) with %s", java.version, java.home, java.source, " ".join(options))
     jnius_config.set_options(*options)
     jnius_config.set_classpath(*(str(path) for path in [*package_class_path, *settings.own_class_path]))
@@ -261,12 +261,12 @@ def _import_jnius(java: Java, options: list[str]) -> Any:
     with tempfile.TemporaryFile() as captured:
         stderr = os.dup(2)
         os.dup2(captured.fileno(), 2)
-        failure: BaseException | None = None
+        failure: Exception | None = None
         try:
             import jnius
 
             jnius.autoclass("java.lang.System")
-        except (Exception, SystemError) as e:
+        except Exception as e:
             failure = e
         finally:
             os.dup2(stderr, 2)
@@ -305,9 +305,11 @@ def _options(java: Java) -> list[str]:
     ]
     if java.major >= 24:
         options += ["--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"]
-    if _has_huge_pages():
-        # Without huge pages, speed varies by some per cent from start to start with the placement of the heap.
-        options.append("-XX:+UseTransparentHugePages")
+    with suppress(OSError):
+        # Without huge pages, speed varies by some per cent from start to start with the placement of the heap. Where
+        # Linux does not grant them, the option makes Java print a warning.
+        if "[never]" not in Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
+            options.append("-XX:+UseTransparentHugePages")
     return options
 
 
@@ -316,24 +318,3 @@ def _java_log_level() -> str:
     if _log.isEnabledFor(logging.INFO):
         return "info"
     return "warn" if _log.isEnabledFor(logging.WARNING) else "error"
-
-
-def _has_huge_pages() -> bool:
-    """Return True if Linux grants huge pages on request; elsewhere the option makes Java print a warning."""
-    try:
-        enabled = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
-    except OSError:
-        return False
-    return "[never]" not in enabled
-
-
-def _memory_bytes() -> int:
-    import psutil
-
-    total = int(psutil.virtual_memory().total)
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            total = min(total, int(Path(limit).read_text()))
-        except (OSError, ValueError):
-            continue
-    return total

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.streams import STEPS_PER_CALL, BatchStream, DenseStream, SampleStream
-from dl4j_bridge.java.tensors import Dense, NativeArray, OneHot, input_tensor, label_tensor
+from dl4j_bridge.java.tensors import Dense, NativeArray, OneHot, segment_tensor
 from dl4j_bridge.settings.training import NetworkSettings
 
 # Class indices, uint8 of shape (batch, n), or vectors, float32 of shape (batch, n, width).
@@ -141,8 +141,9 @@ class Network:
         """
         batch, steps = x.shape[:2]
         if self._features is None or self._features.array.shape[::2] != (batch, capacity):
-            self._features = input_tensor(self.interface, batch, capacity)
-            self._labels = label_tensor(self.interface, batch, capacity)
+            ends = self.interface
+            self._features = segment_tensor(ends.input == "one-hot", batch, ends.inputs, capacity)
+            self._labels = segment_tensor(ends.output == "softmax", batch, ends.outputs, capacity)
         assert self._labels is not None
         with jvm.java_errors("training step"):
             # With a skip connection the network learns the difference between target and input.
@@ -270,8 +271,6 @@ class Network:
 
 def _as_lines(settings: NetworkSettings, interface: Interface) -> str:
     """Return the settings as ``name=value`` lines, the format of ``dl4jbridge.NetworkSettings``."""
-    values = asdict(settings.resolved()) | interface.as_dict()
+    values = asdict(settings.resolved()) | asdict(interface)
     # Java needs to know neither: the task is Python's, and Python adds the input to the output.
-    for name in ("task", "skip"):
-        values.pop(name, None)
-    return "\n".join(f"{name}={value}" for name, value in values.items())
+    return "\n".join(f"{name}={value}" for name, value in values.items() if name not in ("task", "skip"))

@@ -4,8 +4,6 @@ A JVM that cannot start ends the process that it is embedded in, without an exce
 remembered together with everything that can make it fail, so the rehearsal costs a usual start nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import subprocess
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import startup_archive
-from dl4j_bridge.java.installation import Java, program_of
+from dl4j_bridge.java.installation import Java
 
 # Variables whose options a JVM adds to those that it is given.
 VARIABLES = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS")
@@ -33,7 +31,7 @@ def check(java: Java, options: Sequence[str]) -> None:
     _check_working_directory()
     if _record(java, options).exists():
         return
-    failure = _failure([str(program_of(java.home)), *options, "-version"])
+    failure = _failure([str(java.program), *options, "-version"])
     if failure is not None:
         given = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
         limit = _address_space()

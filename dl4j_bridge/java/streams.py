@@ -1,7 +1,5 @@
 """Inference with the parameters that a network has now; each stream carries its own state from call to call."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -9,7 +7,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.java.tensors import NativeArray, input_tensor
+from dl4j_bridge.java.tensors import NativeArray, segment_tensor
 
 # Maximum number of time steps in one call of Java.
 STEPS_PER_CALL = 256
@@ -121,7 +119,7 @@ class BatchStream:
 
     def __init__(self, java_network: Any, interface: Interface, batch: int, steps: int = STEPS_PER_CALL) -> None:
         self.batch = batch
-        self._features = input_tensor(interface, batch, steps)
+        self._features = segment_tensor(interface.input == "one-hot", batch, interface.inputs, steps)
         self._output = NativeArray.zeros((batch, interface.outputs, steps))
         self._steps = steps
         self._skip = interface.skip
@@ -157,7 +155,7 @@ class BatchStream:
         return outputs
 
 
-class DenseStream:
+class DenseStream(BatchStream):
     """Inference on the vectors of one recording. Made by `Network.dense_stream`.
 
     A matrix product over several time steps may round differently with their number, so the way a recording is cut into
@@ -171,13 +169,11 @@ class DenseStream:
     """
 
     def __init__(self, java_network: Any, interface: Interface) -> None:
-        self._network = java_network
-        self._interface = interface
-        self.reset()
+        super().__init__(java_network, interface, 1)
 
     def reset(self) -> None:
         """Return to the zero state."""
-        self._stream = BatchStream(self._network, self._interface, 1)
+        self.restart(from_zero=True)
 
     def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Feed time steps to the network and return the output at each.
@@ -190,5 +186,5 @@ class DenseStream:
         -------
         ndarray of float32, shape (n, outputs)
         """
-        (outputs,) = self._stream.run(vectors[None])
+        (outputs,) = super().run(vectors[None])
         return np.asarray(outputs)

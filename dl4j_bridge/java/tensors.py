@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.java.interface import Interface
 
 _DTYPES: dict[str, np.dtype[Any]] = {"FLOAT": np.dtype(np.float32), "UBYTE": np.dtype(np.uint8)}
 
@@ -225,23 +224,13 @@ class Dense:
         return self.array.java
 
 
-def input_tensor(interface: Interface, batch: int, steps: int) -> OneHot | Dense:
-    """Return a tensor for the input of a network, for segments of up to `steps` time steps."""
-    kind = OneHot if interface.input == "one-hot" else Dense
-    return kind(batch, interface.inputs, steps)
-
-
-def label_tensor(interface: Interface, batch: int, steps: int) -> OneHot | Dense:
-    """Return a tensor for the target of a network, for segments of up to `steps` time steps."""
-    kind = OneHot if interface.output == "softmax" else Dense
-    return kind(batch, interface.outputs, steps)
+def segment_tensor(is_one_hot: bool, batch: int, width: int, steps: int) -> OneHot | Dense:
+    """Return a tensor of classes or of vectors, for segments of up to `steps` time steps."""
+    return OneHot(batch, width, steps) if is_one_hot else Dense(batch, width, steps)
 
 
 def _check_strides(shape: tuple[int, ...], order: str, strides: tuple[int, ...]) -> None:
-    axes = range(len(shape)) if order == "f" else range(len(shape) - 1, -1, -1)
-    wanted = 1
-    for axis in axes:
-        # ND4J may give any stride to an axis of length 1.
-        if shape[axis] != 1 and strides[axis] != wanted:
-            raise BridgeError("tensor", f"strides {strides} for shape {shape}", f"wanted a dense '{order}' array")
-        wanted *= shape[axis]
+    dense = np.empty(shape, np.uint8, "F" if order == "f" else "C").strides
+    # ND4J may give any stride to an axis of length 1.
+    if any(n != 1 and found != wanted for n, found, wanted in zip(shape, strides, dense, strict=True)):
+        raise BridgeError("tensor", f"strides {strides} for shape {shape}", f"wanted a dense '{order}' array")

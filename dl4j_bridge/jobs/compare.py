@@ -1,9 +1,7 @@
 """Evaluate a model and what it is compared with on the same samples."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +80,7 @@ def evaluate(
         As for `compare`.
     """
     info = model.info
-    fitted = Fitted(model.network, model.baselines, info.settings, info.steps)
+    fitted = Fitted(model.network, model.baselines, info.settings)
     comparison = info.task.comparison(pair, trained.split if trained else None, fitted)
     contenders = comparison.contenders()
     if settings.pytorch:
@@ -91,7 +89,9 @@ def evaluate(
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
-        _write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
+        settings.wavs.mkdir(exist_ok=True)
+        for name, sound in sounds.items():
+            audio_files.write(settings.wavs / f"{name}.wav", [sound], pair.rate, comparison.wav_subtype)
     return ComparisonResult(
         comparison.finish(rows),
         comparison.part,
@@ -125,39 +125,32 @@ def _evaluated(
     """Rows of all contenders, the output of the model, and if wanted the sounds of all by name."""
     rows: list[Row] = []
     sounds: dict[str, Samples] = {}
-    total = len(contenders) * comparison.samples
-    for contender in contenders:
-        evaluator, seconds, done = comparison.evaluator(), 0.0, len(rows) * comparison.samples
-        began = time.perf_counter()
-        blocks = iter(contender.run())
-        while True:
-            block = next(blocks, None)
-            seconds += time.perf_counter() - began
-            if block is None:
-                break
-            done += evaluator.add(block)
+    samples, total = comparison.samples, len(contenders) * comparison.samples
+
+    def timed(contender: Contender, seconds: list[float]) -> Iterator[Any]:
+        """Yield a contender's blocks, and append the duration of each to `seconds`."""
+        done, began = len(rows) * samples, time.perf_counter()
+        for block in contender.run():
+            seconds.append(time.perf_counter() - began)
+            yield block
+            done += comparison.samples_in(block)
             report(min(done, total), total)
             began = time.perf_counter()
-        found = evaluator.evaluated()
+        seconds.append(time.perf_counter() - began)
+
+    for contender in contenders:
+        seconds: list[float] = []
+        found = comparison.evaluate(contender.name, timed(contender, seconds))
         if not rows:
             model = found
         if keep:
             sounds[contender.name] = found.sound
-        rows.append({"name": contender.name, **found.metrics, **_sizes(comparison, contender, seconds)})
+        row = {"name": contender.name, **found.metrics}
+        if comparison.has_speed:
+            speed = None if contender.parameters is None else samples / sum(seconds)
+            row |= {"parameters": contender.parameters, "samples_per_second": speed}
+        rows.append(row)
     return rows, model, sounds
-
-
-def _sizes(comparison: Comparison, contender: Contender, seconds: float) -> dict[str, Any]:
-    if not comparison.has_speed:
-        return {}
-    speed = None if contender.parameters is None else comparison.samples / seconds
-    return {"parameters": contender.parameters, "samples_per_second": speed}
-
-
-def _write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, sound in sounds.items():
-        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
 
 
 def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:

@@ -1,7 +1,5 @@
 """All checks on recordings, settings and a model: what is wrong, and how to fix it."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Callable, Iterable
@@ -20,8 +18,8 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs.compare import check_kind, evaluate
+from dl4j_bridge.model.info import versions_without_java
 from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
-from dl4j_bridge.model.versions import versions_without_java
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
 from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
@@ -104,7 +102,10 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
     _check(request)
     suite = _Suite(report)
     if request.iterator:
-        suite.run(_iterator_checks(request.iterator, request.classpath))
+        name, classpath = request.iterator, request.classpath or ""
+        suite.run(
+            [Check(f"batches of {name}", lambda: Outcome(handover.inspect(handover.open_iterator(name, classpath))))]
+        )
     if request.source is None:
         return _diagnosis(request, suite)
     opened = open_model(request.model) if request.model else None
@@ -209,13 +210,6 @@ def _processed(request: Request, case: Case) -> Classes | None:
     return case.encode(read(recording, case.rate, case.places)[max(case.cut, 0) :])
 
 
-def _iterator_checks(name: str, classpath: str | None) -> list[Check]:
-    def look() -> Outcome:
-        return Outcome(handover.inspect(handover.open_iterator(name, classpath or "")))
-
-    return [Check(f"batches of {name}", look)]
-
-
 def _excerpt(case: Case, examined: _Examined) -> tuple[Excerpt, str]:
     """The stretch to listen to, and where it is from; the pair alone where there is no model."""
     signals = case.indices if examined.network is None else examined.signals
@@ -236,8 +230,8 @@ def _excerpt(case: Case, examined: _Examined) -> tuple[Excerpt, str]:
 def _class_counts(case: Case, examined: _Examined) -> dict[str, Any] | None:
     if examined.criterion is None or examined.criterion.task.interface.input != "one-hot":
         return None
-    sides = zip(("input", "target") if case.target else ("input",), case.indices, strict=False)
-    return {name: np.bincount(classes, minlength=CLASSES) for name, classes in sides}
+    sides = ("input", "target") if case.target else ("input",)
+    return {name: np.bincount(x, minlength=CLASSES) for name, x in zip(sides, case.indices, strict=False)}
 
 
 def _diagnosis(request: Request, suite: _Suite) -> Diagnosis:

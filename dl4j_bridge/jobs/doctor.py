@@ -1,7 +1,5 @@
 """Check the installation, and report how to fix what is missing."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +37,7 @@ def examine(threads: int, backend: str) -> dict[str, Any]:
     check("jars", lambda: _jars(backend))
     check("audio", _audio)
     if "java" in found and "jars" in found:
-        check("archive", lambda: _archive(backend))
+        check("archive", lambda: (backend == "cpu" and jvm.prepare()["archive"]) or "none: Java starts as it comes")
         check("backend", lambda: _backend(threads, backend))
     return {
         "ok": not failed,
@@ -68,10 +66,6 @@ def _jars(backend: str) -> dict[str, Any]:
                     raise BridgeError(path, "not the locked file (another SHA-256)", "delete it and run: make setup")
     sources = sorted({str(r) for r in jars.repositories() if any(p.is_relative_to(r) for p in paths)})
     return {"source": ", ".join(sources), "count": len(paths)}
-
-
-def _archive(backend: str) -> str:
-    return (jvm.prepare()["archive"] if backend == "cpu" else None) or "none: Java starts as it comes"
 
 
 def _audio() -> str:

@@ -1,14 +1,10 @@
 """Generate new audio from a model."""
 
-from __future__ import annotations
-
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs.process import reported
+from dl4j_bridge.jobs.process import Report, reported, written
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.model.model_zip import Model
@@ -17,13 +13,10 @@ from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks.interface import Blocks, Samples
 
-Report = Callable[[int, int], None]
-
 
 def generate(
     model: Path,
     output: Path,
-    seconds: float,
     settings: GenerateSettings,
     prime: Path | None = None,
     report: Report = lambda done, total: None,
@@ -36,10 +29,8 @@ def generate(
         Run folder or model zip of a network that predicts the next sample.
     output
         Recording to write; it holds what was generated, not the primer.
-    seconds
-        Length of the new audio.
     settings
-        Temperature (None for the model's own), top-p, seed and steering.
+        Length, temperature (None for the model's own), top-p, seed and steering.
     prime
         Recording that the network consumes first; None for silence.
     report
@@ -55,7 +46,7 @@ def generate(
     InputError
         The model, the primer or the output cannot be used.
     """
-    settings.check(seconds)
+    settings.check()
     opened = model_zip.open_model(model)
     check_generator(model, opened.info)
     task, rate = opened.info.task, opened.info.rate
@@ -63,16 +54,8 @@ def generate(
     audio_files.check_output(output, subtype)
     recording = open_recording(prime) if prime else None
     primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None
-    blocks = new_audio(opened.load(), primer, str(prime), seconds, settings, report)
-    began = time.perf_counter()
-    count = audio_files.write(output, blocks, rate, subtype)
-    elapsed = time.perf_counter() - began
-    return {
-        "output": str(output),
-        "samples": count,
-        "rate": rate,
-        "samples_per_second": count / elapsed,
-        "real_time_factor": count / rate / elapsed,
+    blocks = new_audio(opened.load(), primer, str(prime), settings, report)
+    return written(output, blocks, rate, subtype, rate) | {
         "seed": settings.seed,
         "temperature": settings.temperature or task.temperature,
         "notes": list(recording.notes) if recording else [],
@@ -89,11 +72,10 @@ def new_audio(
     model: Model,
     primer: Samples | None,
     name: str,
-    seconds: float,
     settings: GenerateSettings,
     report: Report = lambda done, total: None,
 ) -> Blocks:
-    """Blocks of new audio at a model's rate, ``seconds`` long in all.
+    """Blocks of new audio at a model's rate.
 
     Parameters
     ----------
@@ -103,7 +85,7 @@ def new_audio(
         Samples at the model's rate that the network consumes first; None for silence.
     name
         Name of the primer, for its error.
-    seconds, settings, report
+    settings, report
         As for `generate`.
 
     Raises
@@ -112,8 +94,8 @@ def new_audio(
         The primer is too short.
     """
     task, rate = model.info.task, model.info.rate
-    if primer is not None and primer.size < task.shortest_prime:
+    if primer is not None and primer.size < task.hop:
         found = f"{primer.size} samples at {rate} Hz"
-        raise InputError(name, found, f"wanted {task.shortest_prime} or more: one frame")
-    count = max(round(seconds * rate), 1)
+        raise InputError(name, found, f"wanted {task.hop} or more: one frame")
+    count = max(round(settings.seconds * rate), 1)
     return reported(task.generate(model.network, rate, count, settings, primer), count, report)

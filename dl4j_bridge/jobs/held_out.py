@@ -1,7 +1,5 @@
 """What a run's report shows: learning curves, and the network's output for the held-out part."""
 
-from __future__ import annotations
-
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.signal.pairs import part_of
 from dl4j_bridge.tasks.shown import Curve, Excerpt

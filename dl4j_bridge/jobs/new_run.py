@@ -1,7 +1,5 @@
 """Begin a training run: check everything, then make the run folder and the network."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +9,9 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import pretraining
-from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState
+from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
-from dl4j_bridge.model.versions import versions
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import augmentation, pairs
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
@@ -72,8 +69,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     state = RunState(learning_rate=settings.network.learning_rate)
     folder = RunFolder.made(out, named_after)
     with folder.released_on_error():
-        folder.write_run(info.as_dict() | {"status": "running"})
-        folder.write_config(options_of(settings, inputs, targets))
+        folder.begin(info.as_dict(), options_of(settings, inputs, targets))
     return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies)
 
 
@@ -84,7 +80,7 @@ def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings)
     none: list[Path | None] = [None] * len(inputs)
     for source, target in zip(inputs, targets or none, strict=True):
         pair = pairs.open_pair(source, target, data)
-        pairs.check_long_enough(pair, settings.run.length, settings.hop)
+        pairs.check_long_enough(pair, settings.run.length, settings.own.hop)
         opened.append(pair)
         data = replace(data, rate=pair.rate)
     return opened

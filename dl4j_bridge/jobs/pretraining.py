@@ -6,8 +6,6 @@ reproduces its input of `delay` steps ago: 0 needs no memory, more does (Jaeger,
 networks", 2001, measures memory so).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,8 +13,8 @@ import numpy as np
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs.stopwatch import Stopwatch
-from dl4j_bridge.model.run import Progress, Run
+from dl4j_bridge.jobs.session import Stopwatch
+from dl4j_bridge.model.run import Progress, Report, Run
 from dl4j_bridge.settings.training import SmallDataSettings
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.signal.windows import Windows
@@ -44,9 +42,7 @@ def check(settings: SmallDataSettings, task: Task) -> None:
         )
 
 
-def pretrain(
-    run: Run, stretches: list[Stretch], report: Callable[[Progress], None], interrupted: Callable[[], bool]
-) -> str | None:
+def pretrain(run: Run, stretches: list[Stretch], report: Report, interrupted: Callable[[], bool]) -> str | None:
     """Train an autoencoder and copy its recurrent layers; returns the reason to stop, if there is one."""
     settings, small = run.settings, run.settings.small_data
     network = Network.create(settings.network, run.task.interface)

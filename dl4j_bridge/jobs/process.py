@@ -1,7 +1,5 @@
 """Run a recording through a model."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,26 +65,29 @@ def process(
     recording = open_recording(source, channel)
     subtype = info.task.output_subtype(recording, rate, settings)
     audio_files.check_output(output, subtype)
-    loaded = opened.load()
     length = recording.length_at(rate)
-    processed = _processed(loaded, recording.blocks(rate, settings.chunk), length, settings, report)
-    began = time.perf_counter()
+    processed = _processed(opened.load(), recording.blocks(rate, settings.chunk), length, settings, report)
     blocks = resampled(processed, rate, recording.rate, recording.frames)
-    count = audio_files.write(output, blocks, recording.rate, subtype)
-    seconds = time.perf_counter() - began
     notes = list(recording.notes)
     delays = sorted({pair.delay for pair in info.pairs})
     if len(delays) > 1:
         notes.append(f"{model}: trained with delays of {delays} samples; put back {info.pairs[0].delay}")
     if rate != recording.rate:
         notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
+    return written(output, blocks, recording.rate, subtype, rate) | {"notes": notes}
+
+
+def written(output: Path, blocks: Blocks, rate: int, subtype: str, network_rate: int) -> dict[str, Any]:
+    """Write a recording of `rate` that a network of `network_rate` makes; returns what was written, and how fast."""
+    began = time.perf_counter()
+    count = audio_files.write(output, blocks, rate, subtype)
+    seconds = time.perf_counter() - began
     return {
         "output": str(output),
         "samples": count,
-        "rate": recording.rate,
-        "samples_per_second": length / seconds,
-        "real_time_factor": count / recording.rate / seconds,
-        "notes": notes,
+        "rate": rate,
+        "samples_per_second": length_at(count, rate, network_rate) / seconds,
+        "real_time_factor": count / rate / seconds,
     }
 
 

@@ -1,8 +1,6 @@
 """Open a run folder to resume its training from ``last.zip``."""
 
-from __future__ import annotations
-
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +40,8 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
         Another process trains in the folder.
     """
     folder = RunFolder(out)
-    folder.check_run()
+    if not folder.last.exists():
+        raise InputError(out, "no last.zip to resume from", "wanted the folder of a run")
     folder.acquire()
     with folder.released_on_error():
         return _restored(folder, options, inputs, targets)
@@ -63,10 +62,7 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
             raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
     configure_java(settings)
     model = opened_model.load()
-    opened = [
-        _same_pair(pair, then)
-        for pair, then in zip(open_pairs(known_inputs, known_targets, settings), before.pairs, strict=True)
-    ]
+    opened = list(map(_same_pair, open_pairs(known_inputs, known_targets, settings), before.pairs))
     task = before.task
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
@@ -74,8 +70,7 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     state = before.run_state or RunState()
     info = replace(before, settings=settings, run_state=None)
     folder.cut_log(state.step)
-    folder.write_run(info.as_dict() | {"status": "running"})
-    folder.write_config(options_of(settings, known_inputs, known_targets))
+    folder.begin(info.as_dict(), options_of(settings, known_inputs, known_targets))
     return Run(folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies)
 
 
@@ -94,12 +89,10 @@ def _same_pair(pair: Pair, then: PairInfo) -> Pair:
 
 
 def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
-    for group in (f.name for f in fields(before)):
-        old, new = asdict(getattr(before, group)), asdict(getattr(after, group))
-        changed = [name for name in old if old[name] != new[name] and name not in FREE]
-        if changed:
-            raise InputError(
-                option(changed[0]),
-                f"{new[changed[0]]} for a run that began with {old[changed[0]]}",
-                "leave it out with --resume, or begin another run",
-            )
+    old, new = before.as_options(), after.as_options()
+    if changed := [name for name in old if old[name] != new[name] and name not in FREE]:
+        raise InputError(
+            option(changed[0]),
+            f"{new[changed[0]]} for a run that began with {old[changed[0]]}",
+            "leave it out with --resume, or begin another run",
+        )

@@ -1,35 +1,31 @@
 """Scalars of a run for TensorBoard, written by the optional package tensorboardX."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dl4j_bridge import atomic_files
 from dl4j_bridge.errors import InputError
-
-if TYPE_CHECKING:
-    from dl4j_bridge.model.run import Progress, Run
-
-    Report = Callable[[Progress], None]
+from dl4j_bridge.model.run import Progress, Report, Run
 
 
-def check(folder: Path) -> None:
-    """Check, before any work is done, that scalars can be logged into `folder`.
+def check(folder: str | PathLike[str] | None) -> None:
+    """Check, before any work is done, that scalars can be logged into `folder`, if there is one.
 
     Raises
     ------
     InputError
         If tensorboardX is not installed, or the folder cannot be written to.
     """
-    _writer_class()
-    atomic_files.check_folder(folder)
+    if folder is not None:
+        _writer_class()
+        atomic_files.check_folder(Path(folder))
 
 
 @contextmanager
-def scalars(run: Run, folder: Path | None, report: Report) -> Iterator[Report]:
+def scalars(run: Run, folder: str | PathLike[str] | None, report: Report) -> Iterator[Report]:
     """Extend `report` by logging each step into `folder`.
 
     Parameters
@@ -50,21 +46,18 @@ def scalars(run: Run, folder: Path | None, report: Report) -> Iterator[Report]:
         def log(progress: Progress) -> None:
             # Steps of pretraining are numbered separately, so they have no place on the axis.
             if not progress.pretraining:
-                for name, value in _values(run, progress).items():
-                    writer.add_scalar(name, value, progress.step)
+                values = {
+                    **{f"{name}/train": value for name, value in progress.values.items()},
+                    **{f"{name}/valid": progress.valid[name] for name in run.task.validation_metrics if progress.valid},
+                    "learning_rate": run.state.learning_rate,
+                    "samples_per_second": progress.samples_per_second,
+                }
+                for name, value in values.items():
+                    if value is not None:
+                        writer.add_scalar(name, value, progress.step)
             report(progress)
 
         yield log
-
-
-def _values(run: Run, progress: Progress) -> dict[str, float]:
-    values = {
-        **{f"{name}/train": value for name, value in progress.values.items()},
-        **{f"{name}/valid": progress.valid[name] for name in run.task.validation_metrics if progress.valid},
-        "learning_rate": run.state.learning_rate,
-        "samples_per_second": progress.samples_per_second,
-    }
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _writer_class() -> Any:

@@ -1,20 +1,16 @@
 """The training loop: update, validate, keep the best, stop."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from dl4j_bridge.jobs.interrupts import interruptible
 from dl4j_bridge.jobs.pretraining import pretrain
-from dl4j_bridge.jobs.stopwatch import Stopwatch
+from dl4j_bridge.jobs.session import Stopwatch, interruptible
 from dl4j_bridge.jobs.validation import FINAL_STEPS, loss_of, validate
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import TrainingInfo
 from dl4j_bridge.model.model_zip import Model
-from dl4j_bridge.model.run import Progress, Run
+from dl4j_bridge.model.run import Progress, Report, Run
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.interface import Metrics
@@ -22,8 +18,6 @@ from dl4j_bridge.tasks.update import segments, step
 
 # A save takes as long as ten steps; a run that is killed loses this much at most.
 SAVE_SECONDS = 10.0
-
-Report = Callable[[Progress], None]
 
 
 def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
@@ -55,7 +49,7 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         run.folder.write_status("failed")
         raise
     finally:
-        run.folder.release()
+        run.folder.lock.release()
 
 
 def _trained(run: Run, report: Report) -> dict[str, Any]:
@@ -92,7 +86,8 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
                         saved = time.monotonic()
             values = run.task.step_metrics(loss, accuracy)
             progress = _progress(run, windows, watch, values, valid)
-            log.append(_log_row(progress, state.learning_rate))
+            validated = {f"valid_{name}": value for name, value in (valid or {}).items()}
+            log(asdict(progress) | values | validated | {"learning_rate": state.learning_rate})
             report(progress)
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
         if reason != "interrupted":
@@ -117,17 +112,14 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
 def _reason_to_stop(run: Run, windows: Windows) -> str | None:
     settings, state = run.settings.run, run.state
     epochs = windows.epochs(state.step / segments(run.settings))
-    if settings.steps is not None and state.step >= settings.steps:
-        return "steps"
-    if settings.epochs is not None and epochs >= settings.epochs:
-        return "epochs"
-    if settings.minutes is not None and state.seconds >= settings.minutes * 60:
-        return "minutes"
-    if state.best_loss is not None and state.best_loss <= run.task.solved:
-        return "solved"
-    if state.validations_since_best >= settings.patience:
-        return "plateau"
-    return None
+    ends = {
+        "steps": settings.steps is not None and state.step >= settings.steps,
+        "epochs": settings.epochs is not None and epochs >= settings.epochs,
+        "minutes": settings.minutes is not None and state.seconds >= settings.minutes * 60,
+        "solved": state.best_loss is not None and state.best_loss <= run.task.solved,
+        "plateau": state.validations_since_best >= settings.patience,
+    }
+    return next((reason for reason, reached in ends.items() if reached), None)
 
 
 def _keep_if_best(run: Run, valid: Metrics) -> None:
@@ -180,8 +172,3 @@ def _progress(
     fraction = min(max(done), 1.0) if done else None
     left = state.seconds * (1 - fraction) / fraction if fraction else None
     return Progress(state.step, epochs, state.seconds, values, watch.samples_per_second, fraction, left, valid)
-
-
-def _log_row(progress: Progress, learning_rate: float) -> dict[str, Any]:
-    valid = {f"valid_{name}": value for name, value in (progress.valid or {}).items()}
-    return asdict(progress) | progress.values | valid | {"learning_rate": learning_rate}

@@ -1,7 +1,5 @@
 """Measure a network on held-out parts, in stretches side by side."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
@@ -33,8 +31,11 @@ def validate(network: Network, task: Task, signals: list[Stretch], steps: int) -
     stretches: list[Stretch] = []
     for (x, y), where in zip(signals, parts, strict=True):
         size = where.stop - where.start
-        for start, end in _spread(where.start, size, min(size, max(steps * size // total, 1))):
-            stretches.append((x[max(start - WARM_UP, 0) : end], y[start:end]))
+        samples = min(size, max(steps * size // total, 1))
+        count = min(STRETCHES, samples)
+        length = samples // count
+        for start in starts(size, length, count, where.start):
+            stretches.append((x[max(start - WARM_UP, 0) : start + length], y[start : start + length]))
     outputs = _side_by_side(network, [x for x, _ in stretches])
     evaluated = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
     return task.measure(evaluated, np.concatenate([y for _, y in stretches]))
@@ -45,13 +46,6 @@ def loss_of(task: Task, valid: Metrics) -> float:
     loss = valid[task.loss]
     assert loss is not None, "a network always has a loss"
     return loss
-
-
-def _spread(first: int, size: int, samples: int) -> list[tuple[int, int]]:
-    """Up to `STRETCHES` stretches of `samples` in all."""
-    count = min(STRETCHES, samples)
-    length = samples // count
-    return [(start, start + length) for start in starts(size, length, count, first)]
 
 
 def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArray[np.float32]]:

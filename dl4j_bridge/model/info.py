@@ -1,13 +1,15 @@
 """Typed metadata of a model: the content of ``dl4j_bridge.json``."""
 
-from __future__ import annotations
-
+import platform
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 import msgspec
+import numpy as np
 
+from dl4j_bridge import __version__
+from dl4j_bridge.java import jars, jvm
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.pairs import Pair, split
 from dl4j_bridge.signal.recordings import Recording
@@ -161,14 +163,12 @@ class ModelInfo:
             stored = stored | {"run_state": {_RENAMED.get(name, name): value for name, value in state.items()}}
         if stored["predicts"] not in ("target", "next"):
             raise _unusable("predicts", stored["predicts"])
+        kinds = get_type_hints(cls)
+        own = [f.name for f in fields(cls) if f.name in stored or f.name in ("rate", "layers", "pairs")]
         found = cls(
-            registry.from_dict(stored),
-            _converted(stored, "rate", int),
-            _converted(stored, "layers", tuple[int, ...]),
-            _converted(stored, "pairs", tuple[PairInfo, ...]),
-            registry.settings_from_dict(stored["settings"]),
-            _converted({"versions": {}} | stored, "versions", dict[str, str]),
-            *(_converted({name: None} | stored, name, kind) for name, kind in _OPTIONAL.items()),
+            task=registry.from_dict(stored),
+            settings=registry.settings_from_dict(stored["settings"]),
+            **{name: _converted(stored, name, kinds[name]) for name in own if name not in ("task", "settings")},
         )
         if found.rate < 1:
             raise _unusable("rate", found.rate)
@@ -201,14 +201,6 @@ class ModelInfo:
         return None
 
 
-# Fields that a file may lack, in the order of `ModelInfo`.
-_OPTIONAL: dict[str, Any] = {
-    "training": TrainingInfo | None,
-    "run_state": RunState | None,
-    "pretraining": dict[str, float] | None,
-}
-
-
 def _converted(stored: dict[str, Any], name: str, kind: Any) -> Any:
     """A field as `kind`; the error names it, since msgspec knows only what is inside."""
     try:
@@ -225,3 +217,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(v) for v in value]
     return asdict(value) if hasattr(value, "__dataclass_fields__") else value
+
+
+def versions() -> dict[str, str]:
+    """All versions; starts the JVM for its own."""
+    java = jvm.java_class("java.lang.System").getProperty("java.version")
+    return versions_without_java() | {"java": str(java)}
+
+
+def versions_without_java() -> dict[str, str]:
+    """The versions that are known before the JVM is started."""
+    return {
+        "dl4j_bridge": __version__,
+        "dl4j": jars.dl4j_version(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+    }

@@ -4,19 +4,16 @@ A model zip is DL4J's own (``ModelSerializer``): ``configuration.json``, ``coeff
 ``updaterState.bin``. Beside them are entries of this package, which DL4J ignores.
 """
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 
 from dl4j_bridge import __version__
-from dl4j_bridge.atomic_files import TemporaryName
-from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.atomic_files import temporary_name
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.model import stored_network
 from dl4j_bridge.model.info import ModelInfo
@@ -71,38 +68,47 @@ class OpenedModel:
         The zip.
     info
         Its metadata; reading it started no JVM.
+    stored, baselines, state
+        Its parameters and arrays.
     """
 
     path: Path
     info: ModelInfo
-    _entries: dict[str, bytes]
-
-    @cached_property
-    def stored_network(self) -> StoredNetwork:
-        with _refusals(self.path):
-            return stored_network.read(self._entries, self.info.settings.network, self.info.task.interface)
-
-    @cached_property
-    def baselines(self) -> Arrays:
-        return self._arrays(BASELINES)
-
-    @cached_property
-    def state(self) -> Arrays:
-        return self._arrays(STATE)
+    stored: StoredNetwork
+    baselines: Arrays
+    state: Arrays
 
     def load(self) -> Model:
-        """Load the network, which starts the JVM."""
-        stored, settings = self.stored_network, self.info.settings.network
+        """Make the network, which starts the JVM."""
+        settings = self.info.settings.network
         if self.info.run_state:
             settings = replace(settings, learning_rate=self.info.run_state.learning_rate)
+        stored = self.stored
         network = Network.restored(
             settings, self.info.task.interface, stored.parameters, stored.updater, stored.iterations
         )
         return Model(network, self.info, self.baselines, self.state)
 
-    def _arrays(self, name: str) -> Arrays:
-        with _refusals(self.path, f"{name}: "):
-            return arrays.unpack(self._entries[name]) if name in self._entries else {}
+    def check_resumable(self) -> None:
+        """Check that the zip has all that resumed training needs.
+
+        Raises
+        ------
+        InputError
+            Without it, training would silently continue with other results.
+        """
+        network, state = self.info.settings.network, self.info.run_state
+        wanted = "bring back last.zip as `train` wrote it, or begin another run with --out"
+        if state is None:
+            raise InputError(self.path, f"{ABOUT} has no run_state", wanted)
+        if state.step == 0:
+            return
+        if self.stored.updater is None and network.updater != "sgd":
+            raise InputError(self.path, f"no entry {stored_network.UPDATER}", wanted)
+        shape = (self.info.settings.run.batch, network.hidden)
+        for name in (f"{layer}/{part}" for layer in range(network.layers) for part in ("prevAct", "prevMem")):
+            if name not in self.state or self.state[name].shape != shape:
+                raise InputError(self.path, f"{STATE} has no {name} of shape {shape}", wanted)
 
 
 def resolve(model: Path) -> Path:
@@ -120,16 +126,13 @@ def save(path: Path, model: Model, with_updater: bool) -> None:
     BridgeError
         It cannot be written, as on a full disk.
     """
-    try:
-        with TemporaryName(path) as temporary:
-            model.network.save(temporary, with_updater)
-            with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as z:
-                z.writestr(ABOUT, json.dumps(model.info.as_dict(), indent=2))
-                for name, values in ((BASELINES, model.baselines), (STATE, model.state)):
-                    if values:
-                        z.writestr(name, arrays.pack(values))
-    except OSError as e:
-        raise BridgeError(path, f"not written ({e.strerror or e})", "free some space or name another place") from e
+    with temporary_name(path) as temporary:
+        model.network.save(temporary, with_updater)
+        with zipfile.ZipFile(temporary, "a", zipfile.ZIP_DEFLATED) as z:
+            z.writestr(ABOUT, json.dumps(model.info.as_dict(), indent=2))
+            for name, values in ((BASELINES, model.baselines), (STATE, model.state)):
+                if values:
+                    z.writestr(name, arrays.pack(values))
 
 
 def open_model(model: Path) -> OpenedModel:
@@ -148,10 +151,15 @@ def open_model(model: Path) -> OpenedModel:
         missing = [name for name in _REQUIRED if name not in entries]
         if missing:
             raise ValueError(f"no entry {missing[0]}")
-    opened = OpenedModel(path, _read_info(path, entries[ABOUT]), entries)
-    # Each command refuses a damaged network, `info` too.
-    opened.stored_network  # noqa: B018
-    return opened
+    info = _read_info(path, entries[ABOUT])
+    with _refusals(path):
+        stored = stored_network.read(entries, info.settings.network, info.task.interface)
+    return OpenedModel(path, info, stored, _arrays(path, entries, BASELINES), _arrays(path, entries, STATE))
+
+
+def _arrays(path: Path, entries: dict[str, bytes], name: str) -> Arrays:
+    with _refusals(path, f"{name}: "):
+        return arrays.unpack(entries[name]) if name in entries else {}
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """A training run while it is open."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dl4j_bridge.errors import BridgeError
@@ -50,6 +49,10 @@ class Progress:
     seconds_left: float | None
     valid: Metrics | None
     pretraining: bool = False
+
+
+# Called after every step.
+Report = Callable[[Progress], None]
 
 
 @dataclass

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
+
+from filelock import FileLock, Timeout
 
 from dl4j_bridge.atomic_files import check_writable, write_bytes, write_json
 from dl4j_bridge.errors import BridgeError, InputError
@@ -27,10 +30,8 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        from filelock import FileLock
-
         self.path = path
-        self._lock = FileLock(path / LOCK)
+        self.lock = FileLock(path / LOCK)
         self.model = path / "model.zip"
         self.last = path / "last.zip"
         self.run_json = path / "run.json"
@@ -41,10 +42,8 @@ class RunFolder:
     @staticmethod
     def fresh_name(source: Path) -> Path:
         """Return a path in ``runs/`` that does not exist, named after `source`."""
-        number = 1
-        while (path := RUNS / f"{source.stem}-{number}").exists():
-            number += 1
-        return path
+        paths = (RUNS / f"{source.stem}-{number}" for number in count(1))
+        return next(path for path in paths if not path.exists())
 
     @classmethod
     def made(cls, asked: Path | None, source: Path) -> RunFolder:
@@ -98,30 +97,20 @@ class RunFolder:
         elif self.path.parent != RUNS:
             check_writable(self.path)
 
-    def check_run(self) -> None:
-        """Raise `InputError` if the folder has no run to resume."""
-        if not self.last.exists():
-            raise InputError(self.path, "no last.zip to resume from", "wanted the folder of a run")
-
     def acquire(self) -> None:
-        """Lock the folder against training by other processes, until `release` or the end of this process.
+        """Lock the folder against training by other processes, until `lock` is released or this process ends.
 
         Raises
         ------
         BridgeError
             If another process has locked it.
         """
-        from filelock import Timeout
-
         try:
-            self._lock.acquire(timeout=0)
+            self.lock.acquire(timeout=0)
         except Timeout:
             raise BridgeError(
                 self.path, "another process trains in it", "wait for that, or use another --out"
             ) from None
-
-    def release(self) -> None:
-        self._lock.release()
 
     @contextmanager
     def released_on_error(self) -> Iterator[None]:
@@ -129,11 +118,12 @@ class RunFolder:
         try:
             yield
         except BaseException:
-            self.release()
+            self.lock.release()
             raise
 
-    def write_config(self, options: dict[str, Any]) -> None:
-        """Write the options of this run to ``config.toml``, for ``train --config``."""
+    def begin(self, about: dict[str, Any], options: dict[str, Any]) -> None:
+        """Write ``run.json``, and the options of this run to ``config.toml``, for ``train --config``."""
+        self.write_run(about | {"status": "running"})
         toml_file.write(self.config, options)
 
     def write_run(self, content: dict[str, Any]) -> None:
@@ -151,14 +141,31 @@ class RunFolder:
             raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from e
 
     @contextmanager
-    def open_log(self, training: tuple[str, ...], validation: tuple[str, ...]) -> Iterator[Log]:
-        """Open ``log.csv`` for appending, with columns for the given training and validation metrics."""
+    def open_log(
+        self, training: tuple[str, ...], validation: tuple[str, ...]
+    ) -> Iterator[Callable[[dict[str, Any]], None]]:
+        """Open ``log.csv`` for appending, with columns for the given training and validation metrics.
+
+        Yields
+        ------
+        callable
+            Writes a row, which is on the disk at once; the cell of a missing value or None is empty.
+        """
         fields = ("step", "epochs", "seconds", *training, "samples_per_second", "learning_rate")
+        fields += tuple(f"valid_{name}" for name in validation)
         with open(self.log, "a", newline="", encoding="utf-8") as f:
-            log = Log(f, (*fields, *(f"valid_{name}" for name in validation)))
+            writer = csv.writer(f, lineterminator="\n")
+
+            def write(row: Iterable[object]) -> None:
+                try:
+                    writer.writerow(row)
+                    f.flush()
+                except OSError as e:
+                    raise BridgeError(self.log, f"not written ({e.strerror})", "free some space, then --resume") from e
+
             if not f.tell():
-                log.head()
-            yield log
+                write(fields)
+            yield lambda values: write("" if values.get(n) is None else f"{values[n]:.7g}" for n in fields)
 
     def cut_log(self, step: int) -> None:
         """Delete the rows after `step`, which a killed run logged but did not save."""
@@ -175,35 +182,3 @@ class RunFolder:
             return []
         with open(self.log, newline="", encoding="utf-8") as f:
             return [row for row in csv.DictReader(f) if None not in row.values() and None not in row]
-
-
-class Log:
-    """A CSV file with a row per step, flushed after each row.
-
-    Parameters
-    ----------
-    file
-        File to write to.
-    fields
-        Names of the columns.
-    """
-
-    def __init__(self, file: TextIO, fields: tuple[str, ...]) -> None:
-        self._file = file
-        self._fields = fields
-        self._writer = csv.writer(file, lineterminator="\n")
-
-    def head(self) -> None:
-        """Write the names of the columns."""
-        self._write(self._fields)
-
-    def append(self, values: dict[str, Any]) -> None:
-        """Write a row; the cell of a missing value or None is empty."""
-        self._write(["" if values.get(name) is None else f"{values[name]:.7g}" for name in self._fields])
-
-    def _write(self, row: Iterable[object]) -> None:
-        try:
-            self._writer.writerow(row)
-            self._file.flush()
-        except OSError as e:
-            raise BridgeError(self._file.name, f"not written ({e.strerror})", "free some space, then --resume") from e

@@ -18,41 +18,21 @@ True
 (116,)
 """
 
-from __future__ import annotations
-
 from dl4j_bridge.reference.dl4j_zip import read_nd4j, read_parameters
-from dl4j_bridge.reference.equations import (
-    LayerRecord,
-    Record,
-    State,
-    backward,
-    cross_entropy,
-    finite_differences,
-    forward,
-    loss,
-    one_hot,
-    zero_states,
-)
+from dl4j_bridge.reference.equations import Record, backward, cross_entropy, forward, one_hot, zero_states
 from dl4j_bridge.reference.lstm import Adam, ReferenceLstm
-from dl4j_bridge.reference.parameters import Floats, Indices, Layer, Network, Output, layout, pack, unpack, unpack_like
+from dl4j_bridge.reference.parameters import Layer, Network, layout, pack, unpack, unpack_like
 
 __all__ = [
     "Adam",
-    "Floats",
-    "Indices",
     "Layer",
-    "LayerRecord",
     "Network",
-    "Output",
     "Record",
     "ReferenceLstm",
-    "State",
     "backward",
     "cross_entropy",
-    "finite_differences",
     "forward",
     "layout",
-    "loss",
     "one_hot",
     "pack",
     "read_nd4j",

@@ -1,7 +1,5 @@
 """Reads the parameters of a DL4J model zip without Java."""
 
-from __future__ import annotations
-
 import json
 import struct
 import zipfile

@@ -18,9 +18,7 @@ step.
 Arrays have the shape (batch, size, time) in the interface, as in DL4J, and (time, batch, size) inside.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,18 +130,6 @@ def forward(params: Network, x: Floats, states: Sequence[State], mask: Floats | 
     )
 
 
-def loss(
-    params: Network,
-    x: Floats,
-    labels: Indices,
-    states: Sequence[State],
-    mask: Floats | None = None,
-    label_mask: Floats | None = None,
-) -> float:
-    """Return the `cross_entropy` of a forward pass; the parameters are those of `forward` and `cross_entropy`."""
-    return cross_entropy(forward(params, x, states, mask), labels, label_mask)
-
-
 def cross_entropy(record: Record, labels: Indices, label_mask: Floats | None = None) -> float:
     """Return the cross-entropy in nats, summed over batch and time and divided by the batch size.
 
@@ -205,29 +191,6 @@ def backward(
         gradient, errors = _layer_backward(layer, run, errors, exact=carried)
         gradients.insert(0, gradient)
     return pack(Network(tuple(gradients), output)), _time_last(errors)
-
-
-def finite_differences(f: Callable[[Floats], float], at: Floats, indices: Iterable[int], eps: float = 1e-4) -> Floats:
-    """Return the partial derivatives of a function by central differences.
-
-    Parameters
-    ----------
-    f : callable
-        Takes an array of the shape of `at`.
-    at : ndarray of float64
-        Where to differentiate; unchanged.
-    indices : iterable of int
-        Elements by which to differentiate, as flat indices in 'c' order.
-    eps : float
-        Distance of the two points from `at`.
-    """
-
-    def moved(index: int, by: float) -> float:
-        point = np.array(at, np.float64)
-        point.flat[index] += by
-        return f(point)
-
-    return np.array([(moved(i, eps) - moved(i, -eps)) / (2 * eps) for i in indices])
 
 
 def _layer_forward(layer: Layer, inputs: Floats, first: State, mask: Floats) -> LayerRecord:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 
 from dl4j_bridge.reference.dl4j_zip import read_parameters
-from dl4j_bridge.reference.equations import State, backward, cross_entropy, forward, one_hot, zero_states
+from dl4j_bridge.reference.equations import Record, State, backward, cross_entropy, forward, one_hot, zero_states
 from dl4j_bridge.reference.parameters import (
     PEEPHOLE_COLUMNS,
     Floats,
@@ -108,8 +109,7 @@ class ReferenceLstm:
         -------
         ndarray of float64, shape (batch, n, classes)
         """
-        record = forward(self.params, self._one_hot(x), zero_states(self.params, len(x)))
-        return record.probabilities.transpose(0, 2, 1)
+        return self._forward(x, zero_states(self.params, len(x))).probabilities.transpose(0, 2, 1)
 
     def step(self, x: Indices, y: Indices, first: bool) -> float:
         """Make one parameter update on one segment.
@@ -128,7 +128,7 @@ class ReferenceLstm:
         """
         if first:
             self._states = zero_states(self.params, len(x))
-        record = forward(self.params, self._one_hot(x), self._states)
+        record = self._forward(x, self._states)
         self._states = record.states
         gradient, _ = backward(self.params, record, y)
         self.params = unpack_like(self._adam.step(pack(self.params), self._clipped(gradient)), self.params)
@@ -151,23 +151,17 @@ class ReferenceLstm:
         list of float
             Cross-entropy in bits per sample before each update.
         """
-        starts = range(0, x.shape[1], tbptt)
-        bits = []
-        for step in range(steps):
-            start = starts[step % len(starts)]
-            segment = slice(start, start + tbptt)
-            bits.append(self.step(x[:, segment], y[:, segment], first=start == 0))
-        return bits
+        starts = islice(cycle(range(0, x.shape[1], tbptt)), steps)
+        return [self.step(x[:, t : t + tbptt], y[:, t : t + tbptt], first=t == 0) for t in starts]
 
-    def _one_hot(self, x: Indices) -> Floats:
-        return one_hot(x, len(self.params.layers[0].W))
+    def _forward(self, x: Indices, states: list[State]) -> Record:
+        return forward(self.params, one_hot(x, len(self.params.layers[0].W)), states)
 
     def _clipped(self, gradient: Floats) -> Floats:
         if not self._clip:
             return gradient
         parts = unpack_like(gradient, self.params)
-        blocks = [[layer.W, layer.RW, layer.b] for layer in parts.layers] + [[parts.output.W, parts.output.b]]
-        for layer in blocks:
+        for layer in (*parts.layers, parts.output):
             norm = np.sqrt(sum(float(np.sum(block**2)) for block in layer))
             for block in layer:
                 block *= min(1.0, self._clip / norm) if norm else 1.0

@@ -5,10 +5,7 @@ layer after layer, the blocks W, RW and b in 'f' order. The columns of W, RW and
 input, forget gate, output gate, input gate.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +17,7 @@ Indices = npt.NDArray[np.integer[Any]]
 PEEPHOLE_COLUMNS = {"graves": 3, "lstm": 0}
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """The parameters of an LSTM layer, or their gradients.
 
     Attributes
@@ -55,8 +51,7 @@ class Layer:
         return columns.T if columns.size else None
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """The parameters of the output layer, or their gradients.
 
     Attributes
@@ -69,8 +64,7 @@ class Output:
     b: Floats
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """The parameters of the whole network, or their gradients."""
 
     layers: tuple[Layer, ...]
@@ -145,6 +139,5 @@ def unpack_like(flat: npt.ArrayLike, network: Network) -> Network:
 
 def pack(network: Network) -> Floats:
     """Join parameters or gradients to a flat vector in the order of `layout`."""
-    blocks = [block for layer in network.layers for block in (layer.W, layer.RW, layer.b)]
-    blocks += [network.output.W, network.output.b]
-    return np.concatenate([block.ravel(order="F") for block in blocks])
+    parts = (*network.layers, network.output)
+    return np.concatenate([block.ravel(order="F") for part in parts for block in part])

@@ -1,7 +1,5 @@
 """Table and plot of free-running output over time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

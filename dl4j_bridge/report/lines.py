@@ -1,7 +1,5 @@
 """Plots of several series over one axis."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

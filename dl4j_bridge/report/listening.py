@@ -1,7 +1,5 @@
 """The sections of a page about sound: players, and plots of input, target, output and error."""
 
-from __future__ import annotations
-
 import io
 import wave
 from pathlib import Path

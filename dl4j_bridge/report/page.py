@@ -1,7 +1,5 @@
 """``report.html``: one file that contains its pictures and its sound."""
 
-from __future__ import annotations
-
 import base64
 import html
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Plots of sound: waves, spectra, transfer curves and classes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

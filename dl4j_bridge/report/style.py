@@ -1,7 +1,5 @@
 """What all plots have in common: size, colours, grid, and the PNG file."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 from typing import Any

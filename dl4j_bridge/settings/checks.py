@@ -1,11 +1,67 @@
-"""Checks of single values, with errors that name the option as the command line spells it."""
-
-from __future__ import annotations
+"""Settings with their help and their range, and errors that name an option as the command line spells it."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, TypeVar
 
 from dl4j_bridge.errors import InputError
+
+T = TypeVar("T")
+
+
+class Range(NamedTuple):
+    """The allowed values of a setting: in words, and as a function that is True for them."""
+
+    wanted: str
+    holds: Callable[[Any], bool]
+
+
+COUNT = Range("1 to 2^31 - 1", lambda v: 1 <= v < 2**31)
+ABOVE_0 = Range("a number above 0", lambda v: v > 0)
+FROM_0 = Range("0 or more", lambda v: v >= 0)
+FROM_1 = Range("1 or more", lambda v: v >= 1)
+BELOW_1 = Range("0 up to (not including) 1", lambda v: 0 <= v < 1)
+SEED = Range("0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
+
+
+def one_of(choices: Iterable[str]) -> Range:
+    """The range of a setting that is one of several words."""
+    words = tuple(choices)
+    return Range(f"one of {', '.join(words)}", words.__contains__)
+
+
+def setting(default: T, help: str, allowed: Range | None = None, also: tuple[str, ...] = ()) -> T:
+    """A field of a group of settings.
+
+    Parameters
+    ----------
+    default
+        Its default.
+    help
+        Text of ``--help``.
+    allowed
+        Its range; None if any value of its type is allowed.
+    also
+        Further names of its option.
+    """
+    return field(default=default, metadata={"help": help, "allowed": allowed, "also": also})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A group of settings, made by `setting`."""
+
+    def check(self) -> None:
+        """Refuse values out of range.
+
+        Raises
+        ------
+        InputError
+            Names the option, the value and the range.
+        """
+        for f in fields(self):
+            if f.metadata["allowed"]:
+                check(f.name, getattr(self, f.name), f.metadata["allowed"])
 
 
 def option(name: str) -> str:
@@ -13,19 +69,8 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def check(name: str, value: float | None, wanted: str, holds: Callable[[Any], bool]) -> None:
-    """Refuse a number out of range; None, which stands for "not given", passes.
-
-    Parameters
-    ----------
-    name
-        Name of the field.
-    value
-        Its value.
-    wanted
-        The allowed range in words.
-    holds
-        True for an allowed value.
+def check(name: str, value: Any, allowed: Range) -> None:
+    """Refuse a value out of range; None, which stands for "not given", passes.
 
     Raises
     ------
@@ -34,23 +79,6 @@ def check(name: str, value: float | None, wanted: str, holds: Callable[[Any], bo
     """
     if value is None:
         return
-    usable = abs(value) < float("inf") if isinstance(value, float) else abs(value) < 2**63
-    if not usable or not holds(value):
-        raise InputError(option(name), str(value), f"wanted {wanted}")
-
-
-def check_count(name: str, value: int | None) -> None:
-    """Refuse what is no positive 32-bit integer."""
-    check(name, value, "1 to 2^31 - 1", lambda v: 1 <= v < 2**31)
-
-
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Refuse a word that is not among `choices`.
-
-    Raises
-    ------
-    InputError
-        Names all choices.
-    """
-    if value not in choices:
-        raise InputError(option(name), value, f"wanted one of {', '.join(choices)}")
+    limit = {float: float("inf"), int: 2**63}.get(type(value))
+    if (limit and not abs(value) < limit) or not allowed.holds(value):
+        raise InputError(option(name), str(value), f"wanted {allowed.wanted}")

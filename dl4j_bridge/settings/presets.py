@@ -1,7 +1,5 @@
 """Named sets of training options."""
 
-from __future__ import annotations
-
 from typing import Any
 
 # DL4J's character example (GravesLSTMCharModellingExample), as today's DL4J interprets its numbers.

@@ -1,15 +1,13 @@
 """Options of a command in a TOML file, with flat keys named like the options."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin
 
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.errors import InputError
@@ -29,26 +27,11 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option of a command.
-
-    Attributes
-    ----------
-    parameter
-        Name of the parameter of the command.
-    kind
-        Type of the value: bool, int, float, str or Path.
-    repeats
-        True if the value may be a list.
-    """
-
-    parameter: str
-    kind: type
-    repeats: bool = False
+# Name of the parameter of the command and hint of its type, by key: the option without its hyphens in front.
+Options = Mapping[str, tuple[str, Any]]
 
 
-def read(path: Path, options: Mapping[str, Option]) -> dict[str, Any]:
+def read(path: Path, options: Options) -> dict[str, Any]:
     """Read the values of the parameters of a command.
 
     Parameters
@@ -78,7 +61,7 @@ def read(path: Path, options: Mapping[str, Option]) -> dict[str, Any]:
     return checked(path, given, options)
 
 
-def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Any]:
+def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Options) -> dict[str, Any]:
     """Check keys and types of options, as `read` does for a file.
 
     Parameters
@@ -102,7 +85,8 @@ def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Mapp
             near = get_close_matches(name, options, n=1)
             wanted = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(options)}"
             raise InputError(source, f"unknown option {key}", wanted)
-        values[options[name].parameter] = _checked(source, key, value, options[name])
+        parameter, hint = options[name]
+        values[parameter] = _checked(source, key, value, hint)
     return values
 
 
@@ -114,16 +98,19 @@ def write(path: Path, values: Mapping[str, Any]) -> None:
     write_bytes(path, tomli_w.dumps(given).encode())
 
 
-def _checked(source: str | PathLike[str], key: str, value: Any, option: Option) -> Any:
-    types, wanted = _KINDS[option.kind]
+def _checked(source: str | PathLike[str], key: str, value: Any, hint: Any) -> Any:
+    kind = next(k for k in get_args(hint) if k is not type(None)) if isinstance(hint, UnionType) else hint
+    repeats = get_origin(kind) is list
+    kind = get_args(kind)[0] if repeats else kind
+    types, wanted = _KINDS[kind]
     values = value if isinstance(value, list) else [value]
     # isinstance would accept a bool as an int.
     if any(type(v) not in types for v in values):
         shown = json.dumps(value, default=str)
-        raise InputError(source, f"{key} = {shown}", f"wanted {wanted}" + " or a list" * option.repeats)
-    if option.kind is str:
+        raise InputError(source, f"{key} = {shown}", f"wanted {wanted}" + " or a list" * repeats)
+    if kind is str:
         values = [str(v) for v in values]
-    if option.repeats:
+    if repeats:
         return values
     if len(values) != 1:
         raise InputError(source, f"{key} holds {len(values)} values", "wanted one")

@@ -3,186 +3,135 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field, fields, replace
+import re
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.checks import check, check_choice, check_count
+from dl4j_bridge.settings.checks import ABOVE_0, BELOW_1, COUNT, FROM_0, SEED, Range, Settings, check, one_of, setting
 
 LAYERS = ("fused", "stock")
 CELLS = ("graves", "lstm")
-GRADIENT_STATES = ("auto", "carried", "stock")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "wide", "one-hot", "xavier")
-BACKENDS = ("cpu", "cuda")
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
-PRETRAINING = ("none", "autoencoder")
+_ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)))
 
 
 @dataclass(frozen=True)
-class DataSettings:
+class DataSettings(Settings):
     """How recordings are read."""
 
-    rate: int | None = field(default=None, metadata={"help": "Training rate in Hz; the input's own if not given."})
-    channel: int | None = field(
-        default=None, metadata={"help": "Channel to read, counted from 1; all are mixed down if not given."}
-    )
-    codec: str = field(default="auto", metadata={"help": "8-bit code: linear for 8-bit sources, else mulaw."})
-    pre_emphasis: float = field(default=0.0, metadata={"help": "Coefficient of the pre-emphasis filter, 0 for none."})
-    align: str = field(default="auto", metadata={"help": "Delay of the target to cut out: auto, off or samples."})
-
-    def check(self) -> None:
-        check_count("rate", self.rate)
-        check_count("channel", self.channel)
-        check("pre_emphasis", self.pre_emphasis, "0 up to (not including) 1", lambda v: 0 <= v < 1)
-        parse_align(self.align)
+    rate: int | None = setting(None, "Training rate in Hz; the input's own if not given.", COUNT)
+    channel: int | None = setting(None, "Channel to read, counted from 1; all are mixed down if not given.", COUNT)
+    codec: str = setting("auto", "8-bit code: linear for 8-bit sources, else mulaw.")
+    pre_emphasis: float = setting(0.0, "Coefficient of the pre-emphasis filter, 0 for none.", BELOW_1)
+    align: str = setting("auto", "Delay of the target to cut out: auto, off or samples.", _ALIGN)
 
 
 @dataclass(frozen=True)
-class NetworkSettings:
+class NetworkSettings(Settings):
     """The network and its optimizer. The field names are those of the Java class of the same name."""
 
-    task: str = field(
-        default="samples",
-        metadata={
-            "help": "What the network learns: samples (8-bit classes), language-model (classes without a target), "
-            "frames (numbers) or spectrogram (magnitudes)."
-        },
+    task: str = setting(
+        "samples",
+        "What the network learns: samples (8-bit classes), language-model (classes without a target), "
+        "frames (numbers) or spectrogram (magnitudes).",
     )
-    layer: str = field(default="fused", metadata={"help": "Implementation of the recurrent layers: fused, or DL4J's."})
-    cell: str = field(
-        default="graves", metadata={"help": "Recurrent cell: graves (with peepholes) or lstm (DL4J's LSTM, without)."}
+    layer: str = setting("fused", "Implementation of the recurrent layers: fused, or DL4J's.", one_of(LAYERS))
+    cell: str = setting(
+        "graves", "Recurrent cell: graves (with peepholes) or lstm (DL4J's LSTM, without).", one_of(CELLS)
     )
-    gradient_state: str = field(
-        default="auto",
-        metadata={
-            "help": "Initial state of a segment's gradient: carried, or zero as in stock DL4J (auto: by --layer)."
-        },
+    gradient_state: str = setting(
+        "auto",
+        "Initial state of a segment's gradient: carried, or zero as in stock DL4J (auto: by --layer).",
+        one_of(["auto", "carried", "stock"]),
     )
-    layers: int = field(default=2, metadata={"help": "Number of recurrent layers."})
-    hidden: int = field(default=200, metadata={"help": "Number of units in each layer."})
-    tbptt: int = field(default=50, metadata={"help": "Time steps in a segment of truncated back-propagation."})
-    init: str = field(
-        default="auto",
-        metadata={
-            "help": "Initial weights: xavier (DL4J's), one-hot, or wide (one-hot with larger weights in upper layers). "
-            "auto is wide, and one-hot without a target."
-        },
+    layers: int = setting(2, "Number of recurrent layers.", COUNT)
+    hidden: int = setting(200, "Number of units in each layer.", COUNT)
+    tbptt: int = setting(50, "Time steps in a segment of truncated back-propagation.", COUNT)
+    init: str = setting(
+        "auto",
+        "Initial weights: xavier (DL4J's), one-hot, or wide (one-hot with larger weights in upper layers). "
+        "auto is wide, and one-hot without a target.",
+        one_of(INITS),
     )
-    updater: str = field(default="adam", metadata={"help": "Optimizer."})
-    learning_rate: float = field(default=0.01, metadata={"help": "Initial learning rate; without a target 0.005."})
-    l2: float = field(default=0.0, metadata={"help": "L2 regularization, added to the gradient."})
-    weight_decay: float = field(default=0.0, metadata={"help": "Weight decay, applied after the updater."})
-    clip: float = field(default=1.0, metadata={"help": "Maximum L2 norm of a layer's gradient, 0 for no clipping."})
-    dropout: float = field(default=0.0, metadata={"help": "Share of the inputs dropped after the first layer."})
-    seed: int = field(default=12345, metadata={"help": "Random seed of weights, windows and dropout."})
+    updater: str = setting("adam", "Optimizer.", one_of(UPDATERS))
+    learning_rate: float = setting(0.01, "Initial learning rate; without a target 0.005.", ABOVE_0)
+    l2: float = setting(0.0, "L2 regularization, added to the gradient.", FROM_0)
+    weight_decay: float = setting(0.0, "Weight decay, applied after the updater.", FROM_0)
+    clip: float = setting(1.0, "Maximum L2 norm of a layer's gradient, 0 for no clipping.", FROM_0)
+    dropout: float = setting(0.0, "Share of the inputs dropped after the first layer.", BELOW_1)
+    seed: int = setting(12345, "Random seed of weights, windows and dropout.", SEED)
 
     def check(self) -> None:
-        for name in ("layers", "hidden", "tbptt"):
-            check_count(name, getattr(self, name))
-        check("learning_rate", self.learning_rate, "a number above 0", lambda v: v > 0)
-        for name in ("l2", "weight_decay", "clip"):
-            check(name, getattr(self, name), "0 or more", lambda v: v >= 0)
-        check("dropout", self.dropout, "0 up to (not including) 1", lambda v: 0 <= v < 1)
-        check("seed", self.seed, "0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
-        check_choice("layer", self.layer, LAYERS)
-        check_choice("cell", self.cell, CELLS)
-        check_choice("gradient_state", self.gradient_state, GRADIENT_STATES)
+        super().check()
         if self.layer == "stock" and self.gradient_state == "carried":
             wanted = "wanted --layer fused: stock cannot do it"
             raise InputError("--gradient-state", "carried with --layer stock", wanted)
-        check_choice("updater", self.updater, UPDATERS)
-        check_choice("init", self.init, INITS)
 
     def resolved(self) -> NetworkSettings:
         """Replace "auto": the gradient state that fits the layers, and weights for an input that is one-hot."""
-        state = "carried" if self.layer == "fused" else "stock"
-        return replace(
-            self,
-            gradient_state=state if self.gradient_state == "auto" else self.gradient_state,
-            init="wide" if self.init == "auto" else self.init,
-        )
+        automatic: dict[str, Any] = {"gradient_state": "carried" if self.layer == "fused" else "stock", "init": "wide"}
+        return replace(self, **{name: v for name, v in automatic.items() if getattr(self, name) == "auto"})
 
 
 @dataclass(frozen=True)
-class SmallDataSettings:
+class SmallDataSettings(Settings):
     """Augmentation and pre-training, for little data."""
 
-    augment: str = field(
-        default="",
-        metadata={
-            "help": "Changes to make on copies of the training part, such as gain,polarity: "
-            + ", ".join(AUGMENTATIONS)
-            + "; not each is right for each effect. Needs the extra augment."
-        },
+    augment: str = setting(
+        "",
+        f"Changes to make on copies of the training part, such as gain,polarity: {', '.join(AUGMENTATIONS)}; "
+        "not each is right for each effect. Needs the extra augment.",
     )
-    augment_copies: int = field(default=4, metadata={"help": "Number of copies that --augment makes."})
-    pretrain: str = field(
-        default="none",
-        metadata={"help": "Start from the recurrent layers of an autoencoder of the recordings: none, autoencoder."},
+    augment_copies: int = setting(
+        4, "Number of copies that --augment makes.", Range("1 to 1000", lambda v: 1 <= v <= 1000)
     )
-    pretrain_steps: int = field(default=200, metadata={"help": "Number of steps of --pretrain, before the others."})
-    pretrain_delay: int = field(
-        default=0, metadata={"help": "Time steps by which the autoencoder's output lags its input."}
+    pretrain: str = setting(
+        "none",
+        "Start from the recurrent layers of an autoencoder of the recordings: none, autoencoder.",
+        one_of(["none", "autoencoder"]),
     )
+    pretrain_steps: int = setting(200, "Number of steps of --pretrain, before the others.", COUNT)
+    pretrain_delay: int = setting(0, "Time steps by which the autoencoder's output lags its input.")
 
     @property
     def changes(self) -> tuple[str, ...]:
         """The names in `augment`, in the order in which they are made."""
         return tuple(name for name in AUGMENTATIONS if name in self.augment.split(","))
 
-    def check(self, length: int) -> None:
-        """Refuse settings out of range; `length` is the number of time steps in a window."""
+    def check(self) -> None:
+        super().check()
         for name in filter(None, self.augment.split(",")):
-            check_choice("augment", name, AUGMENTATIONS)
-        check("augment_copies", self.augment_copies, "1 to 1000", lambda v: 1 <= v <= 1000)
-        check_choice("pretrain", self.pretrain, PRETRAINING)
-        check_count("pretrain_steps", self.pretrain_steps)
-        wanted = f"0 to {length - 1}, below --length"
-        check("pretrain_delay", self.pretrain_delay, wanted, lambda v: 0 <= v < length)
+            check("augment", name, one_of(AUGMENTATIONS))
 
 
 @dataclass(frozen=True)
-class RunSettings:
+class RunSettings(Settings):
     """Duration and batches of a training. A step is one update: one segment of one batch."""
 
-    length: int = field(
-        default=1000,
-        metadata={
-            "help": "Time steps in a training window; the state is carried through it.",
-            "also": ["--context"],
-        },
+    length: int = setting(
+        1000, "Time steps in a training window; the state is carried through it.", COUNT, ("--context",)
     )
-    batch: int = field(default=32, metadata={"help": "Number of windows in a step."})
-    steps: int | None = field(default=None, metadata={"help": "Maximum number of training steps."})
-    epochs: float | None = field(default=None, metadata={"help": "Maximum number of passes over the training part."})
-    minutes: float | None = field(default=None, metadata={"help": "Maximum number of minutes of training."})
-    validate_every: int = field(default=100, metadata={"help": "Steps between validations."})
-    patience: int = field(
-        default=8,
-        metadata={
-            "help": "Validations without improvement before training stops; after a quarter of them "
-            "the learning rate is halved."
-        },
+    batch: int = setting(32, "Number of windows in a step.", COUNT)
+    steps: int | None = setting(None, "Maximum number of training steps.", COUNT)
+    epochs: float | None = setting(None, "Maximum number of passes over the training part.", ABOVE_0)
+    minutes: float | None = setting(None, "Maximum number of minutes of training.", ABOVE_0)
+    validate_every: int = setting(100, "Steps between validations.", COUNT)
+    patience: int = setting(
+        8,
+        "Validations without improvement before training stops; after a quarter of them the learning rate is halved.",
+        COUNT,
     )
-    min_gain: float = field(default=0.002, metadata={"help": "Bits that count as an improvement."})
-    validation_samples: int = field(default=8000, metadata={"help": "Samples of the validation part to evaluate."})
-    threads: int | None = field(
-        default=None, metadata={"help": "CPU threads; if not given all cores, or one with stock layers."}
-    )
-    backend: str = field(default="cpu", metadata={"help": "ND4J backend: cpu or cuda."})
-
-    def check(self) -> None:
-        for name in ("length", "batch", "steps", "validate_every", "patience", "validation_samples", "threads"):
-            check_count(name, getattr(self, name))
-        for name in ("epochs", "minutes"):
-            check(name, getattr(self, name), "a number above 0", lambda v: v > 0)
-        check("min_gain", self.min_gain, "0 or more", lambda v: v >= 0)
-        check_choice("backend", self.backend, BACKENDS)
+    min_gain: float = setting(0.002, "Bits that count as an improvement.", FROM_0)
+    validation_samples: int = setting(8000, "Samples of the validation part to evaluate.", COUNT)
+    threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", COUNT)
+    backend: str = setting("cpu", "ND4J backend: cpu or cuda.", one_of(["cpu", "cuda"]))
 
 
 @dataclass(frozen=True)
-class TaskSettings:
+class TaskSettings(Settings):
     """Options that one task alone has; a task with options derives its group from this one.
 
     Attributes
@@ -201,13 +150,13 @@ class TaskSettings:
     def width(self) -> int | None:
         return None
 
-    def check(self, settings: TrainSettings) -> None:
-        """Refuse values out of range, or that do not go together with the other groups.
+    def check_with(self, settings: TrainSettings) -> None:
+        """Refuse values that do not go together with those of the other groups.
 
         Raises
         ------
         InputError
-            Names the option, the value and the range.
+            Names the option and the value.
         """
 
 
@@ -245,13 +194,14 @@ class TrainSettings:
         return settings
 
     def check(self) -> None:
-        self.data.check()
-        self.network.check()
-        self.run.check()
-        self.own.check(self)
-        self.small_data.check(self.run.length)
-        if self.run.length < self.network.tbptt:
-            found = f"{self.network.tbptt} samples, longer than --length {self.run.length}"
+        for group in fields(self):
+            getattr(self, group.name).check()
+        self.own.check_with(self)
+        length = self.run.length
+        lags = Range(f"0 to {length - 1}, below --length", lambda v: 0 <= v < length)
+        check("pretrain_delay", self.small_data.pretrain_delay, lags)
+        if length < self.network.tbptt:
+            found = f"{self.network.tbptt} samples, longer than --length {length}"
             raise InputError("--tbptt", found, "wanted at most that")
 
     @property
@@ -265,11 +215,6 @@ class TrainSettings:
     def nd4j_threads(self) -> int:
         """OpenMP threads of ND4J's own operations, which only stock layers consist of."""
         return self.threads if self.network.layer == "stock" else 1
-
-    @property
-    def hop(self) -> int:
-        """Samples of a recording in a time step."""
-        return self.own.hop
 
     def as_dict(self) -> dict[str, Any]:
         """All groups by name; that of the task has the task's name, and is left out if it is empty."""
@@ -294,11 +239,5 @@ def default_threads(batch: int) -> int:
 
 def parse_align(align: str) -> int | None:
     """The number of samples that `--align` fixes: 0 for ``off``, None for ``auto``."""
-    if align == "auto":
-        return None
-    if align == "off":
-        return 0
-    try:
-        return int(align)
-    except ValueError:
-        raise InputError("--align", align, "wanted auto, off or a whole number of samples") from None
+    named: dict[str, int | None] = {"auto": None, "off": 0}
+    return named[align] if align in named else int(align)

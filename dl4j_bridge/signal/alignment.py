@@ -1,7 +1,5 @@
 """The delay between a recording and a processed version of it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

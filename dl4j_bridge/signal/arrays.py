@@ -1,7 +1,5 @@
 """NumPy arrays in place of recordings: checks, and conversion to files where a job needs a file."""
 
-from __future__ import annotations
-
 from os import PathLike
 from pathlib import Path
 from typing import Any

@@ -1,14 +1,13 @@
 """Audio files, written atomically from float samples."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
-from dl4j_bridge.atomic_files import TemporaryName, check_writable
+from dl4j_bridge.atomic_files import check_writable, temporary_name
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.signal.recordings import reason
 
@@ -39,11 +38,9 @@ def write(path: Path, blocks: Iterable[npt.NDArray[np.floating]], rate: int, sub
     BridgeError
         If writing failed, for example on a full disk; no partial file remains.
     """
-    import soundfile
-
     file_format, subtype = check_output(path, subtype)
     count = 0
-    with TemporaryName(path) as temporary:
+    with temporary_name(path) as temporary:
         try:
             with soundfile.SoundFile(
                 temporary, "w", samplerate=rate, channels=1, format=file_format, subtype=subtype
@@ -72,8 +69,6 @@ def check_output(path: Path, subtype: str | None = None) -> tuple[str, str]:
     InputError
         As for `write`.
     """
-    import soundfile
-
     file_format = path.suffix.lstrip(".").upper()
     # RAW has no header, and libsndfile cannot read back the SD2 that it writes.
     if file_format not in soundfile.available_formats() or file_format in ("RAW", "SD2"):

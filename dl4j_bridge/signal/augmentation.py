@@ -4,8 +4,6 @@ Input and target get the same change with the same random numbers, as float samp
 noise is for the input alone. docs/small-data.md has a table of which change is valid for which effect.
 """
 
-from __future__ import annotations
-
 import importlib
 import math
 import random

@@ -1,7 +1,5 @@
 """Metrics of an output against its target."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Pairs of recordings: checks, delay and split; independent of the codec."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

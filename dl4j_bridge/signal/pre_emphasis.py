@@ -1,7 +1,5 @@
 """A first-order pre-emphasis filter and its exact inverse, both applied block by block."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,29 +17,23 @@ class PreEmphasis:
 
     def __init__(self, coefficient: float) -> None:
         self._a = coefficient
-        self._last = 0.0
+        self._state: Floats = np.zeros(1)
 
     def push(self, x: npt.NDArray[np.floating]) -> Floats:
         samples = np.asarray(x, np.float64)
-        if not self._a or not len(samples):
-            return samples
-        before = np.concatenate([[self._last], samples[:-1]])
-        self._last = float(samples[-1])
-        return (samples - self._a * before) / (1 + self._a)
+        return self._filtered(samples) if self._a and len(samples) else samples
+
+    def _filtered(self, x: Floats) -> Floats:
+        before = np.concatenate([self._state, x[:-1]])
+        self._state = x[-1:].copy()
+        return (x - self._a * before) / (1 + self._a)
 
 
-class DeEmphasis:
+class DeEmphasis(PreEmphasis):
     """The inverse of `PreEmphasis`: x[t] = (1 + a) y[t] + a x[t-1]."""
 
-    def __init__(self, coefficient: float) -> None:
-        self._a = coefficient
-        self._state = np.zeros(1)
-
-    def push(self, y: npt.NDArray[np.floating]) -> Floats:
-        samples = np.asarray(y, np.float64)
-        if not self._a or not len(samples):
-            return samples
+    def _filtered(self, x: Floats) -> Floats:
         from scipy.signal import lfilter
 
-        x, self._state = lfilter([1 + self._a], [1.0, -self._a], samples, zi=self._state)
-        return np.asarray(x, np.float64)
+        y, self._state = lfilter([1 + self._a], [1.0, -self._a], x, zi=self._state)
+        return np.asarray(y, np.float64)

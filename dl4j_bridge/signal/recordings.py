@@ -8,17 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import soundfile
 
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.untrusted.files import check_regular
-
-if TYPE_CHECKING:
-    import soundfile
 
 Samples = npt.NDArray[np.float32]
 
@@ -105,8 +102,6 @@ class Recording:
         return sha256(self.path)
 
     def _mono_blocks(self, size: int) -> Iterator[Samples]:
-        import soundfile
-
         with _opened(self.path) as f:
             left = self.frames
             while left:
@@ -223,8 +218,6 @@ def recordings_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_audio(file: Path, folder: Path) -> bool:
-    import soundfile
-
     # A RAW file has no header with its rate and format; the added endings are common but no names of libsndfile.
     endings = {*soundfile.available_formats(), "AIF", "AIFC", "OGA", "OPUS", "SND"} - {"RAW"}
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
@@ -240,8 +233,6 @@ def _to_mono(block: Samples, channel: int | None) -> Samples:
 
 def _readable_blocks(f: soundfile.SoundFile) -> Iterator[Samples]:
     """Yield blocks up to the end of the file or the first block that cannot be decoded."""
-    import soundfile
-
     with suppress(soundfile.LibsndfileError):
         while len(block := f.read(SMALL_BLOCK, dtype="float32", always_2d=True)):
             yield block
@@ -250,8 +241,6 @@ def _readable_blocks(f: soundfile.SoundFile) -> Iterator[Samples]:
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a recording, or raise `InputError` if that fails."""
-    import soundfile
-
     check_regular(path, "wanted a recording")
     try:
         if path.stat().st_size == 0:

@@ -1,12 +1,11 @@
 """Resampling of whole signals and of blocks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
+import soxr
 
 
 def resample(x: npt.NDArray[np.floating], old: int, new: int) -> npt.NDArray[np.floating]:
@@ -14,8 +13,6 @@ def resample(x: npt.NDArray[np.floating], old: int, new: int) -> npt.NDArray[np.
 
     Uses the highest quality of soxr, whose linear-phase filter adds no delay.
     """
-    import soxr
-
     result: npt.NDArray[np.floating] = soxr.resample(x, old, new, quality="VHQ")
     return result
 
@@ -42,8 +39,6 @@ def resampled(
     if old == new:
         yield from blocks
         return
-    import soxr
-
     stream = soxr.ResampleStream(old, new, 1, dtype="float32", quality="VHQ")
     # The block of None marks the end.
     for block in chain(blocks, [None]):

@@ -1,7 +1,5 @@
 """Evenly spread stretches of a signal."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """Shuffled training windows in batches."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 
@@ -33,12 +31,9 @@ class Windows:
         self._batch = batch
         self._seed = seed
         self._counts = [len(x) // length for x, _ in stretches]
+        # Number of windows in an epoch.
+        self.per_epoch = sum(self._counts)
         self._epoch_order: tuple[int, npt.NDArray[np.int64]] | None = None
-
-    @property
-    def per_epoch(self) -> int:
-        """Number of windows in an epoch."""
-        return sum(self._counts)
 
     def epochs(self, batches: float) -> float:
         """Convert a number of batches to a number of epochs."""

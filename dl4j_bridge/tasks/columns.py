@@ -4,8 +4,6 @@ A value without an entry in `COLUMNS` is shown under its own name with three sig
 metric or finding needs no entry here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +72,6 @@ COLUMNS = {
     "level_db": Column("level", unit="dB", form="{:.1f}", missing="silent"),
     "entropy_bits": Column("entropy", unit="bits", form="{:.2f}"),
     "spectrum_db": Column("spectral distance", unit="dB", form="{:.1f}"),
-    "seconds": Column("seconds", form="{:.3g}"),
     "steps": Column("steps", form="{:,}"),
 }
 # Values that a narrow table shows with three digits and k, M or G.
@@ -107,8 +104,10 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def cell(row: Mapping[str, Any], name: str) -> str:
-    """Spell a value of a row: a ratio to an error of zero is `EXACT`."""
+def cell(row: Mapping[str, Any], name: str, short: bool = False) -> str:
+    """Spell a value of a row: a ratio to an error of zero is `EXACT`; `short` is for large numbers, as in `spelled`."""
+    if short and name in _LARGE and row[name] is not None:
+        return brief(row[name])
     if name == "snr_db" and row.get("esr") == 0:
         return EXACT
     return spell(name, row[name])
@@ -122,17 +121,14 @@ def with_unit(row: Mapping[str, Any], name: str) -> str:
 
 def named(name: str, value: Any) -> str:
     """Spell a value with its name or its unit, such as ``ESR 0.0123`` or ``5.120 bits/sample``."""
-    return _named({name: value}, name)
+    return listed({name: value})
 
 
 def listed(values: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
     """Spell several values in one line, each with its name; all of them if no names are given."""
-    return ", ".join(_named(values, name) for name in (values if names is None else names))
-
-
-def _named(row: Mapping[str, Any], name: str) -> str:
-    entry = column(name)
-    return (entry.alone or f"{entry.name} {{}}").format(with_unit(row, name))
+    entries = {name: column(name) for name in (values if names is None else names)}
+    forms = {name: entry.alone or f"{entry.name} {{}}" for name, entry in entries.items()}
+    return ", ".join(form.format(with_unit(values, name)) for name, form in forms.items())
 
 
 def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict[str, str]]:
@@ -150,13 +146,7 @@ def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict
     list of dict
         Spelled values by heading.
     """
-    return [{column(name).heading: _cell(row, name, short) for name in row} for row in rows]
-
-
-def _cell(row: Mapping[str, Any], name: str, short: bool) -> str:
-    if short and name in _LARGE and row[name] is not None:
-        return brief(row[name])
-    return cell(row, name)
+    return [{column(name).heading: cell(row, name, short) for name in row} for row in rows]
 
 
 def brief(number: float) -> str:

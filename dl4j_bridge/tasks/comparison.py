@@ -5,13 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.pairs import Pair, Split, part
+from dl4j_bridge.tasks.baselines.base import Baseline
+from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
 from dl4j_bridge.tasks.shown import Chart, Excerpt, Lines
+
+if TYPE_CHECKING:
+    from dl4j_bridge.tasks.interface import Fitted, Task
 
 Samples = npt.NDArray[np.floating]
 Row = dict[str, Any]
@@ -28,7 +34,7 @@ class Contender:
     parameters
         Number of fitted parameters; None for what is no model.
     run
-        Yields the output for the evaluated part, block by block, in the form that the comparison's evaluators take.
+        Yields the output for the evaluated part, block by block, in the form that `Comparison.evaluate` takes.
     """
 
     name: str
@@ -53,38 +59,6 @@ class Evaluated:
     metrics: Row
     sound: Samples
     classes: npt.NDArray[np.uint8] | None = None
-
-
-class Evaluator:
-    """Collects one contender's output, block by block.
-
-    Parameters
-    ----------
-    evaluate
-        Turns all blocks into metrics and sound.
-    samples_in
-        Number of samples in a block.
-    """
-
-    def __init__(self, evaluate: Callable[[list[Any]], Evaluated], samples_in: Callable[[Any], int] = np.size) -> None:
-        self._evaluate, self._samples_in = evaluate, samples_in
-        self._blocks: list[Any] = []
-
-    def add(self, block: Any) -> int:
-        """Take the next block; returns its number of samples."""
-        self._blocks.append(block)
-        return self._samples_in(block)
-
-    def evaluated(self) -> Evaluated:
-        """The whole output with its metrics."""
-        return self._evaluate(self._blocks)
-
-
-def of_sound(target: Samples, sound: Samples) -> Evaluated:
-    """Evaluate float samples: ``esr``, ``snr_db`` and ``stft``."""
-    esr = metrics.esr(target, sound)
-    row = {"esr": esr, "snr_db": metrics.snr_db(esr), "stft": metrics.stft_distance(target, sound)}
-    return Evaluated(row, sound)
 
 
 @dataclass(frozen=True)
@@ -141,8 +115,12 @@ class Comparison(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def evaluator(self) -> Evaluator:
-        """A evaluator for one contender."""
+    def evaluate(self, name: str, blocks: Iterable[Any]) -> Evaluated:
+        """The whole output of the contender `name` with its metrics, from what its `run` yields."""
+
+    def samples_in(self, block: Any) -> int:
+        """Number of samples in a block that a contender yields."""
+        return np.size(block)
 
     @abstractmethod
     def references(self) -> dict[str, Samples]:
@@ -163,6 +141,60 @@ class Comparison(ABC):
     def drift(self, seconds: float) -> Drift | None:
         """Let a network that predicts the next sample generate audio; None for other networks."""
         return None
+
+
+class SignalComparison(Comparison):
+    """A comparison on time steps start..end-1 of the signals of a pair; parameters as of `Task.comparison`.
+
+    Attributes
+    ----------
+    x, y : ndarray, shape (n,) or (n, width)
+        Input and target of the whole pair.
+    start, end
+        Time steps that are evaluated.
+    """
+
+    def __init__(self, task: Task, pair: Pair, split: Split | None, fitted: Fitted) -> None:
+        self.task, self.rate, self.fitted = task, pair.rate, fitted
+        self.x, self.y = task.signals(pair)
+        start, end = split["test"] if split else (0, len(self.y) * task.hop)
+        self.start, self.end = start // task.hop, end // task.hop
+        self.part = "test" if split else "all"
+        self.samples = end - start
+
+    @abstractmethod
+    def outputs(self) -> Iterator[npt.NDArray[np.float32]]:
+        """The network's outputs for the evaluated time steps, block by block."""
+
+    @abstractmethod
+    def predictions(self, outputs: Iterable[npt.NDArray[np.float32]]) -> Iterable[Any]:
+        """Blocks for `evaluate` from outputs of a network."""
+
+    def baselines(self) -> list[Baseline]:
+        """The fitted baselines."""
+        return self.task.fitted_baselines(self.fitted.baselines)
+
+    @abstractmethod
+    def baseline_predictions(self, baseline: Baseline) -> Iterator[Any]:
+        """Blocks for `evaluate` from a baseline."""
+
+    def contenders(self) -> list[Contender]:
+        model = Contender("model", self.fitted.network.parameter_count, lambda: self.predictions(self.outputs()))
+        predicted = self.baseline_predictions
+        return [model, *(Contender(b.name, b.parameters, partial(predicted, b)) for b in self.baselines())]
+
+    def twin(self, steps: int) -> Contender:
+        twin = PytorchTwin(self.task, self.fitted.settings, steps)
+        twin.fit(*(part((self.x, self.y), name) for name in ("train", "valid")))
+        outputs = partial(twin.run, self.x, self.start, self.end)
+        return Contender(twin.name, twin.parameters, lambda: self.predictions(outputs()))
+
+    @property
+    def target(self) -> Samples:
+        return self.task.to_samples(self.y[self.start : self.end])
+
+    def references(self) -> dict[str, Samples]:
+        return {"input": self.task.to_samples(self.x[self.start : self.end]), "target": self.target}
 
 
 @dataclass(frozen=True)
@@ -207,8 +239,3 @@ class ComparisonResult:
         """The JSON fields of `compare`, but for the files that were written."""
         found = {"rows": self.rows, "part": self.part, "samples": self.samples, "notes": self.notes}
         return found | ({} if self.drift is None else {"drift": self.drift})
-
-
-def whole(output: Samples) -> Callable[[], Iterator[Samples]]:
-    """A contender's `run` for an output that is known."""
-    return lambda: iter([output])

@@ -1,7 +1,5 @@
 """Drift of free-running output away from the recording that the network was trained on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Which stretch a report shows."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """What a task is to the rest of the package: everything between recordings and a network, and back."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, kept
 from dl4j_bridge.tasks.comparison import Comparison
@@ -40,14 +38,11 @@ class Fitted:
         Arrays of the baselines that were fitted with it, by ``name/array``.
     settings
         Settings of the training.
-    steps
-        Number of updates of the training; None if unknown.
     """
 
     network: Network
     baselines: Arrays
     settings: TrainSettings
-    steps: int | None
 
 
 class Task(ABC):
@@ -155,8 +150,7 @@ class Task(ABC):
         """Fit the baselines that are not among the arrays `fitted` yet; returns the arrays of all."""
         arrays = dict(fitted)
         missing = [baseline for baseline in self.baselines() if not kept(fitted, baseline.name)]
-        if missing:
-            stretches = [self.baseline_signals(stretch) for stretch in training]
+        stretches = [self.baseline_signals(stretch) for stretch in training] if missing else []
         for baseline in missing:
             baseline.fit(stretches)
             arrays |= {f"{baseline.name}/{name}": value for name, value in baseline.arrays().items()}
@@ -167,7 +161,7 @@ class Task(ABC):
         found = []
         for baseline in self.baselines():
             arrays = kept(stored, baseline.name)
-            if arrays or not baseline.learns:
+            if arrays or not baseline.fitted:
                 baseline.restore(arrays)
                 found.append(baseline)
         return found
@@ -206,15 +200,13 @@ class Task(ABC):
         """Sampling temperature of `generate` where none is given."""
         return 1.0
 
-    @property
-    def shortest_prime(self) -> int:
-        """Minimum number of samples of a primer for `generate`."""
-        return 1
-
     def generate(
         self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
     ) -> Blocks:
-        """Blocks of new audio, `count` samples at `rate` Hz in all, that continue `prime` (None for silence)."""
+        """Blocks of new audio, `count` samples at `rate` Hz in all, that continue `prime` (None for silence).
+
+        A primer has at least the samples of a time step.
+        """
         raise NotImplementedError(f"--task {self.name} generates nothing")
 
     # ---- judging and showing
@@ -225,7 +217,7 @@ class Task(ABC):
         return False
 
     @abstractmethod
-    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+    def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> Comparison:
         """The network and what it is compared with, on the evaluated part of a pair.
 
         Parameters

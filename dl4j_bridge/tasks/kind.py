@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from dl4j_bridge.settings.training import TaskSettings
@@ -39,11 +39,6 @@ class TaskKind:
 
     def load(self) -> type[Task]:
         """The task's class."""
-        if not isinstance(self.implementation, str):
-            return self.implementation
-        module, _, name = self.implementation.partition(":")
-        found: type[Task] = getattr(import_module(module), name)
-        return found
-
-    def defaults(self, has_target: bool) -> dict[str, Any] | None:
-        return self.with_target if has_target else self.without_target
+        found = self.implementation
+        loaded: type[Task] = resolve_name(found) if isinstance(found, str) else found
+        return loaded

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.java.network import WARM_UP
 from dl4j_bridge.settings.training import TrainSettings, default_threads
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.signal.windows import Windows
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # Time steps that are run at a time.
 BLOCK = 1 << 12
-# Column blocks of DL4J's gates in PyTorch's order: input gate, forget gate, block input, output gate.
-DL4J_BLOCKS = (3, 1, 0, 2)
 
 
 class PytorchTwin:
@@ -50,7 +48,8 @@ class PytorchTwin:
     name = "pytorch"
 
     def __init__(self, task: Task, settings: TrainSettings, steps: int) -> None:
-        torch, network, run = import_torch(), settings.network, settings.run
+        self._torch = torch = import_torch()
+        network, run = settings.network, settings.run
         # As many as the network was trained with.
         torch.set_num_threads(run.threads or default_threads(run.batch))
         torch.manual_seed(network.seed)
@@ -71,33 +70,24 @@ class PytorchTwin:
     def parameters(self) -> int:
         return sum(weights.numel() for weights in self._modules.parameters())
 
-    def load(self, network: Network) -> None:
-        """Take over the parameters of a DL4J network of the cell ``lstm``: the twin then gives the same output."""
-        torch, settings = import_torch(), self._settings.network
-        assert settings.cell == "lstm", "PyTorch's LSTM has no peepholes"
-        with torch.no_grad():
-            for layer in range(settings.layers):
-                for ours, theirs in (("W", "weight_ih"), ("RW", "weight_hh"), ("b", "bias_ih")):
-                    blocks = np.split(np.atleast_2d(network.parameter(f"{layer}_{ours}")), 4, axis=1)
-                    values = np.concatenate([blocks[k] for k in DL4J_BLOCKS], axis=1).T
-                    weights = getattr(self._lstm, f"{theirs}_l{layer}")
-                    weights.copy_(torch.from_numpy(values.reshape(tuple(weights.shape)).copy()))
-                getattr(self._lstm, f"bias_hh_l{layer}").zero_()
-            self._dense.weight.copy_(torch.from_numpy(network.parameter(f"{settings.layers}_W").T.copy()))
-            self._dense.bias.copy_(torch.from_numpy(network.parameter(f"{settings.layers}_b").ravel().copy()))
-
     def fit(self, training: Stretch, valid: Stretch | None = None) -> None:
-        """Train; with a validation part, the weights that did best on it remain.
+        """Train; with a validation part of vectors, the weights that did best on it remain.
 
         Parameters
         ----------
         training, valid : pairs of ndarray
             Input and target, as of `Task.signals`.
         """
-        torch, settings, run = import_torch(), self._settings.network, self._settings.run
+        if self._classes:
+            valid = None
+        torch, settings, run = self._torch, self._settings.network, self._settings.run
         windows = Windows([training], run.length, run.batch, settings.seed)
         adam = torch.optim.Adam(self._modules.parameters(), lr=settings.learning_rate)
-        best, plateau, since_drop, kept = np.inf, np.inf, 0, self._copy()
+        # As the network's learning rate: a gain of `min_gain` bits is a smaller error by this share.
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            adam, factor=0.5, patience=max(run.patience // 4, 1) - 1, threshold=1 - 4**-run.min_gain, eps=0
+        )
+        best, kept = np.inf, self._copy()
         state: Any = None
         for step in range(self._steps):
             number, segment = divmod(step, segments(self._settings))
@@ -118,48 +108,38 @@ class PytorchTwin:
             loss = float(np.mean((np.concatenate(list(self.run(x_valid, 0, len(x_valid)))) - y_valid) ** 2))
             if loss < best:
                 best, kept = loss, self._copy()
-            if self._task.bits_gained(plateau, loss) > run.min_gain:
-                plateau, since_drop = loss, 0
-                continue
-            since_drop += 1
-            if since_drop >= max(run.patience // 4, 1):
-                since_drop = 0
-                adam.param_groups[0]["lr"] /= 2
+            schedule.step(loss)
         if valid is not None:
             self._modules.load_state_dict(kept)
 
     def run(self, x: Signal, start: int, end: int) -> Iterator[npt.NDArray[np.float32]]:
         """Outputs for time steps start..end-1 of `x`, in blocks of shape (n, outputs), after up to `WARM_UP` others."""
-        torch = import_torch()
         state: Any = None
-        with torch.inference_mode():
+        with self._torch.inference_mode():
             if start:
                 _, state = self._forward(x[None, max(start - WARM_UP, 0) : start], None)
             for at in range(start, end, BLOCK):
                 output, state = self._forward(x[None, at : min(at + BLOCK, end)], state)
-                yield (torch.softmax(output[0], dim=1) if self._classes else output[0]).numpy()
+                yield (self._torch.softmax(output[0], dim=1) if self._classes else output[0]).numpy()
 
     def _forward(self, x: Signal, state: Any) -> tuple[Any, Any]:
         """Logits or vectors for `x`, shape (batch, n, ...)."""
-        torch = import_torch()
+        inputs = self._torch.from_numpy(x.astype(np.int64) if self._classes else np.ascontiguousarray(x))
         if self._classes:
-            inputs = torch.nn.functional.one_hot(torch.from_numpy(x.astype(np.int64)), self._task.interface.inputs)
-        else:
-            inputs = torch.from_numpy(np.ascontiguousarray(x))
+            inputs = self._torch.nn.functional.one_hot(inputs, self._task.interface.inputs)
         hidden, state = self._lstm(inputs.float(), state)
         output = self._dense(hidden)
         return (output + inputs if self._task.interface.skip else output), state
 
     def _loss(self, output: Any, target: Signal, first: bool = False) -> Any:
         """Cross-entropy, or what `Network.set_loss_weights` defines."""
-        torch = import_torch()
         if self._classes:
-            classes = torch.from_numpy(target.astype(np.int64))
-            return torch.nn.functional.cross_entropy(output.flatten(0, 1), classes.flatten())
+            classes = self._torch.from_numpy(target.astype(np.int64))
+            return self._torch.nn.functional.cross_entropy(output.flatten(0, 1), classes.flatten())
         plain = (1 / self._task.interface.outputs, 0.0, 0.0, 0)
         square, pre_emphasis, offset, start = self._task.loss_weights(self._settings, target, first) or plain
-        error = (output - torch.from_numpy(target))[:, start if pre_emphasis else 0 :]
-        before = torch.nn.functional.pad(error[:, :-1], (0, 0, 1, 0))
+        error = (output - self._torch.from_numpy(target))[:, start if pre_emphasis else 0 :]
+        before = self._torch.nn.functional.pad(error[:, :-1], (0, 0, 1, 0))
         squares = ((error - pre_emphasis * before) ** 2).sum()
         return (square * squares + offset * (error.sum(1) ** 2).sum()) / len(target)
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings import toml_file
-from dl4j_bridge.settings.checks import check_choice, option
+from dl4j_bridge.settings.checks import check, one_of, option
 from dl4j_bridge.settings.presets import PRESETS
-from dl4j_bridge.settings.training import (
-    DataSettings,
-    NetworkSettings,
-    RunSettings,
-    SmallDataSettings,
-    TrainSettings,
-)
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.tasks import frames, language_model, samples, spectrogram
 from dl4j_bridge.tasks.kind import TaskKind
 
@@ -27,12 +20,7 @@ if TYPE_CHECKING:
     from dl4j_bridge.tasks.interface import Task
 
 # Groups of settings that every task has, by their field in `TrainSettings`.
-GROUPS: dict[str, type] = {
-    "data": DataSettings,
-    "network": NetworkSettings,
-    "run": RunSettings,
-    "small_data": SmallDataSettings,
-}
+GROUPS: dict[str, type] = {f.name: type(f.default) for f in fields(TrainSettings) if f.name != "own"}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }
@@ -51,7 +39,7 @@ def find(name: str) -> TaskKind:
     InputError
         There is none.
     """
-    check_choice("task", name, KINDS)
+    check("task", name, one_of(KINDS))
     return KINDS[name]
 
 
@@ -72,12 +60,12 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
     InputError
         Unknown task or preset, an option of another task, or a value out of range.
     """
-    check_choice("preset", preset, PRESETS)
+    check("preset", preset, one_of(PRESETS))
     kind = find(options.get("task", NetworkSettings.task))
     if preset not in kind.presets:
         wanted = "wanted --task samples: it was posted for that"
         raise InputError("--preset", f"{preset} with --task {kind.name}", wanted)
-    defaults = kind.defaults(has_target)
+    defaults = kind.with_target if has_target else kind.without_target
     if defaults is None and has_target:
         wanted = "wanted none: it learns what comes next in a recording"
         raise InputError("--target", f"with --task {kind.name}", wanted)
@@ -132,11 +120,9 @@ def checked_options(source: str, given: dict[str, Any]) -> dict[str, Any]:
     InputError
         An unknown name, or a value of the wrong type.
     """
-    known = {}
+    known: dict[str, tuple[str, Any]] = {}
     for group in (*GROUPS.values(), *(kind.settings for kind in KINDS.values())):
-        for name, hint in get_type_hints(group).items():
-            kind = get_args(hint)[0] if isinstance(hint, UnionType) else hint
-            known[name.replace("_", "-")] = toml_file.Option(name, kind)
+        known |= {name.replace("_", "-"): (name, hint) for name, hint in get_type_hints(group).items()}
     return toml_file.checked(source, given, known)
 
 

@@ -1,7 +1,5 @@
 """What a task hands to reports and terminals: plain data that names no task."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

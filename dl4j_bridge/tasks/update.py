@@ -39,11 +39,10 @@ def step(
     """
     tbptt = settings.network.tbptt
     batch, segment = divmod(number, segments(settings))
-    x, y = windows.batch(batch)
     here, first = slice(segment * tbptt, (segment + 1) * tbptt), segment == 0
+    x, y = (side[:, here] for side in windows.batch(batch))
     # ND4J interprets a seed of 0 as the clock.
     seed = (settings.network.seed + number) % 2**63 or 1
-    x, y = x[:, here], y[:, here]
     if task:
         x = task.training_input(network, settings, x, number, first)
         weights = task.loss_weights(settings, y, first)

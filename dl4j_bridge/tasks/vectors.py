@@ -1,11 +1,11 @@
 """The part of a task that all networks between vectors share: squared error, and samples from vectors."""
 
-from __future__ import annotations
-
-from abc import abstractmethod
+import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -14,27 +14,31 @@ from dl4j_bridge.java.network import WARM_UP, Network
 from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
 from dl4j_bridge.tasks.baselines.copy import Copy
-from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Evaluator, of_sound
+from dl4j_bridge.tasks.comparison import Comparison, Evaluated, SignalComparison
 from dl4j_bridge.tasks.excerpts import SECONDS, affordable_steps, loudest_vectors
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
 from dl4j_bridge.tasks.shown import Chart, Curve, Excerpt
 
 Vectors = npt.NDArray[np.float32]
 
+# Bound of a number in a model file: no infinity, and no NaN.
+LARGEST = sys.float_info.max
 # Samples that are processed at a time. The cut is always the same, whatever blocks come: see `DenseStream`.
 PROCESS_BLOCK = 4096
 # Time steps between two reports of progress in a comparison.
 COMPARE_BLOCK = 1 << 14
 
 
+@dataclass(frozen=True)
 class VectorTask(Task):
     """A task whose network maps vectors to vectors, with samples that follow from the vectors alone.
 
-    A new task of this kind needs a name, an `interface`, `signals`, and if a time step has more than one sample `hop`,
-    `to_inputs` and `to_samples`.
+    A new task of this kind needs a name, an `interface`, `signals` (float32 of shape (n, width)), and if a time step
+    has more than one sample `hop`, `to_inputs` and `to_samples`. Model files store the fields of its dataclass, and
+    their types and `msgspec.Meta` refuse a stored value that does not fit.
     """
 
     loss: ClassVar[str] = "mse"
@@ -48,19 +52,15 @@ class VectorTask(Task):
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        return cls()
+        return msgspec.convert(stored, cls)
 
     def as_dict(self) -> dict[str, Any]:
-        return {"task": self.name, "predicts": self.predicts}
+        return {"task": self.name, "predicts": self.predicts, **asdict(self)}
 
     def describe(self) -> str:
         return self.name
 
     # ---- samples to vectors and back
-
-    @abstractmethod
-    def signals(self, pair: Pair) -> Stretch:
-        """Input and target, each float32 of shape (n, width), with the delay cut out."""
 
     def to_inputs(self, samples: Samples) -> Vectors:
         """The network's input for whole time steps of float samples; shape (n, inputs)."""
@@ -109,7 +109,7 @@ class VectorTask(Task):
     def has_twin(self) -> bool:
         return self.predicts == "target" and self.interface.output == "linear"
 
-    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+    def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> Comparison:
         return VectorComparison(self, pair, split, fitted)
 
     def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
@@ -130,17 +130,10 @@ class VectorTask(Task):
         return Curve("loss", self.training_metrics[0], f"valid_{validation}", label, caption, title, "log")
 
 
-class VectorComparison(Comparison):
-    """Time steps start..end-1 of a pair; parameters as of `Task.comparison`.
+class VectorComparison(SignalComparison):
+    """The evaluated vectors of a pair, as the samples that follow from them."""
 
-    Attributes
-    ----------
-    x, y : ndarray of float32, shape (n, width)
-        Input and target of the whole pair.
-    start, end
-        Time steps that are evaluated.
-    """
-
+    task: VectorTask
     # What a row has below 16 bits must not be rounded away.
     wav_subtype = "PCM_24"
     chart = Chart(
@@ -150,51 +143,33 @@ class VectorComparison(Comparison):
         "The model against baselines that were fitted on the same training part.",
     )
 
-    def __init__(self, task: VectorTask, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> None:
-        self.task, self.rate, self.fitted = task, pair.rate, fitted
-        self.x, self.y = task.signals(pair)
+    def __init__(self, task: VectorTask, pair: Pair, split: Split | None, fitted: Fitted) -> None:
+        super().__init__(task, pair, split, fitted)
         if not len(self.y):
             raise InputError(pair.input.path, f"{pair.length} samples", f"wanted {task.hop} or more: one frame")
-        start, end = split["test"] if split else (0, len(self.y) * task.hop)
-        self.start, self.end = start // task.hop, end // task.hop
-        self.part = "test" if split else "all"
-        self.samples = end - start
+        self.sound = task.to_samples(self.x)
 
-    def contenders(self) -> list[Contender]:
-        rows = [Contender("model", self.fitted.network.parameter_count, self._of_network)]
-        x = self.task.to_samples(self.x)
-        baselines = [Copy(), *self.task.fitted_baselines(self.fitted.baselines)]
-        return rows + [Contender(b.name, b.parameters, lambda b=b: self._of_baseline(b, x)) for b in baselines]  # type: ignore[misc]
-
-    def _of_network(self) -> Iterator[Samples]:
+    def outputs(self) -> Iterator[Vectors]:
         stream = self.fitted.network.dense_stream()
         stream.run(self.x[max(self.start - WARM_UP, 0) : self.start])
         for at in range(self.start, self.end, COMPARE_BLOCK):
-            yield self.task.to_samples(stream.run(self.x[at : min(at + COMPARE_BLOCK, self.end)]))
+            yield stream.run(self.x[at : min(at + COMPARE_BLOCK, self.end)])
 
-    def _of_baseline(self, baseline: Baseline, x: Samples) -> Iterator[Samples]:
+    def predictions(self, outputs: Iterable[Vectors]) -> Iterator[Samples]:
+        return map(self.task.to_samples, outputs)
+
+    def baselines(self) -> list[Baseline]:
+        return [Copy(), *super().baselines()]
+
+    def baseline_predictions(self, baseline: Baseline) -> Iterator[Samples]:
         begin, end = self.start * self.task.hop, self.end * self.task.hop
-        yield baseline.predict(x[max(begin - baseline.memory, 0) : end]).last(end - begin).values
+        yield baseline.predict(self.sound[max(begin - baseline.memory, 0) : end]).last(end - begin).values
 
-    def twin(self, steps: int) -> Contender:
-        from dl4j_bridge.signal.pairs import part
-        from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
-
-        twin = PytorchTwin(self.task, self.fitted.settings, steps)
-        signals = self.x, self.y
-        twin.fit(part(signals, "train"), part(signals, "valid"))
-        outputs = lambda: map(self.task.to_samples, twin.run(self.x, self.start, self.end))  # noqa: E731
-        return Contender(twin.name, twin.parameters, outputs)
-
-    @property
-    def target(self) -> Samples:
-        return self.task.to_samples(self.y[self.start : self.end])
-
-    def evaluator(self) -> Evaluator:
-        return Evaluator(lambda blocks: of_sound(self.target, np.concatenate(blocks)))
-
-    def references(self) -> dict[str, Samples]:
-        return {"input": self.task.to_samples(self.x[self.start : self.end]), "target": self.target}
+    def evaluate(self, name: str, blocks: Iterable[Samples]) -> Evaluated:
+        sound = np.concatenate(list(blocks))
+        esr = metrics.esr(self.target, sound)
+        stft = metrics.stft_distance(self.target, sound)
+        return Evaluated({"esr": esr, "snr_db": metrics.snr_db(esr), "stft": stft}, sound)
 
     def excerpt(self, model: Evaluated) -> Excerpt:
         part = slice(self.start, self.end)

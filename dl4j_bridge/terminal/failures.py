@@ -1,7 +1,5 @@
 """From exceptions to one line on stderr and an exit status."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Any

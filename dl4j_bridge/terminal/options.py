@@ -4,15 +4,13 @@ A field gives its option's name, type, default and help (``metadata["help"]``), 
 (``metadata["also"]``). Nothing here imports more than Typer, so that ``--help`` is quick.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -40,21 +38,15 @@ def setting(group: type, name: str, panel: str | None = None) -> Any:
     typer.models.OptionInfo
         Its parameter's default must be None, which stands for "not given"; the help shows the default of the field.
     """
-    field = _field(group, name)
-    default = None if field.default in (None, MISSING) else str(field.default)
-    names = [spelled(name), *field.metadata.get("also", ())]
-    return typer.Option(*names, help=field.metadata["help"], show_default=default or False, rich_help_panel=panel)
-
-
-def flag(group: type, name: str, negative: bool = False) -> Any:
-    """Make an option without a value for a field of a settings dataclass; `negative` adds its ``--no-`` form."""
-    names = f"{spelled(name)}/{spelled('no_' + name)}" if negative else spelled(name)
-    shown = name if negative and _field(group, name).default else False
-    return typer.Option(names, help=_field(group, name).metadata["help"], show_default=shown)
+    field = {f.name: f for f in fields(group)}[name]
+    default = False if field.default in (None, "") else str(field.default)
+    negative = f"/{spelled('no_' + name)}" if field.default is True else ""
+    names = [spelled(name) + negative, *field.metadata.get("also", ())]
+    return typer.Option(*names, help=field.metadata["help"], show_default=default, rich_help_panel=panel)
 
 
 def command(
-    app: typer.Typer, help: str, example: str, settings: Mapping[str, type] | None = None
+    app: typer.Typer, example: str, settings: Mapping[str | None, type] | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Decorate a function as a command with the options that all commands have: ``--json``, ``-v`` and ``--debug``.
 
@@ -62,12 +54,12 @@ def command(
     ----------
     app
         The command line to add it to.
-    help, example
-        Text of ``--help``.
+    example
+        Command and options of a call, for ``--help``; the rest of its text is the docstring of the function.
     settings
         Settings dataclasses by the title of their panel in the help: the command gets an option for every field, and
-        ``--config``. The function gets those that are given as the dict `options`. A field of a later group that has
-        the name of an earlier one shares its option.
+        ``--config`` unless the title is None. The function gets those that are given as the dict `options`. A field of
+        a later group that has the name of an earlier one shares its option.
 
     Returns
     -------
@@ -86,8 +78,8 @@ def command(
             del values["verbose"], values["debug"]
             if "as_json" in own:
                 values["as_json"] = as_json
+            values.pop("config_file", None)
             if settings:
-                del values["config_file"]
                 values["options"] = {name: value for name in added if (value := values.pop(name)) is not None}
             found = function(**values)
             content, status = found if isinstance(found, tuple) else (found, 0)
@@ -96,36 +88,34 @@ def command(
             if status:
                 raise typer.Exit(status)
 
-        shown = [p.replace(kind=p.KEYWORD_ONLY) for name, p in own.items() if name not in ("options", "as_json")]
-        parameters = [*shown, *(_parameter(name, hint) for name, hint in _COMMON.items()), *added.values()]
-        if settings:
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in own.items():
+            parameters += added.values() if name == "options" else [parameter.replace(kind=parameter.KEYWORD_ONLY)]
+        parameters = [p for p in parameters if p.name != "as_json"]
+        parameters += [_parameter(name, hint) for name, hint in _COMMON.items()]
+        if settings and None not in settings:
             parameters.append(_config_option(parameters))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(function.__name__, help=help, epilog=f"Example: {example}")(run)
+        app.command(function.__name__, epilog=f"Example: dl4j-bridge {example}")(run)
         return run
 
     return decorate
 
 
-def _fields(groups: Mapping[str, type]) -> dict[str, inspect.Parameter]:
+def _fields(groups: Mapping[str | None, type]) -> dict[str, inspect.Parameter]:
     """Make a parameter for every field of several dataclasses."""
     added: dict[str, inspect.Parameter] = {}
     for panel, group in groups.items():
         hints = get_type_hints(group)
-        for name in (field.name for field in fields(group)):
-            hint = Annotated[hints[name] | None, setting(group, name, panel)]  # type: ignore[valid-type]
-            added.setdefault(name, _parameter(name, hint))
+        for field in fields(group):
+            hint, option = hints[field.name], setting(group, field.name, panel)
+            added.setdefault(field.name, _parameter(field.name, Annotated[hint | None, option]))
     return added
 
 
 def _parameter(name: str, hint: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-
-
-def given(group: Callable[..., Any], **options: Any) -> Any:
-    """Make settings of the options that are not None."""
-    return group(**{name: value for name, value in options.items() if value is not None})
 
 
 def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
@@ -137,24 +127,13 @@ def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
 
             names = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
             hints = {names[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
-            keys = {key: toml_file.Option(p.name, *_kind(p.annotation)) for key, p in hints.items()}
+            keys = {key: (p.name, get_args(p.annotation)[0]) for key, p in hints.items()}
             context.default_map = toml_file.read(path, keys)
         return path
 
     text = "TOML file with any of these options (hidden = 200); the command line takes precedence."
     option = typer.Option("--config", metavar="FILE.toml", help=text, callback=read, is_eager=True)
     return _parameter("config_file", Annotated[Path | None, option])
-
-
-def _kind(annotation: Any) -> tuple[type, bool]:
-    """Return the type of an option's values, and whether it takes several."""
-    hint = get_args(annotation)[0]
-    kind = next((k for k in get_args(hint) if k is not type(None)), hint)
-    return (get_args(kind)[0], True) if get_origin(kind) is list else (kind, False)
-
-
-def _field(group: type, name: str) -> Field[Any]:
-    return next(field for field in fields(group) if field.name == name)
 
 
 def _set_verbosity(verbose: bool | None) -> bool | None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from dl4j_bridge.tasks import columns
-from dl4j_bridge.terminal.console import note, stderr
+from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.model.run import Progress, Run
@@ -26,29 +26,20 @@ WIDE, BAR = 120, 30
 SMOOTHING = 20
 
 
-def announce(run: Run) -> None:
-    """Print what is about to be trained, and the notes on its recordings."""
-    for text in run.notes:
-        note(text)
-    stderr.print(
-        f"{run.folder.path}: {run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, "
-        f"{run.task.describe()}; Ctrl-C stops and saves",
-        soft_wrap=True,
-        markup=False,
-    )
-
-
 @contextmanager
-def training_progress() -> Iterator[Callable[[Progress], None]]:
-    """Show a live bar on a terminal, and a line now and then elsewhere."""
+def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], None]]:
+    """Announce `run` with the notes on its recordings; show a live bar on a terminal, and lines elsewhere."""
+    if run:
+        print_notes(run.notes)
+        text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
+        stderr.print(f"{run.folder.path}: {text}; Ctrl-C stops and saves", soft_wrap=True, markup=False)
     average = _Average()
     if not stderr.is_terminal:
         yield _lines(average)
         return
-    text = TextColumn("{task.fields[text]}")
-    wide = stderr.width >= WIDE
-    width = stderr.width - BAR - 1 if wide else stderr.width
-    with Bar(*((BarColumn(BAR), text) if wide else (text,)), console=stderr) as bar:
+    bars = [BarColumn(BAR)] if stderr.width >= WIDE else []
+    width = stderr.width - (BAR + 1) * len(bars)
+    with Bar(*bars, TextColumn("{task.fields[text]}"), console=stderr) as bar:
         task = bar.add_task("train", total=None, text="")
 
         def show(progress: Progress) -> None:
@@ -65,13 +56,9 @@ def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     if not stderr.is_terminal:
         yield lambda done, total: None
         return
-    text = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} samples"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*text, console=stderr) as bar:
+    count = TextColumn("{task.completed:,.0f} of {task.total:,.0f} samples")
+    shown = TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn()
+    with Bar(*shown, console=stderr) as bar:
         task = bar.add_task(title, total=1)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -114,13 +101,11 @@ class _Average:
         """Describe the step with as many values as fit into `width` columns; None is without a limit."""
         step = f"pre-training step {progress.step}" if self._pretraining else f"step {progress.step}"
         speed = f"{progress.samples_per_second:,.0f} samples/s"
-        rest = progress.seconds_left
-        clock = _clock(progress.seconds) if rest is None else f"{_clock(rest)} left"
-        texts = (
-            " ".join(filter(None, (step, *self._measured(2), speed, clock))),
-            " ".join(filter(None, (step, *self._measured(1), speed, clock))),
-            " ".join(filter(None, (step, *self._measured(1), clock))),
-        )
+        left = progress.seconds_left
+        clock = _clock(progress.seconds) if left is None else f"{_clock(left)} left"
+        # From the longest to the shortest.
+        shown = ((2, speed), (1, speed), (1, ""))
+        texts = [" ".join(filter(None, (step, *self._measured(count), rate, clock))) for count, rate in shown]
         return next((text for text in texts if width is None or len(text) <= width), texts[-1])
 
     def _measured(self, count: int) -> tuple[str, str]:
@@ -149,17 +134,9 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def is_shown(progress: bool | None) -> bool:
-    """Whether a function of Python shows its progress; by default on a terminal and in a notebook."""
-    return stderr.is_terminal or stderr.is_jupyter if progress is None else progress
-
-
 def if_wanted(
     progress: bool | None, shown: Callable[[], AbstractContextManager[Callable[P, None]]]
 ) -> AbstractContextManager[Callable[P, None]]:
-    """Return a report that shows progress, or one that does not."""
-
-    def silent(*args: P.args, **kwargs: P.kwargs) -> None:
-        pass
-
-    return shown() if is_shown(progress) else nullcontext(silent)
+    """Return a report that shows progress, or one that does not; None shows it on a terminal and in a notebook."""
+    is_wanted = stderr.is_terminal or stderr.is_jupyter if progress is None else progress
+    return shown() if is_wanted else nullcontext(lambda *args, **kwargs: None)

@@ -6,7 +6,7 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal import tables
-from dl4j_bridge.terminal.console import note, stderr
+from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
@@ -25,12 +25,6 @@ _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
 _COLOURS = {"fault": "red", "warning": "yellow"}
 # Fields of a doctor's result that are not one thing that was examined.
 _NOT_EXAMINED = ("ok", "problems", "failed")
-
-
-def print_notes(notes: Iterable[str]) -> None:
-    """Print what the user should know of the recordings."""
-    for text in notes:
-        note(text)
 
 
 def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
@@ -45,8 +39,8 @@ def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
     """
     folder = shlex.quote(result["run"])
     if result["stopped_because"] == "interrupted":
-        stderr.print(f"interrupted at step {result['steps']}, saved; resume with:")
-        _print_command(f"train {folder} --resume")
+        text = f"interrupted at step {result['steps']}, saved; resume with:\n  dl4j-bridge train {folder} --resume"
+        stderr.print(text, soft_wrap=True, markup=False)
         return
     steps = columns.count(result["steps"], "step")
     print(
@@ -59,22 +53,18 @@ def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
 
 
 def print_written(result: Mapping[str, Any]) -> None:
-    """Print which recording was written, and how fast: ``output, samples, rate, samples_per_second, ...``."""
+    """Print notes and which recording was written, how fast: ``notes, output, samples, samples_per_second, ...``."""
+    print_notes(result["notes"])
     print(
         f"{result['output']}: {columns.count(result['samples'], 'sample')} at {result['rate']} Hz; "
         f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"
     )
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], title: str) -> None:
-    """Print the table of a comparison."""
-    Console().print(tables.comparison(rows, title))
-
-
 def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     """Print a comparison and its drift measurement, and where its page is."""
     print_notes(result.notes)
-    print_rows(result.rows, columns.evaluated(result.samples, result.part))
+    Console().print(tables.comparison(result.rows, columns.evaluated(result.samples, result.part)))
     if result.drift:
         _print_drift(result.drift)
     if report:
@@ -112,10 +102,8 @@ def print_doctor(result: Mapping[str, Any]) -> None:
             mark, text = _SKIPPED, "not examined: fix the others first"
         console.print(f"{mark} [bold]{name.removesuffix('_bytes'):{width}}[/] {escape(text)}", soft_wrap=True)
     count = len(result["problems"])
-    if count:
-        console.print(f"{_CROSS} {columns.count(count, 'problem')}", soft_wrap=True)
-    else:
-        console.print(f"{_TICK} nothing is missing; try: dl4j-bridge demo", soft_wrap=True)
+    last = (_CROSS, columns.count(count, "problem")) if count else (_TICK, "nothing is missing; try: dl4j-bridge demo")
+    console.print(*last, soft_wrap=True)
 
 
 def print_fetched(found: Mapping[str, Any]) -> None:
@@ -126,20 +114,15 @@ def print_fetched(found: Mapping[str, Any]) -> None:
     )
 
 
-def print_model(content: Any) -> None:
-    """Print what a model file holds."""
-    Console().print_json(data=content)
-
-
 def print_demo(result: Mapping[str, Any], options: str) -> None:
     """Print what a demo made: ``rows, title, output, report``; `options` are those of the user's own training."""
-    print_rows(result["rows"], result["title"])
+    Console().print(tables.comparison(result["rows"], result["title"]))
     print(f"listen: {result['output']}\nlook:   {result['report']}")
     _print_next(f"dl4j-bridge train {options} --out runs/mine")
 
 
 def _print_drift(drift: dict[str, Any]) -> None:
-    Console().print(tables.drift(drift))
+    Console().print(tables.plain(columns.drift_rows(drift), "free-running output over time"))
     if drift.get("track"):
         shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())
         print(f"seconds outside the range of the recording: {shares}")
@@ -149,10 +132,6 @@ def _print_drift(drift: dict[str, Any]) -> None:
 
 def _print_next(command: str) -> None:
     stderr.print(f"next:\n  {command}", soft_wrap=True, markup=False)
-
-
-def _print_command(command: str) -> None:
-    stderr.print(f"  dl4j-bridge {command}", soft_wrap=True, markup=False)
 
 
 def _evidence(value: Any) -> str:

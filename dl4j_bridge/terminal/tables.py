@@ -1,7 +1,5 @@
 """Tables for a terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,11 +12,6 @@ from dl4j_bridge.tasks import columns
 def comparison(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
     """Make a table of the rows of a comparison that fits into 80 columns."""
     return plain(columns.spelled(rows, short=True), title)
-
-
-def drift(measured: Mapping[str, Any]) -> Table:
-    """Make a table of free-running output over time."""
-    return plain(columns.drift_rows(measured), "free-running output over time")
 
 
 def plain(rows: Sequence[Mapping[str, str]], title: str) -> Table:

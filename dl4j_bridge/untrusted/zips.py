@@ -128,7 +128,7 @@ def _end_of(content: bytes, info: zipfile.ZipInfo) -> int:
     if _local_name(content, at) != name:
         raise ValueError(f"entry {name} has another name in its local header")
     _, _, flags, method, _, _, *sizes, name_size, extra_size = _LOCAL_HEADER.unpack_from(content, at)
-    end = at + _LOCAL_HEADER.size + name_size + extra_size + info.compress_size
+    end: int = at + _LOCAL_HEADER.size + name_size + extra_size + info.compress_size
     if flags & _HAS_DESCRIPTOR:
         size = _descriptor_size(content, end, info)
     else:

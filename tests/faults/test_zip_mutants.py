@@ -37,7 +37,7 @@ def test_a_mutant_is_refused_in_one_line_or_changes_nothing(tmp_path_factory, or
     except InputError as e:
         check_one_line(str(e), path)
         return
-    np.testing.assert_array_equal(model.stored_network.parameters, whole.stored_network.parameters)
+    np.testing.assert_array_equal(model.stored.parameters, whole.stored.parameters)
     assert baselines.keys() == whole.baselines.keys()
     assert state.keys() == whole.state.keys()
     if mutant.kind != "json_value":

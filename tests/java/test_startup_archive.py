@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from filelock import FileLock
 
 from dl4j_bridge.java import jars, startup_archive
+from dl4j_bridge.java.installation import Java
 from tests.conftest import run, run_ok
 
 START = "from dl4j_bridge.java import jvm; jvm.java_class('org.nd4j.linalg.factory.Nd4j').create(1)"
@@ -92,7 +94,7 @@ def asked(tmp_path, monkeypatch):
     program = home / "bin" / "java"
     program.write_text(f"#!/bin/sh\necho x >> {tmp_path}/called\nexit 1\n")
     program.chmod(0o755)
-    return home, "17.0.1", jars.class_path(), ["-Xrs"]
+    return Java(home, "17.0.1", "a test"), jars.class_path(), ["-Xrs"]
 
 
 def test_a_java_that_cannot_make_an_archive_is_run_once(asked, tmp_path):
@@ -117,17 +119,17 @@ def test_java_starts_without_an_archive_if_the_cache_cannot_be_written(asked, tm
 
 
 def test_another_java_another_jar_or_another_option_has_an_archive_of_its_own(asked, tmp_path):
-    home, version, class_path, options = asked
+    java, class_path, options = asked
     other = tmp_path / "other.jar"
     other.write_bytes(b"")
     keys = {
         startup_archive._key(*changed)
         for changed in (
             asked,
-            (home / "x", version, class_path, options),
-            (home, "17.0.2", class_path, options),
-            (home, version, [*class_path, other], options),
-            (home, version, class_path, [*options, "-Xmx1g"]),
+            (replace(java, home=java.home / "x"), class_path, options),
+            (replace(java, version="17.0.2"), class_path, options),
+            (java, [*class_path, other], options),
+            (java, class_path, [*options, "-Xmx1g"]),
         )
     }
     assert len(keys) == 5

@@ -28,17 +28,17 @@ def test_every_decoding_is_taken(decode):
     ],
 )
 def test_nonsense_of_generate_is_refused_by_name(name, value):
-    refuses(name, value, replace(GenerateSettings(), **{name: value}).check, 1.0)
+    refuses(name, value, replace(GenerateSettings(), **{name: value}).check)
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, NAN, INF])
 def test_nonsense_seconds_are_refused(seconds):
-    refuses("seconds", seconds, GenerateSettings().check, seconds)
+    refuses("seconds", seconds, GenerateSettings(seconds=seconds).check)
 
 
 def test_the_defaults_of_generate_are_taken():
-    GenerateSettings().check(0.001)
-    GenerateSettings(temperature=0.01, top_p=1.0, seed=2**63 - 1).check(1e6)
+    GenerateSettings(seconds=0.001).check()
+    GenerateSettings(seconds=1e6, temperature=0.01, top_p=1.0, seed=2**63 - 1).check()
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from dl4j_bridge.settings import toml_file
 from tests.conftest import SMALL, run, run_ok
 
 OPTIONS = {
-    "input": toml_file.Option("inputs", Path, repeats=True),
-    "out": toml_file.Option("out", Path),
-    "learning-rate": toml_file.Option("learning_rate", float),
-    "hidden": toml_file.Option("hidden", int),
-    "align": toml_file.Option("align", str),
-    "json": toml_file.Option("as_json", bool),
+    "input": ("inputs", list[Path] | None),
+    "out": ("out", Path),
+    "learning-rate": ("learning_rate", float),
+    "hidden": ("hidden", int),
+    "align": ("align", str),
+    "json": ("as_json", bool),
 }
 
 

@@ -37,7 +37,7 @@ def test_the_output_is_cut_where_the_target_is():
     x, y, classes = np.random.default_rng(1).integers(0, 256, (3, 20 * rate), np.uint8)
     y[: 12 * rate] = 128
     part = slice(2 * rate, 20 * rate)
-    compared = SimpleNamespace(_task=task, _x=x, _y=y, _start=part.start, _end=part.stop, _rate=rate)
+    compared = SimpleNamespace(task=task, x=x, y=y, start=part.start, end=part.stop, rate=rate)
     model = Evaluated({}, task.to_samples(classes)[part], classes[part])
     found = SamplesComparison.excerpt(compared, model)
     here = slice(found.start, found.start + found.size)

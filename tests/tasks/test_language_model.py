@@ -18,7 +18,7 @@ from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.language_model.task import LanguageModelTask
 from dl4j_bridge.tasks.registry import choose, train_settings
-from dl4j_bridge.tasks.samples import steering
+from dl4j_bridge.tasks.samples import generation
 from tests.conftest import SMALL, run, run_ok
 
 RATE = 11025
@@ -145,9 +145,9 @@ def test_what_is_usual_are_medians_over_seconds():
     task = LanguageModelTask.of_recordings(DATA, False, False)
     sound = synthesis.speech_like(20)
     classes = task.encoder().push(sound)
-    found = steering.usual(task.to_samples, [classes], RATE)
+    found = generation.usual(task.to_samples, [classes], RATE)
     decoded = task.codec.decode(classes)
-    starts = np.linspace(0, classes.size - RATE, steering.STRETCHES).astype(int)
+    starts = np.linspace(0, classes.size - RATE, generation.STRETCHES).astype(int)
     levels = [10 * np.log10(np.mean(decoded[at : at + RATE] ** 2)) for at in starts]
     assert found["level_db"] == pytest.approx(np.median(levels), abs=0.05)
     bits = [metrics.order_1_entropy_bits(classes[at : at + RATE]) for at in starts]
@@ -160,22 +160,22 @@ def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_a
     level, bits = 10 * np.log10(np.mean(task.to_samples(classes) ** 2)), metrics.order_1_entropy_bits(classes)
 
     def after(level_db, order_1_bits, seconds=1):
-        steered = steering.Steering(task.to_samples, RATE, {"level_db": level_db, "order_1_bits": order_1_bits}, 0.9)
+        steered = generation.Steering(task.to_samples, RATE, {"level_db": level_db, "order_1_bits": order_1_bits}, 0.9)
         assert steered.next() == (0.9, 0.0)
         for _ in range(seconds):
             steered.observe(classes)
         return steered.next()
 
     assert after(level, bits) == pytest.approx((0.9, 0.0))
-    assert after(level + 10, bits)[1] == pytest.approx(10 * steering.TILT_PER_DB)
-    assert after(level - 10, bits)[1] == pytest.approx(-10 * steering.TILT_PER_DB)
+    assert after(level + 10, bits)[1] == pytest.approx(10 * generation.TILT_PER_DB)
+    assert after(level - 10, bits)[1] == pytest.approx(-10 * generation.TILT_PER_DB)
     assert after(level, bits - 1)[0] < 0.9 < after(level, bits + 1)[0]
-    assert after(level + 1000, bits)[1] == steering.MOST_TILT
+    assert after(level + 1000, bits)[1] == generation.MOST_TILT
     # What one temperature does not fix asks for more of it, up to a limit.
     assert after(level, bits - 0.5, 1)[0] > after(level, bits - 0.5, 2)[0] > after(level, bits - 0.5, 3)[0]
-    little = steering.DEAD_BAND_BITS - 0.1
+    little = generation.DEAD_BAND_BITS - 0.1
     assert after(level, bits - little, 1)[0] == after(level, bits - little, 100)[0]
-    assert after(level, bits - 1, 100)[0] == pytest.approx(0.9 * np.exp(-steering.MOST_HEAT))
+    assert after(level, bits - 1, 100)[0] == pytest.approx(0.9 * np.exp(-generation.MOST_HEAT))
 
 
 def test_steering_can_be_left_out_and_leaves_a_given_temperature_alone(model, next_run, tmp_path):
@@ -220,7 +220,7 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
             run_ok("generate", "--model", out, "--output", file, "--seconds", seconds, "--seed", seed, *args)
             classes = task.encode(open_recording(file), RATE)
             for second in range(5, seconds):
-                level = steering._measure(task.to_samples, classes[second * RATE : (second + 1) * RATE])[0]
+                level = generation._measure(task.to_samples, classes[second * RATE : (second + 1) * RATE])[0]
                 worst = max(worst, abs(level - usual["level_db"]))
         return worst
 

@@ -26,8 +26,7 @@ from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks import columns, drift
 from dl4j_bridge.tasks.baselines.linear_prediction import LinearPrediction
-from dl4j_bridge.tasks.frames.exposure import RAMP_STEPS
-from dl4j_bridge.tasks.frames.task import FramesTask, Scale
+from dl4j_bridge.tasks.frames.task import RAMP_STEPS, FramesTask, Scale
 from dl4j_bridge.tasks.registry import choose, train_settings
 from tests.conftest import run, run_ok
 

@@ -12,7 +12,7 @@ from dl4j_bridge.demos import synthesis
 from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal.codecs import LINEAR, MULAW, SILENCE
 from dl4j_bridge.signal.recordings import open_recording
-from dl4j_bridge.tasks.samples.decoding import resolve_decode
+from dl4j_bridge.tasks.baselines.base import Prediction
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
 TASKS = pytest.mark.parametrize(
@@ -125,13 +125,11 @@ def test_sample_depends_on_its_seed():
     assert not np.array_equal(first, other)
 
 
-def test_auto_is_one_of_the_decodings():
-    assert [resolve_decode(name) for name in ("auto", "mean", "argmax", "sample")] == [
-        "mean",
-        "mean",
-        "argmax",
-        "sample",
-    ]
+def test_auto_decodes_the_mean():
+    task = SamplesTask(LINEAR, 0.0, "target")
+    p = np.random.default_rng(6).dirichlet(np.ones(256), 20).astype(np.float32)
+    assert np.array_equal(task.decoder("auto").push(p), task.decoder("mean").push(p))
+    assert not np.array_equal(task.decoder("auto").push(p), task.decoder("argmax").push(p))
 
 
 @TASKS
@@ -161,8 +159,8 @@ def test_a_network_that_knows_everything_measures_as_an_exact_copy(task):
 def test_a_score_without_a_distribution_has_no_bits():
     task = SamplesTask(LINEAR, 0.0, "target")
     target = np.array([100, 128, 200, 255], np.uint8)
-    scored = task.score(task.to_samples(target), np.array([100, 128, 200, 0]), None, target)
-    assert scored == {"bits": None, "accuracy": 0.75, "esr": 0.0, "snr_db": None}
+    prediction = Prediction(task.to_samples(target), np.array([100, 128, 200, 0], np.uint8))
+    assert task.evaluate([prediction], target).metrics == {"bits": None, "accuracy": 0.75, "esr": 0.0, "snr_db": None}
 
 
 @TASKS

@@ -39,12 +39,12 @@ def seen():
 def app(seen):
     app = typer.Typer(rich_markup_mode="rich")
 
-    @options.command(app, "Train.", "x", {"Network": Network, "With --task mine": OwnSettings})
+    @options.command(app, "x", {"Network": Network, "With --task mine": OwnSettings})
     def train(
         options: dict[str, Any],
         as_json: bool,
         inputs: Annotated[list[Path] | None, typer.Option("--input")] = None,
-        steer: Annotated[bool, options.flag(Steering, "steer", negative=True)] = True,
+        steer: Annotated[bool, options.setting(Steering, "steer")] = True,
     ) -> Any:
         seen.update(options=options, inputs=inputs, steer=steer, as_json=as_json)
         return {"rows": [{"name": "model"}]}, int(not steer)
@@ -95,7 +95,3 @@ def test_a_file_gives_defaults_and_the_command_line_wins(app, seen, tmp_path):
 def test_json_is_one_line_and_the_status_is_the_functions(app):
     assert invoke(app) == ""
     assert json.loads(invoke(app, "--json", "--no-steer", status=1)) == {"rows": [{"name": "model"}]}
-
-
-def test_given_leaves_out_none():
-    assert options.given(Steering, steer=None, seed=0) == Steering(True, 0)

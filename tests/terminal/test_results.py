@@ -46,9 +46,11 @@ def test_interrupted(capsys):
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 sample at"), (12000, "12,000 samples at")])
 def test_written(count, words, capsys):
-    result = {"output": "y.wav", "samples": count, "rate": 8000, "samples_per_second": 1234.5, "real_time_factor": 0.2}
-    results.print_written(result)
-    assert words in capsys.readouterr().out
+    speeds = {"samples_per_second": 1234.5, "real_time_factor": 0.2}
+    results.print_written({"output": "y.wav", "samples": count, "rate": 8000, "notes": ["x.wav: 8000 Hz"], **speeds})
+    out, err = capsys.readouterr()
+    assert words in out
+    assert err == "note: x.wav: 8000 Hz\n"
 
 
 def test_compared(capsys):

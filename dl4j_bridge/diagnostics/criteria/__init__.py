@@ -1,7 +1,5 @@
 """How networks are measured: one criterion for classes, one for vectors."""
 
-from __future__ import annotations
-
 from dl4j_bridge.diagnostics.criteria.classes import Classes
 from dl4j_bridge.diagnostics.criteria.criterion import Criterion
 from dl4j_bridge.diagnostics.criteria.vectors import Vectors

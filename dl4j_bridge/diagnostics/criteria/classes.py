@@ -1,7 +1,5 @@
 """Classes: cross-entropy in bits per sample, and the levels at which it stands still."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 

@@ -1,7 +1,5 @@
 """How the success of a network is measured: the skeleton that classes and vectors share."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Vectors: the share of the target's variance that is left."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """NumPy arrays from somebody else's batches: arrays, two live INDArrays, a DataSet or a DataSetIterator."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from collections.abc import Iterator

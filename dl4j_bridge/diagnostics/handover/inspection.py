@@ -1,7 +1,5 @@
 """Are somebody else's batches what was meant?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dl4j_bridge.diagnostics.findings import Finding

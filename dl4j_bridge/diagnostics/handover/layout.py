@@ -1,7 +1,5 @@
 """Class indices from tensors: which axis holds the classes, and in which order the numbers were written."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Do windows repeat stretches of earlier ones?"""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Is what reaches the network what was meant? Our own tensors, windows and files."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any

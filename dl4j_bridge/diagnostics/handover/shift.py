@@ -1,7 +1,5 @@
 """Do the labels run ahead of the features, or lag?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

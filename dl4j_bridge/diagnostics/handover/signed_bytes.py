@@ -1,7 +1,5 @@
 """Were bytes that run from -128 to 127 taken for classes without the right offset?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Finding, Kind

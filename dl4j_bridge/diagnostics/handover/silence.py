@@ -1,7 +1,5 @@
 """Are nearly all samples of one class?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Finding, Kind

@@ -1,7 +1,5 @@
 """Sounds that repeat themselves by nature."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.handover import layout

@@ -1,7 +1,5 @@
 """Does it learn? The identity first, then the pair; where the loss stands still, a short sweep finds the reason."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.criteria import Criterion

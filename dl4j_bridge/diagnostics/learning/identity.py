@@ -1,7 +1,5 @@
 """Learn to give the input back: what is wrong with start or learning rate shows here, whatever the pair is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

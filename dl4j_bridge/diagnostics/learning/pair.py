@@ -1,7 +1,5 @@
 """Learn the pair, or what comes next, for a while: a network that learns nothing where a simple model does is stuck."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion

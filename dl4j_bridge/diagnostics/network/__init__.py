@@ -1,7 +1,5 @@
 """Does Java compute what it should, and does the input reach the first layer?"""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Is Java's gradient the slope of the loss?"""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

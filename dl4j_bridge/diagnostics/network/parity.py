@@ -1,7 +1,5 @@
 """Does Java give the output that NumPy gives?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

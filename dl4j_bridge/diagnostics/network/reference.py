@@ -1,7 +1,5 @@
 """The same network in NumPy, in double precision."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

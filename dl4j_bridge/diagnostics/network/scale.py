@@ -1,7 +1,5 @@
 """Does the input reach the first layer?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge import reference as lstm

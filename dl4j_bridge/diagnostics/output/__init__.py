@@ -1,7 +1,5 @@
 """Is the output as good as the network, and the network as good as a baseline?"""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import cast

@@ -1,7 +1,5 @@
 """Is a simple baseline better than the model?"""
 
-from __future__ import annotations
-
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.criteria.criterion import Rows
 from dl4j_bridge.diagnostics.findings import Kind, Outcome

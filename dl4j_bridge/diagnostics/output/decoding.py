@@ -1,7 +1,5 @@
 """What mean, argmax and sampling cost."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

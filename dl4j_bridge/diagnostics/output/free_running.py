@@ -1,7 +1,5 @@
 """How a model that predicts the next sample does when it is fed its own output."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Is a network better on what it was trained on than on what it was not?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion

@@ -1,7 +1,5 @@
 """What the network's state is worth."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """A network of classes, run over a recording."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What the user's own program made of a model: is its state carried, and are its samples random?"""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -4,8 +4,6 @@ Each check reports what it measured. A fault hides what only follows from anothe
 aligned, and what is unrelated has no polarity.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Does the target come later, or earlier, than its input and a causal filter explain?"""
 
-from __future__ import annotations
-
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.signal.alignment import LOW_CONFIDENCE

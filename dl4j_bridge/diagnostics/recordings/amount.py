@@ -1,7 +1,5 @@
 """Is there enough for a network of this size?"""
 
-from __future__ import annotations
-
 import math
 
 from dl4j_bridge.diagnostics.case import Case
@@ -23,7 +21,7 @@ def check(case: Case) -> Outcome:
     samples, numbers = last - first, parameters(settings.network, settings.own.width or CLASSES)
     figures = {"training_samples": samples, "parameters": numbers}
     # Without a target the last frame of a window needs one more after it.
-    window = (settings.run.length + (case.target is None and settings.hop > 1)) * settings.hop
+    window = (settings.run.length + (case.target is None and settings.own.hop > 1)) * settings.own.hop
     wanted = max(numbers // PARAMETERS_PER_SAMPLE, window)
     if samples >= wanted:
         return Outcome(figures=dict(figures))

@@ -1,7 +1,5 @@
 """Are the tops flat? In the target only at full scale: below that they are a distortion's work."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Does `train` take recordings of these lengths?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case

@@ -1,7 +1,5 @@
 """Are the two about equally loud?"""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

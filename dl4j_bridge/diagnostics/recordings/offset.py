@@ -1,7 +1,5 @@
 """Is the middle of the waveform at zero?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, Floats

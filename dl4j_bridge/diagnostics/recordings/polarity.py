@@ -1,7 +1,5 @@
 """Does the target go down where the input goes up?"""
 
-from __future__ import annotations
-
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.alignment import EXACT_OWN_LAG

@@ -1,7 +1,5 @@
 """What is left of the sound in 8 bits?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

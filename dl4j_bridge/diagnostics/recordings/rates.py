@@ -1,7 +1,5 @@
 """Do the contents run at the same speed, whatever the headers say?"""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case

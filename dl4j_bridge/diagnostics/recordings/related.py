@@ -1,7 +1,5 @@
 """Is the target made from this input at all?"""
 
-from __future__ import annotations
-
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.signal import pairs

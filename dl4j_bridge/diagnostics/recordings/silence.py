@@ -1,7 +1,5 @@
 """Is most of it pause?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, Floats

@@ -1,7 +1,5 @@
 """Formats that a model can be exported to. A new format is a file here and an entry of `FORMATS`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

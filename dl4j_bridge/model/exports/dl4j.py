@@ -1,7 +1,5 @@
 """DL4J's own zip, which a Java program loads with ``MultiLayerNetwork.load``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from dl4j_bridge.atomic_files import write_bytes

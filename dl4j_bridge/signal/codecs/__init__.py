@@ -1,7 +1,5 @@
 """8-bit codecs by name. A new codec is a file here and an entry in `CODECS`."""
 
-from __future__ import annotations
-
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.signal.codecs.codec import CLASSES, SILENCE, Codec

@@ -1,7 +1,5 @@
 """A scalar quantizer between float samples and 8-bit class indices."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

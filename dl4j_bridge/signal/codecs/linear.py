@@ -1,7 +1,5 @@
 """Uniform quantization, as in an 8-bit unsigned wav."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs.codec import Codec, Floats

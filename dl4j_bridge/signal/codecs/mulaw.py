@@ -1,7 +1,5 @@
 """Mu-law quantization: fine steps near zero, coarse ones near full scale."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs.codec import Codec, Floats

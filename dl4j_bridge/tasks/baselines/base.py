@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,17 +73,14 @@ class Baseline(ABC):
     name
         Name in tables, in JSON and in the model file.
     fitted
-        Names of the attributes that hold the fitted parameters, all of them arrays.
+        Names of the attributes that hold the fitted parameters, all of them arrays; none if there is nothing to fit.
     memory
         Number of samples before a stretch that `predict` uses.
-    learns
-        False if there is nothing to fit.
     """
 
-    name: ClassVar[str]
-    fitted: ClassVar[tuple[str, ...]] = ()
+    name: str
+    fitted: tuple[str, ...] = ()
     memory: int = 0
-    learns: ClassVar[bool] = True
 
     def __init__(self, codec: Codec | None = None) -> None:
         self._codec = codec

@@ -1,7 +1,5 @@
 """The histogram of the target, which is all that a stuck network learns."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs import CLASSES

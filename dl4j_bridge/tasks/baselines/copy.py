@@ -1,7 +1,5 @@
 """A copy of the input."""
 
-from __future__ import annotations
-
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.tasks.baselines.base import Baseline, Prediction, Signal
 
@@ -10,7 +8,6 @@ class Copy(Baseline):
     """Returns the input; in next-sample prediction that is the previous sample."""
 
     name = "copy"
-    learns = False
 
     def fit(self, stretches: list[Stretch]) -> None:
         pass

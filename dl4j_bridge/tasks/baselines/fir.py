@@ -1,7 +1,5 @@
 """The best linear filter."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs import Codec

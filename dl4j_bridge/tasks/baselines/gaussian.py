@@ -1,10 +1,7 @@
 """Baselines that predict a value with a Gaussian distribution around it."""
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +20,7 @@ class GaussianBaseline(Baseline):
     Without a codec, for float samples, only the value is predicted.
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("deviation",)
+    fitted: tuple[str, ...] = ("deviation",)
 
     @abstractmethod
     def values(self, x: Signal) -> Floats:

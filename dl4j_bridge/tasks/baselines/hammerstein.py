@@ -1,7 +1,5 @@
 """Curves and a filter in one: an effect with distortion and memory, fitted without a network."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs import CLASSES
@@ -30,11 +28,8 @@ class Hammerstein(GaussianBaseline):
         values, hats = self.codec.values, _hats(self.KNOTS)
         auto = np.zeros((self.TAPS, CLASSES, CLASSES))
         cross = np.zeros((self.TAPS, CLASSES))
-        count, total = 0, 0.0
-        for _, y in blocks(stretches):
-            count += y.size
-            total += float(values[y].sum())
-        self.offset = np.array([total / count])
+        total = sum(float(values[y].sum()) for _, y in blocks(stretches))
+        self.offset = np.array([total / sum(y.size for _, y in stretches)])
         for x, y in blocks(stretches, self.memory):
             past, wanted = x.astype(np.int64), values[y] - self.offset
             for lag in range(self.TAPS):
@@ -77,11 +72,8 @@ def _solve(auto: Floats, cross: Floats, ridge: float) -> Floats:
     """
     from scipy.linalg import solve
 
-    taps, knots = cross.shape
-    gram = np.empty((taps, knots, taps, knots))
-    for k in range(taps):
-        for m in range(taps):
-            gram[k, :, m] = auto[m - k] if m >= k else auto[k - m].T
-    flat = gram.reshape(taps * knots, taps * knots)
-    flat[np.diag_indices_from(flat)] += ridge * np.trace(flat) / len(flat)
-    return np.asarray(solve(flat, cross.ravel(), assume_a="pos").reshape(taps, knots))
+    taps = len(cross)
+    rows = [[auto[m - k] if m >= k else auto[k - m].T for m in range(taps)] for k in range(taps)]
+    gram = np.block(rows)
+    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
+    return np.asarray(solve(gram, cross.ravel(), assume_a="pos").reshape(cross.shape))

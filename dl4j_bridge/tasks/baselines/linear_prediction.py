@@ -1,7 +1,5 @@
 """The least-squares linear prediction of a whole frame."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.pairs import Stretch

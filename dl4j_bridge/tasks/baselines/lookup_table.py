@@ -1,7 +1,5 @@
 """A memoryless map from input class to target class, as of a distortion curve."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from dl4j_bridge.signal.codecs import CLASSES

@@ -1,7 +1,5 @@
 """Counts of the target after each context of one or two samples."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -9,7 +7,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.signal.codecs import CLASSES, Codec
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Floats, Prediction, Signal, blocks
+from dl4j_bridge.tasks.baselines.base import Baseline, Floats, Prediction, Signal, blocks
 
 
 class Markov(Baseline):
@@ -30,6 +28,7 @@ class Markov(Baseline):
     """
 
     name = "markov"
+    fitted: tuple[str, ...] = ("pairs", "counts", "targets", "starts")
     ORDER = 2
     LARGEST = 450_000
     memory = ORDER - 1
@@ -37,6 +36,7 @@ class Markov(Baseline):
     def __init__(self, codec: Codec, order: int = ORDER) -> None:
         super().__init__(codec)
         self._order = order
+        self.fitted = ("pairs",) if order < self.ORDER else Markov.fitted
 
     def fit(self, stretches: list[Stretch]) -> None:
         counts = np.zeros(CLASSES**3, np.uint32)
@@ -46,41 +46,26 @@ class Markov(Baseline):
             keys = _contexts(x)[x.size - 1 - there :] * CLASSES + y[y.size - there :]
             found, times = np.unique(keys, return_counts=True)
             counts[found] += times.astype(np.uint32)
-        self._pairs = counts.reshape(CLASSES, CLASSES, CLASSES).sum(axis=0, dtype=np.uint32)
-        self._triples = _most_frequent(counts.reshape(CLASSES**2, CLASSES), self.LARGEST)
+        self.pairs = counts.reshape(CLASSES, CLASSES, CLASSES).sum(axis=0, dtype=np.uint32)
+        triples = _most_frequent(counts.reshape(CLASSES**2, CLASSES), self.LARGEST)
+        self.counts, self.targets = triples.data, triples.indices.astype(np.uint8)
+        self.starts = triples.indptr.astype(np.uint32)
 
     def predict(self, x: Signal) -> Prediction:
+        from scipy.sparse import csr_array
+
         p = self._shorter()[x]
         if self._order == 2:
-            counts = self._triples[_contexts(x)].toarray().astype(np.float64)
+            triples = csr_array((self.counts, self.targets, self.starts), shape=(CLASSES**2, CLASSES))
+            counts = triples[_contexts(x)].toarray().astype(np.float64)
             p[1:] = _interpolated(counts, p[1:])
         return Prediction(p @ self.codec.values, p.argmax(axis=1).astype(np.uint8), p.astype(np.float32))
 
     def _shorter(self) -> Floats:
         """p(target | the last sample), or with order 0 p(target) in each row; shape (256, 256)."""
-        counts = self._pairs.astype(np.float64)
+        counts = self.pairs.astype(np.float64)
         order_0 = _interpolated(counts.sum(axis=0)[None], np.full((1, CLASSES), 1 / CLASSES))
         return np.broadcast_to(order_0, (CLASSES, CLASSES)) if self._order == 0 else _interpolated(counts, order_0)
-
-    def arrays(self) -> Arrays:
-        if self._order == 0:
-            return {"pairs": self._pairs.sum(axis=0, keepdims=True, dtype=np.uint32)}
-        if self._order == 1:
-            return {"pairs": self._pairs}
-        return {
-            "pairs": self._pairs,
-            "counts": self._triples.data,
-            "targets": self._triples.indices.astype(np.uint8),
-            "starts": self._triples.indptr.astype(np.uint32),
-        }
-
-    def restore(self, arrays: Arrays) -> None:
-        from scipy.sparse import csr_array
-
-        self._pairs = arrays["pairs"]
-        if self._order == 2:
-            parts = arrays["counts"], arrays["targets"].astype(np.int32), arrays["starts"].astype(np.int32)
-            self._triples = csr_array(parts, shape=(CLASSES**2, CLASSES))
 
 
 def _contexts(x: Signal) -> npt.NDArray[np.int64]:

@@ -1,7 +1,5 @@
 """Least-squares filters from correlations, by Toeplitz normal equations."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

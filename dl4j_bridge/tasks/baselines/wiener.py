@@ -1,7 +1,5 @@
 """A fixed gain for each frequency: the share of the target in the power of the input."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """A filter, a curve and a filter: the block diagram of an amplifier or a pedal, fitted without a network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,14 +55,13 @@ class WienerHammerstein(GaussianBaseline):
         total = sum(x.size for x, _ in stretches)
         found: list[tuple[Floats, Floats]] = []
         for x, y in stretches:
-            count = max(round(self.WINDOWS * x.size / total), 1)
-            for at in starts(x.size, size, count):
+            for at in starts(x.size, size, max(round(self.WINDOWS * x.size / total), 1)):
                 before = self.decode(x[max(at - self.memory, 0) : at + size])
-                silence = np.zeros(self.memory + size - before.size)
-                found.append((np.concatenate([silence, before]), self.decode(y[at : at + size])))
+                padded = np.pad(before, (self.memory + size - before.size, 0))
+                found.append((padded, self.decode(y[at : at + size])))
         found.sort(key=lambda window: float(np.sum(window[1] ** 2)), reverse=True)
-        loudest = found[: max(self.WINDOWS // 4, 1)]
-        return np.stack([x for x, _ in loudest]), np.stack([y for _, y in loudest])
+        past, target = zip(*found[: max(self.WINDOWS // 4, 1)], strict=True)
+        return np.stack(past), np.stack(target)
 
     def values(self, x: Signal) -> Floats:
         return _filtered(_curve(_filtered(self.decode(x), self.first), self.heights), self.second)
@@ -173,9 +170,7 @@ def _filtered(x: Floats, taps: Floats) -> Floats:
     from scipy.signal import oaconvolve
 
     axis = min(x.ndim - 1, 1)
-    shape = [1] * x.ndim
-    shape[axis] = -1
-    whole = oaconvolve(x, taps.reshape(shape), axes=axis)
+    whole = oaconvolve(x, np.expand_dims(taps, [k for k in range(x.ndim) if k != axis]), axes=axis)
     return np.asarray(np.take(whole, np.arange(x.shape[axis]), axis), np.float64)
 
 

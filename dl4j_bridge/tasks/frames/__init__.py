@@ -1,7 +1,5 @@
 """Frames of samples as vectors of numbers: the processed frame at the same time, or the next frame."""
 
-from __future__ import annotations
-
 from dl4j_bridge.tasks.frames.settings import FramesSettings
 from dl4j_bridge.tasks.kind import TaskKind
 

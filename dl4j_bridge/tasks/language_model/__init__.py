@@ -1,7 +1,5 @@
 """An audio language model: the next 8-bit sample of a folder of recordings."""
 
-from __future__ import annotations
-
 from dl4j_bridge.tasks.kind import TaskKind
 from dl4j_bridge.tasks.samples import NEXT_SAMPLE
 

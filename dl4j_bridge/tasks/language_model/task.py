@@ -1,7 +1,5 @@
 """An audio language model: the next 8-bit sample of recordings without a target."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

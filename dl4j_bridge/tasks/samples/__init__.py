@@ -1,7 +1,5 @@
 """8-bit samples as 256 classes: the target's sample from the input's, or the next sample of the same recording."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dl4j_bridge.settings.presets import PRESETS

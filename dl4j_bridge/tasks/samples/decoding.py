@@ -1,7 +1,5 @@
 """Float samples to class indices, indices to distributions, and distributions to float samples, block by block."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,7 +42,7 @@ class Decoder:
         As for `Encoder`.
     decode
         ``mean`` of the distribution (least squared error), ``argmax`` (an exact class), ``sample`` (a class sampled at
-        random) or ``auto``, see `resolve_decode`.
+        random) or ``auto``: the mean, since no other estimate has a smaller squared error.
     seed
         Random seed of ``sample``.
     """
@@ -52,7 +50,7 @@ class Decoder:
     def __init__(self, codec: Codec, pre_emphasis: float, decode: str = "auto", seed: int = 0) -> None:
         self._values = codec.values
         self._filter = DeEmphasis(pre_emphasis)
-        self._decode = resolve_decode(decode)
+        self._decode = "mean" if decode == "auto" else decode
         self._rng = np.random.default_rng(seed)
 
     def push(self, probabilities: Probabilities) -> npt.NDArray[np.floating]:
@@ -70,11 +68,6 @@ def mean_values(probabilities: Probabilities, values: npt.NDArray[np.float64]) -
     """Expected sample value of each row, shape (n,)."""
     # Summed row by row: a matrix product may round a row differently with the number of rows.
     return np.asarray((probabilities * values).sum(axis=1))
-
-
-def resolve_decode(decode: str) -> str:
-    """``auto`` is the mean of the distribution: no other estimate has a smaller squared error."""
-    return "mean" if decode == "auto" else decode
 
 
 def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:

@@ -1,24 +1,22 @@
 """8-bit samples as 256 classes: the target's sample from the input's (an effect), or the next sample."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.streams import SampleStream
 from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import DataSettings, TrainSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.codecs import CLASSES, SILENCE, Codec, get_codec
-from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
+from dl4j_bridge.signal.codecs import CLASSES, Codec, get_codec
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part_of
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis
 from dl4j_bridge.signal.recordings import Recording
-from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, Prediction
 from dl4j_bridge.tasks.baselines.constant import Constant
 from dl4j_bridge.tasks.baselines.copy import Copy
 from dl4j_bridge.tasks.baselines.fir import Fir
@@ -26,12 +24,19 @@ from dl4j_bridge.tasks.baselines.hammerstein import Hammerstein
 from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
 from dl4j_bridge.tasks.baselines.markov import Markov
 from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
+from dl4j_bridge.tasks.comparison import Evaluated
 from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_samples
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples, Task
-from dl4j_bridge.tasks.samples import generation
 from dl4j_bridge.tasks.samples.comparison import SamplesComparison
-from dl4j_bridge.tasks.samples.decoding import Decoder, Encoder, Indices, Probabilities, resolve_decode, run_through
-from dl4j_bridge.tasks.samples.generation import Sampling, calibrate, generate_classes, temperature_of
+from dl4j_bridge.tasks.samples.decoding import (
+    Decoder,
+    Encoder,
+    Indices,
+    Probabilities,
+    mean_values,
+    run_through,
+)
+from dl4j_bridge.tasks.samples.generation import SILENT_PRIMER, STEERED_BLOCK, Sampling, Steering, calibrate, prime
 from dl4j_bridge.tasks.shown import Curve, Excerpt
 
 # Samples of the validation part on which the baselines of a report are measured.
@@ -67,6 +72,7 @@ class SamplesTask(Task):
     validation_metrics: ClassVar[tuple[str, ...]] = ("bits", "accuracy", "esr")
     # Not one of 10,000 samples is in doubt. Rare loud samples come last, and weigh most in ESR.
     solved: ClassVar[float] = 1e-4
+    has_twin = True
 
     @classmethod
     def of_recordings(cls, settings: DataSettings, source_is_8_bit: bool, has_target: bool) -> Self:
@@ -76,8 +82,7 @@ class SamplesTask(Task):
 
     @classmethod
     def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
-        sources = [recording for pair in pairs for recording in (pair.input, pair.target) if recording]
-        is_8_bit = all(source.is_8_bit for source in sources)
+        is_8_bit = all(source.is_8_bit for pair in pairs for source in (pair.input, pair.target) if source)
         return cls.of_recordings(settings.data, is_8_bit, pairs[0].target is not None)
 
     @classmethod
@@ -102,7 +107,7 @@ class SamplesTask(Task):
             "predicts": self.predicts,
             "classes": CLASSES,
         }
-        return stored | ({"sampling": self.sampling.as_dict()} if self.sampling else {})
+        return stored | ({"sampling": asdict(self.sampling)} if self.sampling else {})
 
     def describe(self) -> str:
         return f"{self.codec.name} codec"
@@ -136,9 +141,8 @@ class SamplesTask(Task):
 
     def signals(self, pair: Pair) -> Stretch:
         source = self.encode(pair.input, pair.rate)[pair.input_start :][: pair.length]
-        if pair.target is None:
-            return self.input_and_target(source, None)
-        return self.input_and_target(source, self.encode(pair.target, pair.rate)[pair.target_start :][: pair.length])
+        target = self.encode(pair.target, pair.rate)[pair.target_start :][: pair.length] if pair.target else None
+        return self.input_and_target(source, target)
 
     def input_and_target(self, source: Indices, target: Indices | None) -> Stretch:
         """Input and target of the network, sample by sample; views."""
@@ -167,45 +171,53 @@ class SamplesTask(Task):
         Returns
         -------
         dict
-            As `score` returns it, the sound being the mean of the distribution.
+            As `evaluate` returns it, the sound being the mean of the distribution.
         """
-        decoder = self.decoder()
-        nats, at = 0.0, 0
-        sound, classes = [], []
-        for block in outputs:
-            nats += metrics.cross_entropy_sum(block, target[at : at + len(block)])
-            classes.append(block.argmax(axis=1))
-            sound.append(decoder.push(block))
-            at += len(block)
-        return self.score(np.concatenate(sound), np.concatenate(classes), nats, target)
+        return self.evaluate(self.predictions(outputs), target).metrics
 
-    def score(self, sound: Samples, classes: npt.NDArray[np.integer], nats: float | None, target: Indices) -> Metrics:
-        """Metrics of an output.
+    def predictions(self, outputs: Iterable[Probabilities]) -> Iterator[Prediction]:
+        """The mean value and the most probable class beside each of the network's distributions."""
+        values = self.codec.values
+        for p in outputs:
+            yield Prediction(mean_values(p, values), p.argmax(axis=1).astype(np.uint8), p)
+
+    def evaluate(self, predictions: Iterable[Prediction], target: Indices) -> Evaluated:
+        """Collect an output and compare it with the target; only sound and classes are kept of each block.
 
         Parameters
         ----------
-        sound : ndarray of float, shape (n,)
-            Decoded, with de-emphasis.
-        classes : ndarray of int, shape (n,)
-            The most probable class of each sample.
-        nats
-            Summed cross-entropy; None without a distribution.
+        predictions
+            Blocks of the output, `target.size` samples in all.
         target : ndarray of uint8, shape (n,)
 
         Returns
         -------
-        dict
-            ``bits`` (cross-entropy per sample, or None), ``accuracy`` (exact class), ``esr`` and ``snr_db`` against
-            the decoded target, which is the target in 8 bits. ``esr`` is None where the target is silent and the sound
-            is not; ``snr_db`` also for an exact copy.
+        Evaluated
+            With the metrics ``bits`` (cross-entropy per sample, or None without a distribution), ``accuracy`` (exact
+            class), ``esr`` and ``snr_db`` against the decoded target, which is the target in 8 bits. ``esr`` is None
+            where the target is silent and the sound is not; ``snr_db`` also for an exact copy.
         """
+        de_emphasis = DeEmphasis(self.pre_emphasis)
+        nats: float | None = 0.0
+        sounds, kept, at = [], [], 0
+        for block in predictions:
+            assert block.classes is not None
+            sounds.append(de_emphasis.push(block.values))
+            kept.append(block.classes)
+            if block.probabilities is None or nats is None:
+                nats = None
+            else:
+                nats += metrics.cross_entropy_sum(block.probabilities, target[at : at + block.values.size])
+            at += block.values.size
+        sound, classes = np.concatenate(sounds), np.concatenate(kept)
         esr = metrics.esr(self.to_samples(target), sound)
-        return {
+        found: Metrics = {
             "bits": None if nats is None else float(nats / np.log(2) / target.size),
             "accuracy": float(np.mean(classes == target)),
             "esr": esr,
             "snr_db": metrics.snr_db(esr),
         }
+        return Evaluated(found, sound, classes)
 
     def baselines(self) -> list[Baseline]:
         kinds = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein, WienerHammerstein)
@@ -222,7 +234,7 @@ class SamplesTask(Task):
     def output_subtype(self, recording: Recording | None, rate: int, settings: ProcessSettings | None) -> str:
         if recording is None or settings is None:
             return self.codec.subtype
-        exact = resolve_decode(settings.decode) == "argmax" and rate == recording.rate and not self.pre_emphasis
+        exact = settings.decode == "argmax" and rate == recording.rate and not self.pre_emphasis
         return self.codec.subtype if exact else "PCM_16"
 
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
@@ -234,26 +246,53 @@ class SamplesTask(Task):
 
     @property
     def temperature(self) -> float:
-        return temperature_of(self.sampling)
+        """The temperature that training found; 1 for models that were made without."""
+        return self.sampling.temperature if self.sampling else 1.0
 
     def generate(
         self, network: Network, rate: int, count: int, settings: GenerateSettings, prime: Samples | None
     ) -> Blocks:
-        primer = np.array([SILENCE], np.uint8) if prime is None else self.encoder().push(prime)
-        stream = network.stream()
-        generation.prime(stream, settings.seed, primer)
+        primer = SILENT_PRIMER if prime is None else self.encoder().push(prime)
         de_emphasis = DeEmphasis(self.pre_emphasis)
         de_emphasis.push(self.codec.decode(primer))
-        for block in generate_classes(stream, self.sampling, self.to_samples, rate, count, settings):
+        for block in self.generated(network.stream(), rate, count, settings, primer):
             yield de_emphasis.push(self.codec.decode(block))
+
+    def generated(
+        self, stream: SampleStream, rate: int, count: int, settings: GenerateSettings, primer: Indices = SILENT_PRIMER
+    ) -> Iterator[Indices]:
+        """Generate `count` classes after a primer, block by block; without a given temperature they are steered.
+
+        Parameters
+        ----------
+        stream
+            Stream of the network; it is reset.
+        rate
+            Sample rate in Hz.
+        count
+            Number of samples.
+        settings
+            Seed, temperature, top-p and whether to steer.
+        primer : ndarray of uint8, shape (n,)
+            Classes that the network consumes first.
+        """
+        prime(stream, settings.seed, primer)
+        temperature = settings.temperature or self.temperature
+        goals = self.sampling.usual if self.sampling and settings.steer and settings.temperature is None else None
+        if goals is None:
+            for start in range(0, count, SampleStream.BLOCK):
+                yield stream.generate(min(SampleStream.BLOCK, count - start), temperature, settings.top_p)
+            return
+        steered = Steering(self.to_samples, rate, goals, temperature)
+        for start in range(0, count, STEERED_BLOCK):
+            now, tilt = steered.next()
+            block = stream.generate(min(STEERED_BLOCK, count - start), now, settings.top_p, tilt)
+            steered.observe(block)
+            yield block
 
     # ---- judging and showing
 
-    @property
-    def has_twin(self) -> bool:
-        return True
-
-    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> SamplesComparison:
+    def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> SamplesComparison:
         return SamplesComparison(self, pair, split, fitted)
 
     def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
@@ -265,24 +304,20 @@ class SamplesTask(Task):
             size = max(size // 2, 1)
         where = loudest_samples(self.codec.values, y, part, size)
         stream = network.stream()
-        found = self.cut(x, y, where, rate, run_through(stream, x, where.start, where.stop))
-        if self.predicts == "next" and found.size:
-            settings = GenerateSettings()
-            generation.prime(stream, settings.seed, np.array([SILENCE], np.uint8))
-            blocks = generate_classes(stream, self.sampling, self.to_samples, rate, found.size, settings)
+        outputs = run_through(stream, x, where.start, where.stop)
+        found = self.cut(x, y, where, rate, self.evaluate(self.predictions(outputs), y[where]))
+        if self.predicts == "next":
+            blocks = self.generated(stream, rate, found.size, GenerateSettings())
             found.classes["generated"] = np.concatenate(list(blocks))
             found.sounds["generated"] = self.to_samples(found.classes["generated"])
         return found
 
-    def cut(self, x: Indices, y: Indices, where: slice, rate: int, outputs: Iterable[Probabilities] = ()) -> Excerpt:
-        """A stretch of the signals, with the network's output if there is one."""
+    def cut(self, x: Indices, y: Indices, where: slice, rate: int, output: Evaluated) -> Excerpt:
+        """A stretch of the signals, with the network's output for it."""
+        assert output.classes is not None
         classes = {"target": y[where]} if self.predicts == "next" else {"input": x[where], "target": y[where]}
         sounds: dict[str, Samples] = {name: self.to_samples(c) for name, c in classes.items()}
-        decoder = self.decoder()
-        found = [(decoder.push(p), p.argmax(axis=1).astype(np.uint8)) for p in outputs]
-        if found:
-            sounds["output"], classes["output"] = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return Excerpt(rate, where.start, sounds, classes)
+        return Excerpt(rate, where.start, sounds | {"output": output.sound}, classes | {"output": output.classes})
 
     def curves(self, signals: list[Stretch], fitted: Arrays) -> list[Curve]:
         target = np.concatenate([y[part_of(y.size, "valid")] for _, y in signals])

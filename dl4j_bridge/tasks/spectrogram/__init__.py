@@ -1,7 +1,5 @@
 """Magnitudes of spectra: a mixture in, one of its stems out, with the phase of the mixture."""
 
-from __future__ import annotations
-
 from dl4j_bridge.tasks.kind import TaskKind
 from dl4j_bridge.tasks.spectrogram.settings import SpectrogramSettings
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import WARM_UP, Network
-from dl4j_bridge.signal.pairs import Pair
+from dl4j_bridge.signal.pairs import Pair, Split
 from dl4j_bridge.signal.stft import Spectra
-from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Evaluator, Row, Samples
+from dl4j_bridge.tasks.comparison import Comparison, Contender, Evaluated, Row, Samples
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_vectors
 from dl4j_bridge.tasks.shown import Chart, Excerpt, Lines
 
@@ -49,9 +50,7 @@ class SpectrogramComparison(Comparison):
         "bound for masks, not a way to separate anything.",
     )
 
-    def __init__(
-        self, task: SpectrogramTask, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted
-    ) -> None:
+    def __init__(self, task: SpectrogramTask, pair: Pair, split: Split | None, fitted: Fitted) -> None:
         self._task, self._rate, self._fitted = task, pair.rate, fitted
         # Frames of a window that begins with an empty state.
         self._window = window = fitted.settings.network.tbptt
@@ -59,62 +58,56 @@ class SpectrogramComparison(Comparison):
         # Whole windows, so that the borders are where they are in the whole recording.
         before = -(-max(WARM_UP, task.window // task.hop) // window) * window * task.hop
         begin = max(start // (window * task.hop) * window * task.hop - before, 0)
-        assert pair.target is not None, "the task wants a target"
-        self._mixture = pair.input.read(pair.rate, pair.input_start + begin, end - begin)
-        self._stem = pair.target.read(pair.rate, pair.target_start + begin, end - begin)
+        self._sounds = mixture_and_stem(pair, begin, end - begin)
         self._x, self._y = (
             np.concatenate([task.normalize(s) for s in task.stft.spectra([sound])])[: (end - begin) // task.hop]
-            for sound in (self._mixture, self._stem)
+            for sound in self._sounds
         )
         self._first = (start - begin) // task.hop
-        self._jumps: list[npt.NDArray[np.float64]] = []
+        self._jumps: dict[str, npt.NDArray[np.float64]] = {}
         # Samples that are made of evaluated frames alone.
         overlap = task.window - task.hop
         self._evaluated = slice(self._first * task.hop, max(len(self._x) * task.hop - overlap, 0))
+        self._mixture, self._stem = (sound[self._evaluated] for sound in self._sounds)
         self.part = "test" if split else "all"
-        self.samples = len(range(len(self._mixture))[self._evaluated])
+        self.samples = self._stem.size
         if self.samples < task.window:
             raise InputError(pair.input.path, "too short", "wanted a longer recording")
 
     def contenders(self) -> list[Contender]:
+        network = self._fitted.network
         ways: dict[str, Separate] = {
-            "model": self._with_magnitudes(lambda: self._fitted.network.dense_stream().run(self._x)),
-            "stateless": self._with_magnitudes(lambda: stateless(self._fitted.network, self._x, self._window)),
+            "model": self._with_magnitudes(lambda: network.dense_stream().run(self._x)),
+            "stateless": self._with_magnitudes(lambda: stateless(network, self._x, self._window)),
             "mixture": lambda mixture, stem, at: mixture,
         }
         for baseline in self._task.fitted_baselines(self._fitted.baselines):
             ways[baseline.name] = lambda mixture, stem, at, b=baseline: np.asarray(b.predict(mixture).values)  # type: ignore[misc]
-        ways |= {"oracle-wiener": _with_ideal(2), "oracle-ratio": _with_ideal(1)}
-        return [Contender(name, None, lambda way=way: self._separated(way)) for name, way in ways.items()]  # type: ignore[misc]
+        ways |= {"oracle-wiener": partial(_masked, 2), "oracle-ratio": partial(_masked, 1)}
+        return [Contender(name, None, partial(self._separated, way)) for name, way in ways.items()]
 
     def _with_magnitudes(self, run: Callable[[], Magnitudes]) -> Separate:
-        found: list[Magnitudes] = []
-
-        def separate(mixture: Spectra, stem: Spectra, at: int) -> Spectra:
-            if not found:
-                found.append(run())
-            return self._task.separated(mixture, found[0][at : at + len(mixture)])
-
-        return separate
+        output = cache(run)
+        return lambda mixture, stem, at: self._task.separated(mixture, output()[at : at + len(mixture)])
 
     def _separated(self, separate: Separate) -> Iterator[Spectra]:
-        stft, at = self._task.stft, 0
-        for mixture, stem in zip(stft.spectra([self._mixture]), stft.spectra([self._stem]), strict=True):
+        at = 0
+        for mixture, stem in zip(*(self._task.stft.spectra([sound]) for sound in self._sounds), strict=True):
             inside = slice(len(self._x) - at)
             found = separate(mixture[inside], stem[inside], at)
             at += len(found)
             yield found
 
-    def evaluator(self) -> Evaluator:
-        return Evaluator(self._evaluate, lambda block: len(block) * self._task.hop)
+    def samples_in(self, block: Spectra) -> int:
+        return len(block) * self._task.hop
 
-    def _evaluate(self, blocks: list[Spectra]) -> Evaluated:
-        sound = np.concatenate(list(self._task.stft.samples(blocks)))[self._evaluated]
-        spectrogram = np.concatenate([self._task.normalize(block) for block in blocks])
+    def evaluate(self, name: str, blocks: Iterable[Spectra]) -> Evaluated:
+        found = list(blocks)
+        sound = np.concatenate(list(self._task.stft.samples(found)))[self._evaluated]
+        spectrogram = np.concatenate([self._task.normalize(block) for block in found])
         squares = np.square(spectrogram[self._first :] - self._y[self._first :], dtype=np.float64)
-        jumps = jumps_in_window(spectrogram, self._window, self._first)
-        self._jumps.append(jumps)
-        si_sdr, sdr = _ratios(self._stem[self._evaluated], sound)
+        self._jumps[name] = jumps = jumps_in_window(spectrogram, self._window, self._first)
+        si_sdr, sdr = _ratios(self._stem, sound)
         row = {
             "si_sdr_db": si_sdr,
             "improvement_db": None,
@@ -125,27 +118,23 @@ class SpectrogramComparison(Comparison):
         return Evaluated(row, sound)
 
     def references(self) -> dict[str, Samples]:
-        return {"stem": self._stem[self._evaluated]}
+        return {"stem": self._stem}
 
     def excerpt(self, model: Evaluated) -> Excerpt:
-        hop = self._task.hop
-        evaluated = self._y[self._first :]
+        hop, evaluated = self._task.hop, self._y[self._first :]
         frames = loudest_vectors(evaluated, slice(0, len(evaluated)), round(SECONDS * self._rate / hop))
         where = slice(frames.start * hop, frames.stop * hop)
-        mixture, stem = (sound[self._evaluated] for sound in (self._mixture, self._stem))
-        sounds = {"input": mixture[where], "target": stem[where], "output": model.sound[where]}
+        sounds = {"input": self._mixture[where], "target": self._stem[where], "output": model.sound[where]}
         return Excerpt(self._rate, where.start, sounds)
 
     def finish(self, rows: list[Row]) -> list[Row]:
         mixed = next(row["si_sdr_db"] for row in rows if row["name"] == "mixture")
         for row in rows:
-            both = row["si_sdr_db"] is not None and mixed is not None
-            row["improvement_db"] = row["si_sdr_db"] - mixed if both else None
-        self._names = [row["name"] for row in rows]
+            if row["si_sdr_db"] is not None and mixed is not None:
+                row["improvement_db"] = row["si_sdr_db"] - mixed
         return rows
 
     def lines(self) -> list[Lines]:
-        jumps = dict(zip(self._names, self._jumps, strict=True))
         return [
             Lines(
                 "borders",
@@ -156,9 +145,16 @@ class SpectrogramComparison(Comparison):
                 "carries its state.",
                 "frame in its window (0: the border)",
                 "mean change from the frame before",
-                {name: jumps[name] for name in PLOTTED},
+                {name: self._jumps[name] for name in PLOTTED},
             )
         ]
+
+
+def mixture_and_stem(pair: Pair, start: int, count: int) -> tuple[Samples, Samples]:
+    """Float samples of both recordings from sample `start` of the pair on, with the delay cut out."""
+    assert pair.target is not None, "the task wants a target"
+    starts = pair.input_start + start, pair.target_start + start
+    return pair.input.read(pair.rate, starts[0], count), pair.target.read(pair.rate, starts[1], count)
 
 
 def stateless(network: Network, x: Magnitudes, window: int, side_by_side: int = SIDE_BY_SIDE) -> Magnitudes:
@@ -203,14 +199,10 @@ def border_jump(jumps: npt.NDArray[np.float64]) -> float | None:
     return float(jumps[0]) / others if others else None
 
 
-def _with_ideal(power: int) -> Separate:
-    """A mask that knows the stem."""
-
-    def separate(mixture: Spectra, stem: Spectra, at: int) -> Spectra:
-        wanted, rest = np.abs(stem) ** power, np.abs(mixture - stem) ** power
-        return np.asarray(mixture * wanted / (wanted + rest + SMALLEST))
-
-    return separate
+def _masked(power: int, mixture: Spectra, stem: Spectra, at: int) -> Spectra:
+    """Apply a mask that knows the stem."""
+    wanted, rest = np.abs(stem) ** power, np.abs(mixture - stem) ** power
+    return np.asarray(mixture * wanted / (wanted + rest + SMALLEST))
 
 
 def _ratios(stem: Samples, sound: Samples) -> tuple[float | None, float | None]:
@@ -221,6 +213,5 @@ def _ratios(stem: Samples, sound: Samples) -> tuple[float | None, float | None]:
     if not np.any(stem) or not np.any(sound):
         return None, None
     both = np.asarray(stem, np.float64)[None], np.asarray(sound, np.float64)[None]
-    found = (float(bss_eval.si_sdr(*both)[0]), float(bss_eval.sdr(*both)[0]))
-    si_sdr, sdr = (value if math.isfinite(value) else None for value in found)
-    return si_sdr, sdr
+    si_sdr, sdr = (float(ratio(*both)[0]) for ratio in (bss_eval.si_sdr, bss_eval.sdr))
+    return (si_sdr if math.isfinite(si_sdr) else None), (sdr if math.isfinite(sdr) else None)

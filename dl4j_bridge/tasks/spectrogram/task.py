@@ -1,14 +1,13 @@
 """Magnitudes of spectra as vectors: a mixture in, one of its stems out, with the mixture's phase."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
@@ -16,8 +15,7 @@ from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
-from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
-from dl4j_bridge.signal.recordings import Recording
+from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part_of
 from dl4j_bridge.signal.stft import Spectra, Stft
 from dl4j_bridge.tasks.baselines.base import Baseline
 from dl4j_bridge.tasks.baselines.wiener import Wiener
@@ -25,9 +23,9 @@ from dl4j_bridge.tasks.comparison import Comparison
 from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_vectors
 from dl4j_bridge.tasks.interface import Blocks, Fitted, Metrics, Samples
 from dl4j_bridge.tasks.shown import Excerpt
-from dl4j_bridge.tasks.spectrogram.comparison import SpectrogramComparison
+from dl4j_bridge.tasks.spectrogram.comparison import SpectrogramComparison, mixture_and_stem
 from dl4j_bridge.tasks.spectrogram.settings import LONGEST_WINDOW, SpectrogramSettings
-from dl4j_bridge.tasks.vectors import VectorTask, output
+from dl4j_bridge.tasks.vectors import LARGEST, VectorTask, output
 
 Magnitudes = npt.NDArray[np.float32]
 
@@ -50,11 +48,11 @@ class SpectrogramTask(VectorTask):
         Whether the network's output is the stem's share of the mixture's magnitude instead of the stem's magnitude.
     """
 
-    window: int
+    window: Annotated[int, Meta(ge=4, le=LONGEST_WINDOW, multiple_of=2)]
     # Without `field`, the base class would give it a default.
-    hop: int = field()
-    scale: float
-    mask: bool = False
+    hop: Annotated[int, Meta(ge=1)] = field()
+    scale: Annotated[float, Meta(gt=0, le=LARGEST)]
+    mask: bool
 
     name: ClassVar[str] = "spectrogram"
 
@@ -73,18 +71,10 @@ class SpectrogramTask(VectorTask):
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        window, hop, scale, mask = stored["window"], stored["hop"], float(stored["scale"]), stored["mask"]
-        if type(window) is not int or type(hop) is not int or not isinstance(mask, bool):
-            raise TypeError("window, hop or mask")
-        if not 4 <= window <= LONGEST_WINDOW or window % 2 or not 1 <= hop <= window // 2:
-            raise ValueError("window or hop")
-        if not 0 < scale < float("inf"):
-            raise ValueError("scale")
-        return cls(window, hop, scale, mask)
-
-    def as_dict(self) -> dict[str, Any]:
-        own = {"window": self.window, "hop": self.hop, "scale": self.scale, "mask": self.mask}
-        return super().as_dict() | own
+        found = super().from_dict(stored)
+        if found.hop > found.window // 2:
+            raise ValueError(f"hop {found.hop}")
+        return found
 
     def describe(self) -> str:
         return f"spectra of {self.stft.bins} magnitudes"
@@ -107,10 +97,8 @@ class SpectrogramTask(VectorTask):
         input, target : ndarray of float32, shape (n, bins)
             Between 0 and 1; of the frames that end within the pair.
         """
-        assert pair.target is not None, "the task wants a target"
-        mixture = self.stft.spectra([pair.input.read(pair.rate, pair.input_start, pair.length)])
-        stem = self.stft.spectra([pair.target.read(pair.rate, pair.target_start, pair.length)])
-        blocks = [(self.normalize(m), self._target(m, s)) for m, s in zip(mixture, stem, strict=True)]
+        spectra = zip(*(self.stft.spectra([s]) for s in mixture_and_stem(pair, 0, pair.length)), strict=True)
+        blocks = [(self.normalize(mixture), self._target(mixture, stem)) for mixture, stem in spectra]
         x, y = (np.concatenate(side)[: pair.length // self.hop] for side in zip(*blocks, strict=True))
         return x, y
 
@@ -164,24 +152,25 @@ class SpectrogramTask(VectorTask):
 
     # ---- judging and showing
 
-    def comparison(self, pair: Pair, split: dict[str, tuple[int, int]] | None, fitted: Fitted) -> Comparison:
+    def comparison(self, pair: Pair, split: Split | None, fitted: Fitted) -> Comparison:
         return SpectrogramComparison(self, pair, split, fitted)
 
     def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
         x, y = signals
         where = loudest_vectors(self.stem(x, y), part, affordable_steps(network, rate / self.hop))
-        assert pair.target is not None, "the task wants a target"
-        mixture = self._spectra(pair.input, rate, pair.input_start, where)
-        stem = self._spectra(pair.target, rate, pair.target_start, where)
+        mixture, stem = self.spectra(pair, where)
         spectra = {"input": mixture, "target": stem, "output": self.separated(mixture, output(network, x, where))}
         sounds: dict[str, Samples] = {name: np.concatenate(list(self.stft.samples([s]))) for name, s in spectra.items()}
         return Excerpt(rate, where.start * self.hop, sounds)
 
-    def _spectra(self, recording: Recording, rate: int, start: int, frames: slice) -> Spectra:
-        """Spectra of some frames of a recording, shape (n, bins)."""
+    def spectra(self, pair: Pair, frames: slice) -> list[Spectra]:
+        """Spectra of some frames of the mixture and of the stem, each of shape (n, bins)."""
         begin = max(frames.start - self.window // self.hop, 0)
-        samples = recording.read(rate, start + begin * self.hop, (frames.stop - begin) * self.hop)
-        return np.concatenate(list(self.stft.spectra([samples])))[frames.start - begin : frames.stop - begin]
+        sounds = mixture_and_stem(pair, begin * self.hop, (frames.stop - begin) * self.hop)
+        return [
+            np.concatenate(list(self.stft.spectra([sound])))[frames.start - begin : frames.stop - begin]
+            for sound in sounds
+        ]
 
 
 def _percentile(stft: Stft, pairs: list[Pair]) -> float:
@@ -194,13 +183,11 @@ def _percentile(stft: Stft, pairs: list[Pair]) -> float:
     """
     found = []
     for pair in pairs:
-        assert pair.target is not None, "the task wants a target"
-        length = part_of(pair.length, "train").stop
-        if not np.any(pair.target.read(pair.rate, pair.target_start, length)):
-            raise InputError(
-                pair.target.path, "silent in the training part, its first 80 %", "wanted sound to learn from there"
-            )
-        mixture = pair.input.read(pair.rate, pair.input_start, length)
+        mixture, stem = mixture_and_stem(pair, 0, part_of(pair.length, "train").stop)
+        if not np.any(stem):
+            assert pair.target is not None
+            wanted = "wanted sound to learn from there"
+            raise InputError(pair.target.path, "silent in the training part, its first 80 %", wanted)
         found += [np.abs(spectra).astype(np.float32) for spectra in stft.spectra([mixture])]
     magnitudes = np.concatenate(found)
     # Where hardly anything sounds, the percentile is 0.

@@ -270,4 +270,6 @@ def main() -> None:
     # NumPy's products are small here: on a busy machine its threads wait for each other twenty times as long as one
     # product takes. The variable must be set before NumPy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # No window is opened, and matplotlib fails if it does not know the name.
+    os.environ.pop("MPLBACKEND", None)
     sys.exit(exit_status(app))

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.errors import InputError
+from dl4j_bridge.atomic_files import check_folder
+from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.jobs import compare, generate, process, tensorboard_log
 from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.resumed_run import resumed_run
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip, run
-from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.model.run_folder import RUNS, RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks import registry
+from dl4j_bridge.terminal.console import stderr
 from dl4j_bridge.terminal.notebook import Comparison
 from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress
 
@@ -184,7 +186,7 @@ class Run:
         (1102,)
         """
         generate.check_generator(self.path, self._info)
-        settings = GenerateSettings(seconds, temperature, top_p, seed, steer)
+        settings = GenerateSettings(seconds=seconds, temperature=temperature, top_p=top_p, seed=seed, steer=steer)
         settings.check()
         primer = None
         if prime is not None:
@@ -338,17 +340,27 @@ def train_and_report(
 
 
 def diagnose_and_report(request: Request, out: Path | None, progress: bool | None) -> tuple[Diagnosis, Path | None]:
-    """Run all checks; returns what they found and its page, which there is of recordings only."""
+    """Run all checks; returns what they found and its page, None without recordings or if it cannot be written."""
     from dl4j_bridge.jobs.diagnose import diagnose
     from dl4j_bridge.report import diagnosis
 
     if out:
         RunFolder(out).check_free()
+    elif request.source:
+        try:
+            check_folder(RUNS)
+        except InputError as e:
+            stderr.print(f"note: no report will be written: {e}", soft_wrap=True, markup=False)
     with if_wanted(progress, checks_progress) as report:
         found = diagnose(request, report)
     if request.source is None:
         return found, None
-    return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
+    try:
+        return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
+    except (BridgeError, OSError) as e:
+        # The findings took a minute; they are shown without a page.
+        stderr.print(f"note: no report: {e}", soft_wrap=True, markup=False)
+        return found, None
 
 
 def _rate(given: int | None, own: int) -> int:

@@ -38,5 +38,5 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     compared = recipe.compared(model, paths[0], None, CompareSettings(drift_seconds=DRIFT_SECONDS))
     output = folder / "new.wav"
     say(f"generating {NEW_SECONDS:.0f} s of new audio into {output}")
-    generate(model, output, GenerateSettings(NEW_SECONDS))
+    generate(model, output, GenerateSettings(seconds=NEW_SECONDS))
     return result | recipe.shown(compared, output, report_folder(model) / "report.html")

@@ -57,7 +57,9 @@ def compare(
     info = opened.info
     check_kind(model, info, target)
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
+    inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
+    _check_outputs(settings, inputs)
     return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
 
 
@@ -165,12 +167,6 @@ def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo 
 def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is_of_training: bool) -> None:
     """Refuse what cannot be done or written, before anything is computed."""
     settings.check()
-    if settings.wavs:
-        atomic_files.check_folder(settings.wavs)
-    if settings.plot:
-        if settings.plot.suffix != ".png":
-            raise InputError(settings.plot, f"ending {settings.plot.suffix or 'missing'}", "wanted .png")
-        atomic_files.check_writable(settings.plot)
     if settings.pytorch:
         if not info.task.has_twin:
             raise InputError("--pytorch", f"with a model of {info.task.describe()}", "wanted one with a PyTorch twin")
@@ -178,3 +174,15 @@ def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is
             wanted = "wanted those of its training: the twin learns from their training part"
             raise InputError(source, "with --pytorch, but not a recording of the model's training", wanted)
         import_torch()
+
+
+def _check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
+    """Refuse to replace files unasked; the names of the wavs are known only once the rows are."""
+    if settings.wavs:
+        atomic_files.check_folder(settings.wavs)
+        for wav in settings.wavs.glob("*.wav"):
+            atomic_files.check_output(wav, settings.overwrite, inputs)
+    if settings.plot:
+        if settings.plot.suffix != ".png":
+            raise InputError(settings.plot, f"ending {settings.plot.suffix or 'missing'}", "wanted .png")
+        atomic_files.check_output(settings.plot, settings.overwrite, inputs)

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from dl4j_bridge.atomic_files import check_output
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.process import Report, reported, written
 from dl4j_bridge.model import model_zip
@@ -51,6 +52,7 @@ def generate(
     check_generator(model, opened.info)
     task, rate = opened.info.task, opened.info.rate
     subtype = task.output_subtype(None, rate, None)
+    check_output(output, settings.overwrite, [opened.path, *([prime] if prime else [])])
     audio_files.check_output(output, subtype)
     recording = open_recording(prime) if prime else None
     primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None

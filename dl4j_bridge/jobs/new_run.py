@@ -8,7 +8,7 @@ from typing import Any
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import pretraining
+from dl4j_bridge.jobs import memory, pretraining
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
@@ -56,6 +56,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     pretraining.check(settings.small_data, task)
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
+    memory.check(settings, task.interface)
     configure_java(settings)
     network = Network.create(settings.network, task.interface)
     info = ModelInfo(

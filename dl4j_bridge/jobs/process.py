@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.atomic_files import check_output
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo
@@ -64,6 +65,7 @@ def process(
     channel = channel or channel_if_there(source, info.settings.data.channel)
     recording = open_recording(source, channel)
     subtype = info.task.output_subtype(recording, rate, settings)
+    check_output(output, settings.overwrite, [source, opened.path])
     audio_files.check_output(output, subtype)
     length = recording.length_at(rate)
     processed = _processed(opened.load(), recording.blocks(rate, settings.chunk), length, settings, report)

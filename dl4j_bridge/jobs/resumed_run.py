@@ -49,6 +49,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
 
 def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
     opened_model = model_zip.open_model(folder.last)
+    opened_model.check_resumable()
     before = opened_model.info
     settings = before.settings.with_options(options)
     _check_resumable(before.settings, settings)

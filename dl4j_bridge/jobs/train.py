@@ -61,6 +61,9 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         interruptible() as interrupted,
         run.folder.open_log(run.task.training_metrics, run.task.validation_metrics) as log,
     ):
+        if not run.folder.last.exists():
+            # Before the baselines, which may take long, so that a run that is killed meanwhile can be resumed.
+            _save_last(run)
         run.baselines = run.task.fit_baselines(training, run.baselines)
         reason = _reason_to_stop(run, windows)
         if state.step == 0:

@@ -3,18 +3,22 @@
 import platform
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Annotated, Any, Self, get_type_hints
 
 import msgspec
 import numpy as np
 
 from dl4j_bridge import __version__
 from dl4j_bridge.java import jars, jvm
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import MAX_RATE, TrainSettings
 from dl4j_bridge.signal.pairs import Pair, split
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.tasks.interface import Metrics, Task
+
+# Samples in a recording of a year.
+_LONGEST = 1 << 44
+Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class RecordingInfo:
         Hash of the file.
     """
 
-    path: str
-    sha256: str
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
     @classmethod
     def of(cls, recording: Recording) -> Self:
@@ -55,10 +59,15 @@ class PairInfo:
 
     input: RecordingInfo
     target: RecordingInfo | None
-    delay: int
+    delay: Annotated[int, msgspec.Meta(ge=-_LONGEST, le=_LONGEST)]
     confidence: float | None
-    length: int
+    length: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST)]
     split: dict[str, tuple[int, int]]
+
+    def __post_init__(self) -> None:
+        borders = [self.split[name] for name in ("train", "valid", "test")]
+        if any(not 0 <= a <= b <= self.length for a, b in borders):
+            raise ValueError(f"split {borders} of {self.length} samples")
 
     @classmethod
     def of(cls, pair: Pair, time_steps: int, hop: int) -> Self:
@@ -92,13 +101,13 @@ class RunState:
         Present learning rate.
     """
 
-    step: int = 0
-    seconds: float = 0.0
+    step: Count = 0
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     best_loss: float | None = None
     plateau_loss: float | None = None
-    validations_since_best: int = 0
-    validations_since_drop: int = 0
-    learning_rate: float = 0.0
+    validations_since_best: Count = 0
+    validations_since_drop: Count = 0
+    learning_rate: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
 
 
 # Names in runs that an older version began.
@@ -109,7 +118,7 @@ _RENAMED = {"best_bits": "best_loss", "plateau_bits": "plateau_loss"}
 class TrainingInfo:
     """The step at which a network was the best, and its validation metrics then."""
 
-    step: int
+    step: Count
     valid: Metrics
 
 
@@ -170,8 +179,11 @@ class ModelInfo:
             settings=registry.settings_from_dict(stored["settings"]),
             **{name: _converted(stored, name, kinds[name]) for name in own if name not in ("task", "settings")},
         )
-        if found.rate < 1:
+        network = found.settings.network
+        if not 1 <= found.rate <= MAX_RATE:
             raise _unusable("rate", found.rate)
+        if found.layers != (network.hidden,) * network.layers:
+            raise _unusable("layers", found.layers)
         if not found.pairs:
             raise _unusable("pairs", [])
         return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
+import io
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -12,11 +13,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dl4j_bridge.atomic_files import check_writable, write_bytes, write_json
+from dl4j_bridge.atomic_files import check_writable, is_temporary, remove_abandoned, write_bytes, write_json
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.settings import toml_file
+from dl4j_bridge.untrusted import files, json_text
 
 RUNS = Path("runs")
+# Maximum sizes in bytes.
+LARGEST_JSON = 16 << 20
+LARGEST_LOG = 1 << 30
 LOCK = ".lock"
 
 
@@ -77,6 +82,8 @@ class RunFolder:
             ) from e
         folder.acquire()
         folder.check_free()
+        remove_abandoned(folder.path)
+        folder.log.unlink(missing_ok=True)
         return folder
 
     def check_free(self) -> None:
@@ -90,8 +97,9 @@ class RunFolder:
         if self.last.exists():
             raise InputError(self.path, "holds a run already", "use --resume to continue it, or another --out")
         if self.path.is_dir():
-            ours = (LOCK, self.run_json.name, self.config.name, self.recordings.name)
-            if any(file.name not in ours for file in self.path.iterdir()):
+            # What a run leaves that was killed before its first save.
+            ours = (LOCK, self.run_json.name, self.config.name, self.recordings.name, self.log.name)
+            if any(file.name not in ours and not is_temporary(file) for file in self.path.iterdir()):
                 raise InputError(self.path, "a folder with other files in it", "wanted a new or an empty folder")
             check_writable(self.run_json)
         elif self.path.parent != RUNS:
@@ -135,10 +143,11 @@ class RunFolder:
             self.write_run(self.read_run() | {"status": status})
 
     def read_run(self) -> dict[str, Any]:
+        content = files.read(self.run_json, LARGEST_JSON, "wanted the folder of a run")
         try:
-            return dict(json.loads(self.run_json.read_text()))
-        except (OSError, ValueError) as e:
-            raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from e
+            return dict(json_text.parse(content))
+        except (ValueError, TypeError) as e:
+            raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from None
 
     @contextmanager
     def open_log(
@@ -169,7 +178,7 @@ class RunFolder:
 
     def cut_log(self, step: int) -> None:
         """Delete the rows after `step`, which a killed run logged but did not save."""
-        rows = [row for row in self.read_log() if int(row["step"]) <= step]
+        rows = [row for row in self.read_log() if float(row["step"]) <= step]
         if rows:
             lines = [",".join(rows[0])] + [",".join(row.values()) for row in rows]
             write_bytes(self.log, ("\n".join(lines) + "\n").encode())
@@ -177,8 +186,26 @@ class RunFolder:
             self.log.unlink(missing_ok=True)
 
     def read_log(self) -> list[dict[str, str]]:
-        """Return the rows of the log, without a last line that is incomplete because the run was killed."""
+        """Return the rows of the log, without a last line that is incomplete because the run was killed.
+
+        Raises
+        ------
+        InputError
+            If it is no table of numbers by step.
+        """
         if not self.log.exists():
             return []
-        with open(self.log, newline="", encoding="utf-8") as f:
-            return [row for row in csv.DictReader(f) if None not in row.values() and None not in row]
+        wanted = "delete it (the run remains), or bring back the one that `train` wrote"
+        content = files.read(self.log, LARGEST_LOG, wanted)
+        try:
+            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+            complete = [row for row in rows if None not in row.values() and None not in row]
+            steps = [int(row["step"]) for row in complete]
+            if len(complete) + 1 < len(rows) or any(b <= a for a, b in itertools.pairwise(steps)):
+                raise ValueError("lines that are incomplete or not in the order of their steps")
+            for row in complete:
+                for value in row.values():
+                    float(value or 0)
+        except (ValueError, KeyError, csv.Error) as e:
+            raise InputError(self.log, f"not a log ({e})", wanted) from None
+        return complete

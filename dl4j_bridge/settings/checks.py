@@ -24,6 +24,11 @@ BELOW_1 = Range("0 up to (not including) 1", lambda v: 0 <= v < 1)
 SEED = Range("0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
 
 
+def up_to(largest: int) -> Range:
+    """The range of a count with a limit: larger values are mistakes, or take more memory than any machine has."""
+    return Range(f"1 to {largest}", lambda v: 1 <= v <= largest)
+
+
 def one_of(choices: Iterable[str]) -> Range:
     """The range of a setting that is one of several words."""
     words = tuple(choices)

@@ -9,7 +9,14 @@ DECODES = ("auto", "mean", "argmax", "sample")
 
 
 @dataclass(frozen=True)
-class ProcessSettings(Settings):
+class OutputSettings(Settings):
+    """How a command writes its files."""
+
+    overwrite: bool = setting(False, "Replace existing files; an input is never replaced.")
+
+
+@dataclass(frozen=True)
+class ProcessSettings(OutputSettings):
     """How a recording is run through a model."""
 
     decode: str = setting(
@@ -20,7 +27,7 @@ class ProcessSettings(Settings):
 
 
 @dataclass(frozen=True)
-class GenerateSettings(Settings):
+class GenerateSettings(OutputSettings):
     """How new audio is sampled from a model."""
 
     seconds: float = setting(10.0, "Length of the new audio.", ABOVE_0)
@@ -37,7 +44,7 @@ class GenerateSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareSettings(Settings):
+class CompareSettings(OutputSettings):
     """What `compare` does beside its table."""
 
     wavs: Path | None = setting(None, "Folder for a wav of the input, the target and each row of the table.")

@@ -8,8 +8,22 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.checks import ABOVE_0, BELOW_1, COUNT, FROM_0, SEED, Range, Settings, check, one_of, setting
+from dl4j_bridge.settings.checks import (
+    ABOVE_0,
+    BELOW_1,
+    COUNT,
+    FROM_0,
+    SEED,
+    Range,
+    Settings,
+    check,
+    one_of,
+    setting,
+    up_to,
+)
 
+# Of the fastest converters; soxr and libsndfile take any number, and the memory for it.
+MAX_RATE = 768_000
 LAYERS = ("fused", "stock")
 CELLS = ("graves", "lstm")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
@@ -22,7 +36,7 @@ _ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullm
 class DataSettings(Settings):
     """How recordings are read."""
 
-    rate: int | None = setting(None, "Training rate in Hz; the input's own if not given.", COUNT)
+    rate: int | None = setting(None, "Training rate in Hz; the input's own if not given.", up_to(MAX_RATE))
     channel: int | None = setting(None, "Channel to read, counted from 1; all are mixed down if not given.", COUNT)
     codec: str = setting("auto", "8-bit code: linear for 8-bit sources, else mulaw.")
     pre_emphasis: float = setting(0.0, "Coefficient of the pre-emphasis filter, 0 for none.", BELOW_1)
@@ -47,9 +61,9 @@ class NetworkSettings(Settings):
         "Initial state of a segment's gradient: carried, or zero as in stock DL4J (auto: by --layer).",
         one_of(["auto", "carried", "stock"]),
     )
-    layers: int = setting(2, "Number of recurrent layers.", COUNT)
-    hidden: int = setting(200, "Number of units in each layer.", COUNT)
-    tbptt: int = setting(50, "Time steps in a segment of truncated back-propagation.", COUNT)
+    layers: int = setting(2, "Number of recurrent layers.", up_to(64))
+    hidden: int = setting(200, "Number of units in each layer.", up_to(16_384))
+    tbptt: int = setting(50, "Time steps in a segment of truncated back-propagation.", up_to(1 << 20))
     init: str = setting(
         "auto",
         "Initial weights: xavier (DL4J's), one-hot, or wide (one-hot with larger weights in upper layers). "
@@ -112,9 +126,9 @@ class RunSettings(Settings):
     """Duration and batches of a training. A step is one update: one segment of one batch."""
 
     length: int = setting(
-        1000, "Time steps in a training window; the state is carried through it.", COUNT, ("--context",)
+        1000, "Time steps in a training window; the state is carried through it.", up_to(1 << 24), ("--context",)
     )
-    batch: int = setting(32, "Number of windows in a step.", COUNT)
+    batch: int = setting(32, "Number of windows in a step.", up_to(1 << 16))
     steps: int | None = setting(None, "Maximum number of training steps.", COUNT)
     epochs: float | None = setting(None, "Maximum number of passes over the training part.", ABOVE_0)
     minutes: float | None = setting(None, "Maximum number of minutes of training.", ABOVE_0)
@@ -126,7 +140,7 @@ class RunSettings(Settings):
     )
     min_gain: float = setting(0.002, "Bits that count as an improvement.", FROM_0)
     validation_samples: int = setting(8000, "Samples of the validation part to evaluate.", COUNT)
-    threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", COUNT)
+    threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", up_to(1024))
     backend: str = setting("cpu", "ND4J backend: cpu or cuda.", one_of(["cpu", "cuda"]))
 
 

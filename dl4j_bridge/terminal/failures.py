@@ -1,7 +1,9 @@
 """From exceptions to one line on stderr and an exit status."""
 
 import os
+import signal
 import sys
+import threading
 from typing import Any
 
 import typer
@@ -15,6 +17,9 @@ def exit_status(app: typer.Typer) -> int:
     With ``--debug``, the traceback is printed too.
     """
     _prepare_streams()
+    if threading.current_thread() is threading.main_thread():
+        # A termination request ends a command as Ctrl-C does, so that its temporary files go.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app(standalone_mode=False, prog_name="dl4j-bridge") or 0
         sys.stdout.flush()

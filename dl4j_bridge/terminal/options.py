@@ -81,7 +81,11 @@ def command(
             values.pop("config_file", None)
             if settings:
                 values["options"] = {name: value for name in added if (value := values.pop(name)) is not None}
-            found = function(**values)
+            try:
+                found = function(**values)
+            except KeyboardInterrupt:
+                # Typer would end with its status and no word.
+                raise typer.Abort from None
             content, status = found if isinstance(found, tuple) else (found, 0)
             if as_json:
                 print(json.dumps(content))

@@ -51,8 +51,8 @@ def generate(
     opened = model_zip.open_model(model)
     check_generator(model, opened.info)
     task, rate = opened.info.task, opened.info.rate
-    subtype = task.output_subtype(None, rate, None)
     check_output(output, settings.overwrite, [opened.path, *([prime] if prime else [])])
+    subtype = task.output_subtype(None, rate, None)
     audio_files.check_output(output, subtype)
     recording = open_recording(prime) if prime else None
     primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None

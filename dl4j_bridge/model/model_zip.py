@@ -4,6 +4,7 @@ A model zip is DL4J's own (``ModelSerializer``): ``configuration.json``, ``coeff
 ``updaterState.bin``. Beside them are entries of this package, which DL4J ignores.
 """
 
+import io
 import json
 import zipfile
 from collections.abc import Iterator
@@ -146,6 +147,8 @@ def open_model(model: Path) -> OpenedModel:
     path = resolve(model)
     content = files.read(path, sum(_LARGEST.values()), "wanted a run folder or a model zip")
     with _refusals(path):
+        if not zipfile.is_zipfile(io.BytesIO(content)):
+            raise ValueError("not a model zip")
         zips.check_layout(content)
         entries = zips.read(content, _LARGEST.get, sum(_LARGEST.values()))
         missing = [name for name in _REQUIRED if name not in entries]

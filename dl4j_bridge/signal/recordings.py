@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -245,7 +246,8 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     try:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "wanted a recording")
-        file = soundfile.SoundFile(path)
+        # As bytes, since libsndfile's binding encodes no name that is not UTF-8.
+        file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     except soundfile.LibsndfileError as e:
         raise InputError(path, f"not audio ({reason(e)})", "wanted WAV, FLAC or another libsndfile format") from e
     except OSError as e:

@@ -36,6 +36,8 @@ def exit_status(app: typer.Typer) -> int:
         return _fail("memory: not enough; wanted less, such as --hidden, --batch or --length, or a higher limit", 1, e)
     except OSError as e:
         return _fail(f"{e.filename or 'system'}: {e.strerror or e}; wanted a usable file or folder", 2, e)
+    except UnicodeEncodeError as e:
+        return _fail(f"{e.object!r}: a name that is not UTF-8; rename the file or folder", 2, e)
     except Exception as e:
         if hasattr(e, "format_message"):  # a usage error of Click, which Typer brings along but does not name
             return _fail(_usage_line(e), 2, e) if e.format_message() else 2

@@ -1,5 +1,6 @@
 """The errors that a user sees as one line, with the exit status of each."""
 
+import re
 from os import PathLike
 
 
@@ -19,7 +20,8 @@ class BridgeError(Exception):
     exit_status = 1
 
     def __init__(self, subject: str | PathLike[str], found: str, wanted: str) -> None:
-        super().__init__(f"{subject}: {found}; {wanted}")
+        # A name or a value may hold anything; a line of a terminal may not.
+        super().__init__(re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", f"{subject}: {found}; {wanted}"))
 
 
 class InputError(BridgeError):

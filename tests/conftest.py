@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dl4j_bridge.signal import audio_files
 
@@ -27,6 +28,17 @@ jvm.configure(own_class_path=[EXAMPLES.parent / "target" / "test-classes"])
 # A network that trains in seconds; what it learns does not matter.
 SMALL = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
 SMALL += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01"]
+
+
+# The number of cases of each test that makes them up: about 500 in all with `make test`, over 10,000 with
+# `make test-full`.
+_HYPOTHESIS = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
+settings.register_profile("quick", max_examples=60, derandomize=True, **_HYPOTHESIS)
+settings.register_profile("long", max_examples=1500, **_HYPOTHESIS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("quick" if "not slow" in config.option.markexpr else "long")
 
 
 @dataclass(frozen=True)

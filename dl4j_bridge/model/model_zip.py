@@ -177,6 +177,6 @@ def _refusals(path: Path, prefix: str = "") -> Iterator[None]:
 def _read_info(path: Path, content: bytes) -> ModelInfo:
     try:
         return ModelInfo.from_dict(json_text.parse(content))
-    except (ValueError, TypeError, KeyError, AttributeError, InputError) as e:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, InputError) as e:
         wanted = f"wanted a model that dl4j_bridge {__version__} can use"
-        raise InputError(path, f"{ABOUT} does not describe a model ({type(e).__name__}: {e})", wanted) from None
+        raise InputError(path, f"{ABOUT} does not describe a model ({type(e).__name__}: {str(e)[:300]})", wanted) from None

@@ -71,7 +71,9 @@ def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
         at += 2 + mode_size + 10
         name = content[at : at + type_size].decode()
         if name not in _TYPES:
-            raise ValueError(f"an ND4J array of type {name}")
+            raise ValueError(f"an ND4J array of type {name[:20]!r}")
+        if count > len(content):
+            raise ValueError(f"an ND4J array of {count} values in {len(content)} bytes")
         values = np.frombuffer(content, _TYPES[name], count, at + type_size)
         return values, at + type_size + values.nbytes
 

@@ -86,4 +86,5 @@ def check(name: str, value: Any, allowed: Range) -> None:
         return
     limit = {float: float("inf"), int: 2**63}.get(type(value))
     if (limit and not abs(value) < limit) or not allowed.holds(value):
-        raise InputError(option(name), str(value), f"wanted {allowed.wanted}")
+        shown = str(value) if len(str(value)) <= 60 else f"{str(value)[:57]}..."
+        raise InputError(option(name), shown, f"wanted {allowed.wanted}")

@@ -265,7 +265,7 @@ def _announced_frames(log: str, frames: int) -> int:
     sizes += [(int(a), int(b)) for b, a in re.findall(r"truncated\. (\d+) <--> (\d+)", log)]
     for announced, there in reversed(sizes):
         # A byte of padding may be missing. Streamed files announce the maximum, because their length was not known.
-        if there + 1 < announced < 0xFFFF0000:
+        if 0 < there < announced - 1 and announced < 0xFFFF0000:
             frame_bytes = there // frames
             return announced // frame_bytes if frame_bytes else frames * announced // there
     return frames

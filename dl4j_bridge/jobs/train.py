@@ -57,10 +57,8 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
     valid = None
-    with (
-        interruptible() as interrupted,
-        run.folder.open_log(run.task.training_metrics, run.task.validation_metrics) as log,
-    ):
+    log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
+    with interruptible() as interrupted:
         if not run.folder.last.exists():
             # Before the baselines, which may take long, so that a run that is killed meanwhile can be resumed.
             _save_last(run)

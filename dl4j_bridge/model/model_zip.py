@@ -105,7 +105,7 @@ class OpenedModel:
         if state.step == 0:
             return
         if self.stored.updater is None and network.updater != "sgd":
-            raise InputError(self.path, f"no entry {stored_network.UPDATER}", wanted)
+            raise InputError(self.path, f"no entry {stored_network.UPDATER} to resume from", wanted)
         shape = (self.info.settings.run.batch, network.hidden)
         for name in (f"{layer}/{part}" for layer in range(network.layers) for part in ("prevAct", "prevMem")):
             if name not in self.state or self.state[name].shape != shape:
@@ -179,4 +179,6 @@ def _read_info(path: Path, content: bytes) -> ModelInfo:
         return ModelInfo.from_dict(json_text.parse(content))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, InputError) as e:
         wanted = f"wanted a model that dl4j_bridge {__version__} can use"
-        raise InputError(path, f"{ABOUT} does not describe a model ({type(e).__name__}: {str(e)[:300]})", wanted) from None
+        raise InputError(
+            path, f"{ABOUT} does not describe a model ({type(e).__name__}: {str(e)[:300]})", wanted
+        ) from None

@@ -149,32 +149,27 @@ class RunFolder:
         except (ValueError, TypeError) as e:
             raise InputError(self.run_json, f"not readable ({e})", "wanted the folder of a run") from None
 
-    @contextmanager
-    def open_log(
-        self, training: tuple[str, ...], validation: tuple[str, ...]
-    ) -> Iterator[Callable[[dict[str, Any]], None]]:
-        """Open ``log.csv`` for appending, with columns for the given training and validation metrics.
+    def log_rows(self, training: tuple[str, ...], validation: tuple[str, ...]) -> Callable[[dict[str, Any]], None]:
+        """Begin or continue ``log.csv``, with columns for the given training and validation metrics.
 
-        Yields
-        ------
+        Returns
+        -------
         callable
             Writes a row, which is on the disk at once; the cell of a missing value or None is empty.
         """
         fields = ("step", "epochs", "seconds", *training, "samples_per_second", "learning_rate")
         fields += tuple(f"valid_{name}" for name in validation)
-        with open(self.log, "a", newline="", encoding="utf-8") as f:
-            writer = csv.writer(f, lineterminator="\n")
 
-            def write(row: Iterable[object]) -> None:
-                try:
-                    writer.writerow(row)
-                    f.flush()
-                except OSError as e:
-                    raise BridgeError(self.log, f"not written ({e.strerror})", "free some space, then --resume") from e
+        def write(cells: Iterable[str]) -> None:
+            try:
+                with open(self.log, "a", newline="", encoding="utf-8") as f:
+                    f.write(",".join(cells) + "\n")
+            except OSError as e:
+                raise BridgeError(self.log, f"not written ({e.strerror})", "free some space, then --resume") from e
 
-            if not f.tell():
-                write(fields)
-            yield lambda values: write("" if values.get(n) is None else f"{values[n]:.7g}" for n in fields)
+        if not self.log.exists() or not self.log.stat().st_size:
+            write(fields)
+        return lambda values: write("" if values.get(n) is None else f"{values[n]:.7g}" for n in fields)
 
     def cut_log(self, step: int) -> None:
         """Delete the rows after `step`, which a killed run logged but did not save."""
@@ -195,8 +190,7 @@ class RunFolder:
         """
         if not self.log.exists():
             return []
-        wanted = "delete it (the run remains), or bring back the one that `train` wrote"
-        content = files.read(self.log, LARGEST_LOG, wanted)
+        content = files.read(self.log, LARGEST_LOG, "wanted the log of a run")
         try:
             rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
             complete = [row for row in rows if None not in row.values() and None not in row]
@@ -207,5 +201,7 @@ class RunFolder:
                 for value in row.values():
                     float(value or 0)
         except (ValueError, KeyError, csv.Error) as e:
-            raise InputError(self.log, f"not a log ({e})", wanted) from None
+            raise InputError(
+                self.log, f"not a log ({e})", "delete it: the networks of the run do not need it"
+            ) from None
         return complete

@@ -54,9 +54,7 @@ def read(path: Path, options: Options) -> dict[str, Any]:
     content = files.read(path, LARGEST, "wanted a TOML file of options")
     try:
         given = tomllib.loads(content.decode("utf-8"))
-    except RecursionError:
-        raise InputError(path, "not TOML (nested too deep)", "wanted lines such as: hidden = 200") from None
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise InputError(path, f"not TOML ({e})", 'wanted lines such as: hidden = 200 or codec = "mulaw"') from None
     return checked(path, given, options)
 

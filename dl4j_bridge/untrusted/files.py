@@ -52,7 +52,7 @@ def check_regular(path: Path, wanted: str) -> None:
     except (OSError, ValueError) as e:  # ValueError: a NUL character in the name
         raise InputError(str(path), f"not readable ({getattr(e, 'strerror', None) or e})", wanted) from None
     if not stat.S_ISREG(mode):
-        raise InputError(path, _kind(mode), wanted)
+        raise InputError(path, f"{_kind(mode)}, not a file", wanted)
 
 
 def _kind(mode: int) -> str:

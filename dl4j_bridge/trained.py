@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.atomic_files import check_folder
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.java import jvm
 from dl4j_bridge.jobs import compare, generate, process, tensorboard_log
 from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.resumed_run import resumed_run
@@ -336,6 +337,7 @@ def train_and_report(
     ):
         result = train(started, report)
     run_report.write(started, *curves_and_excerpt(started))
+    jvm.release_memory()
     return result
 
 

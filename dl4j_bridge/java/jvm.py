@@ -1,5 +1,6 @@
 """Starts the JVM when something first needs it and translates its errors. The only module that imports jnius."""
 
+import gc
 import locale
 import logging
 import os
@@ -145,6 +146,16 @@ def java_errors(subject: str) -> Iterator[None]:
         if "OutOfMemoryError" in (e.classname or "") or "bad_alloc" in message:
             raise BridgeError(subject, f"out of memory ({message})", "wanted less: --hidden, --batch or --tbptt") from e
         raise BridgeError(subject, f"Java reports {name}: {message}", "run again with --debug for the details") from e
+
+
+def release_memory() -> None:
+    """Free the native memory of objects that nothing references any more. Does nothing before the JVM starts.
+
+    Java would do so when its heap is full, which takes dozens of trainings: the objects that hold it are small.
+    """
+    if _started:
+        gc.collect()
+        java_class("java.lang.System").gc()
 
 
 def backend() -> str:

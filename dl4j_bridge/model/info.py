@@ -168,7 +168,7 @@ class ModelInfo:
             A field is missing, of another type, or out of range; `msgspec.ValidationError` is a ValueError.
         """
         state = stored.get("run_state")
-        if state is not None:
+        if isinstance(state, dict):
             stored = stored | {"run_state": {_RENAMED.get(name, name): value for name, value in state.items()}}
         if stored["predicts"] not in ("target", "next"):
             raise _unusable("predicts", stored["predicts"])

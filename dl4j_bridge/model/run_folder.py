@@ -192,7 +192,10 @@ class RunFolder:
             return []
         content = files.read(self.log, LARGEST_LOG, "wanted the log of a run")
         try:
-            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+            reader = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+            if "step" not in (reader.fieldnames or ["step"]):
+                raise ValueError("no column step")
+            rows = list(reader)
             complete = [row for row in rows if None not in row.values() and None not in row]
             steps = [int(row["step"]) for row in complete]
             if len(complete) + 1 < len(rows) or any(b <= a for a, b in itertools.pairwise(steps)):

@@ -240,6 +240,24 @@ def test_a_truncated_flac_gives_what_is_there_and_says_so(tmp_path, count):
     assert "truncated" in recording.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("file_format", "subtype"),
+    [
+        ("RF64", "PCM_16"), ("RF64", "FLOAT"), ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAV", "GSM610"),
+        ("W64", "PCM_24"), ("AIFF", "PCM_16"), ("AIFF", "IMA_ADPCM"), ("AU", "PCM_16"), ("SVX", "PCM_16"),
+    ],
+)  # fmt: skip
+def test_any_truncation_that_libsndfile_sees_is_reported(tmp_path, file_format, subtype):
+    path = tmp_path / f"x.{file_format.lower()}"
+    soundfile.write(path, 0.5 * noise(16_000), 16_000, format=file_format, subtype=subtype)
+    assert open_recording(path).notes == ()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 3 // 4])
+    recording = open_recording(path)
+    assert "truncated" in recording.notes[0]
+    assert 0.6 * 16_000 < recording.frames < 0.8 * 16_000
+
+
 def pcm16(x):
     return riff(packed(np.asarray(x), 16), PCM, 16)
 

@@ -56,7 +56,7 @@ def points(count: int, number: int | None) -> Iterator[int]:
     return iter(chosen if number is None else [chosen[i * count // number] for i in range(number)])
 
 
-@pytest.mark.parametrize("number", [5, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, recordings, whole, tmp_path, number):
     count, network = whole
     for at in points(count, number):
@@ -77,7 +77,7 @@ def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, re
         shutil.rmtree(disk)
 
 
-@pytest.mark.parametrize("number", [5, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings, whole, tmp_path, number):
     count, network = whole
     for at in points(count, number):

@@ -179,8 +179,10 @@ def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, sett
 
 
 def _several(name: str, x: Source | Sequence[Source] | None) -> list[Source]:
-    if x is None:
+    if x is None and name == "target":
         return []
     if isinstance(x, list | tuple):
+        if not x:
+            raise InputError(name, "an empty list", "wanted a recording")
         return list(x)
     return [x if isinstance(x, np.ndarray) else as_path(name, x)]

@@ -54,7 +54,7 @@ class Run:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = as_path("path", path)
         self._opened = model_zip.open_model(self.path)
         self._info = self._opened.info
         self.about = self._info.as_dict()

@@ -238,6 +238,10 @@ NOISE = np.random.default_rng(1).uniform(-0.5, 0.5, 4000)
         (lambda out: dl4j_bridge.train(NOISE, rate=8000, out=out, hidden="many"), 'hidden = "many"; wanted a whole'),
         (lambda out: dl4j_bridge.train(NOISE, rate=8000, out=out, hidden=np.int64(0)), "--hidden: 0"),
         (lambda out: dl4j_bridge.train(NOISE, rate=8000, out=out, preset="best"), "--preset: best"),
+        (lambda out: dl4j_bridge.train([], out=out), "input: an empty list"),
+        (lambda out: dl4j_bridge.train(NOISE, [], rate=8000, out=out), "target: an empty list"),
+        (lambda out: dl4j_bridge.train(None, out=out), "input: of type NoneType"),
+        (lambda out: dl4j_bridge.load(3), "path: of type int"),
         (lambda out: dl4j_bridge.load(out / "gone"), "no such file"),
     ],
 )

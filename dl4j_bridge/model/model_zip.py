@@ -170,7 +170,7 @@ def _refusals(path: Path, prefix: str = "") -> Iterator[None]:
     """Turn the fault of an entry into one line."""
     try:
         yield
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise InputError(path, f"{prefix}{e}", "wanted model.zip of a run folder, as `train` wrote it") from None
 
 

@@ -63,4 +63,5 @@ def mono(name: str, x: npt.NDArray[Any]) -> Sound:
         raise InputError(name, "an array without samples", "wanted a recording")
     if not np.isfinite(x).all():
         raise InputError(name, f"sample {int(np.argmin(np.isfinite(x)))} is NaN or Inf", "wanted finite samples")
-    return x
+    # libsndfile takes no half and no extended precision.
+    return x if x.dtype.itemsize in (4, 8) else x.astype(np.float32)

@@ -71,7 +71,7 @@ def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
         at += 2 + mode_size + 10
         name = content[at : at + type_size].decode()
         if name not in _TYPES:
-            raise ValueError(f"an ND4J array of type {name[:20]!r}")
+            raise ValueError(f"an ND4J array of type {name[:20]}")
         if count > len(content):
             raise ValueError(f"an ND4J array of {count} values in {len(content)} bytes")
         values = np.frombuffer(content, _TYPES[name], count, at + type_size)

@@ -149,7 +149,7 @@ def test_wrong_arithmetic_is_named():
         reference.layers[0].W[:, 3 * hidden :],
         reference.layers[0].W[:, hidden : 2 * hidden],
     )
-    wrong = replace(reference, layers=(replace(reference.layers[0], W=swapped), *reference.layers[1:]))
+    wrong = reference._replace(layers=(reference.layers[0]._replace(W=swapped), *reference.layers[1:]))
     assert codes(parity(java.run_batch, wrong, TASK.interface, x)) == ["parity-broken"]
     lost = parity(lambda x: java.run_batch(x) * np.float32("nan"), reference, TASK.interface, x)
     assert codes(lost) == ["parity-broken"]

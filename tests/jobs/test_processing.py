@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_the_old_output(effect_run, recordings, tmp_path):
     out.write_bytes(b"old")
     limit = 20_000
     result = run(
-        "process", "--model", effect_run, "--input", recordings[0], "--output", out,
+        "process", "--model", effect_run, "--input", recordings[0], "--output", out, "--overwrite",
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )  # fmt: skip
     assert result.status == 1

@@ -75,7 +75,7 @@ def coarse(pair, tmp_path_factory) -> Path:
 
 def processed(model, source, output, **settings) -> np.ndarray:
     jvm.configure(threads=1)
-    process.process(model, source, output, ProcessSettings(**settings))
+    process.process(model, source, output, ProcessSettings(overwrite=True, **settings))
     return soundfile.read(output)[0]
 
 
@@ -141,7 +141,7 @@ def test_another_rate_is_resampled_and_keeps_rate_and_length(trained, tmp_path):
     assert processed(trained, source, output).size == sound.size
     assert soundfile.info(output).samplerate == 44100
     # It is the processing at the model's own rate, which resampling hardly touches below 10 kHz.
-    run_ok("process", "--model", trained, "--input", source, "--output", output)
+    run_ok("process", "--model", trained, "--input", source, "--output", output, "--overwrite")
     soundfile.write(source, sound[::2], RATE, "PCM_24")
     own = processed(trained, source, tmp_path / "own.wav")
     resampled = soundfile.read(output)[0][::2]

@@ -85,7 +85,7 @@ def test_what_cannot_be_used_is_said_in_one_line(voices, recordings, tmp_path):
         ([*task, "--input", tmp_path / "empty"], "a folder without audio files"),
         ([*task, "--input", tmp_path / "broken"], "x.wav: not audio"),
         ([*task, "--input", voices, "--context", 100_000], "wanted 125001 or more"),
-        (["train", "--input", voices, "--target", voices], "a folder; wanted a recording"),
+        (["train", "--input", voices, "--target", voices], "a folder, not a file; wanted a recording"),
     ):
         result = run(*args, "--out", tmp_path / "none")
         assert result.status == 2

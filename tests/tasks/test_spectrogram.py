@@ -307,7 +307,7 @@ def test_the_zip_is_plain_dl4j_with_a_stock_output_layer(trained, model):
     assert layers[-1]["activationFn"]["@class"].endswith("ActivationSigmoid")
     assert layers[-1]["lossFn"]["@class"].endswith("LossMSE")
     stock = replace(model.info.settings.network, layer="stock", gradient_state="stock")
-    theirs = Network.load(trained / "model.zip", stock, model.network.interface)
+    theirs = Network.restored(stock, model.network.interface, model.network.parameters())
     x = rng.uniform(0, 1, (2, 40, 129)).astype(np.float32)
     np.testing.assert_allclose(theirs.run_batch(x), model.network.run_batch(x), atol=1e-5)
     assert jvm.java_class("org.deeplearning4j.nn.multilayer.MultiLayerNetwork") is not None

@@ -84,10 +84,14 @@ def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings
         disk = tmp_path / f"full-{at}"
         disk.mkdir()
         full = run(*training(recordings, disk), env=faults(faulty_disk, disk, at, "full"))
-        assert full.status in (1, 2), (at, full.stderr)
+        folder = disk / "run"
+        if full.status == 0:
+            # The last changes, a name and a removal, take no space.
+            assert at > count - 3
+            assert network_of(folder) == network
+            continue
         assert "No space left on device" in full.error, at
         assert str(disk) in full.error, at
-        folder = disk / "run"
         if (folder / "last.zip").exists():
             run_ok("train", folder, "--resume")
         else:

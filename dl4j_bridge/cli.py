@@ -145,7 +145,7 @@ def compare(
     from dl4j_bridge.atomic_files import check_folder
     from dl4j_bridge.jobs.compare import compare as compare_models
     from dl4j_bridge.jobs.compare import report_folder
-    from dl4j_bridge.report import bars, comparison
+    from dl4j_bridge.report import charts, comparison
     from dl4j_bridge.terminal import progress, results
 
     settings = CompareSettings(**options)
@@ -155,7 +155,7 @@ def compare(
     with progress.samples_progress("compare") as report:
         result = compare_models(model, source, target, settings, report)
     if settings.plot:
-        bars.plot(settings.plot, result.rows, result.chart)
+        charts.bars(settings.plot, result.rows, result.chart)
     page = comparison.write(folder, f"Comparison on {source.name}", result)
     results.print_comparison(result, page)
     written = {"wavs": settings.wavs, "plot": settings.plot, "report": page}
@@ -251,7 +251,7 @@ def demo(
     from dl4j_bridge.terminal import progress, results
     from dl4j_bridge.terminal.console import stderr
 
-    check("task", task, one_of(demos.NAMES))
+    check("task", task, one_of(demos.YOURS))
     if minutes is None and steps is None:
         minutes = demos.MINUTES
     limits = {"minutes": minutes, "steps": steps}

@@ -289,7 +289,7 @@ class Run:
         >>> dl4j_bridge.load("amp").curves()["bits"].shape
         (40,)
         """
-        from dl4j_bridge.report.curves import columns_of
+        from dl4j_bridge.report.charts import columns_of
 
         return dict(columns_of(RunFolder(self.path).read_log()))
 
@@ -306,11 +306,11 @@ class Run:
         >>> import dl4j_bridge
         >>> dl4j_bridge.load("amp").plot().savefig("loss.png")
         """
-        from dl4j_bridge.report import curves
+        from dl4j_bridge.report import charts
 
         task = self._info.task
-        curve = curves.curve_of(task.training_metrics[0], f"valid_{task.validation_metrics[0]}")
-        return curves.figure(curve, self.curves())
+        curve = charts.curve_of(task.training_metrics[0], f"valid_{task.validation_metrics[0]}")
+        return charts.curve_figure(curve, self.curves())
 
     @cached_property
     def _model(self) -> model_zip.Model:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dl4j_bridge.model.run import Progress
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.training import NetworkSettings
 
-if TYPE_CHECKING:
-    from dl4j_bridge.model.run import Progress
-
 # Called with what happens next, and after every training step.
 Say = Callable[[str], None]
-Report = Callable[["Progress"], None]
+Report = Callable[[Progress], None]
 
 MINUTES = 2.0
 # Options of `train` for one's own recordings, by demo.
@@ -28,16 +26,13 @@ YOURS = {
 }
 
 
-NAMES = tuple(YOURS)
-
-
 def run(task: str, out: Path | None, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
     """Show a task end to end.
 
     Parameters
     ----------
     task
-        One of `NAMES`; ``dl4j_bridge.demos`` has a module for each.
+        A key of `YOURS`; ``dl4j_bridge.demos`` has a module for each.
     out
         Folder to make; if None, a fresh one below ``runs``.
     limits

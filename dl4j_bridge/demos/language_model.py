@@ -15,27 +15,21 @@ RECORDINGS, SECONDS = 3, 20.0
 DRIFT_SECONDS, NEW_SECONDS = 10.0, 10.0
 
 
-def make_recordings(folder: Path) -> list[Path]:
-    """Write speech-like recordings into a folder of their own; 16-bit at 22,050 Hz."""
-    folder.mkdir()
-    paths = [folder / f"voice-{number}.wav" for number in range(1, RECORDINGS + 1)]
-    for seed, path in enumerate(paths, 1):
-        rate = 2 * synthesis.CLASSIC_RATE
-        audio_files.write(path, [synthesis.speech_like(SECONDS, rate, seed)], rate, "PCM_16")
-    return paths
-
-
 def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
     """Make recordings, train on their folder, compare and follow the model's own audio; see `demos.run`."""
     voices, model = folder / "voices", folder / "run"
-    paths = make_recordings(voices)
+    voices.mkdir()
+    rate = 2 * synthesis.CLASSIC_RATE
+    for number in range(1, RECORDINGS + 1):
+        voice = synthesis.speech_like(SECONDS, rate, seed=number)
+        audio_files.write(voices / f"voice-{number}.wav", [voice], rate, "PCM_16")
     say(f"made {voices}: {RECORDINGS} recordings that sound like speech")
     settings = train_settings({"task": "language-model"} | limits, has_target=False)
     result = recipe.trained(model, [voices], [], settings, report)
     if result["stopped_because"] == recipe.INTERRUPTED:
         return result
     say("comparing with counted contexts on the held-out part, and following the model's own audio")
-    compared = recipe.compared(model, paths[0], None, CompareSettings(drift_seconds=DRIFT_SECONDS))
+    compared = recipe.compared(model, voices / "voice-1.wav", None, CompareSettings(drift_seconds=DRIFT_SECONDS))
     output = folder / "new.wav"
     say(f"generating {NEW_SECONDS:.0f} s of new audio into {output}")
     generate(model, output, GenerateSettings(seconds=NEW_SECONDS))

@@ -1,13 +1,13 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.relation import Relation, relate
+from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
@@ -17,7 +17,6 @@ from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
 from dl4j_bridge.signal.recordings import Recording, open_recording
 from dl4j_bridge.signal.stretches import starts
 
-Floats = npt.NDArray[np.float64]
 Classes = npt.NDArray[np.uint8]
 
 # A longer recording is looked at in a number of stretches of this total length, spread from its start to its end.
@@ -50,6 +49,11 @@ class Case:
     @cached_property
     def processed(self) -> Recording | None:
         return open_recording(self.target, self.settings.data.channel) if self.target else None
+
+    @property
+    def recordings(self) -> dict[str, Recording]:
+        """``input``, and ``target`` if there is one."""
+        return {"input": self.source} | ({"target": self.processed} if self.processed else {})
 
     @cached_property
     def rate(self) -> int:
@@ -92,10 +96,8 @@ class Case:
     @property
     def sides(self) -> dict[str, Floats]:
         """``input`` and ``target``, cut to the same length, with the delay."""
-        if self.processed is None:
-            return {"input": self.x}
-        x, y = without_delay(self.x, self.y, 0)
-        return {"input": x, "target": y}
+        sides = without_delay(self.x, self.y, 0) if self.processed else (self.x,)
+        return dict(zip(self.recordings, sides, strict=True))
 
     # ---- the delay
 
@@ -114,9 +116,7 @@ class Case:
     @property
     def cut(self) -> int:
         """Samples of delay that training cuts out."""
-        if self.processed is None:
-            return 0
-        fixed = parse_align(self.settings.data.align)
+        fixed = parse_align(self.settings.data.align) if self.processed else 0
         if fixed is not None:
             return fixed
         return self.delay.samples if self.delay.confidence >= alignment.LOW_CONFIDENCE else 0
@@ -166,8 +166,7 @@ class Case:
     @cached_property
     def codec(self) -> Codec:
         """The codec that training would use for 8-bit samples."""
-        is_8_bit = self.source.is_8_bit and (self.processed is None or self.processed.is_8_bit)
-        return get_codec(self.settings.data.codec, is_8_bit)
+        return get_codec(self.settings.data.codec, all(each.is_8_bit for each in self.recordings.values()))
 
     def encode(self, x: Floats) -> Classes:
         """Classes of a whole sound, with the pre-emphasis of the settings."""
@@ -189,7 +188,7 @@ class Case:
     # ---- what both have in common
 
     @cached_property
-    def relation(self) -> Relation:
+    def relation(self) -> dict[str, float]:
         """What the two have in common as they are."""
         return relate(self.x, self.y, self.rate, self.delay, self.indices, self.codec)
 
@@ -204,7 +203,7 @@ class Case:
             return refine(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope
         # A loudness in common is no proof, since it stays when the speed is a little off; and nothing is if the lengths
         # differ or the lag wanders.
-        if replace(self.relation, envelope=0.0).found and self.fits_in_length and self.keeps_lag:
+        if are_related(self.relation | {"envelope": 0.0}) and self.fits_in_length and self.keeps_lag:
             return None
         count = SPEED_SECONDS * self.rate if self.is_whole else self.places[0][1]
         wanted = max(self.delay.confidence + SPEED_CONFIDENCE / 2, SPEED_CONFIDENCE)

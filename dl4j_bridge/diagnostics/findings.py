@@ -74,9 +74,9 @@ class Kind:
         """Make a finding of this kind; parameters as of `Finding`."""
         return Finding(self.code, self.severity, fix, evidence)
 
-    def outcome(self, fix: str, evidence: dict[str, Any], figures: dict[str, Any]) -> Outcome:
-        """Make the outcome of a check that found this alone."""
-        return Outcome([self.found(fix, evidence)], figures)
+    def outcome(self, found: bool, fix: str, evidence: dict[str, Any], figures: dict[str, Any]) -> Outcome:
+        """Make the outcome of a check that can find this alone; without the finding if not `found`."""
+        return Outcome([self.found(fix, evidence)] if found else [], figures)
 
 
 @dataclass(frozen=True)

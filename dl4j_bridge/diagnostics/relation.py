@@ -1,7 +1,5 @@
 """What two recordings have in common, from a lag to a mere loudness."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,43 +14,15 @@ Floats = npt.NDArray[np.float64]
 FRAME_SECONDS = 0.05
 # Recordings that are related although no lag stands out share an impulse response in both halves (reverberation),
 # a loudness (ring modulation) or a curve (rectifier). Unrelated speech and music stayed below 0.15, 0.67 and 0.05.
-SHARED_RESPONSE = 0.25
-SHARED_ENVELOPE = 0.75
-SHARED_CURVE = 0.1
+SHARED = {"confidence": alignment.LOW_CONFIDENCE, "impulse_response": 0.25, "envelope": 0.75, "curve": 0.1}
 
 
-@dataclass(frozen=True)
-class Relation:
-    """How much two recordings have in common, each 0 (nothing) to 1.
-
-    Attributes
-    ----------
-    confidence
-        How far one lag stands out.
-    response
-        Correlation of the impulse responses measured in either half.
-    envelope
-        Correlation of the changes of loudness, at the best lag.
-    curve
-        Share of the target's variance that a curve fitted on the first half explains in the second.
-    """
-
-    confidence: float
-    response: float
-    envelope: float
-    curve: float
-
-    @property
-    def found(self) -> bool:
-        return (
-            self.confidence >= alignment.LOW_CONFIDENCE
-            or self.response >= SHARED_RESPONSE
-            or self.envelope >= SHARED_ENVELOPE
-            or self.curve >= SHARED_CURVE
-        )
+def are_related(relation: dict[str, float]) -> bool:
+    """Whether two recordings have enough of anything in common to be related; takes what `relate` returned."""
+    return any(value >= SHARED[name] for name, value in relation.items())
 
 
-def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Stretch, codec: Codec) -> Relation:
+def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Stretch, codec: Codec) -> dict[str, float]:
     """Measure what two recordings have in common.
 
     Parameters
@@ -67,6 +37,13 @@ def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Str
         The same sounds as classes, with the delay cut out.
     codec
         The codec of the classes.
+
+    Returns
+    -------
+    dict
+        Each from 0 (nothing) to 1. ``confidence``: how far one lag stands out. ``impulse_response``: correlation of the
+        impulse responses measured in either half. ``envelope``: correlation of the changes of loudness, at the best
+        lag. ``curve``: share of the target's variance that a curve fitted on the first half explains in the second.
     """
     n = min(x.size, y.size)
     longest = round(pairs.LONGEST_DELAY_SECONDS * rate)
@@ -76,14 +53,19 @@ def relate(x: Floats, y: Floats, rate: int, delay: alignment.Delay, indices: Str
     response = float(np.dot(*responses)) / energy if energy else 0.0
     left, right = (envelope(side[:n], rate, FRAME_SECONDS) for side in (x, y))
     loudness = envelope_match(left, right, round(pairs.LONGEST_DELAY_SECONDS / FRAME_SECONDS))
-    return Relation(delay.confidence, response, loudness, _explained_by_curve(indices, codec))
+    curve = _explained_by_curve(indices, codec)
+    return {"confidence": delay.confidence, "impulse_response": response, "envelope": loudness, "curve": curve}
 
 
 def envelope(x: Floats, rate: int, seconds: float) -> Floats:
     """Loudness of frames of this length: natural logarithm, floored 40 dB below that of the whole."""
+    return np.asarray(np.log(frames(x, rate, seconds).std(axis=1) + 0.01 * x.std() + 1e-9))
+
+
+def frames(x: Floats, rate: int, seconds: float) -> Floats:
+    """Cut a sound into adjacent frames of this length; shape (frames, samples)."""
     size = max(round(seconds * rate), 2)
-    frames = x[: x.size // size * size].reshape(-1, size)
-    return np.asarray(np.log(frames.std(axis=1) + 0.01 * x.std() + 1e-9))
+    return x[: x.size // size * size].reshape(-1, size)
 
 
 def envelope_match(left: Floats, right: Floats, reach: int) -> float:

@@ -1,14 +1,11 @@
 """How many times slower one recording runs than another."""
 
 import numpy as np
-import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.relation import envelope, envelope_match
+from dl4j_bridge.diagnostics.relation import Floats, envelope, envelope_match
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.resampling import resample
 from dl4j_bridge.signal.stretches import starts
-
-Floats = npt.NDArray[np.float64]
 
 # Windows in which the delay is found again, the maximum number of them, and how sure each must be to count.
 LOCAL_SECONDS = 0.5

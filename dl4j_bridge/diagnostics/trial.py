@@ -59,6 +59,8 @@ class Trial:
         Values of each step before its update, as `Network.step` returns them; a loss of classes is in bits per sample.
     update
         L2 norm of an update relative to that of the parameters, as the mean over the first steps.
+    figures
+        What a report shows of it, see `Criterion.figures`.
     """
 
     settings: TrainSettings
@@ -66,6 +68,7 @@ class Trial:
     losses: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
     update: float = 0.0
+    figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def finite(self) -> bool:
@@ -83,13 +86,9 @@ class Trial:
 
     def conditions(self) -> dict[str, Any]:
         """What it was trained with, and for how many steps; JSON types only."""
-        return {
-            "init": self.settings.network.init,
-            "updater": self.settings.network.updater,
-            "learning_rate": self.settings.network.learning_rate,
-            "steps": len(self.losses),
-            "update_ratio": self.update if math.isfinite(self.update) else None,
-        }
+        chosen = {name: getattr(self.settings.network, name) for name in ("init", "updater", "learning_rate")}
+        update = self.update if math.isfinite(self.update) else None
+        return chosen | {"steps": len(self.losses), "update_ratio": update}
 
 
 def as_fused(settings: TrainSettings) -> TrainSettings:
@@ -115,12 +114,11 @@ def train_briefly(
     enough
         Called after every step but the first `LAST`.
     """
-    length = min(settings.run.length, len(stretch[0]))
-    run = replace(settings.run, length=length)
-    network_settings = replace(settings.network, tbptt=min(settings.network.tbptt, length))
-    settings = replace(settings, run=run, network=network_settings)
-    windows = Windows([stretch], length, run.batch, settings.network.seed)
-    trial = Trial(settings, Network.create(settings.network, task.interface))
+    run = replace(settings.run, length=min(settings.run.length, len(stretch[0])))
+    network = replace(settings.network, tbptt=min(settings.network.tbptt, run.length))
+    settings = replace(settings, run=run, network=network)
+    windows = Windows([stretch], run.length, run.batch, network.seed)
+    trial = Trial(settings, Network.create(network, task.interface))
     before = trial.network.parameters()
     ratios = []
     for number in range(steps):
@@ -137,10 +135,3 @@ def train_briefly(
         if number >= LAST and enough(trial):
             break
     return trial
-
-
-def loss_curve(trial: Trial) -> dict[str, list[float]]:
-    """Up to 200 points of the loss over steps, without those that are not finite."""
-    every = max(len(trial.losses) // 200, 1)
-    at = [k for k in range(0, len(trial.losses), every) if math.isfinite(trial.losses[k])]
-    return {"step": [k + 1 for k in at], "loss": [trial.losses[k] for k in at]}

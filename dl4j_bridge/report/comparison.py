@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from dl4j_bridge.report import bars, drift, lines, listening, page
+from dl4j_bridge.report import charts, listening, page
 from dl4j_bridge.tasks import columns
-
-if TYPE_CHECKING:
-    from dl4j_bridge.tasks.comparison import ComparisonResult
+from dl4j_bridge.tasks.comparison import ComparisonResult
 
 
 def write(folder: Path, title: str, result: ComparisonResult) -> Path:
@@ -30,25 +28,35 @@ def write(folder: Path, title: str, result: ComparisonResult) -> Path:
         The page.
     """
     folder.mkdir(exist_ok=True)
-    chart, path = result.chart, folder / "comparison.png"
-    bars.plot(path, result.rows, chart)
-    pictures = [page.picture(path, chart.title, chart.caption), page.table(columns.spelled(result.rows))]
+    chart = result.chart
+    bars = page.picture(charts.bars(folder / "comparison.png", result.rows, chart), chart.title, chart.caption)
     evaluated = page.paragraph(f"{columns.evaluated(result.samples, result.part)}.")
-    sections = [(chart.heading, evaluated + page.cards(pictures))]
+    sections = [(chart.heading, evaluated + page.cards([bars, page.table(columns.spelled(result.rows))]))]
     for series in result.lines:
-        lines.plot(folder / f"{series.name}.png", series)
-        sections.append((series.heading, page.picture(folder / f"{series.name}.png", series.title, series.caption)))
+        path = charts.lines(folder / f"{series.name}.png", series)
+        sections.append((series.heading, page.picture(path, series.title, series.caption)))
     sections += listening.sections(folder, result.excerpt, columns.part(result.part))
-    if result.drift:
-        sections.append(("Free-running output over time", drift.section(folder, result.drift) + _player(result)))
+    if result.drift and result.free_running is not None:
+        player = page.player(listening.wav(result.free_running, result.rate), "Free-running output")
+        sections.append(("Free-running output over time", _drift(folder, result.drift) + player))
     if result.notes:
         sections.append(("Notes", "".join(page.paragraph(note) for note in result.notes)))
     sections.append(("Model", page.details(result.model)))
-    page.write(folder / "report.html", title, sections)
-    return folder / "report.html"
+    return page.write(folder, title, sections)
 
 
-def _player(result: ComparisonResult) -> str:
-    if result.free_running is None:
-        return ""
-    return page.player(listening.wav(result.free_running, result.rate), "Free-running output")
+def _drift(folder: Path, drift: dict[str, Any]) -> str:
+    """Show how the level, the entropy and the spectrum of free-running output develop.
+
+    Each second was measured if there is a ``track``, and the time until drift if there is ``until``.
+    """
+    text = page.paragraph(f"Free-running output {columns.departure(drift)}.") if "until" in drift else ""
+    text += page.table(columns.drift_rows(drift))
+    if len(drift.get("track", ())) < 2:
+        return text
+    path = charts.drift(folder / "drift.png", drift)
+    caption = (
+        "Each second of free-running output; the band is the range of the seconds of the recording. "
+        f"{drift['outside']['any']:.0%} of the seconds are outside the band in at least one plot."
+    )
+    return text + page.cards([page.picture(path, "level, entropy and spectrum over time", caption)])

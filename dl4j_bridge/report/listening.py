@@ -77,19 +77,14 @@ def sections(folder: Path, excerpt: Excerpt, part: str, remark: str = "") -> lis
         Headings and HTML.
     """
     if excerpt.size < FEWEST_SAMPLES:
-        return [
-            (
-                "Listen",
-                page.paragraph(f"Too short to play or plot: {part} has {columns.count(excerpt.size, 'sample')}."),
-            )
-        ]
-    has_output = "output" in excerpt.sounds
-    groups = [("Listen", _players(excerpt, part, remark))]
-    if has_output:
-        groups.append(("Waves and spectra", page.cards([*_waves(folder, excerpt), *_spectra(folder, excerpt)])))
-    else:
-        groups.append(("Spectra", page.cards(_spectra(folder, excerpt))))
-    return [*groups, ("Levels and classes", page.cards([*_transfer(folder, excerpt), *_classes(folder, excerpt)]))]
+        text = f"Too short to play or plot: {part} has {columns.count(excerpt.size, 'sample')}."
+        return [("Listen", page.paragraph(text))]
+    waves = _waves(folder, excerpt)
+    return [
+        ("Listen", _players(excerpt, part, remark)),
+        ("Waves and spectra" if waves else "Spectra", page.cards(waves + _spectra(folder, excerpt))),
+        ("Levels and classes", page.cards(_transfer(folder, excerpt) + _classes(folder, excerpt))),
+    ]
 
 
 def _players(excerpt: Excerpt, part: str, remark: str) -> str:
@@ -107,22 +102,21 @@ def _players(excerpt: Excerpt, part: str, remark: str) -> str:
 
 
 def _waves(folder: Path, excerpt: Excerpt) -> list[str]:
-    path = folder / "waves.png"
-    sound_plots.waves(path, excerpt)
+    if "output" not in excerpt.sounds:
+        return []
     caption = "20 ms of target and output: where the energy of the error is largest, and where it is the median."
-    return [page.picture(path, "target and output waves", caption)]
+    return [page.picture(sound_plots.waves(folder / "waves.png", excerpt), "target and output waves", caption)]
 
 
 def _spectra(folder: Path, excerpt: Excerpt) -> list[str]:
-    spectrograms, spectrum = folder / "spectrograms.png", folder / "spectrum.png"
-    sound_plots.spectrograms(spectrograms, excerpt)
-    sound_plots.error_spectrum(spectrum, excerpt)
+    spectrograms = sound_plots.spectrograms(folder / "spectrograms.png", excerpt)
+    spectrum = sound_plots.error_spectrum(folder / "spectrum.png", excerpt)
     caption = f"All with the same colours, from the maximum of the target to {sound_plots.RANGE_DB} dB below it."
-    of_error = ""
+    of_spectrum = "Power over frequency (Welch)."
     if excerpt.error is not None:
-        of_error = "At frequencies where the error is close to the target, the output is wrong."
+        of_spectrum += " At frequencies where the error is close to the target, the output is wrong."
     return [
-        page.picture(spectrum, "power over frequency", f"Power over frequency (Welch). {of_error}".strip()),
+        page.picture(spectrum, "power over frequency", of_spectrum),
         page.picture(spectrograms, f"spectrograms of {', '.join(excerpt.sounds)}", caption),
     ]
 
@@ -131,8 +125,7 @@ def _transfer(folder: Path, excerpt: Excerpt) -> list[str]:
     """Nothing for a model that predicts the next sample: its input and target are the same recording."""
     if "input" not in excerpt.sounds:
         return []
-    path = folder / "transfer.png"
-    sound_plots.transfer(path, excerpt)
+    path = sound_plots.transfer(folder / "transfer.png", excerpt)
     caption = (
         "Output level over input level, sample by sample; darker is more frequent. An effect without memory is a line, "
         "an effect with memory is a cloud."
@@ -143,9 +136,9 @@ def _transfer(folder: Path, excerpt: Excerpt) -> list[str]:
 def _classes(folder: Path, excerpt: Excerpt) -> list[str]:
     if "output" not in excerpt.classes:
         return []
-    histogram, confusion = folder / "classes.png", folder / "confusion.png"
-    sound_plots.histogram(histogram, {name: np.bincount(c, minlength=256) for name, c in excerpt.classes.items()})
-    sound_plots.confusion(confusion, excerpt.classes["target"], excerpt.classes["output"])
+    counts = {name: np.bincount(c, minlength=256) for name, c in excerpt.classes.items()}
+    histogram = sound_plots.histogram(folder / "classes.png", counts)
+    confusion = sound_plots.confusion(folder / "confusion.png", excerpt.classes["target"], excerpt.classes["output"])
     of_histogram = "How often each of the 256 classes occurs; for the output the most probable class of each sample."
     of_confusion = "Distance from the output class to the target class, and at which classes; darker is more frequent."
     return [

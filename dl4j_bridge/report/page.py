@@ -2,6 +2,7 @@
 
 import base64
 import html
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,17 @@ details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 """
 
 
-def write(path: Path, title: str, sections: list[tuple[str, str]]) -> None:
-    """Write a page of sections, each a heading (or an empty text) and its HTML."""
+def write(folder: Path, title: str, sections: list[tuple[str, str]]) -> Path:
+    """Write ``report.html`` of sections, each a heading (or an empty text) and its HTML; return its path."""
     body = "".join((f"<h2>{html.escape(heading)}</h2>" if heading else "") + content for heading, content in sections)
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
     )
+    path = folder / "report.html"
     write_bytes(path, page.encode())
+    return path
 
 
 def picture(path: Path, text: str, caption: str = "") -> str:
@@ -120,21 +123,21 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return a table of rows with the same keys."""
     if not rows:
         return ""
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in rows[0])
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(columns.plain(value))}</td>" for value in row.values()) + "</tr>"
-        for row in rows
-    )
-    return f'<div class="scroll"><table><tr>{head}</tr>{lines}</table></div>'
+    return _table("<table>", [_cells("th", rows[0]), *(_cells("td", row.values()) for row in rows)])
 
 
 def facts(values: dict[str, Any]) -> str:
     """Return a table of two columns from a nested dictionary."""
-    lines = "".join(
-        f"<tr><th>{html.escape(name)}</th><td>{html.escape(columns.plain(value))}</td></tr>"
-        for name, value in _flat(values)
-    )
-    return f'<div class="scroll"><table class="facts">{lines}</table></div>'
+    lines = [_cells("th", [name]) + _cells("td", [value]) for name, value in _flat(values)]
+    return _table('<table class="facts">', lines)
+
+
+def _cells(tag: str, values: Iterable[Any]) -> str:
+    return "".join(f"<{tag}>{html.escape(columns.plain(value))}</{tag}>" for value in values)
+
+
+def _table(tag: str, lines: list[str]) -> str:
+    return f'<div class="scroll">{tag}{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dl4j_bridge.report import curves, listening, page
+from dl4j_bridge.model.run import Run
+from dl4j_bridge.report import charts, listening, page
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.excerpts import SECONDS
 from dl4j_bridge.tasks.shown import Curve, Excerpt
-
-if TYPE_CHECKING:
-    from dl4j_bridge.model.run import Run
 
 
 def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
@@ -34,12 +32,9 @@ def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
     folder: Path = run.folder.path
     stored = run.folder.read_run()
     result = stored["result"]
-    log = curves.columns_of(run.folder.read_log())
-    pictures = []
-    for curve in learning:
-        path = folder / f"{curve.name}.png"
-        curves.plot(path, curve, log)
-        pictures.append(page.picture(path, curve.title, curve.caption))
+    log = charts.columns_of(run.folder.read_log())
+    plots = [(charts.learning_curve(folder / f"{curve.name}.png", curve, log), curve) for curve in learning]
+    pictures = [page.picture(path, curve.title, curve.caption) for path, curve in plots]
     several = f" of the first of {len(stored['pairs'])} pairs" if len(stored["pairs"]) > 1 else ""
     sections = [
         ("", _results(result)),
@@ -49,8 +44,7 @@ def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
         ("Recordings", page.table([_recordings(pair) for pair in stored["pairs"]])),
         ("", page.details({name: stored[name] for name in ("settings", "versions")})),
     ]
-    page.write(folder / "report.html", f"Training run {folder.name}", sections)
-    return folder / "report.html"
+    return page.write(folder, f"Training run {folder.name}", sections)
 
 
 def _results(result: dict[str, Any]) -> str:
@@ -76,10 +70,9 @@ def _remark(pair: dict[str, Any], excerpt: Excerpt) -> str:
 
 def _recordings(pair: dict[str, Any]) -> dict[str, Any]:
     """Name the files without their folders, since a page may be passed on."""
-    target = pair["target"] and Path(pair["target"]["path"]).name
     return {
         "input": Path(pair["input"]["path"]).name,
-        "target": target,
+        "target": pair["target"] and Path(pair["target"]["path"]).name,
         "delay (samples)": pair["delay"],
         "length (samples)": pair["length"],
     }

@@ -1,5 +1,6 @@
 """Plots of sound: waves, spectra, transfer curves and classes."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,31 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from dl4j_bridge.report.style import (
-    BLUE,
-    GREY,
-    ORANGE,
-    SIGNALS,
-    decibels,
-    figure,
-    legend,
-    log_axis,
-    panels,
-    save,
-    style,
-)
+from dl4j_bridge.report import style
 from dl4j_bridge.tasks.shown import Excerpt, Floats
 
 Indices = npt.NDArray[np.uint8]
 
 # The output covers the target, a wide pale line that stays visible where both are equal.
-LINES: dict[str, dict[str, float]] = {
-    "input": {"linewidth": 0.8},
-    "target": {"linewidth": 4.0, "alpha": 0.4},
-    "output": {"linewidth": 1.3},
-    "generated": {"linewidth": 1.3},
-    "error": {"linewidth": 1.3},
-}
+LINE_WIDTHS = {"input": 0.8, "target": 4.0}
 WAVE_SECONDS = 0.02
 # A stretch below this share of the mean energy is a rest, which is not typical.
 REST = 0.01
@@ -69,11 +52,11 @@ def places(target: Floats, output: Floats, size: int) -> dict[str, int]:
     return {"largest error": int(errors.argmax()) * size, "typical error": int(usual) * size}
 
 
-def waves(path: Path, excerpt: Excerpt) -> None:
+def waves(path: Path, excerpt: Excerpt) -> Path:
     """Plot target and output over each other where the error is largest, and where it is typical."""
     size = min(round(WAVE_SECONDS * excerpt.rate), excerpt.size)
     shown = {name: excerpt.sounds[name] for name in ("input", "target", "output") if name in excerpt.sounds}
-    plot, axes = panels(2, 1, 5)
+    plot, axes = style.panels(2, 1, 5)
     found = places(shown["target"], shown["output"], max(size, 1))
     for a, (name, start) in zip(axes, found.items(), strict=True):
         here = slice(start, start + size)
@@ -85,7 +68,7 @@ def waves(path: Path, excerpt: Excerpt) -> None:
         a.xaxis.set_major_locator(MaxNLocator(6))
     axes[1].set_xlabel("time in the excerpt (ms)")
     plot.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False, fontsize=9)
-    save(path, plot)
+    return style.save(path, plot)
 
 
 def power_density(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
@@ -118,16 +101,14 @@ def frame_size(rate: int, seconds: float) -> int:
     return int(2 ** max(round(np.log2(rate * seconds)), 4))
 
 
-def spectrograms(path: Path, excerpt: Excerpt) -> None:
+def spectrograms(path: Path, excerpt: Excerpt) -> Path:
     """Plot a spectrogram of each signal, the error last, all with the same colours."""
-    signals = dict(excerpt.sounds)
-    if excerpt.error is not None:
-        signals["error"] = excerpt.error
+    signals = _with_error(excerpt)
     size = frame_size(excerpt.rate, 0.023)
     hop = max(size // 4, excerpt.size // MOST_FRAMES)
-    levels = {name: decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
+    levels = {name: style.decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
     top = max(float(levels["target"].max()), -120.0)
-    plot, axes = panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
+    plot, axes = style.panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
     for a, (name, level) in zip(axes, levels.items(), strict=True):
         extent = (0, excerpt.size / excerpt.rate, 0, excerpt.rate / 2000)
         image = a.imshow(
@@ -138,30 +119,26 @@ def spectrograms(path: Path, excerpt: Excerpt) -> None:
         a.set_ylabel("kHz")
     axes[-1].set_xlabel("time in the excerpt (s)")
     plot.colorbar(image, ax=axes, label="power (dB re FS²/Hz)", aspect=40)
-    save(path, plot)
+    return style.save(path, plot)
 
 
-def error_spectrum(path: Path, excerpt: Excerpt) -> None:
+def error_spectrum(path: Path, excerpt: Excerpt) -> Path:
     """Plot the power of target, output and error over frequency."""
-    signals = {name: sound for name, sound in excerpt.sounds.items() if name != "input"}
-    if excerpt.error is not None:
-        signals["error"] = excerpt.error
+    signals = {name: sound for name, sound in _with_error(excerpt).items() if name != "input"}
     size = frame_size(excerpt.rate, 0.046)
     frequencies = np.fft.rfftfreq(size, 1 / excerpt.rate)
-    plot, axes = figure()
+    plot, axes = style.figure()
     top = -150.0
     for name, sound in signals.items():
-        level = decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
+        level = style.decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
         top = max(top, float(level.max()))
         _line(axes, name, frequencies[1:], level[1:])
-    axes.set_xscale("log")
-    axes.set_xlim(frequencies[1], frequencies[-1])
+    limits = frequencies[1], frequencies[-1]
+    axes.set(xscale="log", xlim=limits, xlabel="frequency (Hz)", ylabel="power (dB re FS²/Hz)")
     axes.set_ylim(bottom=max(axes.get_ylim()[0], top - 100))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel("frequency (Hz)")
-    axes.set_ylabel("power (dB re FS²/Hz)")
-    legend(axes)
-    save(path, plot)
+    style.legend(axes)
+    return style.save(path, plot)
 
 
 def mean_by_level(x: Floats, y: Floats, edges: Floats) -> Floats:
@@ -183,7 +160,7 @@ def mean_by_level(x: Floats, y: Floats, edges: Floats) -> Floats:
     return np.where(counts >= FEWEST_OF_MEAN, sums / np.maximum(counts, 1), np.nan)
 
 
-def transfer(path: Path, excerpt: Excerpt) -> None:
+def transfer(path: Path, excerpt: Excerpt) -> Path:
     """Plot how often each pair of input and output level occurs, and the mean, for target and output."""
     x = excerpt.sounds["input"]
     shown = [name for name in ("target", "output") if name in excerpt.sounds]
@@ -191,23 +168,23 @@ def transfer(path: Path, excerpt: Excerpt) -> None:
     height = 1.02 * max(*(float(np.abs(excerpt.sounds[name]).max()) for name in shown), 1e-3)
     across, up = np.linspace(-reach, reach, LEVELS + 1), np.linspace(-height, height, LEVELS + 1)
     middles = (across[1:] + across[:-1]) / 2
-    plot, axes = panels(1, len(shown), 3.3, sharex=True, sharey=True)
+    plot, axes = style.panels(1, len(shown), 3.3, sharex=True, sharey=True)
     for a, name in zip(axes, shown, strict=True):
         y = excerpt.sounds[name]
         counts, _, _ = np.histogram2d(x, y, (across, up))
         _density(a, counts, (-reach, reach, -height, height), "Blues" if name == "target" else "Oranges")
         a.plot(middles, mean_by_level(x, y, across), color="black", linewidth=1.5, label="mean")
         if name == "output":
-            mean = mean_by_level(x, excerpt.sounds["target"], across)
-            a.plot(middles, mean, color=SIGNALS["target"], linestyle="--", linewidth=1.5, label="mean of the target")
+            mean, colour = mean_by_level(x, excerpt.sounds["target"], across), style.SIGNALS["target"]
+            a.plot(middles, mean, color=colour, linestyle="--", linewidth=1.5, label="mean of the target")
         a.set_title(name, fontsize=10, loc="left")
         a.set_xlabel("input (sample value)")
-        legend(a)
+        style.legend(a)
     axes[0].set_ylabel("sample value")
-    save(path, plot)
+    return style.save(path, plot)
 
 
-def histogram(path: Path, counts: dict[str, npt.NDArray[np.integer]]) -> None:
+def histogram(path: Path, counts: Mapping[str, npt.NDArray[np.integer]]) -> Path:
     """Plot how often each class occurs.
 
     Parameters
@@ -217,17 +194,17 @@ def histogram(path: Path, counts: dict[str, npt.NDArray[np.integer]]) -> None:
     counts : dict of ndarray of int, shape (classes,)
         Counts by signal.
     """
-    plot, axes = panels(len(counts), 1, 0.7 + 1.3 * len(counts), sharex=True, sharey=True)
+    plot, axes = style.panels(len(counts), 1, 0.7 + 1.3 * len(counts), sharex=True, sharey=True)
     for a, (name, count) in zip(axes, counts.items(), strict=True):
-        a.fill_between(np.arange(count.size), count / max(count.sum(), 1), step="mid", color=SIGNALS[name])
+        a.fill_between(np.arange(count.size), count / max(count.sum(), 1), step="mid", color=style.SIGNALS[name])
         a.set_title(name, fontsize=10, loc="left")
-        log_axis(a)
+        style.log_axis(a)
     axes[-1].set_xlabel("class (128 is silence)")
     plot.supylabel("share of samples", fontsize=10)
-    save(path, plot)
+    return style.save(path, plot)
 
 
-def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
+def overlay(path: Path, rate: int, sounds: Mapping[str, Floats]) -> Path:
     """Plot 20 ms of several waves over each other, around the peak of the first.
 
     Parameters
@@ -242,17 +219,16 @@ def overlay(path: Path, rate: int, sounds: dict[str, Floats]) -> None:
     first = next(iter(sounds.values()))
     size = round(WAVE_SECONDS * rate)
     start = max(int(np.argmax(np.abs(first))) - size // 2, 0)
-    plot, axes = figure()
+    plot, axes = style.figure()
     milliseconds = 1000 * (start + np.arange(min(size, first.size - start))) / rate
-    for (name, sound), colour in zip(sounds.items(), (GREY, BLUE, ORANGE), strict=False):
+    for (name, sound), colour in zip(sounds.items(), (style.GREY, style.BLUE, style.ORANGE), strict=False):
         axes.plot(milliseconds, sound[start : start + size], color=colour, label=name, linewidth=1.5)
-    axes.set_xlabel("time (ms)")
-    axes.set_ylabel("sample value")
-    legend(axes)
-    save(path, plot)
+    axes.set(xlabel="time (ms)", ylabel="sample value")
+    style.legend(axes)
+    return style.save(path, plot)
 
 
-def confusion(path: Path, target: Indices, output: Indices) -> None:
+def confusion(path: Path, target: Indices, output: Indices) -> Path:
     """Plot the distance between the classes of output and target: how often each occurs, and at which classes.
 
     Parameters
@@ -264,34 +240,35 @@ def confusion(path: Path, target: Indices, output: Indices) -> None:
     """
     off = output.astype(np.int64) - target
     reach = int(np.clip(np.percentile(np.abs(off), 99), 4, 128))
-    plot, (shares, where) = panels(2, 1, 5.5)
+    plot, (shares, where) = style.panels(2, 1, 5.5)
     beyond = float(np.mean(np.abs(off) > reach))
     inside = np.bincount(off[np.abs(off) <= reach] + reach, minlength=2 * reach + 1) / off.size
-    shares.bar(np.arange(-reach, reach + 1), inside, width=1.0, color=SIGNALS["output"])
-    log_axis(shares)
+    shares.bar(np.arange(-reach, reach + 1), inside, width=1.0, color=style.SIGNALS["output"])
+    style.log_axis(shares)
     shares.set_ylim(bottom=0.5 / off.size)
-    shares.axvline(0, color=GREY, linewidth=1)
+    shares.axvline(0, color=style.GREY, linewidth=1)
     outside = f"; {beyond:.1%} beyond this range" if beyond else ""
     shares.set_title(f"{inside[reach]:.1%} exact{outside}", fontsize=10, loc="left")
-    shares.set_xlabel("output class minus target class")
-    shares.set_ylabel("share of samples")
+    shares.set(xlabel="output class minus target class", ylabel="share of samples")
     edges = np.arange(0, 257, 2) - 0.5, np.arange(-reach, reach + 2) - 0.5
     counts, _, _ = np.histogram2d(target, off, edges)
     _density(where, counts, (-0.5, 255.5, -reach - 0.5, reach + 0.5), "Oranges")
-    where.axhline(0, color=GREY, linewidth=1)
-    where.set_xlabel("target class (128 is silence)")
-    where.set_ylabel("distance in classes")
-    save(path, plot)
+    where.axhline(0, color=style.GREY, linewidth=1)
+    where.set(xlabel="target class (128 is silence)", ylabel="distance in classes")
+    return style.save(path, plot)
+
+
+def _with_error(excerpt: Excerpt) -> dict[str, Floats]:
+    return excerpt.sounds | ({} if excerpt.error is None else {"error": excerpt.error})
 
 
 def _line(axes: Axes, signal: str, x: Floats, y: Floats) -> None:
-    (line,) = axes.plot(x, y, color=SIGNALS[signal], label=signal)
-    line.set(**LINES[signal])
+    width, alpha = LINE_WIDTHS.get(signal, 1.3), 0.4 if signal == "target" else None
+    axes.plot(x, y, color=style.SIGNALS[signal], label=signal, linewidth=width, alpha=alpha)
 
 
 def _density(axes: Axes, counts: Floats, extent: tuple[float, float, float, float], colours: str) -> None:
     """Plot counts of shape (across, up) as shades on a logarithmic scale; zero is not shaded."""
-    style(axes)
     shades = np.ma.masked_equal(counts.T, 0)
     # The lightest shade is hard to see on the background.
     norm = LogNorm(vmin=0.3, vmax=max(float(counts.max()), 1.0))

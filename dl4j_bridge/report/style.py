@@ -24,28 +24,26 @@ class Plot(Figure):
     """A figure that a notebook shows without pyplot."""
 
     def _repr_png_(self) -> bytes:
-        return png(self)
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+        return buffer.getvalue()
 
 
-def figure(height: float = HEIGHT) -> tuple[Figure, Axes]:
+def figure() -> tuple[Plot, Axes]:
     """Make a figure with one pair of axes."""
-    plot, axes = panels(1, 1, height)
+    plot, axes = panels(1, 1, HEIGHT)
     return plot, axes[0]
 
 
-def panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Figure, list[Axes]]:
+def panels(rows: int, columns: int, height: float, **shared: Any) -> tuple[Plot, list[Axes]]:
     """Make a figure with several axes, row by row; `shared` as for `matplotlib.figure.Figure.subplots`."""
     plot = Plot(figsize=(WIDTH, height), dpi=DOTS_PER_INCH, layout="constrained")
     axes = [a for row in plot.subplots(rows, columns, squeeze=False, **shared) for a in row]
     for a in axes:
-        style(a)
+        # A light grid, and no box around the plot.
+        a.grid(True, alpha=0.3)
+        a.spines[["top", "right"]].set_visible(False)
     return plot, axes
-
-
-def style(axes: Axes) -> None:
-    """Show a light grid, and no box around the plot."""
-    axes.grid(True, alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def log_axis(axes: Axes) -> None:
@@ -70,16 +68,10 @@ def legend_above(plot: Figure, axes: Axes, columns: int) -> None:
     plot.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
 
 
-def png(plot: Figure) -> bytes:
-    """Return a figure as a PNG file."""
-    buffer = io.BytesIO()
-    plot.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    return buffer.getvalue()
-
-
-def save(path: Path, plot: Figure) -> None:
-    """Write a figure as a PNG file."""
-    write_bytes(path, png(plot))
+def save(path: Path, plot: Plot) -> Path:
+    """Write a figure as a PNG file, and return its path."""
+    write_bytes(path, plot._repr_png_())
+    return path
 
 
 def decibels(power: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from dl4j_bridge.report import bars, curves, drift, lines, listening, sound_plots, style
+from dl4j_bridge.report import charts, listening, sound_plots, style
 from dl4j_bridge.tasks.shown import Chart, Curve, Lines
 from tests.report.conftest import CURVES, RATE, a_drift, a_row, log_rows
 
@@ -24,7 +24,7 @@ def labels(axes) -> list[str]:
 
 
 def test_a_learning_curve_with_levels():
-    figure = curves.figure(CURVES[0], curves.columns_of(log_rows()))
+    figure = charts.curve_figure(CURVES[0], charts.columns_of(log_rows()))
     (axes,) = figure.axes
     *levels, training, validation = axes.get_lines()
     assert [line.get_label() for line in levels] == [
@@ -40,17 +40,17 @@ def test_a_learning_curve_with_levels():
 def test_a_spike_at_the_start_does_not_flatten_the_curve():
     log = {"step": np.arange(100.0), "bits": np.full(100, 4.0)}
     log["bits"][0] = 1000
-    (axes,) = curves.figure(Curve("loss", "bits", "", "bits", "", "", levels={"chance": 8.0}), log).axes
+    (axes,) = charts.curve_figure(Curve("loss", "bits", "", "bits", "", "", levels={"chance": 8.0}), log).axes
     assert axes.get_ylim() == (0, 10)
     log["bits"][:] = 20
-    (axes,) = curves.figure(Curve("loss", "bits", "", "bits", "", "", levels={"chance": 8.0}), log).axes
+    (axes,) = charts.curve_figure(Curve("loss", "bits", "", "bits", "", "", levels={"chance": 8.0}), log).axes
     assert axes.get_ylim()[1] > 20
 
 
 @pytest.mark.parametrize(("scale", "yscale"), [("linear", "linear"), ("percent", "linear"), ("log", "log")])
 def test_scales_of_learning_curves(scale, yscale):
     log = {"step": np.arange(3.0), "loss": np.ones(3), "valid_mse": np.array([np.nan, 0.1, np.nan])}
-    (axes,) = curves.figure(Curve("loss", "loss", "valid_mse", "MSE", "", "", scale), log).axes
+    (axes,) = charts.curve_figure(Curve("loss", "loss", "valid_mse", "MSE", "", "", scale), log).axes
     assert axes.get_yscale() == yscale
     assert (axes.get_ylim() == (0, 1.02)) == (scale == "percent")
     np.testing.assert_array_equal(axes.get_lines()[1].get_xydata(), [[1, 0.1]])
@@ -60,7 +60,7 @@ def test_scales_of_learning_curves(scale, yscale):
 @pytest.mark.filterwarnings("error")
 def test_a_log_without_a_validation(log, tmp_path):
     for curve in CURVES:
-        curves.plot(tmp_path / "loss.png", curve, curves.columns_of(log))
+        charts.learning_curve(tmp_path / "loss.png", curve, charts.columns_of(log))
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_a_log_without_a_validation(log, tmp_path):
     ],
 )
 def test_a_curve_of_two_columns(columns, label, scale):
-    curve = curves.curve_of(*columns)
+    curve = charts.curve_of(*columns)
     assert (curve.training, curve.validation, curve.label, curve.scale) == (*columns, label, scale)
 
 
 def test_bars_of_each_column(plotted, tmp_path):
     rows = [a_row("model"), a_row("copy", bits=None, esr=0.0, snr_db=None), a_row("silent", esr=None, snr_db=None)]
-    bars.plot(tmp_path / "bars.png", rows, Chart(("bits", "snr_db"), "", "", ""))
+    charts.bars(tmp_path / "bars.png", rows, Chart(("bits", "snr_db"), "", "", ""))
     bits, snr = plotted
     assert [bar.get_width() for bar in bits.patches] == pytest.approx([2.5, np.nan, 2.5], nan_ok=True)
     assert [text.get_text() for text in bits.texts] == ["2.500", "", "2.500"]
@@ -91,20 +91,20 @@ def test_bars_of_each_column(plotted, tmp_path):
 
 
 def test_bars_of_an_unknown_column(plotted, tmp_path):
-    bars.plot(tmp_path / "bars.png", [{"name": "a", "my_score": 1.2345}], Chart(("my_score",), "", "", ""))
+    charts.bars(tmp_path / "bars.png", [{"name": "a", "my_score": 1.2345}], Chart(("my_score",), "", "", ""))
     assert plotted[0].get_xlabel() == "my score"
     assert plotted[0].texts[0].get_text() == "1.23"
 
 
 def test_lines_by_name(plotted, tmp_path):
     series = {"model": np.arange(5.0), "stateless": np.ones(5)}
-    lines.plot(tmp_path / "lines.png", Lines("jumps", "", "", "", "frame", "change", series))
+    charts.lines(tmp_path / "lines.png", Lines("jumps", "", "", "", "frame", "change", series))
     assert labels(plotted[0]) == ["model", "stateless"]
     assert (plotted[0].get_xlabel(), plotted[0].get_ylabel()) == ("frame", "change")
 
 
 def test_drift_has_a_panel_for_each_value(plotted, tmp_path):
-    drift.plot(tmp_path / "drift.png", a_drift())
+    charts.drift(tmp_path / "drift.png", a_drift())
     assert [axes.get_ylabel() for axes in plotted] == ["level\n(dB)", "entropy\n(bits)", "spectral distance\n(dB)"]
     assert np.isnan(plotted[0].get_lines()[0].get_ydata()[3]), "silence has no level"
 

@@ -1,15 +1,12 @@
 """Classes: cross-entropy in bits per sample, and the levels at which it stands still."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.criteria.criterion import POOR, SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
 from dl4j_bridge.diagnostics.findings import Finding, Kind
-from dl4j_bridge.diagnostics.trial import Trial, loss_curve
+from dl4j_bridge.diagnostics.trial import Trial
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import Codec
 from dl4j_bridge.signal.pairs import Stretch, part
@@ -44,19 +41,17 @@ class Classes(Criterion):
     unit = "bits"
     look_every = 1
     identity_settles = True
-    trial_names: ClassVar[dict[str, str]] = {"target": "pair", "next": "next sample"}
+    next_trial = "next sample"
     simplest = "lookup_table"
-    memory_figures = ("bits_carried", "bits_dropped", "samples")
+    lower_is_better = True
 
-    @property
-    def codec(self) -> Codec:
-        # The classes of this package are those of 8-bit samples.
-        return cast(SamplesTask, self.task).codec
+    # The classes of this package are those of 8-bit samples.
+    task: SamplesTask
 
     def signals(self, case: Case) -> Stretch:
         return case.indices
 
-    def error(self, outputs: npt.NDArray[np.float32], target: Signal) -> float:
+    def error(self, outputs: Signal, target: Signal) -> float:
         return metrics.bits_per_sample(outputs.reshape(-1, outputs.shape[-1]), target.ravel())
 
     def pieces(self, stretch: Stretch) -> tuple[int, int]:
@@ -65,16 +60,23 @@ class Classes(Criterion):
         return count, min(size, max(MOST_SAMPLES // count, 1))
 
     def simplest_errors(self, signals: Stretch) -> dict[str, float]:
-        table = LookupTable(self.codec)
-        table.fit([part(signals, "train")])
-        return {name: _bits_of(table, part(signals, name)) for name in ("train", "valid")}
+        return {name: self._bits_of(LookupTable, signals, name) for name in ("train", "valid")}
+
+    def _bits_of(self, kind: Callable[[Codec], Baseline], signals: Stretch, name: str) -> float:
+        """Bits per sample on a part of a baseline that is fitted on the training part."""
+        baseline = kind(self.task.codec)
+        baseline.fit([part(signals, "train")])
+        x, y = (side[:BASELINE_SAMPLES] for side in part(signals, name))
+        probabilities = baseline.predict(x).probabilities
+        assert probabilities is not None
+        return metrics.bits_per_sample(probabilities, y)
 
     def figures(self, trial: Trial, stretch: Stretch) -> dict[str, Any]:
         bits = round(trial.level, 3) if trial.finite else None
         return trial.conditions() | {"bits": bits, "accuracy": round(trial.exact, 4)}
 
     def curve(self, trial: Trial) -> dict[str, list[float]]:
-        curve = loss_curve(trial)
+        curve = super().curve(trial)
         accuracy = [trial.accuracy[int(step) - 1] for step in curve["step"]]
         return {"step": curve["step"], "bits": curve["loss"], "accuracy": accuracy}
 
@@ -84,25 +86,14 @@ class Classes(Criterion):
         return lambda trial: trial.finite and trial.exact >= EXACT and trial.level <= bits
 
     def floors(self, stretch: Stretch) -> dict[str, Any]:
-        return {"floors": self._floors(stretch[1])}
-
-    def _floors(self, target: Signal) -> dict[str, float]:
         """Levels in bits per sample; each is what has been learned there, and no more."""
-        return {
-            "uniform": CHANCE_BITS,
-            "marginal": metrics.entropy_bits(target),
-            "order_1": metrics.order_1_entropy_bits(target),
-        }
+        marginal, order_1 = metrics.entropy_bits(stretch[1]), metrics.order_1_entropy_bits(stretch[1])
+        return {"floors": {"uniform": CHANCE_BITS, "marginal": marginal, "order_1": order_1}}
 
     def simple_models(self, signals: Stretch) -> dict[str, Any]:
         """Bits of the baselines that have a distribution."""
-        train = part(signals, "train")
-        found = {}
-        for kind in (Constant, LookupTable, Fir):
-            baseline = kind(self.codec)
-            baseline.fit([train])
-            found[kind.name] = _bits_of(baseline, train)
-        return {"baselines": found}
+        kinds = (Constant, LookupTable, Fir)
+        return {"baselines": {kind.name: self._bits_of(kind, signals, "train") for kind in kinds}}
 
     def is_stuck(self, trial: Trial, error: float, simple: dict[str, Any]) -> bool:
         marginal, best = simple["baselines"]["constant"], min(simple["baselines"].values())
@@ -110,12 +101,12 @@ class Classes(Criterion):
         return bool(marginal - best > WORTH_LEARNING and gained < SHARE_OF_BASELINE * (marginal - best))
 
     def stuck(self, trial: Trial, stretch: Stretch) -> Finding:
-        floors = self._floors(stretch[1])
-        evidence = self.figures(trial, stretch) | {"floors": floors}
-        if trial.level > floors["marginal"] + NEAR and trial.level > CHANCE_BITS - NEAR:
+        floors = self.floors(stretch)
+        evidence, marginal = trial.figures | floors, floors["floors"]["marginal"]
+        if trial.level > marginal + NEAR and trial.level > CHANCE_BITS - NEAR:
             fix = "look at --updater, --clip and --dropout: the parameters do not move to where the loss falls"
             return STUCK_AT_UNIFORM.found(fix, evidence)
-        if trial.level > floors["marginal"] - NEAR:
+        if trial.level > marginal - NEAR:
             fix = "the target does not follow from this input: look at the pair, --align and the order of your tensors"
             return STUCK_AT_MARGINAL.found(fix, evidence)
         return SLOW_LEARNING.found("train for longer, or a larger --hidden: the loss falls, but slowly", evidence)
@@ -123,21 +114,6 @@ class Classes(Criterion):
     def scores(self, rows: Rows) -> dict[str, float]:
         return {row["name"]: row["esr"] for row in rows if row["esr"] is not None}
 
-    def best(self, scores: dict[str, float]) -> str:
-        return min(scores, key=scores.__getitem__)
-
-    def is_noisier(self, model: float, baseline: float) -> bool:
-        return model > POOR and model > WORSE * baseline
-
-    def evidence(self, figures: dict[str, float], best: str) -> dict[str, float]:
-        return {"model_esr": figures["model"], f"{best}_esr": figures[best]}
-
-    def chunks(self, length: int, chunk: int) -> tuple[int, int]:
-        return chunk, 0
-
-
-def _bits_of(baseline: Baseline, stretch: Stretch) -> float:
-    x, y = (side[:BASELINE_SAMPLES] for side in stretch)
-    probabilities = baseline.predict(x).probabilities
-    assert probabilities is not None
-    return metrics.bits_per_sample(probabilities, y)
+    def noisier(self, scores: dict[str, float], best: str) -> dict[str, float]:
+        model, baseline = scores["model"], scores[best]
+        return {"model_esr": model, f"{best}_esr": baseline} if model > max(POOR, WORSE * baseline) else {}

@@ -1,16 +1,17 @@
 """How the success of a network is measured: the skeleton that classes and vectors share."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Finding, Kind
-from dl4j_bridge.diagnostics.trial import Trial
+from dl4j_bridge.diagnostics.trial import Trial, train_briefly
 from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.tasks.interface import Signal, Task
@@ -18,8 +19,8 @@ from dl4j_bridge.tasks.interface import Signal, Task
 STUCK_AT_MARGINAL = Kind("stuck-at-marginal")
 SLOW_LEARNING = Kind("slow-learning", WARNING)
 
-# An error to signal above which an error can be heard (-20 dB).
-POOR = 0.01
+# An error to signal above which an error can be heard, and the same as a signal-to-noise ratio in dB.
+POOR, POOR_DB = 0.01, 20.0
 
 Rows = list[dict[str, Any]]
 
@@ -41,20 +42,20 @@ class Criterion(ABC):
     identity_settles
         Whether a trial on the identity runs until it is learned in full. If so, a network that fails on the identity
         fails on every pair. If not, the identity proves little without a pair, and the pair is tried in any case.
-    trial_names
-        Name of the trial on what was asked for, by what the task predicts.
+    next_trial
+        Name of the trial on what comes next.
     simplest
         Key of `simplest_errors` in a report; empty to leave them out.
-    memory_figures
-        Names of the figures of `output.memory`: state carried, state dropped, and the number of time steps.
+    lower_is_better
+        Whether the best one of some `scores` is the lowest.
     """
 
     unit: ClassVar[str]
     look_every: ClassVar[int]
     identity_settles: ClassVar[bool]
-    trial_names: ClassVar[dict[str, str]]
+    next_trial: ClassVar[str]
     simplest: ClassVar[str]
-    memory_figures: ClassVar[tuple[str, str, str]]
+    lower_is_better: ClassVar[bool]
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -66,7 +67,7 @@ class Criterion(ABC):
     # ---- errors of a network
 
     @abstractmethod
-    def error(self, outputs: npt.NDArray[np.float32], target: Signal) -> float:
+    def error(self, outputs: Signal, target: Signal) -> float:
         """Error of outputs, shape (rows, n, width), against a target, shape (rows, n, ...), in `unit`."""
 
     @abstractmethod
@@ -87,27 +88,31 @@ class Criterion(ABC):
     def simplest_errors(self, signals: Stretch) -> dict[str, float]:
         """Errors of the simplest model, fitted on the training part, on the parts ``train`` and ``valid``."""
 
-    def bits_worse(self, error: float, than: float) -> float:
-        """How much worse an error is than another, in bits per value."""
-        return self.task.bits_gained(error, than)
-
     # ---- trials
+
+    def trial(self, settings: TrainSettings, stretch: Stretch, steps: int, enough: Callable[[Trial], bool]) -> Trial:
+        """Train a fresh network, see `train_briefly`; the trial comes with its figures."""
+        trial = train_briefly(settings, self.task, stretch, steps, enough)
+        trial.figures = self.figures(trial, stretch)
+        return trial
 
     @abstractmethod
     def figures(self, trial: Trial, stretch: Stretch) -> dict[str, Any]:
         """What a report shows of a trial; an error that is not finite is None, since JSON has no NaN."""
 
-    @abstractmethod
     def curve(self, trial: Trial) -> dict[str, list[float]]:
         """Up to 200 points of the loss over steps, without those that are not finite."""
+        every = max(len(trial.losses) // 200, 1)
+        at = [k for k in range(0, len(trial.losses), every) if math.isfinite(trial.losses[k])]
+        return {"step": [k + 1 for k in at], "loss": [trial.losses[k] for k in at]}
 
     @abstractmethod
     def learned(self, stretch: Stretch) -> Callable[[Trial], bool]:
         """A function that is True for trials that have learned the identity of a stretch."""
 
-    @abstractmethod
     def floors(self, stretch: Stretch) -> dict[str, Any]:
         """Figures of the levels at which the loss of a stretch stands still, if there are such."""
+        return {}
 
     @abstractmethod
     def simple_models(self, signals: Stretch) -> dict[str, Any]:
@@ -131,24 +136,12 @@ class Criterion(ABC):
     def stuck(self, trial: Trial, stretch: Stretch) -> Finding:
         """The finding for a trial that does not get on."""
 
-    # ---- comparisons and memory
+    # ---- comparisons
 
     @abstractmethod
     def scores(self, rows: Rows) -> dict[str, float]:
         """What counts of the rows of a comparison, by name; without rows that are no baselines."""
 
     @abstractmethod
-    def best(self, scores: dict[str, float]) -> str:
-        """The name of the best of some scores."""
-
-    @abstractmethod
-    def is_noisier(self, model: float, baseline: float) -> bool:
-        """Whether a model's score is worse than a baseline's, at an error that can be heard."""
-
-    @abstractmethod
-    def evidence(self, figures: dict[str, float], best: str) -> dict[str, float]:
-        """The scores of a model and of the baseline that is better."""
-
-    @abstractmethod
-    def chunks(self, length: int, chunk: int) -> tuple[int, int]:
-        """Time steps in a chunk of a recording, and the index of the first chunk that counts."""
+    def noisier(self, scores: dict[str, float], best: str) -> dict[str, float]:
+        """The scores that show a model to be worse than the best baseline, if it is, at an error that can be heard."""

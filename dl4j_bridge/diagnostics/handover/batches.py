@@ -3,7 +3,9 @@
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ Values = npt.NDArray[Any]
 # Batches that are taken of an iterator: enough to see whether windows repeat; 32 x 256 x 1000 floats are 33 MB each.
 BATCHES = 4
 WANTED = "wanted two arrays [batch, classes, time], a DataSet or a DataSetIterator"
+WANTED_CLASS = "wanted a DataSetIterator on --classpath, with a constructor without arguments"
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,14 @@ class Batch:
     def __post_init__(self) -> None:
         for name, axes in (("features", 3), ("labels", 3), ("features_mask", 2), ("labels_mask", 2)):
             value = getattr(self, name)
-            if value is None:
-                continue
-            if value.ndim != axes or value.dtype.kind not in "fiub" or 0 in value.shape:
+            if value is not None and (value.ndim != axes or value.dtype.kind not in "fiub" or 0 in value.shape):
                 wanted = "[batch, classes, time]" if axes == 3 else "[batch, time]"
                 raise InputError(name, f"{value.dtype} of shape {value.shape}", f"wanted numbers of {wanted}")
+        for name in ("features", "labels"):
+            mask, shape = getattr(self, f"{name}_mask"), getattr(self, name).shape
+            # The classes may be on any axis: that is a finding, not an error.
+            if mask is not None and mask.size not in {a * b for a, b in combinations(shape, 2)}:
+                raise InputError(f"{name} mask", f"shape {mask.shape} for {shape}", "wanted [batch, time]")
 
 
 def read_batches(
@@ -97,11 +103,7 @@ def open_iterator(class_name: str, class_path: str = "") -> Any:
     with jvm.java_errors(class_name):
         problem = reader.problemOf(class_name)
         if problem is not None:
-            raise InputError(
-                class_name,
-                str(problem),
-                "wanted a DataSetIterator on --classpath, with a constructor without arguments",
-            )
+            raise InputError(class_name, str(problem), WANTED_CLASS)
     return _without_io_errors(class_name, lambda: reader.open(class_name))
 
 
@@ -129,23 +131,19 @@ def _read_java(features: Any, labels: Any) -> Iterator[Batch]:
         if not _without_io_errors(name, reader.next):
             break
         with jvm.java_errors(name):
-            yield Batch(*(_copy_out(t) for t in (reader.features(), reader.labels())), *_masks(reader))
+            tensors = (reader.features(), reader.labels(), reader.featuresMask(), reader.labelsMask())
+            values: list[Any] = [None if tensor is None else copy_out(tensor) for tensor in tensors]
+            if values[0] is None or values[1] is None:
+                raise InputError("DataSet", "without features or labels", WANTED)
+            yield Batch(*values)
     with jvm.java_errors(name):
         reader.reset()
 
 
-def _masks(reader: Any) -> Iterator[Values | None]:
-    for tensor in (reader.featuresMask(), reader.labelsMask()):
-        yield None if tensor is None else _copy_out(tensor)
-
-
-def _copy_out(tensor: Any) -> Values:
-    if tensor is None:
-        raise InputError("DataSet", "without features or labels", WANTED)
-    array = NativeArray(tensor)
-    values = array.read()
-    array.close()
-    return values
+def copy_out(tensor: Any) -> Values:
+    """The values of a Java tensor that nobody else needs; its memory is freed."""
+    with closing(NativeArray(tensor)) as array:
+        return array.read()
 
 
 def _without_io_errors(subject: str, call: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.handover import layout, overlap, shift, signed_bytes, silence
-from dl4j_bridge.diagnostics.handover.batches import Batch, read_batches
+from dl4j_bridge.diagnostics.handover.batches import read_batches
 from dl4j_bridge.diagnostics.handover.layout import Indices
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.signal.codecs import CLASSES
@@ -51,29 +51,15 @@ def inspect(
     """
     if predicts not in (None, "target", "next"):
         raise InputError("predicts", predicts, "wanted target, next or None")
-    findings: list[Finding] = []
     read: dict[str, list[layout.Reading]] = {"features": [], "labels": []}
     for batch in read_batches(features, labels, features_mask, labels_mask):
-        _check_masks(batch)
         read["features"].append(layout.read("features", batch.features, batch.features_mask))
         read["labels"].append(layout.read("labels", batch.labels, batch.labels_mask))
     if not read["features"]:
         raise InputError("iterator", "no batches", "wanted at least one: hasNext() is false from the start")
-    sides: dict[str, list[Indices]] = {}
-    for name, readings in read.items():
-        found, sides[name] = _inspect_side(name, readings)
-        findings += found
-    return findings + _inspect_pairs(sides["features"], sides["labels"], predicts, silent=bool(findings))
-
-
-def _check_masks(batch: Batch) -> None:
-    for name, mask in (("features", batch.features_mask), ("labels", batch.labels_mask)):
-        shape = getattr(batch, name).shape
-        # The classes may be on any axis: that is a finding, not an error.
-        if mask is not None and mask.shape[0] * mask.shape[1] not in {
-            shape[a] * shape[b] for a, b in ((0, 1), (0, 2), (1, 2))
-        }:
-            raise InputError(f"{name} mask", f"shape {mask.shape} for {shape}", "wanted [batch, time]")
+    (of_features, x), (of_labels, y) = (_inspect_side(name, readings) for name, readings in read.items())
+    findings = of_features + of_labels
+    return findings + _inspect_pairs(x, y, predicts, silent=bool(findings))
 
 
 def _inspect_side(name: str, readings: list[layout.Reading]) -> tuple[list[Finding], list[Indices]]:
@@ -92,22 +78,17 @@ def _inspect_side(name: str, readings: list[layout.Reading]) -> tuple[list[Findi
             known = [indices.T for indices in known]
     silent = silence.check(name, known)
     signed = None if silent or readings[0].classes != CLASSES else signed_bytes.check(name, known)
-    for finding in filter(None, (silent, signed)):
-        findings[finding.code] = finding
     if signed:
         known = [signed_bytes.as_signed(indices) for indices in known]
-    return list(findings.values()), known
+    return [*findings.values(), *filter(None, (silent, signed))], known
 
 
 def _inspect_pairs(x: list[Indices], y: list[Indices], predicts: str | None, silent: bool) -> list[Finding]:
     """Findings between features and labels, and between the windows."""
-    findings = []
-    if x and y:
-        shapes = [(a.shape, b.shape) for a, b in zip(x, y, strict=True) if a.shape != b.shape]
-        if shapes and not silent:
-            (found, wanted) = shapes[0][1], shapes[0][0]
-            raise InputError("labels", f"{found} windows x steps", f"wanted those of the features, {wanted}")
-        shifted = None if shapes else shift.check(x, y, predicts)
-        findings += [shifted] if shifted else []
+    shapes = [(a.shape, b.shape) for a, b in zip(x, y, strict=False) if a.shape != b.shape]
+    if shapes and not silent:
+        wanted, found = shapes[0]
+        raise InputError("labels", f"{found} windows x steps", f"wanted those of the features, {wanted}")
+    shifted = shift.check(x, y, predicts) if x and y and not shapes else None
     repeated = overlap.check(x) if x else None
-    return [*findings, repeated] if repeated else findings
+    return [finding for finding in (shifted, repeated) if finding]

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.findings import Finding, Kind
 from dl4j_bridge.diagnostics.handover.batches import Values
+from dl4j_bridge.signal.codecs import CLASSES, MULAW
 
 NOT_ONE_HOT = Kind("not-one-hot")
 AXIS_ORDER = Kind("axis-order")
@@ -28,6 +28,9 @@ SMOOTHER = 0.7
 UNPREDICTABLE = 0.5
 # Rows that an axis must have before it can be told from another.
 FEWEST_ROWS = 8
+# Unexplained share of a tone's variance: up to 0.0001 in the linear code and 0.0011 in the mu-law code; of that of the
+# smoothest recordings 0.0013 and 0.0016.
+TONE_LINEAR, TONE_MULAW = 5e-4, 1.4e-3
 
 IN_ORDER = "Nd4j.create(new int[]{batch, classes, time}, 'f')"
 FIX_AXES = f"{IN_ORDER}, filled by putScalar(new int[]{{b, classOfSample, t}}, 1.0)"
@@ -60,7 +63,7 @@ class _Layout:
     """One way to read the ones of a tensor: shape [batch, classes, time] and each one's place there."""
 
     kind: Kind
-    evidence: dict[str, Any]
+    evidence: dict[str, str] | dict[str, list[str]]
     fix: str
     shape: tuple[int, ...]
     ones: tuple[npt.NDArray[np.int64], ...]
@@ -90,8 +93,9 @@ def read(name: str, values: Values, mask: Values | None) -> Reading:
     counts = np.ones((batch, time), bool)
     if mask is not None and mask.shape == counts.shape:
         counts = mask != 0
+    indices = np.where(counts & right, values.argmax(axis=1), NO_CLASS)
     if (right | ~counts).all():
-        return Reading(np.where(counts & right, values.argmax(axis=1), NO_CLASS), classes)
+        return Reading(indices, classes)
     steps = None if mask is None else int(np.count_nonzero(mask))
     fitting = [layout for layout in _other_layouts(values) if _is_one_hot(layout, steps)]
     if fitting:
@@ -100,9 +104,7 @@ def read(name: str, values: Values, mask: Values | None) -> Reading:
         finding = best.kind.found(best.fix, {"array": name, "shape": list(values.shape), **best.evidence})
         return Reading(best.indices(), best.shape[1], finding)
     finding = _not_one_hot(name, filled, right, counts)
-    padded = _padding(filled == 0)
-    indices = np.where(counts & right, values.argmax(axis=1), NO_CLASS)
-    return Reading(indices if (right | padded | ~counts).all() else None, classes, finding)
+    return Reading(indices if (right | _padding(filled == 0) | ~counts).all() else None, classes, finding)
 
 
 def _not_one_hot(name: str, filled: Indices, right: npt.NDArray[np.bool_], counts: npt.NDArray[np.bool_]) -> Finding:
@@ -143,10 +145,9 @@ def _other_layouts(values: Values) -> Iterator[_Layout]:
         yield swapped if runs else found
     offsets_c = np.ravel_multi_index(ones, shape, order="C")
     offsets_f = np.ravel_multi_index(ones, shape, order="F")
-    evidence = {"written": "f", "read": "c"}
-    yield _Layout(MEMORY_ORDER, evidence, FIX_ORDER, shape, np.unravel_index(offsets_c, shape, order="F"))
-    evidence = {"written": "c", "read": "f"}
-    yield _Layout(MEMORY_ORDER, evidence, FIX_ORDER, shape, np.unravel_index(offsets_f, shape, order="C"))
+    as_f, as_c = np.unravel_index(offsets_c, shape, order="F"), np.unravel_index(offsets_f, shape, order="C")
+    yield _Layout(MEMORY_ORDER, {"written": "f", "read": "c"}, FIX_ORDER, shape, as_f)
+    yield _Layout(MEMORY_ORDER, {"written": "c", "read": "f"}, FIX_ORDER, shape, as_c)
     batch, classes, time = shape
     b, t, c = np.unravel_index(offsets_c, (batch, time, classes), order="C")
     evidence = {"written": "c, as [batch, time, classes]", "read": "c"}
@@ -157,13 +158,8 @@ def _other_layouts(values: Values) -> Iterator[_Layout]:
 def _along(shape: tuple[int, ...], ones: tuple[npt.NDArray[np.int64], ...], axes: tuple[int, int, int]) -> _Layout:
     """`axes` are those of the batch, of the classes and of the time."""
     names = {axes[0]: "batch", axes[1]: "classes", axes[2]: "time"}
-    return _Layout(
-        AXIS_ORDER,
-        {"axes": [names[n] for n in range(3)]},
-        FIX_AXES,
-        tuple(shape[n] for n in axes),
-        tuple(ones[n] for n in axes),
-    )
+    evidence, along = {"axes": [names[n] for n in range(3)]}, tuple(ones[n] for n in axes)
+    return _Layout(AXIS_ORDER, evidence, FIX_AXES, tuple(shape[n] for n in axes), along)
 
 
 def _is_one_hot(layout: _Layout, steps: int | None) -> bool:
@@ -192,17 +188,14 @@ def swapped_axes(name: str, batches: list[Indices]) -> Finding | None:
     return AXIS_ORDER.found(FIX_AXES, evidence)
 
 
-def unexplained(*batches: npt.NDArray[Any]) -> float:
+def unexplained(*batches: Values) -> float:
     """The share of the variance that is left when each sample is predicted from the two before it; rows apart.
 
     1 where there is nothing to predict from, or nothing to predict.
     """
-    windows = [
-        np.lib.stride_tricks.sliding_window_view(indices, 3, axis=1).reshape(-1, 3)
-        for indices in batches
-        if indices.shape[1] >= 3
-    ]
-    triples = np.concatenate(windows) if windows else np.zeros((0, 3))
+    long = [indices for indices in batches if indices.shape[1] >= 3]
+    windows = [np.lib.stride_tricks.sliding_window_view(indices, 3, axis=1).reshape(-1, 3) for indices in long]
+    triples = np.concatenate([np.zeros((0, 3)), *windows])
     triples = triples[(triples != NO_CLASS).all(axis=1)].astype(np.float64)
     if len(triples) < FEWEST_STEPS:
         return 1.0
@@ -212,3 +205,14 @@ def unexplained(*batches: npt.NDArray[Any]) -> float:
         return 1.0
     weights = np.linalg.lstsq(past.T @ past, past.T @ now, rcond=None)[0]
     return float(np.mean((now - past @ weights) ** 2) / np.mean(now**2))
+
+
+def is_tone(batches: list[Indices]) -> bool:
+    """True where each sample follows from two before it, in the linear or in the mu-law code."""
+    if unexplained(*batches) < TONE_LINEAR:
+        return True
+    if max(int(i.max()) for i in batches) >= CLASSES:
+        return False
+    # Above 0, where no sample can be taken for `NO_CLASS`.
+    linear = [np.where(i == NO_CLASS, NO_CLASS, 2 + MULAW.values[i]) for i in batches]
+    return unexplained(*linear) < TONE_MULAW

@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.findings import Finding, Kind
-from dl4j_bridge.diagnostics.handover.layout import FEWEST_SAMPLES, NO_CLASS, Indices
-from dl4j_bridge.diagnostics.handover.tone import is_tone
+from dl4j_bridge.diagnostics.handover.layout import FEWEST_SAMPLES, NO_CLASS, Indices, is_tone
 
 WINDOW_OVERLAP = Kind("window-overlap")
 
@@ -45,8 +44,6 @@ def _grams_seen_once(row: Indices) -> npt.NDArray[np.uint64]:
     if samples.size < GRAM:
         return np.zeros(0, np.uint64)
     factors = np.random.default_rng(0).integers(1, 2**63, GRAM, dtype=np.uint64) | np.uint64(1)
-    hashes = np.zeros(samples.size - GRAM + 1, np.uint64)
-    for k, factor in enumerate(factors):
-        hashes += samples[k : k + hashes.size].astype(np.uint64) * factor
+    hashes = np.lib.stride_tricks.sliding_window_view(samples.astype(np.uint64), GRAM) @ factors
     found, counts = np.unique(hashes, return_counts=True)
     return np.asarray(found[counts == 1])

@@ -1,12 +1,9 @@
 """Do the labels run ahead of the features, or lag?"""
 
-from typing import Any
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Finding, Kind
-from dl4j_bridge.diagnostics.handover.layout import FEWEST_SAMPLES, NO_CLASS, Indices
-from dl4j_bridge.diagnostics.handover.tone import is_tone
+from dl4j_bridge.diagnostics.handover.layout import FEWEST_SAMPLES, NO_CLASS, Indices, is_tone
 from dl4j_bridge.signal import alignment
 
 MISALIGNED = Kind("misaligned")
@@ -47,9 +44,8 @@ def check(x: list[Indices], y: list[Indices], predicts: str | None) -> Finding |
         unshifted = max(copies.get(s, 0.0) for s in right)
         if 1 - unshifted <= 2 * (1 - copies[shift]) + COPY_MARGIN:
             return None
-        return _shifted(
-            shift, right, {"agreement": round(copies[shift], 4), "agreement_where_right": round(unshifted, 4)}
-        )
+        figures = {"agreement": round(copies[shift], 4), "agreement_where_right": round(unshifted, 4)}
+        return _shifted(shift, right, figures)
     return _filter_shift(x, y, right)
 
 
@@ -74,8 +70,8 @@ def _filter_shift(x: list[Indices], y: list[Indices], right: tuple[int, ...]) ->
     time = x[0].shape[1] - ahead
     if time < FARTHEST_LEAD + FARTHEST_DELAY + 3 * TAPS or is_tone(x):
         return None
+    # A sound that repeats itself fits at many shifts.
     if max(agreement(x, x, range(SHORTEST_PERIOD, time // 2 + 1)).values(), default=0.0) >= COPY:
-        # A sound that repeats itself fits at many shifts.
         return None
     # Rows of features move by what is right, so that a lead of 0 is right from here on.
     full = [(a[:, ahead:], b[:, :time]) for a, b in zip(x, y, strict=True) if a.shape == x[0].shape]
@@ -90,21 +86,16 @@ def _filter_shift(x: list[Indices], y: list[Indices], right: tuple[int, ...]) ->
         return None
     errors = alignment.filter_errors(source, target, -FARTHEST_LEAD, FARTHEST_DELAY, FARTHEST_DELAY + TAPS) / energy
     causal, best = errors[FARTHEST_LEAD], errors[0]
-    if best > EXPLAINED:
-        return None
-    if errors[-1] + ERROR_FLOOR < CLEAR * (best + ERROR_FLOOR):
-        # About as well explained from any start on.
+    # Not explained, or about as well explained from any start on.
+    if best > EXPLAINED or errors[-1] + ERROR_FLOOR < CLEAR * (best + ERROR_FLOOR):
         return None
     start = int(np.flatnonzero(errors <= ERROR_GROWTH * best + ERROR_FLOOR)[-1]) - FARTHEST_LEAD
     figures = {"unexplained": round(float(causal), 4), "unexplained_where_shifted": round(float(best), 4)}
-    if start < 0 and causal + ERROR_FLOOR >= LEAD_GAIN * (best + ERROR_FLOOR):
-        return _shifted(ahead - start, right, figures)
-    if start >= LONGEST_LAG:
-        return _shifted(ahead - start, right, figures)
-    return None
+    leads = start < 0 and causal + ERROR_FLOOR >= LEAD_GAIN * (best + ERROR_FLOOR)
+    return _shifted(ahead - start, right, figures) if leads or start >= LONGEST_LAG else None
 
 
-def _shifted(shift: int, right: tuple[int, ...], evidence: dict[str, Any]) -> Finding:
+def _shifted(shift: int, right: tuple[int, ...], evidence: dict[str, float]) -> Finding:
     leads = shift > max(right)
     wanted = " or ".join({0: "labels[t] from features[t]", 1: "labels[t] = features[t + 1]"}[s] for s in right)
     if shift == 0:

@@ -30,5 +30,6 @@ def checks(settings: TrainSettings, criterion: Criterion, signals: Stretch, effo
     found = [Check("identity", lambda: identity(settings, criterion, part((x, x), "train"), effort))]
     predicts = criterion.task.predicts
     if not (criterion.identity_settles and predicts == "target" and np.array_equal(x, y)):
-        found.append(Check(criterion.trial_names[predicts], lambda: pair(settings, criterion, signals, effort)))
+        name = "pair" if predicts == "target" else criterion.next_trial
+        found.append(Check(name, lambda: pair(settings, criterion, signals, effort)))
     return found

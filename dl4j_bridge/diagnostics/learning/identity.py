@@ -1,13 +1,12 @@
 """Learn to give the input back: what is wrong with start or learning rate shows here, whatever the pair is."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
 from dl4j_bridge.diagnostics.network.scale import INPUT_SCALE_FIX, WEAK_INPUT_SCALE
-from dl4j_bridge.diagnostics.trial import Effort, Trial, train_briefly
+from dl4j_bridge.diagnostics.trial import Effort, Trial
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.pairs import Stretch
 
@@ -38,81 +37,68 @@ def identity(settings: TrainSettings, criterion: Criterion, stretch: Stretch, ef
     """
     search = _Search(settings, criterion, stretch, effort)
     first = search.trial()
-    figures: dict[str, Any] = {"trials": search.figures(), "curve": criterion.curve(first)}
-    figures |= criterion.floors(stretch)
-    if search.learned(first):
-        return Outcome([], figures | {"steps_to_learn": len(first.losses)})
-    findings = search.causes(first)
-    return Outcome(findings, figures | {"trials": search.figures()})
+    learned = search.learned(first)
+    findings = [] if learned else search.causes(first)
+    figures = {"trials": [trial.figures for trial in search.trials], "curve": criterion.curve(first)}
+    figures |= criterion.floors(stretch) | ({"steps_to_learn": len(first.losses)} if learned else {})
+    return Outcome(findings, figures)
 
 
 class _Search:
     """Changes one thing at a time until the identity is learned; what had to be changed is the cause."""
 
     def __init__(self, settings: TrainSettings, criterion: Criterion, stretch: Stretch, effort: Effort) -> None:
-        self._settings = settings
-        self._criterion = criterion
-        self._stretch = stretch
+        self._settings, self._criterion, self._stretch = settings, criterion, stretch
         self._steps = effort.steps(settings)
-        self._trials: list[Trial] = []
         self.learned = criterion.learned(stretch)
+        self.trials: list[Trial] = []
 
     def trial(self, **changes: Any) -> Trial:
         """Train with other settings of the network."""
         settings = replace(self._settings, network=replace(self._settings.network, **changes))
-        trial = train_briefly(settings, self._criterion.task, self._stretch, self._steps, self._enough)
-        self._trials.append(trial)
-        return trial
+        self.trials.append(self._criterion.trial(settings, self._stretch, self._steps, self._enough))
+        return self.trials[-1]
 
     def _enough(self, trial: Trial) -> bool:
         return len(trial.losses) % self._criterion.look_every == 0 and self.learned(trial)
 
-    def figures(self) -> list[dict[str, Any]]:
-        return [self._shown(trial) for trial in self._trials]
-
-    def _shown(self, trial: Trial) -> dict[str, Any]:
-        return self._criterion.figures(trial, self._stretch)
-
     def causes(self, first: Trial) -> list[Finding]:
-        one_hot = self._criterion.task.interface.input == "one-hot"
-        weak = one_hot and first.settings.network.init == "xavier"
+        weak = self._criterion.task.interface.input == "one-hot" and first.settings.network.init == "xavier"
         base = self.trial(init="one-hot") if weak else first
         if weak and self.learned(base):
-            return [self._weak_input_scale(first, base)]
+            return [_weak_input_scale(first, base)]
         better = self._other_rate(base)
-        found = [] if first.finite else [non_finite(first, self._shown)]
+        found = [] if first.finite else [non_finite(first)]
         if better is None:
             return found or [self._criterion.stuck(first, self._stretch)]
         if weak:
             # Would the rate alone have been enough?
             only_rate = self.trial(learning_rate=better.settings.network.learning_rate)
             if not self.learned(only_rate):
-                found.append(self._weak_input_scale(only_rate, better))
-        return [*found, self._wrong_rate(base, better)]
+                found.append(_weak_input_scale(only_rate, better))
+        return [*found, _wrong_rate(base, better)]
 
     def _other_rate(self, base: Trial) -> Trial | None:
         """The first learning rate that learns, starting on the side where the size of the updates points."""
         network = base.settings.network
-        lower, higher = ([network.learning_rate * factor for factor in factors] for factors in (LOWER, HIGHER))
         small = base.finite and base.update < SMALL_UPDATE
-        for rate in (higher + lower) if small else (lower + higher):
-            trial = self.trial(init=network.init, learning_rate=rate)
-            if self.learned(trial):
-                return trial
-        return None
-
-    def _weak_input_scale(self, weak: Trial, strong: Trial) -> Finding:
-        evidence = {"with": self._shown(weak), "with_one_hot_init": self._shown(strong)}
-        return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, evidence)
-
-    def _wrong_rate(self, base: Trial, better: Trial) -> Finding:
-        found, wanted = base.settings.network.learning_rate, better.settings.network.learning_rate
-        kind = LEARNING_RATE_TOO_HIGH if wanted < found else LEARNING_RATE_TOO_LOW
-        evidence = {"with": self._shown(base), f"at_{wanted:g}": self._shown(better)}
-        return kind.found(f"--learning-rate {wanted:g} (found {found:g})", evidence)
+        rates = [network.learning_rate * factor for factor in (HIGHER + LOWER if small else LOWER + HIGHER)]
+        trials = (self.trial(init=network.init, learning_rate=rate) for rate in rates)
+        return next(filter(self.learned, trials), None)
 
 
-def non_finite(trial: Trial, shown: Callable[[Trial], dict[str, Any]]) -> Finding:
-    """The finding for a loss that became NaN or infinite; `shown` gives the figures of a trial."""
-    evidence = shown(trial) | {"first_not_finite_step": len(trial.losses)}
+def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
+    return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, {"with": weak.figures, "with_one_hot_init": strong.figures})
+
+
+def _wrong_rate(base: Trial, better: Trial) -> Finding:
+    found, wanted = base.settings.network.learning_rate, better.settings.network.learning_rate
+    kind = LEARNING_RATE_TOO_HIGH if wanted < found else LEARNING_RATE_TOO_LOW
+    evidence = {"with": base.figures, f"at_{wanted:g}": better.figures}
+    return kind.found(f"--learning-rate {wanted:g} (found {found:g})", evidence)
+
+
+def non_finite(trial: Trial) -> Finding:
+    """The finding for a loss that became NaN or infinite."""
+    evidence = trial.figures | {"first_not_finite_step": len(trial.losses)}
     return NON_FINITE.found("--clip 1 and a lower --learning-rate", evidence)

@@ -1,12 +1,10 @@
 """Learn the pair, or what comes next, for a while: a network that learns nothing where a simple model does is stuck."""
 
-from typing import Any
-
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Outcome
 from dl4j_bridge.diagnostics.learning.identity import non_finite
 from dl4j_bridge.diagnostics.output.generalization import overfit
-from dl4j_bridge.diagnostics.trial import Effort, Trial, train_briefly
+from dl4j_bridge.diagnostics.trial import Effort, Trial
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.pairs import Stretch, part
 
@@ -37,17 +35,16 @@ def pair(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort
             halfway.append(criterion.error_on(trial.network, valid))
         return False
 
-    trial = train_briefly(settings, criterion.task, stretch, steps, look_halfway)
+    trial = criterion.trial(settings, stretch, steps, look_halfway)
     simple = criterion.simple_models(signals)
-    figures: dict[str, Any] = {"trials": [criterion.figures(trial, stretch)], "curve": criterion.curve(trial)}
-    figures |= criterion.floors(stretch) | simple
+    figures = {"trials": [trial.figures], "curve": criterion.curve(trial)} | criterion.floors(stretch) | simple
     if not trial.finite:
-        return Outcome([non_finite(trial, lambda lost: criterion.figures(lost, stretch))], figures)
+        return Outcome([non_finite(trial)], figures)
     here, there = (criterion.error_on(trial.network, side) for side in (stretch, valid))
     unit = criterion.unit
     figures |= {f"train_{unit}": here, f"valid_{unit}_halfway": halfway[0], f"valid_{unit}": there}
     if criterion.is_stuck(trial, here, simple):
         return Outcome([criterion.stuck(trial, stretch)], figures)
     # A validation part that is merely harder still gets better.
-    worse = criterion.bits_worse(there, halfway[0]) > WORSE_BITS
+    worse = criterion.task.bits_gained(there, halfway[0]) > WORSE_BITS
     return Outcome(overfit(criterion, here, there, criterion.simplest_errors(signals)) if worse else [], figures)

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from dl4j_bridge import reference as lstm
-from dl4j_bridge.diagnostics.findings import Check, Outcome
+from dl4j_bridge.diagnostics.findings import Check
 from dl4j_bridge.diagnostics.network.gradients import gradients
 from dl4j_bridge.diagnostics.network.parity import parity
 from dl4j_bridge.diagnostics.network.reference import unpack
@@ -41,12 +41,9 @@ def checks(
     def reference() -> lstm.Network:
         return unpack(settings, interface, network().parameters())
 
-    def same() -> Outcome:
-        return parity(network().run_batch, reference(), interface, x)
-
     x, y = segments(x), segments(y)
     found = [
-        Check("parity with NumPy", same),
+        Check("parity with NumPy", lambda: parity(network().run_batch, reference(), interface, x)),
         Check("gradients", lambda: gradients(settings, interface, x, y)),
     ]
     if interface.input == "one-hot":

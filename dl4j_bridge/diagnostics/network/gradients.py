@@ -1,14 +1,15 @@
 """Is Java's gradient the slope of the loss?"""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from dl4j_bridge import reference as lstm
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.network.reference import Floats, blocks, loss, unpack
+from dl4j_bridge.diagnostics.network.reference import loss, unpack
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.reference.parameters import Floats
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.tasks.interface import Signal
 
@@ -34,7 +35,9 @@ def gradients(settings: NetworkSettings, interface: Interface, x: Signal, y: Sig
         Classes or vectors, input and target.
     """
     rate = RATES[interface.output]
-    network = Network.create(_plain(settings, rate), interface)
+    # A step of these settings subtracts the rate times the gradient from the parameters, and nothing else.
+    plain = replace(settings, updater="sgd", learning_rate=rate, clip=0.0, l2=0.0, weight_decay=0.0, dropout=0.0)
+    network = Network.create(plain, interface)
     before = network.parameters().astype(np.float64)
     network.step(x, y, x.shape[1], True, 1)
     return compare_gradients(settings, interface, before, (before - network.parameters()) / rate, x, y)
@@ -58,8 +61,9 @@ def compare_gradients(
     def loss_at(flat: Floats) -> float:
         return loss(unpack(settings, interface, flat), interface, x, y)
 
-    figures: dict[str, Any] = {}
-    for name, where in blocks(settings, interface).items():
+    figures = {}
+    places = lstm.layout(interface.inputs, settings.hidden, settings.layers, interface.outputs, settings.cell)
+    for name, (where, _) in places.items():
         length = float(np.linalg.norm(gradient[where]))
         along = np.zeros_like(at)
         along[where] = gradient[where] / length if length else 0.0
@@ -68,12 +72,5 @@ def compare_gradients(
     wrong = {
         name: f for name, f in figures.items() if not abs(f["slope"] - f["gradient"]) <= SAME_GRADIENT * f["gradient"]
     }
-    if not wrong:
-        return Outcome([], figures)
     fix = "dl4j-bridge doctor, then --layer stock: the gradient is not that of the loss; please report it"
-    return GRADIENT_BROKEN.outcome(fix, wrong, figures)
-
-
-def _plain(settings: NetworkSettings, rate: float) -> NetworkSettings:
-    """Parameters minus rate times gradient, and nothing else."""
-    return replace(settings, updater="sgd", learning_rate=rate, clip=0.0, l2=0.0, weight_decay=0.0, dropout=0.0)
+    return GRADIENT_BROKEN.outcome(bool(wrong), fix, wrong, figures)

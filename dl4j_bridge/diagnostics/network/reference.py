@@ -5,21 +5,14 @@ import numpy.typing as npt
 
 from dl4j_bridge import reference as lstm
 from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.reference.parameters import Floats
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.tasks.interface import Signal
-
-Floats = npt.NDArray[np.float64]
 
 
 def unpack(settings: NetworkSettings, interface: Interface, flat: npt.ArrayLike) -> lstm.Network:
     """The network that has these parameters, shape (parameters,) in DL4J's order."""
     return lstm.unpack(flat, interface.inputs, settings.hidden, settings.layers, interface.outputs, settings.cell)
-
-
-def blocks(settings: NetworkSettings, interface: Interface) -> dict[str, slice]:
-    """Where each block of weights is among the parameters."""
-    places = lstm.layout(interface.inputs, settings.hidden, settings.layers, interface.outputs, settings.cell)
-    return {name: where for name, (where, _) in places.items()}
 
 
 def forward(network: lstm.Network, interface: Interface, x: Signal) -> lstm.Record:

@@ -46,7 +46,5 @@ def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -
     ]
     figures = {"layers": rows}
     reaching = rows[0]["from_input"]
-    if reaching >= WEAK_INPUT:
-        return Outcome([], figures)
     evidence = {"first_layer_from_input": reaching, "wanted_about": 1.0, "layers": rows}
-    return WEAK_INPUT_SCALE.outcome(INPUT_SCALE_FIX, evidence, figures)
+    return WEAK_INPUT_SCALE.outcome(not reaching >= WEAK_INPUT, INPUT_SCALE_FIX, evidence, figures)

@@ -4,9 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import cast
 
-import numpy as np
-import numpy.typing as npt
-
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.criteria.criterion import Rows
 from dl4j_bridge.diagnostics.findings import Check, Outcome
@@ -19,6 +16,7 @@ from dl4j_bridge.diagnostics.output.rendering import Rendering, render
 from dl4j_bridge.diagnostics.output.users_output import users_output
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.signal.pairs import Stretch, part
+from dl4j_bridge.tasks.samples.decoding import Indices
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
 
@@ -28,7 +26,7 @@ def checks(
     signals: Stretch,
     compare: Callable[[], Rows],
     decode: str = "mean",
-    processed: npt.NDArray[np.uint8] | None = None,
+    processed: Indices | None = None,
 ) -> list[Check]:
     """The checks of a trained network.
 
@@ -73,5 +71,7 @@ def checks(
 
 def _memory_of_vectors(criterion: Criterion, network: Network, signals: Stretch) -> Outcome:
     """What the state is worth on the test part."""
-    stretch = part(signals, "test")
-    return memory(criterion, network, stretch, network.dense_stream().run(stretch[0]))
+    x, y = part(signals, "test")
+    chunk, names = min(1000, max(len(x) // 4, 1)), ("carried", "dropped", "time_steps")
+    # The first chunk has no state to drop.
+    return memory(criterion, network, (x, y), network.dense_stream().run(x), chunk, first=1, names=names)

@@ -21,8 +21,7 @@ def against_baselines(criterion: Criterion, rows: Rows) -> Outcome:
     others = {name: score for name, score in figures.items() if name != "model"}
     if "model" not in figures or not others:
         return Outcome([], figures)
-    best = criterion.best(others)
-    if not criterion.is_noisier(figures["model"], others[best]):
-        return Outcome([], figures)
+    best = (min if criterion.lower_is_better else max)(others, key=others.__getitem__)
+    evidence = criterion.noisier(figures, best)
     fix = f"train for longer; until then {best} is the better model of this pair"
-    return NOISIER_THAN_BASELINE.outcome(fix, criterion.evidence(figures, best), figures)
+    return NOISIER_THAN_BASELINE.outcome(bool(evidence), fix, evidence, figures)

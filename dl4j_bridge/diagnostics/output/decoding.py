@@ -1,7 +1,6 @@
 """What mean, argmax and sampling cost."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -27,13 +26,12 @@ def decoding(rendering: Rendering, decode: str) -> Outcome:
     energy = float(np.sum(target**2)) or 1.0
     # Target and outputs are compared before de-emphasis.
     flat = replace(rendering.task, pre_emphasis=0.0)
-    figures: dict[str, Any] = {
+    figures = {
         "esr_mean": metrics.esr(target, rendering.mean),
         "esr_argmax": metrics.esr(target, values[rendering.probabilities.argmax(axis=1)]),
         "esr_sample": metrics.esr(target, flat.decoder("sample").push(rendering.probabilities)),
         "sampling_noise_db": decibels(float(rendering.variance.sum()) / energy),
     }
-    if decode != "sample" or rendering.variance.sum() <= AUDIBLE * energy:
-        return Outcome([], figures)
+    found = decode == "sample" and not rendering.variance.sum() <= AUDIBLE * energy
     fix = "--decode mean (the default), or argmax; in your program: the expected value instead of a random class"
-    return SAMPLING_NOISE.outcome(fix, figures, figures)
+    return SAMPLING_NOISE.outcome(found, fix, figures, figures)

@@ -1,7 +1,5 @@
 """How a model that predicts the next sample does when it is fed its own output."""
 
-from typing import Any
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Outcome
@@ -27,7 +25,7 @@ def free_running(rendering: Rendering, network: Network, temperature: float) -> 
     own = own_audio(network.stream(), size, temperature)
     values = rendering.task.codec.values
     level = float(np.var(values[own])) / max(float(np.var(values[rendering.y])), 1e-12)
-    figures: dict[str, Any] = {
+    figures = {
         "teacher_forced_bits": metrics.bits_per_sample(rendering.probabilities, rendering.y),
         "order_1_bits_of_the_recording": metrics.order_1_entropy_bits(rendering.y[:size]),
         "order_1_bits_of_its_own": metrics.order_1_entropy_bits(own),

@@ -1,7 +1,5 @@
 """Is a network better on what it was trained on than on what it was not?"""
 
-from typing import Any
-
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
 from dl4j_bridge.java.network import Network
@@ -33,13 +31,12 @@ def overfit(criterion: Criterion, train: float, valid: float, simple: dict[str, 
     simple
         Errors of the simple model on the same parts, see `Criterion.simplest_errors`.
     """
-    harder = criterion.bits_worse(simple["valid"], simple["train"])
-    excess = criterion.bits_worse(valid, train) - max(harder, 0.0)
-    if excess <= OVERFIT_BITS:
-        return []
-    return [OVERFIT.found(FIX, _figures(criterion, train, valid, simple) | {"excess_bits": excess})]
+    harder = criterion.task.bits_gained(simple["valid"], simple["train"])
+    excess = criterion.task.bits_gained(valid, train) - max(harder, 0.0)
+    evidence = _figures(criterion, train, valid, simple) | {"excess_bits": excess}
+    return [] if excess <= OVERFIT_BITS else [OVERFIT.found(FIX, evidence)]
 
 
-def _figures(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> dict[str, Any]:
-    figures: dict[str, Any] = {f"train_{criterion.unit}": train, f"valid_{criterion.unit}": valid}
+def _figures(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> dict[str, object]:
+    figures: dict[str, object] = {f"train_{criterion.unit}": train, f"valid_{criterion.unit}": valid}
     return figures | ({criterion.simplest: simple} if criterion.simplest else {})

@@ -1,22 +1,23 @@
 """What the network's state is worth."""
 
-import numpy as np
-import numpy.typing as npt
-
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Outcome
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.tasks.interface import Signal
 
+# Time steps after a border that are measured.
+HEAD = 50
+
 
 def memory(
     criterion: Criterion,
     network: Network,
     stretch: Stretch,
-    outputs: npt.NDArray[np.float32],
+    outputs: Signal,
     chunk: int = 1000,
-    head: int = 50,
+    first: int = 0,
+    names: tuple[str, str, str] = ("bits_carried", "bits_dropped", "samples"),
 ) -> Outcome:
     """How much worse the first time steps after a border are if the state is dropped there; figures, no verdict.
 
@@ -32,12 +33,13 @@ def memory(
         The network's output for the stretch, with its state carried.
     chunk
         Time steps from one border to the next.
-    head
-        Time steps after a border that are measured.
+    first
+        First chunk that counts.
+    names
+        Names of the figures: state carried, state dropped, and the number of time steps.
     """
     x, y = stretch
-    chunk, first = criterion.chunks(len(x), chunk)
-    count, head = len(x) // chunk, min(head, chunk)
+    count, head = len(x) // chunk, min(HEAD, chunk)
     if count <= first:
         return Outcome()
 
@@ -46,4 +48,4 @@ def memory(
 
     dropped = network.run_batch(heads(x))
     errors = (criterion.error(found, heads(y)) for found in (heads(outputs), dropped))
-    return Outcome([], dict(zip(criterion.memory_figures, (*errors, head), strict=True)))
+    return Outcome([], dict(zip(names, (*errors, head), strict=True)))

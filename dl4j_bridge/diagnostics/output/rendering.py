@@ -4,15 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.signal.pairs import Stretch
-from dl4j_bridge.tasks.samples.decoding import Probabilities, run_through
+from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities, run_through
 from dl4j_bridge.tasks.samples.task import SamplesTask
-
-Indices = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
 
 # Maximum number of samples that are looked at.
 MOST = 60_000
@@ -54,11 +51,10 @@ class Rendering:
         return np.asarray(self.probabilities @ self.task.codec.values**2 - self.mean**2, np.float64).clip(0)
 
 
-def render(network: Network, task: SamplesTask, x: Indices, y: Indices, start: int = 0) -> Rendering:
-    """Run up to `MOST` samples from `start` on through a model, after a few samples before them."""
-    end = min(start + MOST, x.size)
-    blocks = list(run_through(network.stream(), x, start, end))
-    return Rendering(task, x[start:end], y[start:end], np.concatenate(blocks))
+def render(network: Network, task: SamplesTask, x: Indices, y: Indices) -> Rendering:
+    """Run the first `MOST` samples through a model."""
+    blocks = list(run_through(network.stream(), x, 0, min(MOST, x.size)))
+    return Rendering(task, x[:MOST], y[:MOST], np.concatenate(blocks))
 
 
 def decibels(share: float) -> float | None:

@@ -1,15 +1,15 @@
 """What the user's own program made of a model: is its state carried, and are its samples random?"""
 
 import math
-from typing import Any
 
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.output.decoding import SAMPLING_NOISE
-from dl4j_bridge.diagnostics.output.rendering import AUDIBLE, Floats, Indices, Rendering, decibels
+from dl4j_bridge.diagnostics.output.rendering import AUDIBLE, Rendering, decibels
+from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.tasks.samples.decoding import Probabilities
+from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities
 
 STATE_NOT_CARRIED = Kind("state-not-carried")
 
@@ -39,26 +39,22 @@ def users_output(rendering: Rendering, network: Network, processed: Indices) -> 
     most_probable = rendering.probabilities[:n].argmax(axis=1)
     off = np.minimum((output - mean) ** 2, (output - values[most_probable]) ** 2)
     energy = float(np.sum(values[rendering.y[:n]] ** 2)) or 1.0
-    figures: dict[str, Any] = {"difference_db": decibels(float(off.sum()) / energy)}
+    figures = {"difference_db": decibels(float(off.sum()) / energy)}
     if off.sum() <= AUDIBLE * energy:
         return Outcome([], figures)
     for chunk in _border_distances(off):
         unexplained = _without_state(rendering, network, processed[:n], chunk)
         if unexplained <= EXPLAINED:
             figures |= {"chunk": chunk, "unexplained_share": unexplained}
-            fix = (
-                "carry the state over the borders of your chunks: rnnTimeStep without rnnClearPreviousState, "
-                "not output(); dl4j-bridge process does"
-            )
-            return STATE_NOT_CARRIED.outcome(fix, figures, figures)
+            fix = "carry the state over the borders of your chunks: rnnTimeStep without rnnClearPreviousState, "
+            return STATE_NOT_CARRIED.outcome(True, fix + "not output(); dl4j-bridge process does", figures, figures)
     exact = float(np.mean(processed[:n] == most_probable))
     expected = float(rendering.probabilities[:n].max(axis=1).mean())
     energy_ratio = float(np.sum((output - mean) ** 2) / max(variance.sum(), 1e-12))
     figures |= {"likeliest_share": exact, "likeliest_share_of_a_draw": expected, "energy_against_a_draw": energy_ratio}
-    if abs(exact - expected) < 0.05 and 0.5 < energy_ratio < 2:
-        fix = "take the mean of the distribution, or argmax, instead of a random class: --decode mean"
-        return SAMPLING_NOISE.outcome(fix, figures, figures)
-    return Outcome([], figures)
+    sampled = abs(exact - expected) < 0.05 and 0.5 < energy_ratio < 2
+    fix = "take the mean of the distribution, or argmax, instead of a random class: --decode mean"
+    return SAMPLING_NOISE.outcome(sampled, fix, figures, figures)
 
 
 def _border_distances(error: Floats) -> list[int]:

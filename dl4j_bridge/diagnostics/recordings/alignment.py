@@ -15,36 +15,24 @@ EXACT_OWN_LAG = 2
 
 def check(case: Case) -> Outcome:
     delay, excess = case.delay, case.excess
-    figures = {
-        "delay": {
-            "samples": excess.samples,
-            "cut_out_by_auto": delay.samples,
-            "peak": delay.peak,
-            "filter": excess.own,
-            "confidence": delay.confidence,
-        }
+    measured = {
+        "samples": excess.samples,
+        "cut_out_by_auto": delay.samples,
+        "peak": delay.peak,
+        "filter": excess.own,
+        "confidence": delay.confidence,
     }
     fixed = case.settings.data.align != "auto"
     left = excess.samples - (case.cut if fixed else 0)
     # A delay that somebody cut out by hand may have been between two samples.
     rest = fixed and case.cut != 0 and abs(left) <= 1
-    if case.speed or rest or not _has_delay(case, left):
-        return Outcome(figures=figures)
-    evidence = figures["delay"] | {"milliseconds": 1000 * excess.samples / case.rate, "left": left}
-    count = abs(excess.samples)
-    if left > 0:
-        auto = f"--align auto (the default) cuts out {delay.samples} samples; or " if delay.samples > 0 else ""
-        fix = f"{auto}--align {excess.samples}; or drop the first {count} samples of the target in your own program"
-        return MISALIGNED.outcome(fix, evidence, figures)
-    fix = f"--align {excess.samples}; or drop the first {count} samples of the input in your own program"
-    return TARGET_LEADS.outcome(fix, evidence, figures)
-
-
-def _has_delay(case: Case, left: int) -> bool:
-    excess = case.excess
-    if case.delay.confidence < LOW_CONFIDENCE or case.delay.peak == 0 == case.cut or not left:
-        return False
-    if not case.keeps_lag:
-        return False
     allowed = OWN_LAG_SHARE * excess.own if excess.own > EXACT_OWN_LAG else 0
-    return abs(left) > allowed
+    in_doubt = case.speed or rest or delay.confidence < LOW_CONFIDENCE or delay.peak == 0 == case.cut
+    found = not in_doubt and abs(left) > allowed and case.keeps_lag
+    evidence = measured | {"milliseconds": 1000 * excess.samples / case.rate, "left": left}
+    later, kind = ("target", MISALIGNED) if left > 0 else ("input", TARGET_LEADS)
+    count = abs(excess.samples)
+    fix = f"--align {excess.samples}; or drop the first {count} samples of the {later} in your own program"
+    if left > 0 and delay.samples > 0:
+        fix = f"--align auto (the default) cuts out {delay.samples} samples; or {fix}"
+    return kind.outcome(found, fix, evidence, {"delay": measured})

@@ -23,14 +23,11 @@ def check(case: Case) -> Outcome:
     # Without a target the last frame of a window needs one more after it.
     window = (settings.run.length + (case.target is None and settings.own.hop > 1)) * settings.own.hop
     wanted = max(numbers // PARAMETERS_PER_SAMPLE, window)
-    if samples >= wanted:
-        return Outcome(figures=dict(figures))
     seconds = math.ceil(wanted / 0.8 / case.rate)
     fix = f"record {seconds} s or more, or train a smaller network: --hidden, --layers"
-    return TOO_LITTLE_DATA.outcome(fix, figures | {"wanted": wanted}, dict(figures))
+    return TOO_LITTLE_DATA.outcome(samples < wanted, fix, figures | {"wanted": wanted}, figures)
 
 
 def parameters(network: NetworkSettings, width: int) -> int:
     """Number of parameters of a network that maps `width` values to as many."""
-    places = layout(width, network.hidden, network.layers, width, network.cell)
-    return sum(where.stop - where.start for where, _ in places.values())
+    return int(layout(width, network.hidden, network.layers, width, network.cell)["output/b"][0].stop)

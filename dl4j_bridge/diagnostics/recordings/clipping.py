@@ -1,7 +1,5 @@
 """Are the tops flat? In the target only at full scale: below that they are a distortion's work."""
 
-from typing import Any
-
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, read, spread
@@ -19,18 +17,15 @@ FULL_SCALE = 0.975
 
 
 def check(case: Case) -> Outcome:
-    recordings = {"input": case.source} | ({"target": case.processed} if case.processed else {})
-    figures: dict[str, Any] = {"clipped_share": {}}
-    clipped = []
-    for name, recording in recordings.items():
-        share, extreme = clipped_share(recording)
-        figures["clipped_share"][name] = share
-        if share > CLIPPED_SHARE and (name == "input" or extreme >= FULL_SCALE):
-            clipped.append(name)
-    if not clipped:
-        return Outcome(figures=figures)
+    tops = {name: clipped_share(recording) for name, recording in case.recordings.items()}
+    clipped = {
+        name: share
+        for name, (share, extreme) in tops.items()
+        if share > CLIPPED_SHARE and (name == "input" or extreme >= FULL_SCALE)
+    }
     fix = f"record the {' and the '.join(clipped)} again at a lower level"
-    return CLIPPED.outcome(fix, {name: figures["clipped_share"][name] for name in clipped}, figures)
+    figures = {"clipped_share": {name: share for name, (share, _) in tops.items()}}
+    return CLIPPED.outcome(bool(clipped), fix, clipped, figures)
 
 
 def clipped_share(recording: Recording) -> tuple[float, float]:

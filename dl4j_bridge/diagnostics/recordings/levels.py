@@ -1,7 +1,6 @@
 """Are the two about equally loud?"""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -15,19 +14,18 @@ GAIN_DB = 20.0
 
 
 def check(case: Case) -> Outcome:
-    figures: dict[str, Any] = {"level_dbfs": {}, "peak_dbfs": {}}
-    for name, x in case.sides.items():
-        figures["level_dbfs"][name] = decibels(float(x.std()))
-        figures["peak_dbfs"][name] = decibels(float(np.abs(x).max()))
+    figures = {
+        "level_dbfs": {name: decibels(float(x.std())) for name, x in case.sides.items()},
+        "peak_dbfs": {name: decibels(float(np.abs(x).max())) for name, x in case.sides.items()},
+    }
     if case.processed is None or case.speed:
         return Outcome(figures=figures)
-    mean, peak = (figures[key]["target"] - figures[key]["input"] for key in ("level_dbfs", "peak_dbfs"))
+    mean, peak = (level["target"] - level["input"] for level in figures.values())
     # A fuzz lifts the mean alone, a sparse click the peak.
-    if min(abs(mean), abs(peak)) <= GAIN_DB or mean * peak < 0:
-        return Outcome(figures=figures)
+    found = min(abs(mean), abs(peak)) > GAIN_DB and mean * peak >= 0
     quieter = "target" if mean < 0 else "input"
     fix = f"amplify the {quieter} by {abs(mean):.0f} dB in your own program"
-    return GAIN_MISMATCH.outcome(fix, {"gain_db": mean, "peak_gain_db": peak}, figures)
+    return GAIN_MISMATCH.outcome(found, fix, {"gain_db": mean, "peak_gain_db": peak}, figures)
 
 
 def decibels(level: float) -> float:

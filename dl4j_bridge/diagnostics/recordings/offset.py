@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, Floats
+from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.silence import frame_size
+from dl4j_bridge.diagnostics.recordings.silence import FRAME_SECONDS
+from dl4j_bridge.diagnostics.relation import Floats, frames
 
 DC_OFFSET = Kind("dc-offset")
 
@@ -20,17 +21,14 @@ PART_SECONDS = 0.2
 
 
 def check(case: Case) -> Outcome:
-    sides = case.sides
-    offsets = {name: steady_offset(x, case.rate) for name, x in sides.items()}
+    offsets = {name: steady_offset(x, case.rate) for name, x in case.sides.items()}
     shifted = {
         name: value
         for name, value in offsets.items()
-        if abs(value) > max(OFFSET, OFFSET_TO_SOUND * float(sides[name].std()))
+        if abs(value) > max(OFFSET, OFFSET_TO_SOUND * float(case.sides[name].std()))
     }
-    if not shifted:
-        return Outcome(figures={"offset": offsets})
     fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
-    return DC_OFFSET.outcome(fix, shifted, {"offset": offsets})
+    return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets})
 
 
 def steady_offset(x: Floats, rate: int) -> float:
@@ -38,15 +36,12 @@ def steady_offset(x: Floats, rate: int) -> float:
 
     A lopsided sound has a mean only while it lasts, and a plucked string another one with every note.
     """
-    size = frame_size(rate)
     if x.size < PARTS * PART_SECONDS * rate:
         return 0.0
-    frames = x[: x.size // size * size].reshape(-1, size)
     means = []
-    for part in np.array_split(frames, PARTS):
+    for part in np.array_split(frames(x, rate, FRAME_SECONDS), PARTS):
         power = part.var(axis=1)
         means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
     middle = float(np.median(means))
-    scatter = float(np.std(means))
     square = float(np.abs(x).max()) < SQUARE_CREST * float(x.std())
-    return middle if abs(middle) > OFFSET_TO_SCATTER * scatter and not square else 0.0
+    return middle if abs(middle) > OFFSET_TO_SCATTER * float(np.std(means)) and not square else 0.0

@@ -13,7 +13,7 @@ def check(case: Case) -> Outcome:
     # evidence.
     inverted = case.excess.inverted if case.excess.own > EXACT_OWN_LAG else case.delay.inverted
     figures = {"inverted": inverted}
-    if case.speed or not inverted or case.delay.confidence < LOW_CONFIDENCE:
-        return Outcome(figures=dict(figures))
+    found = not case.speed and inverted and case.delay.confidence >= LOW_CONFIDENCE
     evidence = figures | {"confidence": case.delay.confidence}
-    return POLARITY_INVERTED.outcome("multiply the target by -1 in your own program", evidence, dict(figures))
+    fix = "multiply the target by -1 in your own program"
+    return POLARITY_INVERTED.outcome(found, fix, evidence, figures)

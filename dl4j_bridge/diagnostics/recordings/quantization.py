@@ -1,13 +1,12 @@
 """What is left of the sound in 8 bits?"""
 
-from typing import Any
-
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, Floats
+from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.levels import decibels
 from dl4j_bridge.diagnostics.recordings.silence import silence_share
+from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import CLASSES
 
@@ -19,26 +18,23 @@ QUANTIZATION_ESR = 0.02
 
 def check(case: Case) -> Outcome:
     sides, codec = case.sides, case.codec
-    recordings = {"input": case.source, "target": case.processed}
     classes = dict(zip(sides, case.indices, strict=False))
-    figures: dict[str, Any] = {"codec": codec.name}
-    for key in ("entropy_bits", "order_1_entropy_bits", "histogram", "quantisation_esr", "quantisation_db"):
-        figures[key] = {}
-    for name, indices in classes.items():
-        recording = recordings[name]
-        floor = quantization_esr(case, sides[name], recording is not None and recording.is_8_bit)
-        figures["quantisation_esr"][name] = floor
-        figures["quantisation_db"][name] = metrics.snr_db(floor)
-        figures["histogram"][name] = np.bincount(indices, minlength=CLASSES).tolist()
-        enough = indices.size > 1
-        figures["entropy_bits"][name] = metrics.entropy_bits(indices) if enough else None
-        figures["order_1_entropy_bits"][name] = metrics.order_1_entropy_bits(indices) if enough else None
-    quiet = {name: floor for name, floor in figures["quantisation_esr"].items() if floor > QUANTIZATION_ESR}
-    if not quiet:
-        return Outcome(figures=figures)
+    enough = case.indices[0].size > 1
+    errors = {name: quantization_esr(case, x, case.recordings[name].is_8_bit) for name, x in sides.items()}
+    quiet = {name: error for name, error in errors.items() if error > QUANTIZATION_ESR}
+    figures = {
+        "codec": codec.name,
+        "entropy_bits": {name: metrics.entropy_bits(c) if enough else None for name, c in classes.items()},
+        "order_1_entropy_bits": {
+            name: metrics.order_1_entropy_bits(c) if enough else None for name, c in classes.items()
+        },
+        "histogram": {name: np.bincount(c, minlength=CLASSES).tolist() for name, c in classes.items()},
+        "quantisation_esr": errors,
+        "quantisation_db": {name: metrics.snr_db(error) for name, error in errors.items()},
+    }
     fix = f"normalize the {' and the '.join(quiet)}" + (", or --codec mulaw" if codec.name == "linear" else "")
     evidence = {"esr": quiet, "level_dbfs": {name: decibels(float(sides[name].std())) for name in quiet}}
-    return QUIET_RECORDING.outcome(fix, evidence, figures)
+    return QUIET_RECORDING.outcome(bool(quiet), fix, evidence, figures)
 
 
 def quantization_esr(case: Case, x: Floats, is_8_bit: bool) -> float:

@@ -2,6 +2,7 @@
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.relation import are_related
 from dl4j_bridge.signal import pairs
 
 UNRELATED = Kind("unrelated")
@@ -11,22 +12,12 @@ SHORTEST_RELATED_SECONDS = 1.0
 
 
 def check(case: Case) -> Outcome:
-    relation = {
-        "confidence": case.relation.confidence,
-        "impulse_response": case.relation.response,
-        "envelope": case.relation.envelope,
-        "curve": case.relation.curve,
-    }
-    if not is_unrelated(case):
-        return Outcome(figures={"relation": relation})
-    fix = (
-        "check that --target was made from --input; a delay of more than "
-        f"{pairs.LONGEST_DELAY_SECONDS:g} s must be cut off first"
-    )
-    return UNRELATED.outcome(fix, relation, {"relation": relation})
+    longest = f"a delay of more than {pairs.LONGEST_DELAY_SECONDS:g} s"
+    fix = f"check that --target was made from --input; {longest} must be cut off first"
+    return UNRELATED.outcome(is_unrelated(case), fix, case.relation, {"relation": case.relation})
 
 
 def is_unrelated(case: Case) -> bool:
     """Whether the two have nothing in common, at no speed that was tried."""
     long_enough = min(case.lengths) >= SHORTEST_RELATED_SECONDS * case.rate
-    return not case.speed and not case.relation.found and long_enough
+    return not case.speed and not are_related(case.relation) and long_enough

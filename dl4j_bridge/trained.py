@@ -26,7 +26,7 @@ from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks import registry
-from dl4j_bridge.terminal.console import stderr
+from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison
 from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress
 
@@ -352,7 +352,7 @@ def diagnose_and_report(request: Request, out: Path | None, progress: bool | Non
         try:
             check_folder(RUNS)
         except InputError as e:
-            stderr.print(f"note: no report will be written: {e}", soft_wrap=True, markup=False)
+            print_notes([f"no report will be written: {e}"])
     with if_wanted(progress, checks_progress) as report:
         found = diagnose(request, report)
     if request.source is None:
@@ -361,7 +361,7 @@ def diagnose_and_report(request: Request, out: Path | None, progress: bool | Non
         return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
     except (BridgeError, OSError) as e:
         # The findings took a minute; they are shown without a page.
-        stderr.print(f"note: no report: {e}", soft_wrap=True, markup=False)
+        print_notes([f"no report: {e}"])
         return found, None
 
 

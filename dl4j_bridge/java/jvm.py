@@ -194,13 +194,18 @@ def openblas_core() -> str | None:
 
 def heap_bytes() -> int:
     """Return the largest size of the Java heap: a quarter of this process's memory limit, at most 4 GiB."""
+    return min(int(memory_bytes() * HEAP_SHARE), LARGEST_HEAP)
+
+
+def memory_bytes() -> int:
+    """Return the memory of this machine, or the limit of this process's group if that is lower."""
     import psutil
 
     memory = int(psutil.virtual_memory().total)
     for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):
             memory = min(memory, int(Path(limit).read_text()))
-    return min(int(memory * HEAP_SHARE), LARGEST_HEAP)
+    return memory
 
 
 def _jnius() -> Any:
@@ -253,9 +258,8 @@ def _start(settings: _StartSettings, threads: int) -> None:
     _log.info("Java %s at %s (%s) with %s", java.version, java.home, java.source, " ".join(options))
     jnius_config.set_options(*options)
     jnius_config.set_classpath(*(str(path) for path in [*package_class_path, *settings.own_class_path]))
-    rehearsal.check(java, options)
-    jnius = _import_jnius(java, options)
-    rehearsal.succeeded(java, options)
+    with rehearsal.rehearsed(java, options):
+        jnius = _import_jnius(java, options)
     if archive:
         found = startup_archive.libraries(archive)
         try:

@@ -8,7 +8,8 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dl4j_bridge.errors import BridgeError
@@ -20,8 +21,9 @@ VARIABLES = ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS")
 TIMEOUT = 60
 
 
-def check(java: Java, options: Sequence[str]) -> None:
-    """Start and end a JVM with these options, unless they have succeeded before.
+@contextmanager
+def rehearsed(java: Java, options: Sequence[str]) -> Iterator[None]:
+    """Start and end a JVM with these options before the body starts one here, unless they have succeeded before.
 
     Raises
     ------
@@ -29,29 +31,31 @@ def check(java: Java, options: Sequence[str]) -> None:
         If it does not start; names the variable of the environment that may be the reason.
     """
     _check_working_directory()
-    if _record(java, options).exists():
-        return
-    failure = _failure([str(java.program), *options, "-version"])
-    if failure is not None:
-        given = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
-        limit = _address_space()
-        if limit:
-            given.append(f"ulimit -v {limit >> 10}")
-        raise BridgeError(
-            f"Java {java.version} at {java.home}",
-            f"does not start ({failure})",
-            f"fix or unset {', '.join(given)}" if given else f"fix JAVA_HOME or the options {' '.join(options)}",
-        )
-
-
-def succeeded(java: Java, options: Sequence[str]) -> None:
-    """Remember that the JVM has started in this process."""
     record = _record(java, options)
-    try:
+    if record.exists():
+        yield
+        return
+    _rehearse(java, options)
+    yield
+    # If it cannot be written, the next start is rehearsed again.
+    with suppress(OSError):
         record.parent.mkdir(parents=True, exist_ok=True)
         record.touch()
-    except OSError:
-        pass  # The next start is rehearsed again.
+
+
+def _rehearse(java: Java, options: Sequence[str]) -> None:
+    failure = _failure([str(java.program), *options, "-version"])
+    if failure is None:
+        return
+    given = [f"{name}={os.environ[name]}" for name in VARIABLES if os.environ.get(name)]
+    limit = _address_space()
+    if limit:
+        given.append(f"ulimit -v {limit >> 10}")
+    raise BridgeError(
+        f"Java {java.version} at {java.home}",
+        f"does not start ({failure})",
+        f"fix or unset {', '.join(given)}" if given else f"fix JAVA_HOME or the options {' '.join(options)}",
+    )
 
 
 def _failure(command: list[str]) -> str | None:

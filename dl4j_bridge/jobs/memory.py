@@ -1,8 +1,7 @@
 """An estimate of the memory that a training takes, before it is taken."""
 
-import psutil
-
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.reference.parameters import layout
 from dl4j_bridge.settings.training import TrainSettings
@@ -21,7 +20,7 @@ def check(settings: TrainSettings, interface: Interface) -> None:
     InputError
         Names the memory that is needed at least, and what the machine has.
     """
-    needed, present = least_bytes(settings, interface), psutil.virtual_memory().total
+    needed, present = least_bytes(settings, interface), jvm.memory_bytes()
     if needed > present:
         found = f"this network and batch need {needed / 1e9:.3g} GB; this machine has {present / 1e9:.3g}"
         raise InputError("memory", found, "wanted a smaller --hidden, --layers, --batch or --tbptt")

@@ -7,7 +7,7 @@ from typing import Any
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.new_run import augmented, configure_java, open_pairs, options_of
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.model.info import PairInfo, RunState
+from dl4j_bridge.model.info import PairInfo
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
@@ -49,8 +49,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
 
 def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
     opened_model = model_zip.open_model(folder.last)
-    opened_model.check_resumable()
-    before = opened_model.info
+    before, state = opened_model.info, opened_model.resumable_state()
     settings = before.settings.with_options(options)
     _check_resumable(before.settings, settings)
     augmentation.check(settings.small_data)
@@ -68,7 +67,6 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
     model.network.restore_state(model.state)
-    state = before.run_state or RunState()
     info = replace(before, settings=settings, run_state=None)
     folder.cut_log(state.step)
     folder.begin(info.as_dict(), options_of(settings, known_inputs, known_targets))

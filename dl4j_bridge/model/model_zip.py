@@ -17,7 +17,7 @@ from dl4j_bridge.atomic_files import temporary_name
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.model import stored_network
-from dl4j_bridge.model.info import ModelInfo
+from dl4j_bridge.model.info import ModelInfo, RunState
 from dl4j_bridge.model.stored_network import StoredNetwork
 from dl4j_bridge.tasks.baselines.base import Arrays
 from dl4j_bridge.untrusted import arrays, files, json_text, zips
@@ -90,8 +90,8 @@ class OpenedModel:
         )
         return Model(network, self.info, self.baselines, self.state)
 
-    def check_resumable(self) -> None:
-        """Check that the zip has all that resumed training needs.
+    def resumable_state(self) -> RunState:
+        """Return the state of the training, after checking that the zip has all that resumed training needs.
 
         Raises
         ------
@@ -103,13 +103,14 @@ class OpenedModel:
         if state is None:
             raise InputError(self.path, f"{ABOUT} has no run_state", wanted)
         if state.step == 0:
-            return
+            return state
         if self.stored.updater is None and network.updater != "sgd":
             raise InputError(self.path, f"no entry {stored_network.UPDATER} to resume from", wanted)
         shape = (self.info.settings.run.batch, network.hidden)
         for name in (f"{layer}/{part}" for layer in range(network.layers) for part in ("prevAct", "prevMem")):
             if name not in self.state or self.state[name].shape != shape:
                 raise InputError(self.path, f"{STATE} has no {name} of shape {shape}", wanted)
+        return state
 
 
 def resolve(model: Path) -> Path:
@@ -145,12 +146,13 @@ def open_model(model: Path) -> OpenedModel:
         Missing, not a zip, damaged, with other entries than a model has, or not one of ours.
     """
     path = resolve(model)
-    content = files.read(path, sum(_LARGEST.values()), "wanted a run folder or a model zip")
+    largest = sum(_LARGEST.values())
+    content = files.read(path, largest, "wanted a run folder or a model zip")
     with _refusals(path):
         if not zipfile.is_zipfile(io.BytesIO(content)):
             raise ValueError("not a model zip")
         zips.check_layout(content)
-        entries = zips.read(content, _LARGEST.get, sum(_LARGEST.values()))
+        entries = zips.read(content, _LARGEST.get, largest)
         missing = [name for name in _REQUIRED if name not in entries]
         if missing:
             raise ValueError(f"no entry {missing[0]}")

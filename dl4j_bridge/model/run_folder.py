@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dl4j_bridge.atomic_files import check_writable, is_temporary, remove_abandoned, write_bytes, write_json
+from dl4j_bridge.atomic_files import check_writable, is_temporary, write_bytes, write_json
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.settings import toml_file
 from dl4j_bridge.untrusted import files, json_text
@@ -82,7 +82,6 @@ class RunFolder:
             ) from e
         folder.acquire()
         folder.check_free()
-        remove_abandoned(folder.path)
         folder.log.unlink(missing_ok=True)
         return folder
 
@@ -173,7 +172,7 @@ class RunFolder:
 
     def cut_log(self, step: int) -> None:
         """Delete the rows after `step`, which a killed run logged but did not save."""
-        rows = [row for row in self.read_log() if float(row["step"]) <= step]
+        rows = [row for row in self.read_log() if int(row["step"]) <= step]
         if rows:
             lines = [",".join(rows[0])] + [",".join(row.values()) for row in rows]
             write_bytes(self.log, ("\n".join(lines) + "\n").encode())

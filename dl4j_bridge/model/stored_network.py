@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.java.interface import Interface
-from dl4j_bridge.reference.dl4j_zip import read_nd4j
+from dl4j_bridge.reference.dl4j_zip import CELLS, read_nd4j
 from dl4j_bridge.reference.parameters import layout
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.untrusted import json_text
@@ -29,7 +29,6 @@ Floats = npt.NDArray[np.float32]
 
 _LAYERS = "org.deeplearning4j.nn.conf.layers."
 _ACTIVATIONS = "org.nd4j.linalg.activations.impl.Activation"
-_CELLS = {"graves": "GravesLSTM", "lstm": "LSTM"}
 _OUTPUTS = {"softmax": "Softmax", "linear": "Identity", "sigmoid": "Sigmoid"}
 # Numbers that an updater of DL4J keeps for each parameter.
 _UPDATER_STATES = {"adam": 2, "rmsprop": 1, "nesterovs": 1, "adagrad": 1, "sgd": 0}
@@ -125,7 +124,7 @@ def _check_layers(configuration: Any, settings: NetworkSettings, interface: Inte
 
 def _expected_layers(settings: NetworkSettings, interface: Interface) -> list[dict[str, Any]]:
     recurrent = {
-        "@class": _LAYERS + _CELLS[settings.cell],
+        "@class": _LAYERS + CELLS[settings.cell],
         "activationFn": _ACTIVATIONS + "TanH",
         "gateActivationFn": _ACTIVATIONS + "Sigmoid",
         "nout": settings.hidden,

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.reference.parameters import Network, unpack
 
-_CELLS = {"GravesLSTM": "graves", "LSTM": "lstm"}
+# DL4J's class of each cell.
+CELLS = {"graves": "GravesLSTM", "lstm": "LSTM"}
 _TYPES = {"LONG": ">i8", "FLOAT": ">f4"}
 
 
@@ -34,10 +35,11 @@ def read_parameters(path: Path) -> Network:
             layers = [conf["layer"] for conf in json.loads(z.read("configuration.json"))["confs"]]
             flat = read_nd4j(z.read("coefficients.bin"))
         kinds = [layer["@class"].rpartition(".")[2] for layer in layers]
-        if kinds[0] not in _CELLS or kinds != [kinds[0]] * (len(kinds) - 1) + ["RnnOutputLayer"]:
+        cell = next((cell for cell, name in CELLS.items() if name == kinds[0]), None)
+        if cell is None or kinds != [kinds[0]] * (len(kinds) - 1) + ["RnnOutputLayer"]:
             raise ValueError(f"layers {', '.join(kinds)}")
         sizes = layers[0]["nin"], layers[0]["nout"], len(layers) - 1, layers[-1]["nout"]
-        return unpack(flat, *sizes, cell=_CELLS[kinds[0]])
+        return unpack(flat, *sizes, cell=cell)
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, IndexError, TypeError, struct.error) as e:
         raise InputError(path, f"not a GravesLSTM or LSTM model ({e})", "wanted model.zip of a run folder") from None
 

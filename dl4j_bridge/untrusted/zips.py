@@ -11,7 +11,8 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
 _LOCAL_SIGNATURE = b"PK\x03\x04"
@@ -56,12 +57,9 @@ def read(content: bytes, largest_of: Callable[[str], int | None], total: int) ->
     ValueError
         If it is not a zip, is damaged, or has an entry that is not permitted, too large, there twice or encrypted.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as z:
-            _check_entries(z.infolist(), largest_of, total)
-            return {info.filename: _unpacked(z, info) for info in z.infolist()}
-    except _DAMAGE as e:
-        raise ValueError(f"damaged ({e})") from None
+    with _opened(content) as z:
+        _check_entries(z.infolist(), largest_of, total)
+        return {info.filename: _unpacked(z, info) for info in z.infolist()}
 
 
 def check_layout(content: bytes) -> None:
@@ -72,18 +70,24 @@ def check_layout(content: bytes) -> None:
     ValueError
         If an entry is hidden from the central directory, or any byte belongs to no entry.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as z:
-            entries, directory = sorted(z.infolist(), key=lambda info: info.header_offset), z.start_dir
+    with _opened(content) as z:
         at = 0
-        for info in entries:
+        for info in sorted(z.infolist(), key=lambda info: info.header_offset):
             _check_no_gap(content, at, info.header_offset)
             at = _end_of(content, info)
-        _check_no_gap(content, at, directory)
-        record_at = len(content) - _END_RECORD.size
-        wanted = (_END_SIGNATURE, 0, 0, len(entries), len(entries), record_at - at, at, 0)
+        _check_no_gap(content, at, z.start_dir)
+        record_at, count = len(content) - _END_RECORD.size, len(z.infolist())
+        wanted = (_END_SIGNATURE, 0, 0, count, count, record_at - at, at, 0)
         if _END_RECORD.unpack_from(content, record_at) != wanted:
             raise ValueError("bytes after its central directory")
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[zipfile.ZipFile]:
+    """Open a zip in memory; damage that the body meets is a ValueError."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as z:
+            yield z
     except _DAMAGE as e:
         raise ValueError(f"damaged ({e})") from None
 
@@ -151,4 +155,5 @@ def _descriptor_size(content: bytes, at: int, info: zipfile.ZipInfo) -> int | No
 
 def _unpacked(z: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     with z.open(info) as f:
+        # Without a number of bytes, `zipfile` would decompress all that is there before it looks at the size.
         return f.read(info.file_size + 1)

@@ -56,6 +56,14 @@ def points(count: int, number: int | None) -> Iterator[int]:
     return iter(chosen if number is None else [chosen[i * count // number] for i in range(number)])
 
 
+def go_on(recordings, disk: Path) -> None:
+    """Resume the run, or begin it again in its folder if nothing was saved."""
+    if (disk / "run" / "last.zip").exists():
+        run_ok("train", disk / "run", "--resume")
+    else:
+        run_ok(*training(recordings, disk))
+
+
 @pytest.mark.parametrize("number", [3, pytest.param(None, marks=pytest.mark.slow)])
 def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, recordings, whole, tmp_path, number):
     count, network = whole
@@ -65,10 +73,7 @@ def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, re
         killed = run(*training(recordings, disk), env=faults(faulty_disk, disk, at, "kill"))
         assert killed.status == -9, (at, killed.stderr)
         folder = disk / "run"
-        if (folder / "last.zip").exists():
-            run_ok("train", folder, "--resume")
-        else:
-            run_ok(*training(recordings, disk))
+        go_on(recordings, disk)
         assert network_of(folder) == network, at
         with open(folder / "log.csv", newline="") as f:
             assert [row["step"] for row in csv.DictReader(f)] == ["1", "2", "3", "4"], at
@@ -92,9 +97,6 @@ def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings
             continue
         assert "No space left on device" in full.error, at
         assert str(disk) in full.error, at
-        if (folder / "last.zip").exists():
-            run_ok("train", folder, "--resume")
-        else:
-            run_ok(*training(recordings, disk))
+        go_on(recordings, disk)
         assert network_of(folder) == network, at
         shutil.rmtree(disk)

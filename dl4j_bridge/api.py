@@ -39,6 +39,7 @@ def train(
     preset: str = "default",
     progress: bool | None = None,
     tensorboard: str | PathLike[str] | None = None,
+    report: bool = True,
     **options: Any,
 ) -> Run:
     """Learn to turn `input` into `target`; without a target, learn to predict the next sample.
@@ -59,6 +60,8 @@ def train(
         True shows it on stderr; None shows it on a terminal and in a notebook only.
     tensorboard
         Folder to log scalars for TensorBoard into; needs the extra ``dl4j_bridge[tensorboard]``.
+    report
+        Whether to write ``report.html`` and its plots into the run folder.
     **options
         The options of ``dl4j-bridge train``, with underscores: ``steps, minutes, hidden, learning_rate, codec, ...``
 
@@ -89,7 +92,7 @@ def train(
     tensorboard_log.check(tensorboard)
     inputs, targets = _several("input", input), _several("target", target)
     started = _new_run(inputs, targets, None if out is None else Path(out), settings)
-    train_and_report(started, progress, tensorboard)
+    train_and_report(started, progress, tensorboard, report)
     return Run(started.folder.path)
 
 

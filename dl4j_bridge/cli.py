@@ -68,6 +68,7 @@ def train(
     tensorboard: Annotated[
         Path | None, Option(metavar="DIR", help="Folder to log scalars for TensorBoard into.")
     ] = None,
+    report: Annotated[bool, Option("--report/--no-report", help="Write report.html and its plots.")] = True,
     *,
     options: dict[str, Any],
 ) -> Any:
@@ -90,8 +91,8 @@ def train(
         run = new_run.new_run(inputs, targets or [], out, settings)
     else:
         raise InputError("--input", "not given", "wanted a recording")
-    result = train_and_report(run, True, tensorboard)
-    results.print_trained(result, run.task.predicts == "target")
+    result = train_and_report(run, True, tensorboard, report)
+    results.print_trained(result, run.task.predicts == "target", report)
     return result, 130 if result["stopped_because"] == "interrupted" else 0
 
 

@@ -247,13 +247,18 @@ class Run:
             return Comparison(compare.compare(self.path, source, other, settings, report))
 
     def resume(
-        self, *, progress: bool | None = None, tensorboard: str | PathLike[str] | None = None, **limits: Any
+        self,
+        *,
+        progress: bool | None = None,
+        tensorboard: str | PathLike[str] | None = None,
+        report: bool = True,
+        **limits: Any,
     ) -> Run:
         """Resume training where the run stopped.
 
         Parameters
         ----------
-        progress, tensorboard
+        progress, tensorboard, report
             As for `train`.
         **limits
             New limits: ``steps``, ``epochs`` and ``minutes`` count from the start of the run; ``patience``,
@@ -270,7 +275,7 @@ class Run:
         """
         tensorboard_log.check(tensorboard)
         resumed = resumed_run(self.path, checked("resume", limits), [], [])
-        train_and_report(resumed, progress, tensorboard)
+        train_and_report(resumed, progress, tensorboard, report)
         return Run(resumed.folder.path)
 
     def curves(self) -> dict[str, npt.NDArray[np.float64]]:
@@ -326,17 +331,18 @@ class Run:
 
 
 def train_and_report(
-    started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None
+    started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None, with_report: bool = True
 ) -> dict[str, Any]:
-    """Train and write the report; returns what `train` does."""
-    from dl4j_bridge.report import run as run_report
-
+    """Train and write the report if wanted; returns what `train` does."""
     with (
         if_wanted(progress, lambda: training_progress(started)) as show,
         tensorboard_log.scalars(started, tensorboard, show) as report,
     ):
         result = train(started, report)
-    run_report.write(started, *curves_and_excerpt(started))
+    if with_report:
+        from dl4j_bridge.report import run as run_report
+
+        run_report.write(started, *curves_and_excerpt(started))
     jvm.release_memory()
     return result
 

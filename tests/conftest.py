@@ -27,7 +27,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 jvm.configure(own_class_path=[EXAMPLES.parent / "target" / "test-classes"])
 # A network that trains in seconds; what it learns does not matter.
 SMALL = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
-SMALL += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01"]
+SMALL += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01", "--no-report"]
 
 
 # The number of cases of each test that makes them up: about 500 in all with `make test`, over 10,000 with
@@ -105,7 +105,9 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def effect_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of a network that turns dry into wet."""
     out = tmp_path_factory.mktemp("effect") / "run"
-    run_ok("train", "--input", recordings[0], "--target", recordings[1], "--out", out, "--steps", 40, *SMALL)
+    run_ok(
+        "train", "--input", recordings[0], "--target", recordings[1], "--out", out, "--steps", 40, *SMALL, "--report"
+    )
     return out
 
 
@@ -113,5 +115,5 @@ def effect_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathF
 def next_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of a network that predicts the next sample."""
     out = tmp_path_factory.mktemp("next") / "run"
-    run_ok("train", "--input", recordings[0], "--out", out, "--steps", 40, *SMALL)
+    run_ok("train", "--input", recordings[0], "--out", out, "--steps", 40, *SMALL, "--report")
     return out

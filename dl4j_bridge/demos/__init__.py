@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.model.run import Progress
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.training import NetworkSettings
@@ -16,6 +17,8 @@ Say = Callable[[str], None]
 Report = Callable[[Progress], None]
 
 MINUTES = 2.0
+# An empty file in the folder of a demo, by task, until the demo has ended.
+UNFINISHED = ".unfinished-demo-{}"
 # Options of `train` for one's own recordings, by demo.
 YOURS = {
     "samples": "--input YOUR_DRY.wav --target YOUR_WET.wav",
@@ -34,7 +37,8 @@ def run(task: str, out: Path | None, limits: dict[str, Any], say: Say, report: R
     task
         A key of `YOURS`; ``dl4j_bridge.demos`` has a module for each.
     out
-        Folder to make; if None, a fresh one below ``runs``.
+        Folder to make, or that of an interrupted demo of this task, which continues; if None, a fresh one below
+        ``runs``.
     limits
         ``minutes`` or ``steps`` of the training.
     say, report
@@ -46,8 +50,17 @@ def run(task: str, out: Path | None, limits: dict[str, Any], say: Say, report: R
         Training's result, and unless it was interrupted ``rows`` of a comparison (each with a ``name``), ``title`` of
         these, ``output`` (a wav) and ``report`` (a page).
     """
-    if out:
-        RunFolder(out).check_free()
-    folder = RunFolder.made(out, Path("demo" if task == NetworkSettings.task else f"demo-{task}")).path
+    marker = UNFINISHED.format(task)
+    if out and (out / marker).exists():
+        folder = RunFolder(out)
+        folder.acquire()
+    else:
+        if out:
+            RunFolder(out).check_free()
+        folder = RunFolder.made(out, Path("demo" if task == NetworkSettings.task else f"demo-{task}"))
+        write_bytes(folder.path / marker, b"")
     recipe = import_module(f"dl4j_bridge.demos.{task.replace('-', '_')}")
-    return dict(recipe.run(folder, limits, say, report))
+    result = dict(recipe.run(folder.path, limits, say, report))
+    if "report" in result:
+        (folder.path / marker).unlink()
+    return result

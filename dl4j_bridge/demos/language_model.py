@@ -18,7 +18,7 @@ DRIFT_SECONDS, NEW_SECONDS = 10.0, 10.0
 def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[str, Any]:
     """Make recordings, train on their folder, compare and follow the model's own audio; see `demos.run`."""
     voices, model = folder / "voices", folder / "run"
-    voices.mkdir()
+    voices.mkdir(exist_ok=True)
     rate = 2 * synthesis.CLASSIC_RATE
     for number in range(1, RECORDINGS + 1):
         voice = synthesis.speech_like(SECONDS, rate, seed=number)
@@ -32,5 +32,5 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     compared = recipe.compared(model, voices / "voice-1.wav", None, CompareSettings(drift_seconds=DRIFT_SECONDS))
     output = folder / "new.wav"
     say(f"generating {NEW_SECONDS:.0f} s of new audio into {output}")
-    generate(model, output, GenerateSettings(seconds=NEW_SECONDS))
+    generate(model, output, GenerateSettings(seconds=NEW_SECONDS, overwrite=True))
     return result | recipe.shown(compared, output, report_folder(model) / "report.html")

@@ -30,7 +30,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
         result = recipe.trained(folder / name, [riff], [], settings, report)
         if result["stopped_because"] == recipe.INTERRUPTED:
             return result
-        wanted = CompareSettings(drift_seconds=FOLLOWED, wavs=folder / f"{name}-wavs")
+        wanted = CompareSettings(drift_seconds=FOLLOWED, wavs=folder / f"{name}-wavs", overwrite=True)
         compared = recipe.compared(folder / name, riff, None, wanted)
         assert compared.drift is not None, "the network predicts the next frame"
         drifts[name] = compared.drift

@@ -9,7 +9,9 @@ from dl4j_bridge.jobs import compare
 from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.new_run import new_run
 from dl4j_bridge.jobs.process import process
+from dl4j_bridge.jobs.resumed_run import resumed_run
 from dl4j_bridge.jobs.train import train
+from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.report import comparison
 from dl4j_bridge.report import run as run_report
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
@@ -23,8 +25,11 @@ INTERRUPTED = "interrupted"
 def trained(
     folder: Path, inputs: list[Path], targets: list[Path], settings: TrainSettings, report: Report
 ) -> dict[str, Any]:
-    """Train into `folder` and write its report; returns what `train` does."""
-    run = new_run(inputs, targets, folder, settings)
+    """Train into `folder`, or resume the training there, and write its report; returns what `train` does."""
+    if RunFolder(folder).last.exists():
+        run = resumed_run(folder, {"steps": settings.run.steps, "minutes": settings.run.minutes}, inputs, targets)
+    else:
+        run = new_run(inputs, targets, folder, settings)
     result = train(run, report)
     run_report.write(run, *curves_and_excerpt(run))
     return result
@@ -56,7 +61,7 @@ def effect(
     say(f"comparing with {rivals} on the held-out part")
     found = compared(folder / "run", source, target, comparing)
     say(f"processing {source} into {output}")
-    process(folder / "run", source, output, ProcessSettings())
+    process(folder / "run", source, output, ProcessSettings(overwrite=True))
     return result | shown(found, output, write_page(folder, found))
 
 

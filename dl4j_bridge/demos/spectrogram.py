@@ -29,7 +29,7 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
     audio_files.write(stem, [gain * voice], RATE, "PCM_16")
     say(f"made {mixture} (a voice among plucked strings) and {stem} (the voice)")
     settings = train_settings({"task": "spectrogram", "mask": True} | limits)
-    output, wavs = folder / "separated.wav", CompareSettings(wavs=folder / "held-out")
+    output, wavs = folder / "separated.wav", CompareSettings(wavs=folder / "held-out", overwrite=True)
     return recipe.effect(mixture, stem, output, settings, "masks", _write_report, say, report, wavs)
 
 

@@ -5,6 +5,7 @@ An embedded JVM can use such an archive but not write one, so a separate Java pr
 """
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from dl4j_bridge.java import jars
 from dl4j_bridge.java.installation import Java
+
+_log = logging.getLogger(__name__)
 
 # Environment variable that disables the archive with the value 0.
 SWITCH = "DL4J_BRIDGE_ARCHIVE"
@@ -92,7 +95,8 @@ def _make_once(name: str, java: Java, class_path: Sequence[Path], java_options: 
     place = folder()
     place.mkdir(parents=True, exist_ok=True)
     with suppress(Timeout), FileLock(place / f"{name}.lock", timeout=0):
-        print("preparing Java for quicker starts, once", file=sys.stderr)
+        if _log.isEnabledFor(logging.WARNING):
+            print("preparing Java for quicker starts, once", file=sys.stderr)
         with tempfile.TemporaryDirectory(dir=place) as made_in:
             made, found = _make(Path(made_in), java, class_path, java_options)
             archive = place / f"{name}.{made.stat().st_size}.jsa"

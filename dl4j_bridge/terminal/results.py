@@ -27,7 +27,7 @@ _COLOURS = {"fault": "red", "warning": "yellow"}
 _NOT_EXAMINED = ("ok", "problems", "failed")
 
 
-def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
+def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool = True) -> None:
     """Print how a training ended.
 
     Parameters
@@ -36,6 +36,8 @@ def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
         ``run, steps, epochs, valid, stopped_because``.
     has_target
         True if the model turns an input into a target, False if it predicts the next sample.
+    has_report
+        Whether ``report.html`` was written.
     """
     folder = shlex.quote(result["run"])
     if result["stopped_because"] == "interrupted":
@@ -47,7 +49,8 @@ def print_trained(result: Mapping[str, Any], has_target: bool) -> None:
         f"{folder}: {steps}, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
         f"validation {columns.listed(result['valid'])}"
     )
-    print(f"look: {shlex.quote(result['run'] + '/report.html')}")
+    if has_report:
+        print(f"look: {shlex.quote(result['run'] + '/report.html')}")
     use = "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
     _print_next(f"dl4j-bridge {use.format(folder)}")
 

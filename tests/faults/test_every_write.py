@@ -6,7 +6,6 @@ import csv
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,24 +49,24 @@ def faults(library: Path, root: Path, at: int, kind: str) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "FAULT_ROOT": str(root), "FAULT_AT": str(at), "FAULT_KIND": kind}
 
 
-def points(count: int, number: int | None) -> Iterator[int]:
-    """All changes, or `number` of them spread evenly."""
-    chosen = range(1, count + 1)
-    return iter(chosen if number is None else [chosen[i * count // number] for i in range(number)])
+# A few, or all in parts that run at the same time.
+some_of_the_writes = pytest.mark.parametrize(
+    "chosen", [slice(20, None, 40), *(pytest.param(slice(i, None, 8), marks=pytest.mark.slow) for i in range(8))]
+)
 
 
 def go_on(recordings, disk: Path) -> None:
     """Resume the run, or begin it again in its folder if nothing was saved."""
     if (disk / "run" / "last.zip").exists():
-        run_ok("train", disk / "run", "--resume")
+        run_ok("train", disk / "run", "--resume", "--no-report")
     else:
         run_ok(*training(recordings, disk))
 
 
-@pytest.mark.parametrize("number", [3, pytest.param(None, marks=pytest.mark.slow)])
-def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, recordings, whole, tmp_path, number):
+@some_of_the_writes
+def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, recordings, whole, tmp_path, chosen):
     count, network = whole
-    for at in points(count, number):
+    for at in range(1, count + 1)[chosen]:
         disk = tmp_path / f"kill-{at}"
         disk.mkdir()
         killed = run(*training(recordings, disk), env=faults(faulty_disk, disk, at, "kill"))
@@ -82,10 +81,10 @@ def test_killed_at_any_write_the_folder_is_resumed_or_used_again(faulty_disk, re
         shutil.rmtree(disk)
 
 
-@pytest.mark.parametrize("number", [3, pytest.param(None, marks=pytest.mark.slow)])
-def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings, whole, tmp_path, number):
+@some_of_the_writes
+def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings, whole, tmp_path, chosen):
     count, network = whole
-    for at in points(count, number):
+    for at in range(1, count + 1)[chosen]:
         disk = tmp_path / f"full-{at}"
         disk.mkdir()
         full = run(*training(recordings, disk), env=faults(faulty_disk, disk, at, "full"))
@@ -100,3 +99,23 @@ def test_a_disk_that_fills_up_at_any_write_gets_one_line(faulty_disk, recordings
         go_on(recordings, disk)
         assert network_of(folder) == network, at
         shutil.rmtree(disk)
+
+
+@pytest.mark.parametrize("chosen", [slice(150, None, 50), pytest.param(slice(0, None, 10), marks=pytest.mark.slow)])
+def test_a_demo_that_was_killed_goes_on(faulty_disk, tmp_path, chosen):
+    disk, count = tmp_path / "disk", tmp_path / "count"
+    demo = ["demo", "--task", "frames", "--steps", 4, "--out", disk / "demo"]
+    disk.mkdir()
+    run_ok(*demo, env=faults(faulty_disk, disk, 0, "kill") | {"FAULT_COUNT": str(count)})
+    network, files = network_of(disk / "demo" / "run"), files_below(disk)
+    for at in range(1, int(count.read_text()) + 1)[chosen]:
+        shutil.rmtree(disk)
+        disk.mkdir()
+        assert run(*demo, env=faults(faulty_disk, disk, at, "kill")).status == -9, at
+        run_ok(*demo)
+        assert network_of(disk / "demo" / "run") == network, at
+        assert files_below(disk) == files, at
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(file.relative_to(folder) for file in folder.rglob("*"))

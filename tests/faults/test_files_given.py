@@ -95,7 +95,14 @@ def test_an_output_that_is_a_link_is_followed(effect_run, recordings, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_ended_says_so_and_leaves_nothing(next_run, tmp_path, number):
     args = ["generate", "--model", next_run, "--output", tmp_path / "y.wav", "--seconds", 3000]
-    process = subprocess.Popen(command(*args), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    # A process that was started in the background of a shell ignores Ctrl-C, and so would its children.
+    process = subprocess.Popen(
+        command(*args),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".dl4j_bridge-*")) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -27,11 +27,11 @@ TASKS: dict[str, tuple[bool, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", TASKS)
 def test_stopped_and_resumed(recordings: tuple[Path, Path], tmp_path, java, name, cell, threads):
     has_target, options = TASKS[name]
-    options = SMALL | options | {"cell": cell, "threads": threads, "progress": False}
+    options = SMALL | options | {"cell": cell, "threads": threads, "progress": False, "report": False}
     target = recordings[1] if has_target else None
     whole = dl4j_bridge.train(recordings[0], target, out=tmp_path / "whole", steps=8, **options)
     # In the middle of a window of three segments, after a validation.
     stopped = dl4j_bridge.train(recordings[0], target, out=tmp_path / "stopped", steps=4, **options)
-    stopped.resume(steps=8, progress=False)
+    stopped.resume(steps=8, progress=False, report=False)
     assert network_of(whole.path) == network_of(stopped.path)
     assert network_of(whole.path, "model.zip") == network_of(stopped.path, "model.zip")

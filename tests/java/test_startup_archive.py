@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -101,6 +102,13 @@ def test_a_java_that_cannot_make_an_archive_is_run_once(asked, tmp_path):
     assert startup_archive.get_or_make(*asked) is None
     assert startup_archive.get_or_make(*asked) is None
     assert (tmp_path / "called").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_quiet_does_not_mention_the_archive(asked, caplog, capsys, quiet):
+    caplog.set_level(logging.ERROR if quiet else logging.WARNING, "dl4j_bridge")
+    startup_archive.get_or_make(*asked)
+    assert capsys.readouterr().err == ("" if quiet else "preparing Java for quicker starts, once\n")
 
 
 def test_a_start_does_not_wait_for_an_archive_that_another_process_makes(asked):

@@ -44,7 +44,7 @@ def test_train_process_and_resume(task, recordings, tmp_path, java):
     files = ["--input", recordings[0], "--target", recordings[1]]
     run_ok("train", *files, "--out", whole, "--steps", ALL, *options)
     run_ok("train", *files, "--out", parts, "--steps", FIRST, *options)
-    run_ok("train", parts, "--resume", "--steps", ALL)
+    run_ok("train", parts, "--resume", "--no-report", "--steps", ALL)
     assert network_of(parts) == network_of(whole)
     training = "bits" if task == "samples" else "loss"
     assert [row[training] for row in log_of(parts)] == [row[training] for row in log_of(whole)]
@@ -68,7 +68,7 @@ def test_a_run_keeps_its_cell(recordings, tmp_path):
     refused = run("train", out, "--resume", "--steps", 4, "--cell", "graves")
     assert refused.status == 2
     assert "--cell: graves for a run that began with lstm" in refused.error
-    assert run_ok("train", out, "--resume", "--steps", 4, "--json").json["steps"] == 4
+    assert run_ok("train", out, "--resume", "--no-report", "--steps", 4, "--json").json["steps"] == 4
     refused = run("train", "--input", recordings[0], "--out", tmp_path / "other", "--cell", "gru", *SMALL)
     assert refused.status == 2
     assert "--cell: gru; wanted one of" in refused.error

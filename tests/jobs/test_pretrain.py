@@ -124,7 +124,7 @@ def test_stopped_in_the_middle_it_begins_again_and_ends_the_same(recordings, tmp
     assert "interrupted at step 0, saved; resume with:" in stderr
     assert log_of(parts) == []
     assert "pretraining" not in json.loads((parts / "run.json").read_text())
-    run_ok("train", parts, "--resume")
+    run_ok("train", parts, "--resume", "--no-report")
     assert network_of(parts) == network_of(whole)
     assert json.loads((parts / "run.json").read_text())["pretraining"]["steps"] == 400
 

@@ -99,7 +99,7 @@ def test_interrupted_and_resumed_is_bit_equal_to_uninterrupted(recordings, tmp_p
     assert f"dl4j-bridge train {parts} --resume" in stderr
     steps = len(log_of(parts))
     assert 5 <= steps < 37
-    run_ok("train", parts, "--resume")
+    run_ok("train", parts, "--resume", "--no-report")
     assert network_of(parts) == network_of(whole)
     assert network_of(parts, "model.zip") == network_of(whole, "model.zip")
     assert [row["bits"] for row in log_of(parts)] == [row["bits"] for row in log_of(whole)]
@@ -113,7 +113,7 @@ def test_killed_and_resumed_is_bit_equal_too(recordings, tmp_path):
     assert status == -signal.SIGKILL
     with open(parts / "log.csv", "a") as f:
         f.write("99,1.0,half a li")
-    run_ok("train", "--out", parts, "--resume")
+    run_ok("train", "--out", parts, "--resume", "--no-report")
     assert network_of(parts) == network_of(whole)
     assert [row["step"] for row in log_of(parts)] == [str(n) for n in range(1, 34)]
 
@@ -173,7 +173,7 @@ def test_resident_memory_stays_flat(java):
 def test_a_longer_limit_goes_on(recordings, tmp_path):
     out = tmp_path / "run"
     run_ok("train", "--input", recordings[0], "--out", out, "--steps", 10, *SMALL)
-    result = run_ok("train", "--out", out, "--resume", "--steps", 20, "--json")
+    result = run_ok("train", "--out", out, "--resume", "--no-report", "--steps", 20, "--json")
     assert result.json["steps"] == 20
     assert len(log_of(out)) == 20
 

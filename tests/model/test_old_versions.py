@@ -50,7 +50,7 @@ def test_an_old_run_resumes_as_it_did(tmp_path):
     rewritten(
         DATA / "run" / "last.zip", out / "last.zip", lambda name, old: moved if name == "dl4j_bridge.json" else old
     )
-    run_ok("train", out, "--resume", "--steps", "40")
+    run_ok("train", out, "--resume", "--no-report", "--steps", "40")
     for found, wanted in zip(_losses(out / "log.csv"), _losses(DATA / "resumed_log.csv"), strict=True):
         assert found == pytest.approx(wanted, rel=1e-3)
 

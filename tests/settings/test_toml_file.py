@@ -118,7 +118,7 @@ def test_a_file_holds_every_option_of_the_command(recordings, tmp_path):
 def test_a_resumed_run_says_its_new_limits(effect_run, recordings, tmp_path):
     out = tmp_path / "run"
     run_ok("train", "--input", recordings[0], "--out", out, "--steps", 5, *SMALL)
-    run_ok("train", out, "--resume", "--steps", 8)
+    run_ok("train", out, "--resume", "--no-report", "--steps", 8)
     assert "steps = 8\n" in (out / "config.toml").read_text()
 
 

@@ -246,7 +246,7 @@ def test_resumed_is_bit_equal_to_uninterrupted(recordings, tmp_path):
     assert result.json["pretrain_steps"] == 6
     assert "note: --augment polarity: valid for" in result.stderr
     run_ok("train", "--out", parts, "--steps", 11, *args)
-    run_ok("train", parts, "--resume", "--steps", 24)
+    run_ok("train", parts, "--resume", "--no-report", "--steps", 24)
     assert network_of(parts) == network_of(whole)
     assert network_of(parts, "model.zip") == network_of(whole, "model.zip")
     run_ok("train", "--config", whole / "config.toml", "--out", again)

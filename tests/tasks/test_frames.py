@@ -69,7 +69,7 @@ def coarse(pair, tmp_path_factory) -> Path:
     """Frames of 50 samples, plain squared error."""
     out = tmp_path_factory.mktemp("coarse") / "run"
     options = {**TINY, "length": 20, "tbptt": 10, "frame": 50, "loss": "mse", "validation_samples": 50}
-    dl4j_bridge.train(*pair, out=out, task="frames", steps=30, progress=False, **options)
+    dl4j_bridge.train(*pair, out=out, task="frames", steps=30, progress=False, report=False, **options)
     return out
 
 
@@ -103,7 +103,7 @@ def test_interrupted_and_resumed_is_bit_equal_to_uninterrupted(pair, trained, tm
     status, stderr = interrupt_after(tmp_path / "run", 5, signal.SIGINT, "train", "--out", tmp_path / "run", *args)
     assert status == 130, stderr
     assert 5 <= len(log_of(tmp_path / "run")) < 60
-    run_ok("train", tmp_path / "run", "--resume")
+    run_ok("train", tmp_path / "run", "--resume", "--no-report")
     assert network_of(tmp_path / "run") == network_of(trained)
     assert [row["loss"] for row in log_of(tmp_path / "run")] == [row["loss"] for row in log_of(trained)]
 

@@ -32,7 +32,7 @@ def validations(source: Path, out: Path, updates: int, *options: object) -> list
     """Validation accuracy over updates."""
     run_ok(
         "train", "--input", source, "--target", source, "--out", out, "--rate", 11025, "--codec", "linear",
-        "--steps", updates, *options,
+        "--steps", updates, "--no-report", *options,
     )  # fmt: skip
     with open(out / "log.csv", newline="") as f:
         rows = list(csv.DictReader(f))

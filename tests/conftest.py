@@ -26,8 +26,10 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 # Java code that only tests and benchmarks need. It must be on the class path when the JVM starts.
 jvm.configure(own_class_path=[EXAMPLES.parent / "target" / "test-classes"])
 # A network that trains in seconds; what it learns does not matter.
-SMALL = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
-SMALL += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01", "--no-report"]
+SMALL_NETWORK = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
+SMALL_NETWORK += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01"]
+# For tests that do not look at the report.
+SMALL = [*SMALL_NETWORK, "--no-report"]
 
 
 # The number of cases of each test that makes them up: about 500 in all with `make test`, over 10,000 with
@@ -115,5 +117,5 @@ def effect_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathF
 def next_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder of a network that predicts the next sample."""
     out = tmp_path_factory.mktemp("next") / "run"
-    run_ok("train", "--input", recordings[0], "--out", out, "--steps", 40, *SMALL, "--report")
+    run_ok("train", "--input", recordings[0], "--out", out, "--steps", 40, *SMALL_NETWORK)
     return out

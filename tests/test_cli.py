@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from dl4j_bridge.settings.training import TrainSettings
-from tests.conftest import SMALL, command, run, run_ok
+from tests.conftest import SMALL, SMALL_NETWORK, command, run, run_ok
 
 COMMANDS = ("train", "process", "generate", "compare", "diagnose", "doctor", "info", "demo")
 RATE = 11025
@@ -253,7 +253,7 @@ def test_every_command_has_json_in_its_help():
 
 @pytest.mark.parametrize("before", [True, False])
 def test_quiet_says_nothing_but_the_result(recordings, tmp_path, before):
-    args = ["train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL]
+    args = ["train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL_NETWORK]
     # Java says at each start that it has met this variable.
     env = {"JAVA_TOOL_OPTIONS": "-Dsome.thing=1"}
     result = run_ok(*(["-q", *args] if before else [*args, "--quiet"]), env=env)
@@ -270,7 +270,7 @@ def test_quiet_still_shows_errors(tmp_path):
 
 
 def test_verbose_shows_settings_the_jvm_and_javas_log(recordings, tmp_path):
-    result = run_ok("train", "-v", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL)
+    result = run_ok("train", "-v", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL_NETWORK)
     assert "hidden 16" in result.stderr
     assert "-Xmx" in result.stderr
     assert "INFO org.nd4j" in result.stderr

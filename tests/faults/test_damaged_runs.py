@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dl4j_bridge.java import jvm
-from tests.conftest import SMALL, run, run_ok
+from tests.conftest import SMALL, SMALL_NETWORK, run, run_ok
 from tests.model.test_model_zip import rewritten
 
 
@@ -96,7 +96,9 @@ def test_a_damaged_log(effect_run, tmp_path, content):
 def test_trainings_in_one_process_leave_no_memory(recordings, tmp_path, java):
     import dl4j_bridge
 
-    options = dict(zip((o[2:].replace("-", "_") for o in SMALL[:-1:2]), map(float, SMALL[1:-1:2]), strict=True))
+    options = dict(
+        zip((o[2:].replace("-", "_") for o in SMALL_NETWORK[::2]), map(float, SMALL_NETWORK[1::2]), strict=True)
+    )
     options = {name: int(value) if value == int(value) else value for name, value in options.items()}
     counts = []
     for number in range(4):

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.conftest import SMALL, command, run, run_ok
+from tests.conftest import SMALL_NETWORK, command, run, run_ok
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and names of Linux")
 
@@ -117,7 +117,7 @@ def test_a_network_that_does_not_fit_into_memory(recordings, tmp_path):
 
 def test_a_diagnosis_without_a_place_for_its_report(recordings, tmp_path):
     (tmp_path / "runs").write_text("a file where the folder would be")
-    diagnose = ["diagnose", "--input", recordings[0], "--target", recordings[1], "--quick", "--json", *SMALL]
+    diagnose = ["diagnose", "--input", recordings[0], "--target", recordings[1], "--quick", "--json", *SMALL_NETWORK]
     result = run(*diagnose, cwd=tmp_path)
     assert result.status in (0, 1)
     assert result.json["checks"]

@@ -105,6 +105,7 @@ def test_interrupted_and_resumed_is_bit_equal_to_uninterrupted(recordings, tmp_p
     assert [row["bits"] for row in log_of(parts)] == [row["bits"] for row in log_of(whole)]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_is_bit_equal_too(recordings, tmp_path):
     args = ["--input", recordings[0], "--steps", 33, *SMALL]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -258,6 +259,12 @@ def test_a_loss_that_is_not_finite_ends_in_one_line(recordings, tmp_path):
     assert "the loss is nan at step" in result.error
     assert "--learning-rate" in result.error
     assert all(row["bits"] != "nan" for row in log_of(out))
+
+
+def test_a_run_without_a_report(recordings, tmp_path):
+    result = run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 2, *SMALL)
+    assert "look:" not in result.stdout
+    assert not {file.suffix for file in (tmp_path / "run").iterdir()} & {".html", ".png"}
 
 
 def test_several_pairs(recordings, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import SMALL, run, run_ok
+from tests.conftest import SMALL_NETWORK, run, run_ok
 from tests.jobs.test_training import interrupt_after
 from tests.report.pages import Page
 
@@ -119,7 +119,7 @@ def test_the_report_of_compare_lies_beside_the_model(effect_run, recordings, tmp
 
 
 def test_a_diagnosis_without_a_model_shows_the_pair(recordings, tmp_path):
-    short = ["--steps", 5, *SMALL]
+    short = ["--steps", 5, *SMALL_NETWORK]
     run("diagnose", "--input", recordings[0], "--target", recordings[1], "--quick", "--out", tmp_path / "d", *short)
     found = Page(tmp_path / "d" / "report.html")
     assert set(found.pictures) >= {"spectrograms of input, target", "output level over input level"}
@@ -136,7 +136,7 @@ def test_what_cannot_be_plotted_is_not_an_error(kind, tmp_path):
     for name in ("x", "y"):
         soundfile.write(tmp_path / f"{name}.wav", sound, RATE, "PCM_U8")
     pair = ["--input", tmp_path / "x.wav", "--target", tmp_path / "y.wav"]
-    result = run_ok("train", *pair, "--out", tmp_path / "run", "--steps", 1, "--align", "off", *SMALL)
+    result = run_ok("train", *pair, "--out", tmp_path / "run", "--steps", 1, "--align", "off", *SMALL_NETWORK)
     assert "Warning" not in result.stderr
     found = Page(tmp_path / "run" / "report.html")
     assert len(found.sounds) == (3 if kind == "silent" else 0)
@@ -145,7 +145,7 @@ def test_what_cannot_be_plotted_is_not_an_error(kind, tmp_path):
 
 def test_the_page_of_an_interrupted_run(recordings, tmp_path):
     pair = ["--input", recordings[0], "--target", recordings[1]]
-    args = ["train", *pair, "--out", tmp_path / "run", "--minutes", 5, *SMALL]
+    args = ["train", *pair, "--out", tmp_path / "run", "--minutes", 5, *SMALL_NETWORK]
     status, stderr = interrupt_after(tmp_path / "run", 3, signal_numbers.SIGINT, *args)
     assert status == 130, stderr
     found = Page(tmp_path / "run" / "report.html")

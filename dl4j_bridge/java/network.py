@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.java import jvm
+from dl4j_bridge.java import initial_weights, jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.streams import STEPS_PER_CALL, BatchStream, DenseStream, SampleStream
 from dl4j_bridge.java.tensors import Dense, NativeArray, OneHot, segment_tensor
@@ -58,7 +58,12 @@ class Network:
             If the JVM cannot start or DL4J refuses the settings.
         """
         with jvm.java_errors("network"):
-            return cls(jvm.java_class("dl4jbridge.Network").create(_as_lines(settings, interface)), interface)
+            network = cls(jvm.java_class("dl4jbridge.Network").create(_as_lines(settings, interface)), interface)
+        if settings.resolved().init == "smooth" and interface.input == "one-hot":
+            weights = network._parameter("0_W")
+            classes, columns = weights.shape
+            weights.write(initial_weights.smooth(classes, columns, settings.seed).ravel(order="F"))
+        return network
 
     @classmethod
     def restored(
@@ -271,6 +276,8 @@ class Network:
 
 def _as_lines(settings: NetworkSettings, interface: Interface) -> str:
     """Return the settings as ``name=value`` lines, the format of ``dl4jbridge.NetworkSettings``."""
-    values = asdict(settings.resolved()) | asdict(interface)
+    settings = settings.resolved()
+    # Python draws what smooth has beyond wide.
+    values = asdict(settings) | asdict(interface) | {"init": "wide" if settings.init == "smooth" else settings.init}
     # Java needs to know neither: the task is Python's, and Python adds the input to the output.
     return "\n".join(f"{name}={value}" for name, value in values.items() if name not in ("task", "skip"))

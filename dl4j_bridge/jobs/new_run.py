@@ -113,4 +113,6 @@ def options_of(settings: TrainSettings, inputs: list[Path], targets: list[Path])
 def _for_cuda(settings: TrainSettings) -> TrainSettings:
     if settings.network.gradient_state == "carried":
         raise InputError("--gradient-state", "carried with --backend cuda", "wanted --backend cpu: stock cannot do it")
-    return replace(settings, network=replace(settings.network, layer="stock"))
+    network = replace(settings.network, layer="stock")
+    network.check()
+    return replace(settings, network=network)

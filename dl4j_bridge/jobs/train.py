@@ -11,6 +11,7 @@ from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import TrainingInfo
 from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.model.run import Progress, Report, Run
+from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.interface import Metrics
@@ -72,6 +73,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         saved = time.monotonic()
         watch = Stopwatch(state.seconds)
         while reason is None:
+            _follow_schedule(run, windows)
             loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task)
             run.check_finite(loss, state.step + 1)
             state.step += 1
@@ -81,7 +83,8 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
                 with watch.paused():
                     valid = validate(run.network, run.task, run.signals, settings.validation_samples)
                     _keep_if_best(run, valid)
-                    _reduce_lr_on_plateau(run, valid)
+                    if settings.schedule not in SCHEDULES:
+                        _reduce_lr_on_plateau(run, valid)
                     if time.monotonic() - saved > SAVE_SECONDS:
                         _save_last(run)
                         saved = time.monotonic()
@@ -118,7 +121,7 @@ def _reason_to_stop(run: Run, windows: Windows) -> str | None:
         "epochs": settings.epochs is not None and epochs >= settings.epochs,
         "minutes": settings.minutes is not None and state.seconds >= settings.minutes * 60,
         "solved": state.best_loss is not None and state.best_loss <= run.task.solved,
-        "plateau": state.validations_since_best >= settings.patience,
+        "plateau": settings.schedule not in SCHEDULES and state.validations_since_best >= settings.patience,
     }
     return next((reason for reason, reached in ends.items() if reached), None)
 
@@ -129,6 +132,14 @@ def _keep_if_best(run: Run, valid: Metrics) -> None:
         state.best_loss = loss
         info = replace(run.info, training=TrainingInfo(state.step, valid))
         model_zip.save(run.folder.model, Model(run.network, info, run.baselines), with_updater=False)
+
+
+def _follow_schedule(run: Run, windows: Windows) -> None:
+    """Set the learning rate of the next step, unless the validations decide on it."""
+    share_of_rate = SCHEDULES.get(run.settings.run.schedule)
+    if share_of_rate:
+        run.state.learning_rate = run.settings.network.learning_rate * share_of_rate(_fraction(run, windows) or 0.0)
+        run.network.set_learning_rate(run.state.learning_rate)
 
 
 def _reduce_lr_on_plateau(run: Run, valid: Metrics) -> None:
@@ -166,10 +177,16 @@ def _calibrated_best(run: Run) -> Model:
 def _progress(
     run: Run, windows: Windows, watch: Stopwatch, values: dict[str, float], valid: Metrics | None
 ) -> Progress:
+    state, fraction = run.state, _fraction(run, windows)
+    epochs = windows.epochs(state.step / segments(run.settings))
+    left = state.seconds * (1 - fraction) / fraction if fraction else None
+    return Progress(state.step, epochs, state.seconds, values, watch.samples_per_second, fraction, left, valid)
+
+
+def _fraction(run: Run, windows: Windows) -> float | None:
+    """The share of the way to the nearest limit; None without a limit."""
     settings, state = run.settings.run, run.state
     epochs = windows.epochs(state.step / segments(run.settings))
     limits = ((state.step, settings.steps), (epochs, settings.epochs), (state.seconds / 60, settings.minutes))
     done = [value / limit for value, limit in limits if limit is not None]
-    fraction = min(max(done), 1.0) if done else None
-    left = state.seconds * (1 - fraction) / fraction if fraction else None
-    return Progress(state.step, epochs, state.seconds, values, watch.samples_per_second, fraction, left, valid)
+    return min(max(done), 1.0) if done else None

@@ -21,13 +21,14 @@ from dl4j_bridge.settings.checks import (
     setting,
     up_to,
 )
+from dl4j_bridge.settings.schedules import SCHEDULES
 
 # Of the fastest converters; soxr and libsndfile take any number, and the memory for it.
 MAX_RATE = 768_000
 LAYERS = ("fused", "stock")
 CELLS = ("graves", "lstm")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
-INITS = ("auto", "wide", "one-hot", "xavier")
+INITS = ("auto", "smooth", "wide", "one-hot", "xavier")
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
 _ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)))
 
@@ -66,8 +67,8 @@ class NetworkSettings(Settings):
     tbptt: int = setting(50, "Time steps in a segment of truncated back-propagation.", up_to(1 << 20))
     init: str = setting(
         "auto",
-        "Initial weights: xavier (DL4J's), one-hot, or wide (one-hot with larger weights in upper layers). "
-        "auto is wide, and one-hot without a target.",
+        "Initial weights: xavier (DL4J's), one-hot, wide (one-hot with larger weights in upper layers) or smooth (wide "
+        "with similar weights for neighbouring classes of the input). auto is wide, and one-hot without a target.",
         one_of(INITS),
     )
     updater: str = setting("adam", "Optimizer.", one_of(UPDATERS))
@@ -76,6 +77,12 @@ class NetworkSettings(Settings):
     weight_decay: float = setting(0.0, "Weight decay, applied after the updater.", FROM_0)
     clip: float = setting(1.0, "Maximum L2 norm of a layer's gradient, 0 for no clipping.", FROM_0)
     dropout: float = setting(0.0, "Share of the inputs dropped after the first layer.", BELOW_1)
+    neighbours: float = setting(
+        0.0,
+        "Share of the gradient of a class of samples that the next class gets too, the one after it the square of that "
+        "share, and so on. Needs fused layers and Adam.",
+        BELOW_1,
+    )
     seed: int = setting(12345, "Random seed of weights, windows and dropout.", SEED)
 
     def check(self) -> None:
@@ -83,10 +90,17 @@ class NetworkSettings(Settings):
         if self.layer == "stock" and self.gradient_state == "carried":
             wanted = "wanted --layer fused: stock cannot do it"
             raise InputError("--gradient-state", "carried with --layer stock", wanted)
+        if self.neighbours and not self._can_share:
+            raise InputError("--neighbours", "with other layers or updaters", "wanted --layer fused --updater adam")
+
+    @property
+    def _can_share(self) -> bool:
+        return self.layer == "fused" and self.updater == "adam" and not self.l2 and not self.weight_decay
 
     def resolved(self) -> NetworkSettings:
         """Replace "auto": the gradient state that fits the layers, and weights for an input that is one-hot."""
-        automatic: dict[str, Any] = {"gradient_state": "carried" if self.layer == "fused" else "stock", "init": "wide"}
+        gradient_state = "carried" if self.layer == "fused" else "stock"
+        automatic: dict[str, Any] = {"gradient_state": gradient_state, "init": "wide"}
         return replace(self, **{name: v for name, v in automatic.items() if getattr(self, name) == "auto"})
 
 
@@ -133,15 +147,32 @@ class RunSettings(Settings):
     epochs: float | None = setting(None, "Maximum number of passes over the training part.", ABOVE_0)
     minutes: float | None = setting(None, "Maximum number of minutes of training.", ABOVE_0)
     validate_every: int = setting(100, "Steps between validations.", COUNT)
+    schedule: str = setting(
+        "plateau",
+        "Learning rate over the training: cooldown (constant, then falling linearly over the last 40 %), linear or "
+        "cosine, all to zero at the end of --steps, --epochs or --minutes; or plateau (see --patience).",
+        one_of([*SCHEDULES, "plateau"]),
+    )
     patience: int = setting(
         8,
-        "Validations without improvement before training stops; after a quarter of them the learning rate is halved.",
+        "With --schedule plateau: validations without improvement before training stops; after a quarter of them the "
+        "learning rate is halved.",
         COUNT,
     )
     min_gain: float = setting(0.002, "Bits that count as an improvement.", FROM_0)
     validation_samples: int = setting(8000, "Samples of the validation part to evaluate.", COUNT)
     threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", up_to(1024))
     backend: str = setting("cpu", "ND4J backend: cpu or cuda.", one_of(["cpu", "cuda"]))
+
+    @property
+    def has_limit(self) -> bool:
+        return any(limit is not None for limit in (self.steps, self.epochs, self.minutes))
+
+    def check(self) -> None:
+        super().check()
+        if self.schedule in SCHEDULES and not self.has_limit:
+            wanted = "wanted --steps, --epochs or --minutes: it falls to zero at that limit"
+            raise InputError("--schedule", f"{self.schedule} without a limit", wanted)
 
 
 @dataclass(frozen=True)

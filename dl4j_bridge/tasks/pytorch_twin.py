@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import WARM_UP
+from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.settings.training import TrainSettings, default_threads
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.signal.windows import Windows
@@ -83,8 +84,9 @@ class PytorchTwin:
         torch, settings, run = self._torch, self._settings.network, self._settings.run
         windows = Windows([training], run.length, run.batch, settings.seed)
         adam = torch.optim.Adam(self._modules.parameters(), lr=settings.learning_rate)
+        share_of_rate = SCHEDULES.get(run.schedule)
         # As the network's learning rate: a gain of `min_gain` bits is a smaller error by this share.
-        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             adam, factor=0.5, patience=max(run.patience // 4, 1) - 1, threshold=1 - 4**-run.min_gain, eps=0
         )
         best, kept = np.inf, self._copy()
@@ -96,6 +98,8 @@ class PytorchTwin:
                 state = None
             here = slice(segment * settings.tbptt, (segment + 1) * settings.tbptt)
             output, state = self._forward(x[:, here], state)
+            if share_of_rate:
+                adam.param_groups[0]["lr"] = settings.learning_rate * share_of_rate(step / self._steps)
             adam.zero_grad()
             self._loss(output, y[:, here], segment == 0).backward()
             if settings.clip:
@@ -108,7 +112,8 @@ class PytorchTwin:
             loss = float(np.mean((np.concatenate(list(self.run(x_valid, 0, len(x_valid)))) - y_valid) ** 2))
             if loss < best:
                 best, kept = loss, self._copy()
-            schedule.step(loss)
+            if share_of_rate is None:
+                plateau.step(loss)
         if valid is not None:
             self._modules.load_state_dict(kept)
 

@@ -9,6 +9,8 @@ import dl4j_bridge
 from tests.conftest import network_of
 
 SMALL = {"hidden": 6, "batch": 16, "length": 60, "tbptt": 20, "validate_every": 3, "validation_samples": 300}
+# With a schedule, the rate of each step depends on the number of all steps.
+SMALL |= {"schedule": "plateau"}
 # Of each task: whether it has a target, and its options.
 TASKS: dict[str, tuple[bool, dict[str, Any]]] = {
     "samples": (True, {}),

@@ -19,9 +19,8 @@ CLASSES = 256
 
 
 def network(**changes) -> Network:
-    return Network.create(
-        NetworkSettings(**{"hidden": 20, "clip": 0.0, "seed": 3, **changes}), Interface.of_classes(CLASSES)
-    )
+    settings = NetworkSettings(**{"hidden": 20, "clip": 0.0, "neighbours": 0.0, "seed": 3, **changes})
+    return Network.create(settings, Interface.of_classes(CLASSES))
 
 
 def indices(batch: int, steps: int, seed: int) -> np.ndarray:

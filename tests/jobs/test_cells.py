@@ -40,7 +40,7 @@ def expected(model, dry: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("task", TASKS)
 def test_train_process_and_resume(task, recordings, tmp_path, java):
     whole, parts, out = tmp_path / "whole", tmp_path / "parts", tmp_path / "y.wav"
-    options = ["--task", task, "--cell", "lstm", "--align", "off", *SMALL, *TASKS[task]]
+    options = ["--task", task, "--cell", "lstm", "--align", "off", "--schedule", "plateau", *SMALL, *TASKS[task]]
     files = ["--input", recordings[0], "--target", recordings[1]]
     run_ok("train", *files, "--out", whole, "--steps", ALL, *options)
     run_ok("train", *files, "--out", parts, "--steps", FIRST, *options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -249,6 +250,32 @@ def test_limits(recordings, tmp_path):
     assert plateau["stopped_because"] == "plateau"
     assert plateau["steps"] == 2 + 4 * 2
     assert log_of(tmp_path / "c")[-1]["learning_rate"] != "1e-12", "a plateau halves the learning rate"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "share"),
+    [
+        (["--schedule", "cooldown"], lambda done: min(1, (1 - done) / 0.4)),
+        (["--schedule", "linear"], lambda done: 1 - done),
+        (["--schedule", "cosine"], lambda done: math.cos(math.pi / 2 * done) ** 2),
+        ([], lambda done: 1.0),
+    ],
+)
+def test_a_schedule_lowers_the_learning_rate_to_zero(recordings, tmp_path, schedule, share):
+    args = ["--input", recordings[0], "--out", tmp_path / "run", "--steps", 16, *schedule, *SMALL]
+    run_ok("train", *args)
+    rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
+    assert rates == pytest.approx([0.01 * share(step / 16) for step in range(16)])
+
+
+def test_a_schedule_within_minutes(recordings, tmp_path):
+    run_ok(
+        "train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.05, "--schedule", "linear", *SMALL
+    )
+    rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == 0.01
+    assert rates[-1] < 0.002
 
 
 def test_a_loss_that_is_not_finite_ends_in_one_line(recordings, tmp_path):

@@ -22,7 +22,7 @@ def layer(request) -> str:
 
 
 def create(cell: str, layer: str = "fused", **changes) -> Network:
-    settings = NetworkSettings(cell=cell, layer=layer, hidden=HIDDEN, layers=LAYERS, clip=0.0, seed=3)
+    settings = NetworkSettings(cell=cell, layer=layer, hidden=HIDDEN, layers=LAYERS, clip=0.0, neighbours=0.0, seed=3)
     settings = NetworkSettings(**{**vars(settings), **changes})
     return Network.create(settings, Interface.of_classes(CLASSES))
 

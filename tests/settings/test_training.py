@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.settings.training import (
     DataSettings,
     NetworkSettings,
@@ -31,7 +32,7 @@ from tests.settings.refusals import INF, NAN, refuses
         *((name, [-1e-9, NAN, INF]) for name in ("l2", "weight_decay", "clip", "min_gain")),
         *((name, [-0.1, 1.0, 2.0, NAN]) for name in ("dropout", "pre_emphasis")),
         ("seed", [-1, 2**63]),
-        *((name, ["nonsense", "", "ADAM"]) for name in ("layer", "cell", "updater", "init", "backend")),
+        *((name, ["nonsense", "", "ADAM"]) for name in ("layer", "cell", "updater", "init", "schedule", "backend")),
         ("align", ["nonsense", "1.5", ""]),
     ],
 )
@@ -103,3 +104,8 @@ def test_names_are_unique_and_each_has_a_help_text():
 )
 def test_align_is_auto_off_or_samples(text, samples):
     assert parse_align(text) == samples
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_schedule_without_a_limit_is_refused(schedule):
+    refuses("schedule", schedule, TrainSettings().with_options, {"schedule": schedule})

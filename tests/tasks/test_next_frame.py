@@ -156,7 +156,19 @@ def test_the_fixes_change_training_the_same_way_each_time_and_can_be_resumed(rif
     fixes = ["--input-noise", 0.05, "--scheduled-sampling", 1.0, "--dropout", 0.1]
 
     def logged(name, steps, *options):
-        run_ok("train", "--input", riff, "--out", tmp_path / name, "--steps", steps, *FRAMES, *options)
+        run_ok(
+            "train",
+            "--input",
+            riff,
+            "--out",
+            tmp_path / name,
+            "--steps",
+            steps,
+            "--schedule",
+            "plateau",
+            *FRAMES,
+            *options,
+        )
         return log_of(tmp_path / name)
 
     whole = logged("whole", 20, *fixes)
@@ -196,7 +208,7 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
     noise = write(tmp_path / "noise.wav", np.random.default_rng(1).normal(0, 0.1, 10_000))
     result = run_ok(
         "train", "--input", noise, "--out", tmp_path / "run", "--json", "--steps", 2000, *FRAMES,
-        "--hidden", 64, "--patience", 4, "--learning-rate", 0.02,
+        "--hidden", 64, "--schedule", "plateau", "--patience", 4, "--learning-rate", 0.02,
     ).json  # fmt: skip
     assert result["stopped_because"] == "plateau"
     valid = {int(row["step"]): float(row["valid_mse"]) for row in log_of(tmp_path / "run") if row["valid_mse"]}

@@ -33,7 +33,7 @@ from tests.conftest import run, run_ok
 
 RATE = 11025
 SMALL = ["--task", "spectrogram", "--layers", "1", "--hidden", "24", "--batch", "4", "--window", "256", "--hop", "64"]
-SMALL += ["--validate-every", "50", "--learning-rate", "0.01", "--threads", "1"]
+SMALL += ["--validate-every", "50", "--learning-rate", "0.01", "--threads", "1", "--schedule", "plateau"]
 WINDOW = 32
 
 rng = np.random.default_rng(7)

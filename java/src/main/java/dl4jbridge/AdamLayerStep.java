@@ -1,19 +1,22 @@
 package dl4jbridge;
 
 import dl4jbridge.fused.AdamStep;
+import dl4jbridge.fused.NeighbourSharing;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 import org.deeplearning4j.optimize.solvers.BaseOptimizer;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
-/** A step of fused layers, one after the other, that ends with our Adam. */
+/** A step of fused layers, one after the other, that ends with our Adam, after the classes have shared their gradient. */
 final class AdamLayerStep extends LayerwiseStep {
     private final MultiLayerNetwork net;
     private final AdamStep adam;
+    private final NeighbourSharing sharing;
 
-    AdamLayerStep(MultiLayerNetwork net, StepMonitor monitor, AdamStep adam) {
+    AdamLayerStep(MultiLayerNetwork net, StepMonitor monitor, AdamStep adam, NeighbourSharing sharing) {
         super(net, monitor);
         this.net = net;
         this.adam = adam;
+        this.sharing = sharing;
     }
 
     @Override
@@ -24,6 +27,7 @@ final class AdamLayerStep extends LayerwiseStep {
 
     /** @param squares  sum of the squares of each layer's gradient */
     void update(INDArray x, double[] squares) {
+        sharing.apply();
         adam.update((int) x.size(0), net.getIterationCount(), squares);
         BaseOptimizer.incrementIterationCount(net, 1);
     }

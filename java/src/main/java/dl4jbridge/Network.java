@@ -5,6 +5,7 @@ import dl4jbridge.fused.FusedRecurrentLayer;
 import dl4jbridge.fused.FusedLayers;
 import dl4jbridge.fused.FusedRnnOutputLayer;
 import dl4jbridge.fused.FusedStack;
+import dl4jbridge.fused.NeighbourSharing;
 import java.io.File;
 import java.io.IOException;
 import java.util.HashMap;
@@ -27,13 +28,15 @@ import org.nd4j.linalg.factory.Nd4j;
  */
 public final class Network {
     private final MultiLayerNetwork net;
+    private final NetworkSettings settings;
     private final StepMonitor monitor = new StepMonitor();
     private final Solver solver;
     private Step step;
 
     @SuppressWarnings("try")
-    private Network(MultiLayerNetwork net) {
+    private Network(MultiLayerNetwork net, NetworkSettings settings) {
         this.net = net;
+        this.settings = settings;
         net.setListeners(monitor);
         try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
             solver = new Solver.Builder().configure(net.conf()).listeners(net.getListeners()).model(net).build();
@@ -46,7 +49,9 @@ public final class Network {
         step = new SolverStep(net, monitor, solver);
         AdamStep adam = net.getLayer(0) instanceof FusedRecurrentLayer ? AdamStep.of(net) : null;
         if (adam != null) {
-            AdamLayerStep layerByLayer = new AdamLayerStep(net, monitor, adam);
+            NeighbourSharing sharing = NeighbourSharing.of(
+                    net, settings.input.equals("one-hot"), settings.output.equals("softmax"), settings.neighbours);
+            AdamLayerStep layerByLayer = new AdamLayerStep(net, monitor, adam, sharing);
             FusedStack stack = FusedStack.of(net);
             step = stack == null ? layerByLayer : new StackStep(net, stack, layerByLayer);
         }
@@ -59,9 +64,10 @@ public final class Network {
      * @throws IllegalArgumentException for a missing, unknown or malformed setting
      */
     public static Network create(String settings) {
-        MultiLayerNetwork net = new MultiLayerNetwork(NetworkConfiguration.of(NetworkSettings.parse(settings)));
+        NetworkSettings parsed = NetworkSettings.parse(settings);
+        MultiLayerNetwork net = new MultiLayerNetwork(NetworkConfiguration.of(parsed));
         net.init();
-        return new Network(net);
+        return new Network(net, parsed);
     }
 
     /**
@@ -73,14 +79,15 @@ public final class Network {
      * @param iterations  number of updates made so far
      */
     public static Network restored(String settings, Tensor parameters, Tensor updater, int iterations) {
-        MultiLayerConfiguration configuration = NetworkConfiguration.of(NetworkSettings.parse(settings));
+        NetworkSettings parsed = NetworkSettings.parse(settings);
+        MultiLayerConfiguration configuration = NetworkConfiguration.of(parsed);
         configuration.setIterationCount(iterations);
         MultiLayerNetwork net = new MultiLayerNetwork(configuration);
         net.init(parameters.array(), true);
         if (updater != null) {
             net.getUpdater().setStateViewArray(net, updater.array(), false);
         }
-        return new Network(net);
+        return new Network(net, parsed);
     }
 
     /** Writes DL4J's own zip, with stock layers in it, straight to {@code path}: not atomic. */

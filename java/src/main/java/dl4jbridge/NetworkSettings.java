@@ -33,6 +33,8 @@ final class NetworkSettings {
     double clip;
     /** Probability that an input of a layer above the first is dropped. */
     double dropout;
+    /** Decay of {@link dl4jbridge.fused.NeighbourSharing}; 0 for none. Fused layers with Adam only. */
+    double neighbours;
     long seed;
 
     /**

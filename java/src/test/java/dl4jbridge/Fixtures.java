@@ -51,6 +51,7 @@ public final class Fixtures {
         all.put("weight_decay", 0.0);
         all.put("clip", 0.0);
         all.put("dropout", 0.0);
+        all.put("neighbours", 0.0);
         all.put("seed", 42);
         for (int i = 0; i < changes.length; i += 2) {
             if (all.put((String) changes[i], changes[i + 1]) == null) {

@@ -1,0 +1,42 @@
+"""Initial input weights by which a network knows from the start that a sample of 127 is close to one of 128."""
+
+import numpy as np
+import numpy.typing as npt
+
+# Periods of the functions over the range of the classes.
+FREQUENCIES = 0.25, 32.0
+# Share of the weights that are independent for each class: they tell neighbours apart, which a copy needs.
+INDEPENDENT = 0.15
+
+
+def smooth(classes: int, columns: int, seed: int) -> npt.NDArray[np.float32]:
+    """Draw most columns of the weights as smooth functions of the class, not independently for each class.
+
+    The weight for a class is ``sqrt(2) * cos(pi * f * v + phase)``, where v goes from -1 to 1 over the classes,
+    the frequency f is log-uniform in `FREQUENCIES` and the phase is uniform. These are random Fourier features (Rahimi
+    and Recht, 2007) with a mixture of widths.
+
+    Parameters
+    ----------
+    classes
+        Number of classes of the one-hot input.
+    columns
+        Number of weights for each class: four gates of each unit.
+    seed
+        Random seed.
+
+    Returns
+    -------
+    ndarray of float32, shape (classes, columns)
+        With mean 0 and variance 1, as DL4J's ``NormalDistribution(0, 1)``; a share `INDEPENDENT` of the columns is
+        drawn from that.
+    """
+    rng = np.random.default_rng(seed)
+    low, high = np.log(FREQUENCIES)
+    frequency = np.exp(rng.uniform(low, high, columns))
+    phase = rng.uniform(0, 2 * np.pi, columns)
+    v = np.linspace(-1, 1, classes)[:, None]
+    weights: npt.NDArray[np.float32] = (np.sqrt(2) * np.cos(np.pi * frequency * v + phase)).astype(np.float32)
+    independent = rng.random(columns) < INDEPENDENT
+    weights[:, independent] = rng.standard_normal((classes, np.count_nonzero(independent)))
+    return weights

@@ -1,0 +1,49 @@
+"""The smooth start: neighbouring classes have similar weights, distant ones do not."""
+
+import numpy as np
+import pytest
+
+from dl4j_bridge.java import initial_weights
+from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.training import LAYERS, NetworkSettings
+from dl4j_bridge.signal.codecs import CLASSES
+
+SIZE = {"layers": 2, "hidden": 50, "seed": 3}
+
+
+def correlation(weights, apart: int) -> float:
+    """Of the weights of two classes, as the mean over all pairs that are so far apart."""
+    return float(np.mean(weights[apart:] * weights[: len(weights) - apart]))
+
+
+def test_neighbours_are_similar_and_distant_classes_are_not():
+    weights = initial_weights.smooth(CLASSES, 4000, 1)
+    assert weights.dtype == np.float32
+    assert abs(weights.mean()) < 0.05
+    assert weights.std() == pytest.approx(1, abs=0.02)
+    correlations = [correlation(weights, apart) for apart in (1, 4, 16, 64, 128)]
+    assert correlations == sorted(correlations, reverse=True)
+    assert correlations[0] > 0.8
+    assert abs(correlations[-1]) < 0.3
+    assert not np.array_equal(weights, initial_weights.smooth(CLASSES, 4000, 2))
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_network_starts_with_them(java, layer):
+    classes = Interface.of_classes(CLASSES)
+    networks = {
+        init: Network.create(NetworkSettings(layer=layer, init=init, **SIZE), classes) for init in ("smooth", "wide")
+    }
+    expected = initial_weights.smooth(CLASSES, 4 * SIZE["hidden"], SIZE["seed"])
+    np.testing.assert_array_equal(networks["smooth"].parameter("0_W"), expected)
+    for name in ("0_RW", "1_W", "2_W"):
+        np.testing.assert_array_equal(networks["smooth"].parameter(name), networks["wide"].parameter(name))
+
+
+def test_vectors_have_no_classes(java):
+    networks = [
+        Network.create(NetworkSettings(task="frames", init=init, **SIZE), Interface.of_vectors(1, 1))
+        for init in ("smooth", "wide")
+    ]
+    np.testing.assert_array_equal(networks[0].parameters(), networks[1].parameters())

@@ -217,7 +217,9 @@ def test_twenty_seconds_of_own_audio_stay_nearer_to_the_recordings_level_than_wi
         worst = 0.0
         for seed in (1, 2):
             file = tmp_path / "new.wav"
-            run_ok("generate", "--model", out, "--output", file, "--seconds", seconds, "--seed", seed, *args)
+            run_ok(
+                "generate", "--model", out, "--output", file, "--seconds", seconds, "--seed", seed, "--overwrite", *args
+            )
             classes = task.encode(open_recording(file), RATE)
             for second in range(5, seconds):
                 level = generation._measure(task.to_samples, classes[second * RATE : (second + 1) * RATE])[0]

@@ -156,19 +156,8 @@ def test_the_fixes_change_training_the_same_way_each_time_and_can_be_resumed(rif
     fixes = ["--input-noise", 0.05, "--scheduled-sampling", 1.0, "--dropout", 0.1]
 
     def logged(name, steps, *options):
-        run_ok(
-            "train",
-            "--input",
-            riff,
-            "--out",
-            tmp_path / name,
-            "--steps",
-            steps,
-            "--schedule",
-            "plateau",
-            *FRAMES,
-            *options,
-        )
+        args = ["--steps", steps, "--schedule", "plateau", *FRAMES, *options]
+        run_ok("train", "--input", riff, "--out", tmp_path / name, *args)
         return log_of(tmp_path / name)
 
     whole = logged("whole", 20, *fixes)

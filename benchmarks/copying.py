@@ -60,7 +60,7 @@ PERIOD = 10
 
 # Three versions of GravesLSTMCharModellingExample: as posted, run with today's DL4J; with the effect that its settings
 # had before 1.0.0-beta3; and its successor, LSTMCharModellingExample, as it is today. Then "corrected", which changes
-# only what has to be changed, and the defaults of `train`.
+# only what has to be changed, the former defaults of `train`, and today's.
 BASES: dict[str, dict[str, Any]] = {
     "posted": PRESETS["posted"],
     "posted, as it was meant": PRESETS["posted-legacy"],
@@ -72,7 +72,8 @@ BASES: dict[str, dict[str, Any]] = {
         "init": "xavier",
         "gradient_state": "stock",
     },
-    "corrected": {"init": "one-hot", "learning_rate": 0.005},
+    "corrected": {"init": "one-hot", "learning_rate": 0.005, "neighbours": 0.0},
+    "wide": {"init": "wide", "neighbours": 0.0},
     "defaults": {},
 }
 

@@ -47,6 +47,9 @@ public class IdentityThatConverges {
         MultiLayerNetwork net = new MultiLayerNetwork(configuration(number(options, "hidden", 200), posted));
         net.init();
         Random random = new Random(12345);
+        if (!posted) {
+            makeNeighboursSimilar(net.getLayer(0).getParam("W"), random);
+        }
         int[] starts = starts(samples, batch, random);
         for (int i = 1; i <= number(options, "batches", 5); i++) {
             INDArray oneHot = oneHot(samples, starts);
@@ -63,7 +66,8 @@ public class IdentityThatConverges {
         if (posted) {
             common.updater(new RmsProp(0.1)).l2(0.001);
         } else {
-            // 1. XAVIER scales for 256 active inputs. A one-hot vector has one, so it needs unit weights.
+            // 1. XAVIER scales for 256 active inputs. A one-hot vector has one, so it needs unit weights;
+            // makeNeighboursSimilar then gives the first layer better ones of that size.
             first.weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER);
             // 2. Since 1.0.0-beta3 a learning rate of 0.1 has 32 times the effect it had when the example was written.
             common.updater(new Adam(0.005));
@@ -82,6 +86,21 @@ public class IdentityThatConverges {
                 // each GravesLSTM and dataFormat(RNNFormat.NCW) on the output layer.
                 .setInputType(InputType.recurrent(CLASSES))
                 .build();
+    }
+
+    /**
+     * 4. To a one-hot network the samples 127 and 128 are strangers. Here each unit starts as a smooth function of the
+     * sample: a cosine with a quarter of a period to 32 periods over all classes.
+     */
+    private static void makeNeighboursSimilar(INDArray weights, Random random) {
+        for (int column = 0; column < weights.columns(); column++) {
+            double frequency = 0.25 * Math.pow(128, random.nextDouble());
+            double phase = 2 * Math.PI * random.nextDouble();
+            for (int sample = 0; sample < CLASSES; sample++) {
+                double angle = Math.PI * frequency * (sample / 127.5 - 1) + phase;
+                weights.putScalar(sample, column, Math.sqrt(2) * Math.cos(angle));
+            }
+        }
     }
 
     /** [window, class, time] in 'f' order; a Java byte is signed, so its upper half needs the mask. */

@@ -44,7 +44,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     if settings.run.backend == "cuda":
         settings = _for_cuda(settings)
     # The model file stores what was used, whatever "auto" may mean in a later version.
-    settings = replace(settings, network=settings.network.resolved())
+    settings = replace(settings, network=settings.network.resolved(), run=settings.run.resolved())
     augmentation.check(settings.small_data)
     named_after = inputs[0]
     if out:

@@ -29,6 +29,8 @@ LAYERS = ("fused", "stock")
 CELLS = ("graves", "lstm")
 UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "smooth", "wide", "one-hot", "xavier")
+# The default of `neighbours`.
+NEIGHBOURS = 0.5
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
 _ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)))
 
@@ -68,7 +70,7 @@ class NetworkSettings(Settings):
     init: str = setting(
         "auto",
         "Initial weights: xavier (DL4J's), one-hot, wide (one-hot with larger weights in upper layers) or smooth (wide "
-        "with similar weights for neighbouring classes of the input). auto is wide, and one-hot without a target.",
+        "with similar weights for neighbouring classes of the input). auto is smooth.",
         one_of(INITS),
     )
     updater: str = setting("adam", "Optimizer.", one_of(UPDATERS))
@@ -77,10 +79,10 @@ class NetworkSettings(Settings):
     weight_decay: float = setting(0.0, "Weight decay, applied after the updater.", FROM_0)
     clip: float = setting(1.0, "Maximum L2 norm of a layer's gradient, 0 for no clipping.", FROM_0)
     dropout: float = setting(0.0, "Share of the inputs dropped after the first layer.", BELOW_1)
-    neighbours: float = setting(
-        0.0,
+    neighbours: float | None = setting(
+        None,
         "Share of the gradient of a class of samples that the next class gets too, the one after it the square of that "
-        "share, and so on. Needs fused layers and Adam.",
+        "share, and so on; 0 for none. Needs fused layers and Adam, where it is 0.5 if not given.",
         BELOW_1,
     )
     seed: int = setting(12345, "Random seed of weights, windows and dropout.", SEED)
@@ -98,10 +100,12 @@ class NetworkSettings(Settings):
         return self.layer == "fused" and self.updater == "adam" and not self.l2 and not self.weight_decay
 
     def resolved(self) -> NetworkSettings:
-        """Replace "auto": the gradient state that fits the layers, and weights for an input that is one-hot."""
+        """Replace "auto": the gradient state that fits the layers, and the best initial weights."""
         gradient_state = "carried" if self.layer == "fused" else "stock"
-        automatic: dict[str, Any] = {"gradient_state": gradient_state, "init": "wide"}
-        return replace(self, **{name: v for name, v in automatic.items() if getattr(self, name) == "auto"})
+        automatic: dict[str, Any] = {"gradient_state": gradient_state, "init": "smooth"}
+        neighbours = (NEIGHBOURS if self._can_share else 0.0) if self.neighbours is None else self.neighbours
+        chosen = {name: v for name, v in automatic.items() if getattr(self, name) == "auto"}
+        return replace(self, neighbours=neighbours, **chosen)
 
 
 @dataclass(frozen=True)
@@ -148,10 +152,11 @@ class RunSettings(Settings):
     minutes: float | None = setting(None, "Maximum number of minutes of training.", ABOVE_0)
     validate_every: int = setting(100, "Steps between validations.", COUNT)
     schedule: str = setting(
-        "plateau",
+        "auto",
         "Learning rate over the training: cooldown (constant, then falling linearly over the last 40 %), linear or "
-        "cosine, all to zero at the end of --steps, --epochs or --minutes; or plateau (see --patience).",
-        one_of([*SCHEDULES, "plateau"]),
+        "cosine, all to zero at the end of --steps, --epochs or --minutes; or plateau (see --patience). auto is "
+        "cooldown with one of these limits, else plateau.",
+        one_of(["auto", *SCHEDULES, "plateau"]),
     )
     patience: int = setting(
         8,
@@ -167,6 +172,11 @@ class RunSettings(Settings):
     @property
     def has_limit(self) -> bool:
         return any(limit is not None for limit in (self.steps, self.epochs, self.minutes))
+
+    def resolved(self) -> RunSettings:
+        """Replace "auto" by what fits the limits of a new run."""
+        automatic = "cooldown" if self.has_limit else "plateau"
+        return replace(self, schedule=automatic) if self.schedule == "auto" else self
 
     def check(self) -> None:
         super().check()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Groups of settings that every task has, by their field in `TrainSettings`.
 GROUPS: dict[str, type] = {f.name: type(f.default) for f in fields(TrainSettings) if f.name != "own"}
+# What runs were trained with before there was an option for it.
+OLDER: dict[str, dict[str, Any]] = {"network": {"neighbours": 0.0}, "run": {"schedule": "plateau"}}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }
@@ -95,7 +97,7 @@ def _check_options_of_other_tasks(kind: TaskKind, options: dict[str, Any]) -> No
 
 
 def settings_from_dict(stored: dict[str, Any]) -> TrainSettings:
-    """Settings as `TrainSettings.as_dict` stored them; fields that an older version did not know have their defaults.
+    """Settings as `TrainSettings.as_dict` stored them; fields that an older version did not know as it behaved.
 
     Raises
     ------
@@ -105,7 +107,9 @@ def settings_from_dict(stored: dict[str, Any]) -> TrainSettings:
         Unknown task, or a value out of range.
     """
     kind = find(msgspec.convert(stored.get("network", {}), NetworkSettings).task)
-    groups: dict[str, Any] = {name: msgspec.convert(stored.get(name, {}), group) for name, group in GROUPS.items()}
+    groups: dict[str, Any] = {
+        name: msgspec.convert(OLDER.get(name, {}) | stored.get(name, {}), group) for name, group in GROUPS.items()
+    }
     settings = TrainSettings(**groups, own=msgspec.convert(stored.get(kind.name, {}), kind.settings))
     settings.check()
     _check_codec(settings)

@@ -33,12 +33,12 @@ def test_neighbours_are_similar_and_distant_classes_are_not():
 def test_the_network_starts_with_them(java, layer):
     classes = Interface.of_classes(CLASSES)
     networks = {
-        init: Network.create(NetworkSettings(layer=layer, init=init, **SIZE), classes) for init in ("smooth", "wide")
+        init: Network.create(NetworkSettings(layer=layer, init=init, **SIZE), classes) for init in ("auto", "wide")
     }
     expected = initial_weights.smooth(CLASSES, 4 * SIZE["hidden"], SIZE["seed"])
-    np.testing.assert_array_equal(networks["smooth"].parameter("0_W"), expected)
+    np.testing.assert_array_equal(networks["auto"].parameter("0_W"), expected)
     for name in ("0_RW", "1_W", "2_W"):
-        np.testing.assert_array_equal(networks["smooth"].parameter(name), networks["wide"].parameter(name))
+        np.testing.assert_array_equal(networks["auto"].parameter(name), networks["wide"].parameter(name))
 
 
 def test_vectors_have_no_classes(java):

@@ -255,23 +255,21 @@ def test_limits(recordings, tmp_path):
 @pytest.mark.parametrize(
     ("schedule", "share"),
     [
-        (["--schedule", "cooldown"], lambda done: min(1, (1 - done) / 0.4)),
+        ([], lambda done: min(1, (1 - done) / 0.4)),
         (["--schedule", "linear"], lambda done: 1 - done),
         (["--schedule", "cosine"], lambda done: math.cos(math.pi / 2 * done) ** 2),
-        ([], lambda done: 1.0),
+        (["--schedule", "plateau"], lambda done: 1.0),
     ],
 )
-def test_a_schedule_lowers_the_learning_rate_to_zero(recordings, tmp_path, schedule, share):
+def test_with_a_limit_the_learning_rate_falls_to_zero(recordings, tmp_path, schedule, share):
     args = ["--input", recordings[0], "--out", tmp_path / "run", "--steps", 16, *schedule, *SMALL]
     run_ok("train", *args)
     rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
     assert rates == pytest.approx([0.01 * share(step / 16) for step in range(16)])
 
 
-def test_a_schedule_within_minutes(recordings, tmp_path):
-    run_ok(
-        "train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.05, "--schedule", "linear", *SMALL
-    )
+def test_within_minutes_the_learning_rate_falls_too(recordings, tmp_path):
+    run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.05, *SMALL)
     rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == 0.01

@@ -109,3 +109,8 @@ def test_align_is_auto_off_or_samples(text, samples):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_schedule_without_a_limit_is_refused(schedule):
     refuses("schedule", schedule, TrainSettings().with_options, {"schedule": schedule})
+
+
+def test_a_run_with_a_limit_has_a_schedule_and_another_follows_its_validations():
+    chosen = [TrainSettings().with_options(limits).run.resolved().schedule for limits in ({}, {"minutes": 2.0})]
+    assert chosen == ["plateau", "cooldown"]

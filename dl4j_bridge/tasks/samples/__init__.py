@@ -6,7 +6,7 @@ from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.tasks.kind import TaskKind
 
 # With the faster default, a model that is fed its own samples more often ends too quiet or too loud.
-NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005, "init": "one-hot"}
+NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005}
 
 KIND = TaskKind(
     "samples",

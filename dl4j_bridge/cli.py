@@ -241,7 +241,11 @@ def info(model: Annotated[Path, Argument(metavar="M", help="A run folder or a mo
 @command(app, "demo --minutes 1")
 def demo(
     task: Annotated[
-        str, Option(help=f"Task to show: {', '.join(registry.KINDS)}, next-frame (frames without target).")
+        str,
+        Option(
+            help=f"Task to show: {', '.join(registry.KINDS)}, sag (samples with another effect), "
+            "next-frame (frames without target)."
+        ),
     ] = NetworkSettings.task,
     out: Annotated[Path | None, Option(help="Folder to write.", show_default="runs/demo-1, -2, ...")] = None,
     minutes: Annotated[float | None, setting(RunSettings, "minutes")] = None,

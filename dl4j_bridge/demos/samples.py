@@ -1,5 +1,6 @@
 """A small amplifier, learned from plucked strings: the main job end to end."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,19 @@ def run(
     rate: int = synthesis.CLASSIC_RATE,
     subtype: str = "PCM_U8",
     strings: str = "plucked strings",
+    effect: Callable[[synthesis.Floats, int], synthesis.Floats] = synthesis.amplifier,
+    amplifier: str = "a small amplifier",
 ) -> dict[str, Any]:
     """Make recordings, train, compare, process, and plot the result; see `demos.run`.
 
-    The recordings have a rate in Hz and a sample format of libsndfile; `strings` describes the dry one.
+    The recordings have a rate in Hz and a sample format of libsndfile; `strings` describes the dry one, `amplifier` the
+    effect.
     """
     dry, wet = folder / "dry.wav", folder / "wet.wav"
     sound = synthesis.plucked_strings(SECONDS, rate)
     audio_files.write(dry, [sound], rate, subtype)
-    audio_files.write(wet, [synthesis.amplifier(sound, rate)], rate, subtype)
-    say(f"made {dry} ({strings}) and {wet} (the same through a small amplifier)")
+    audio_files.write(wet, [effect(sound, rate)], rate, subtype)
+    say(f"made {dry} ({strings}) and {wet} (the same through {amplifier})")
     output, settings = folder / "processed.wav", train_settings(limits)
     return recipe.effect(dry, wet, output, settings, "the baselines", _write_report, say, report)
 

@@ -109,6 +109,19 @@ def amplifier(x: Floats, rate: int = CLASSIC_RATE) -> Floats:
     return _at_peak(y - y.mean())
 
 
+def sagging_amplifier(x: Floats, rate: int = CLASSIC_RATE) -> Floats:
+    """Simulate an amplifier whose supply voltage sags: `amplifier` with a gain that falls while the level is high.
+
+    The gain depends on the mean absolute value of the last 60 ms or so, and no fixed filter or curve has such a memory.
+    Parameters and output are those of `amplifier`.
+    """
+    from scipy.signal import lfilter
+
+    decay = np.exp(-1 / (0.06 * rate))
+    level = lfilter([1 - decay], [1, -decay], np.abs(x))
+    return amplifier(x / (1 + 12 * level), rate)
+
+
 def _at_peak(sound: Floats) -> Floats:
     return np.asarray(0.9 * sound / max(np.abs(sound).max(), 1e-9))
 

@@ -185,7 +185,8 @@ class SignalComparison(Comparison):
 
     def twin(self, steps: int) -> Contender:
         twin = PytorchTwin(self.task, self.fitted.settings, steps)
-        twin.fit(*(part((self.x, self.y), name) for name in ("train", "valid")))
+        whole = self.x, self.y
+        twin.fit(part(whole, "train"), part(whole, "valid"))
         outputs = partial(twin.run, self.x, self.start, self.end)
         return Contender(twin.name, twin.parameters, lambda: self.predictions(outputs()))
 

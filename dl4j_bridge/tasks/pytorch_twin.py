@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class PytorchTwin:
 
     The LSTM has no peepholes, its updater is Adam whatever the network's, and clipping is by the norm of all gradients.
     Forget gates start open, and with classes the input weights of the first layer have a standard deviation of 1.
-    Vectors have the network's loss, and a learning rate that is halved at a plateau of the validation loss.
+    Vectors have the network's loss. Schedule and plateau of the learning rate are the network's.
 
     Parameters
     ----------
@@ -39,6 +39,8 @@ class PytorchTwin:
         Sizes, learning rate, clipping, seed, batch, window, validations and threads, as for the network.
     steps
         Number of updates, each on a segment of ``network.tbptt`` time steps with the state carried from the one before.
+    plain_start
+        Whether to keep PyTorch's initial weights.
 
     Raises
     ------
@@ -48,7 +50,7 @@ class PytorchTwin:
 
     name = "pytorch"
 
-    def __init__(self, task: Task, settings: TrainSettings, steps: int) -> None:
+    def __init__(self, task: Task, settings: TrainSettings, steps: int, plain_start: bool = False) -> None:
         self._torch = torch = import_torch()
         network, run = settings.network, settings.run
         # As many as the network was trained with.
@@ -59,6 +61,8 @@ class PytorchTwin:
         self._lstm = torch.nn.LSTM(task.interface.inputs, network.hidden, network.layers, batch_first=True)
         self._dense = torch.nn.Linear(network.hidden, task.interface.outputs)
         self._modules = torch.nn.ModuleList([self._lstm, self._dense])
+        if plain_start:
+            return
         with torch.no_grad():
             if self._classes:
                 self._lstm.weight_ih_l0.normal_(0, 1)
@@ -71,51 +75,72 @@ class PytorchTwin:
     def parameters(self) -> int:
         return sum(weights.numel() for weights in self._modules.parameters())
 
-    def fit(self, training: Stretch, valid: Stretch | None = None) -> None:
-        """Train; with a validation part of vectors, the weights that did best on it remain.
+    def fit(
+        self,
+        training: Stretch,
+        valid: Stretch | None = None,
+        done: Callable[[int], float] | None = None,
+        report: Callable[[int, float], None] = lambda step, loss: None,
+    ) -> None:
+        """Train; with a validation part, the weights that did best on it remain.
 
         Parameters
         ----------
         training, valid : pairs of ndarray
             Input and target, as of `Task.signals`.
+        done
+            The share of the training that is done after a number of steps, which ends it at 1.
+        report
+            Called with the number of steps and the loss of each validation.
         """
-        if self._classes:
-            valid = None
         torch, settings, run = self._torch, self._settings.network, self._settings.run
+        done = done or (lambda step: step / self._steps if self._steps else 1.0)
         windows = Windows([training], run.length, run.batch, settings.seed)
         adam = torch.optim.Adam(self._modules.parameters(), lr=settings.learning_rate)
         share_of_rate = SCHEDULES.get(run.schedule)
-        # As the network's learning rate: a gain of `min_gain` bits is a smaller error by this share.
+        # As the network's learning rate: a gain of `min_gain` bits is a smaller squared error by this share.
+        gain: dict[str, Any] = {"threshold": 1 - 4**-run.min_gain}
+        if self._classes:
+            gain = {"threshold": run.min_gain, "threshold_mode": "abs"}
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            adam, factor=0.5, patience=max(run.patience // 4, 1) - 1, threshold=1 - 4**-run.min_gain, eps=0
+            adam, factor=0.5, patience=max(run.patience // 4, 1) - 1, eps=0, **gain
         )
         best, kept = np.inf, self._copy()
-        state: Any = None
-        for step in range(self._steps):
-            number, segment = divmod(step, segments(self._settings))
-            if segment == 0:
-                x, y = windows.batch(number)
-                state = None
-            here = slice(segment * settings.tbptt, (segment + 1) * settings.tbptt)
-            output, state = self._forward(x[:, here], state)
+        step, state = 0, None
+        while done(step) < 1:
             if share_of_rate:
-                adam.param_groups[0]["lr"] = settings.learning_rate * share_of_rate(step / self._steps)
-            adam.zero_grad()
-            self._loss(output, y[:, here], segment == 0).backward()
-            if settings.clip:
-                torch.nn.utils.clip_grad_norm_(self._modules.parameters(), settings.clip)
-            adam.step()
-            state = tuple(part.detach() for part in state)
-            if valid is None or ((step + 1) % run.validate_every and step + 1 < self._steps):
+                adam.param_groups[0]["lr"] = settings.learning_rate * share_of_rate(done(step))
+            number, segment = divmod(step, segments(self._settings))
+            state = self._update(adam, windows.batch(number), segment, state if segment else None)
+            step += 1
+            if valid is None or (step % run.validate_every and done(step) < 1):
                 continue
-            x_valid, y_valid = (side[: run.validation_samples] for side in valid)
-            loss = float(np.mean((np.concatenate(list(self.run(x_valid, 0, len(x_valid)))) - y_valid) ** 2))
+            loss = self._validate(valid)
+            report(step, loss)
             if loss < best:
                 best, kept = loss, self._copy()
             if share_of_rate is None:
                 plateau.step(loss)
         if valid is not None:
             self._modules.load_state_dict(kept)
+
+    def _update(self, adam: Any, batch: Stretch, segment: int, state: Any) -> Any:
+        """One step on a segment of a batch of windows; returns the state after it."""
+        settings = self._settings.network
+        x, y = (side[:, segment * settings.tbptt : (segment + 1) * settings.tbptt] for side in batch)
+        output, state = self._forward(x, state)
+        adam.zero_grad()
+        self._loss(output, y, segment == 0).backward()
+        if settings.clip:
+            self._torch.nn.utils.clip_grad_norm_(self._modules.parameters(), settings.clip)
+        adam.step()
+        return tuple(part.detach() for part in state)
+
+    def _validate(self, valid: Stretch) -> float:
+        x, y = (side[: self._settings.run.validation_samples] for side in valid)
+        loss = self._task.measure(self.run(x, 0, len(x)), y)[self._task.loss]
+        assert loss is not None, "a network always has a loss"
+        return loss
 
     def run(self, x: Signal, start: int, end: int) -> Iterator[npt.NDArray[np.float32]]:
         """Outputs for time steps start..end-1 of `x`, in blocks of shape (n, outputs), after up to `WARM_UP` others."""

@@ -17,7 +17,7 @@ from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import recordings_of
 
 # Options that may change when a run is resumed.
-FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "threads"}
+FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads"}
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dl4j_bridge.jobs.pretraining import pretrain
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
-from dl4j_bridge.jobs.validation import FINAL_STEPS, loss_of, validate
+from dl4j_bridge.jobs.validation import loss_of, validate, validate_long
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import TrainingInfo
 from dl4j_bridge.model.model_zip import Model
@@ -98,7 +98,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
             run.best = _calibrated_best(run)
-            valid = validate(run.best.network, run.task, run.signals, FINAL_STEPS)
+            valid = validate_long(run.best.network, run.task, run.signals)
         _save_last(run)
     result = {
         "run": str(run.folder.path),
@@ -120,15 +120,22 @@ def _reason_to_stop(run: Run, windows: Windows) -> str | None:
         "steps": settings.steps is not None and state.step >= settings.steps,
         "epochs": settings.epochs is not None and epochs >= settings.epochs,
         "minutes": settings.minutes is not None and state.seconds >= settings.minutes * 60,
-        "solved": state.best_loss is not None and state.best_loss <= run.task.solved,
+        "solved": settings.stop_when_solved and state.best_loss is not None and state.best_loss <= run.task.solved,
         "plateau": settings.schedule not in SCHEDULES and state.validations_since_best >= settings.patience,
     }
     return next((reason for reason, reached in ends.items() if reached), None)
 
 
 def _keep_if_best(run: Run, valid: Metrics) -> None:
+    """Save the network if a validation found it the best, and a long one too."""
     state, loss = run.state, loss_of(run.task, valid)
-    if state.best_loss is None or loss < state.best_loss or not run.folder.model.exists():
+    has_model = run.folder.model.exists()
+    if has_model and state.best_short_loss is not None and loss >= state.best_short_loss:
+        return
+    state.best_short_loss = loss
+    valid = validate_long(run.network, run.task, run.signals)
+    loss = loss_of(run.task, valid)
+    if not has_model or state.best_loss is None or loss < state.best_loss:
         state.best_loss = loss
         info = replace(run.info, training=TrainingInfo(state.step, valid))
         model_zip.save(run.folder.model, Model(run.network, info, run.baselines), with_updater=False)

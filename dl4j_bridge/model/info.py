@@ -91,8 +91,10 @@ class RunState:
         Number of updates made.
     seconds
         Duration of the training.
+    best_short_loss
+        Smallest loss of the validations so far; None before the first.
     best_loss
-        Validation loss of the best network; None before the first validation.
+        Loss of the best network on long stretches of the validation part; None before the first validation.
     plateau_loss
         Last validation loss that counted as an improvement.
     validations_since_best, validations_since_drop
@@ -103,6 +105,7 @@ class RunState:
 
     step: Count = 0
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    best_short_loss: float | None = None
     best_loss: float | None = None
     plateau_loss: float | None = None
     validations_since_best: Count = 0

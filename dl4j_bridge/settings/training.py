@@ -165,6 +165,7 @@ class RunSettings(Settings):
         COUNT,
     )
     min_gain: float = setting(0.002, "Bits that count as an improvement.", FROM_0)
+    stop_when_solved: bool = setting(True, "Stop when the validation part is learned exactly.")
     validation_samples: int = setting(8000, "Samples of the validation part to evaluate.", COUNT)
     threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", up_to(1024))
     backend: str = setting("cpu", "ND4J backend: cpu or cuda.", one_of(["cpu", "cuda"]))

@@ -49,6 +49,9 @@ def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool 
         f"{folder}: {steps}, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
         f"validation {columns.listed(result['valid'])}"
     )
+    if result["stopped_because"] == "solved":
+        go_on = f"dl4j-bridge train {folder} --resume --no-stop-when-solved"
+        print(f"the validation part is learned exactly; to go on: {go_on}")
     if has_report:
         print(f"look: {shlex.quote(result['run'] + '/report.html')}")
     use = "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"

@@ -205,8 +205,10 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
     assert best < result["steps"]
     assert valid[result["steps"]] > 1.02 * valid[best]
     kept = model_zip.open_model(tmp_path / "run").info.training
-    assert (kept.step, kept.valid["mse"]) == (best, pytest.approx(valid[best], rel=1e-6))
-    assert result["valid"]["mse"] == pytest.approx(valid[best], rel=0.02)
+    # The long validation decides, so it may be a neighbour of the step that the short ones prefer.
+    assert kept.step <= best
+    assert kept.valid["mse"] == pytest.approx(valid[best], rel=0.05)
+    assert result["valid"]["mse"] == pytest.approx(kept.valid["mse"], rel=1e-6)
 
 
 @pytest.mark.parametrize("frame", [1, 3000])

@@ -50,8 +50,8 @@ def accuracies(class_path: str, *options: str, recording: str = "plucked_dry.wav
 
 
 def test_it_learns_what_it_does_not_learn_as_posted(class_path):
-    corrected = accuracies(class_path, *SMALL, "batches=3")
-    assert len(corrected) == 3
+    corrected = accuracies(class_path, *SMALL, "batches=5")
+    assert len(corrected) == 5
     assert corrected[-1] > BOUND, corrected
     posted = accuracies(class_path, *SMALL, "batches=3", "--posted")
     assert max(posted) < BOUND, posted

@@ -23,6 +23,9 @@ Floats = npt.NDArray[np.float32]
 
 # Number of time steps fed to the network before a stretch that is evaluated, so that its state has settled.
 WARM_UP = 200
+# The same before a stretch whose evaluation decides something: the state is then that of a run from the beginning, even
+# that of an effect with a memory of a tenth of a second at 44.1 kHz.
+LONG_WARM_UP = 1 << 13
 
 
 class Network:

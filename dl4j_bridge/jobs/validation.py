@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.java.network import LONG_WARM_UP, WARM_UP, Network
 from dl4j_bridge.signal.pairs import Stretch, part_of
 from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.tasks.interface import Metrics, Signal, Task
@@ -17,11 +17,16 @@ LONG_STRETCHES, LONG_STEPS = 4, 1 << 16
 
 def validate_long(network: Network, task: Task, signals: list[Stretch]) -> Metrics:
     """As `validate`, on long stretches."""
-    return validate(network, task, signals, LONG_STEPS, LONG_STRETCHES)
+    return validate(network, task, signals, LONG_STEPS, LONG_STRETCHES, LONG_WARM_UP)
 
 
 def validate(
-    network: Network, task: Task, signals: list[Stretch], steps: int, most_stretches: int = STRETCHES
+    network: Network,
+    task: Task,
+    signals: list[Stretch],
+    steps: int,
+    most_stretches: int = STRETCHES,
+    warm_up: int = WARM_UP,
 ) -> Metrics:
     """Measure a network on the validation parts of several pairs.
 
@@ -35,6 +40,8 @@ def validate(
         Maximum number of time steps, in stretches that are evenly spread over the validation parts.
     most_stretches
         Maximum number of stretches of a pair.
+    warm_up
+        Time steps before each stretch that are not measured.
     """
     parts = [part_of(len(x), "valid") for x, _ in signals]
     total = sum(where.stop - where.start for where in parts)
@@ -45,7 +52,7 @@ def validate(
         count = min(most_stretches, samples)
         length = samples // count
         for start in starts(size, length, count, where.start):
-            stretches.append((x[max(start - WARM_UP, 0) : start + length], y[start : start + length]))
+            stretches.append((x[max(start - warm_up, 0) : start + length], y[start : start + length]))
     outputs = _side_by_side(network, [x for x, _ in stretches])
     evaluated = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
     return task.measure(evaluated, np.concatenate([y for _, y in stretches]))

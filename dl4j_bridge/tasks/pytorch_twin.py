@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.java.network import WARM_UP
+from dl4j_bridge.java.network import LONG_WARM_UP
 from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.settings.training import TrainSettings, default_threads
 from dl4j_bridge.signal.pairs import Stretch
@@ -143,11 +143,11 @@ class PytorchTwin:
         return loss
 
     def run(self, x: Signal, start: int, end: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Outputs for time steps start..end-1 of `x`, in blocks of shape (n, outputs), after up to `WARM_UP` others."""
+        """Outputs for time steps start..end-1 of `x` after up to `LONG_WARM_UP` others, in blocks of shape (n, outputs)."""
         state: Any = None
         with self._torch.inference_mode():
             if start:
-                _, state = self._forward(x[None, max(start - WARM_UP, 0) : start], None)
+                _, state = self._forward(x[None, max(start - LONG_WARM_UP, 0) : start], None)
             for at in range(start, end, BLOCK):
                 output, state = self._forward(x[None, at : min(at + BLOCK, end)], state)
                 yield (self._torch.softmax(output[0], dim=1) if self._classes else output[0]).numpy()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.java.network import WARM_UP, Network
+from dl4j_bridge.java.network import LONG_WARM_UP, Network
 from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
@@ -151,7 +151,7 @@ class VectorComparison(SignalComparison):
 
     def outputs(self) -> Iterator[Vectors]:
         stream = self.fitted.network.dense_stream()
-        stream.run(self.x[max(self.start - WARM_UP, 0) : self.start])
+        stream.run(self.x[max(self.start - LONG_WARM_UP, 0) : self.start])
         for at in range(self.start, self.end, COMPARE_BLOCK):
             yield stream.run(self.x[at : min(at + COMPARE_BLOCK, self.end)])
 
@@ -180,8 +180,8 @@ class VectorComparison(SignalComparison):
 
 
 def output(network: Network, x: Vectors, where: slice) -> Vectors:
-    """The network's output for time steps of `x`, after up to `WARM_UP` time steps before them."""
-    begin = max(where.start - WARM_UP, 0)
+    """The network's output for time steps of `x`, after up to `LONG_WARM_UP` time steps before them."""
+    begin = max(where.start - LONG_WARM_UP, 0)
     return network.dense_stream().run(x[begin : where.stop])[where.start - begin :]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.java.network import WARM_UP
+from dl4j_bridge.java.network import LONG_WARM_UP
 from dl4j_bridge.java.streams import SampleStream
 from dl4j_bridge.signal.codecs import Codec
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
@@ -71,8 +71,8 @@ def mean_values(probabilities: Probabilities, values: npt.NDArray[np.float64]) -
 
 
 def run_through(stream: SampleStream, x: Indices, start: int, end: int) -> Iterator[Probabilities]:
-    """Distributions for samples start..end-1 of `x`, in blocks, after up to `WARM_UP` samples before them."""
+    """Distributions for samples start..end-1 of `x`, in blocks, after up to `LONG_WARM_UP` samples before them."""
     stream.reset()
-    stream.consume(x[max(start - WARM_UP, 0) : start])
+    stream.consume(x[max(start - LONG_WARM_UP, 0) : start])
     for at in range(start, end, SampleStream.BLOCK):
         yield stream.run(x[at : min(at + SampleStream.BLOCK, end)])

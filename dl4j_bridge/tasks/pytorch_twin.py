@@ -143,7 +143,7 @@ class PytorchTwin:
         return loss
 
     def run(self, x: Signal, start: int, end: int) -> Iterator[npt.NDArray[np.float32]]:
-        """Outputs for time steps start..end-1 of `x` after up to `LONG_WARM_UP` others, in blocks of shape (n, outputs)."""
+        """Outputs for steps start..end-1 of `x` after up to `LONG_WARM_UP` others, in blocks of shape (n, outputs)."""
         state: Any = None
         with self._torch.inference_mode():
             if start:

@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,9 +188,8 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
     suite.run(network.checks(settings.network, task.interface, *signals, model.network))
     if not suite.found(NO_PAIR):
         processed = _processed(request, case)
-        suite.run(
-            output.checks(criterion, model.network, signals, lambda: _rows(case, model), request.decode, processed)
-        )
+        rows = partial(_rows, case, model)
+        suite.run(output.checks(criterion, settings.network, model.network, signals, rows, request.decode, processed))
     return _Examined(criterion, signals, model.network)
 
 

@@ -20,7 +20,7 @@ from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs.diagnose import Request, diagnose
 from dl4j_bridge.jobs.new_run import new_run
 from dl4j_bridge.jobs.train import train
-from dl4j_bridge.settings.training import DataSettings, TrainSettings
+from dl4j_bridge.settings.training import DataSettings, NetworkSettings, TrainSettings
 from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.recordings import open_recording
@@ -111,14 +111,16 @@ def test_what_is_learned_by_heart_is_overfit(check):
         assert codes(learning.pair(asked, criteria.of(task), by_heart, Effort(0, 60, 60))) == ["overfit"]
         return
     learned = train_briefly(asked, task, part(by_heart, "train"), 60, lambda trial: False)
-    assert codes(output.generalization(criteria.of(task), learned.network, by_heart)) == ["overfit"]
+    assert codes(output.generalization(criteria.of(task), NetworkSettings(init="wide"), learned.network, by_heart)) == [
+        "overfit"
+    ]
 
 
 def test_a_network_that_is_as_good_on_the_validation_part_finds_nothing():
     x = recording()
     y = np.tanh(2 * x)
     learned = train_briefly(settings(), AMPLIFIER, part((x, y), "train"), 100, lambda trial: False)
-    assert codes(output.generalization(CRITERION, learned.network, (x, y))) == []
+    assert codes(output.generalization(CRITERION, NetworkSettings(), learned.network, (x, y))) == []
 
 
 def rows(**decibels):

@@ -47,4 +47,5 @@ def pair(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort
         return Outcome([criterion.stuck(trial, stretch)], figures)
     # A validation part that is merely harder still gets better.
     worse = criterion.task.bits_gained(there, halfway[0]) > WORSE_BITS
-    return Outcome(overfit(criterion, here, there, criterion.simplest_errors(signals)) if worse else [], figures)
+    simplest = criterion.simplest_errors(signals)
+    return Outcome(overfit(criterion, settings.network, here, there, simplest) if worse else [], figures)

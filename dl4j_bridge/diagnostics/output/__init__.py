@@ -15,6 +15,7 @@ from dl4j_bridge.diagnostics.output.memory import memory
 from dl4j_bridge.diagnostics.output.rendering import Rendering, render
 from dl4j_bridge.diagnostics.output.users_output import users_output
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal.pairs import Stretch, part
 from dl4j_bridge.tasks.samples.decoding import Indices
 from dl4j_bridge.tasks.samples.task import SamplesTask
@@ -22,6 +23,7 @@ from dl4j_bridge.tasks.samples.task import SamplesTask
 
 def checks(
     criterion: Criterion,
+    settings: NetworkSettings,
     network: Network,
     signals: Stretch,
     compare: Callable[[], Rows],
@@ -34,6 +36,8 @@ def checks(
     ----------
     criterion
         How the task's networks are measured.
+    settings
+        What the network was trained with.
     network
         The trained network.
     signals
@@ -45,7 +49,7 @@ def checks(
     processed : ndarray of uint8, shape (n,), optional
         Classes that the user's program made of the same samples.
     """
-    found = [Check("train and validation", lambda: generalization(criterion, network, signals))]
+    found = [Check("train and validation", lambda: generalization(criterion, settings, network, signals))]
     baselines = Check("baselines", lambda: against_baselines(criterion, compare()))
     if criterion.task.interface.output != "softmax":
         return [*found, baselines, Check("memory", lambda: _memory_of_vectors(criterion, network, signals))]

@@ -3,29 +3,36 @@
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal.pairs import Stretch, part
 
 OVERFIT = Kind("overfit")
+INDEPENDENT_START = Kind("independent-start")
+SMOOTH_START = "--init smooth and --neighbours 0.5, the defaults; without them 127 and 128 are unrelated classes"
 FIX = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
 
 # Bits by which the validation part may turn out harder than the training part, beyond what it is for a simple model.
 OVERFIT_BITS = 0.5
 
 
-def generalization(criterion: Criterion, network: Network, signals: Stretch) -> Outcome:
+def generalization(criterion: Criterion, settings: NetworkSettings, network: Network, signals: Stretch) -> Outcome:
     """Compare a trained network's error on its training part with that on its validation part."""
     here, there = (criterion.error_on(network, part(signals, name)) for name in ("train", "valid"))
     simple = criterion.simplest_errors(signals)
-    return Outcome(overfit(criterion, here, there, simple), _figures(criterion, here, there, simple))
+    return Outcome(overfit(criterion, settings, here, there, simple), _figures(criterion, here, there, simple))
 
 
-def overfit(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> list[Finding]:
+def overfit(
+    criterion: Criterion, settings: NetworkSettings, train: float, valid: float, simple: dict[str, float]
+) -> list[Finding]:
     """Compare how much harder the validation part is for the network and for a simple model.
 
     Parameters
     ----------
     criterion
         How the errors were measured.
+    settings
+        What the network began with.
     train, valid
         Errors of the network.
     simple
@@ -34,7 +41,11 @@ def overfit(criterion: Criterion, train: float, valid: float, simple: dict[str, 
     harder = criterion.task.bits_gained(simple["valid"], simple["train"])
     excess = criterion.task.bits_gained(valid, train) - max(harder, 0.0)
     evidence = _figures(criterion, train, valid, simple) | {"excess_bits": excess}
-    return [] if excess <= OVERFIT_BITS else [OVERFIT.found(FIX, evidence)]
+    if excess <= OVERFIT_BITS:
+        return []
+    if criterion.task.interface.input == "one-hot" and settings.resolved().init != "smooth":
+        return [INDEPENDENT_START.found(SMOOTH_START, evidence | {"init": settings.init})]
+    return [OVERFIT.found(FIX, evidence)]
 
 
 def _figures(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> dict[str, object]:

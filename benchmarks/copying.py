@@ -24,13 +24,13 @@ from sides import Missing, pytorch
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import CLASSES, LINEAR, SILENCE
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.signal.stretches import starts
 from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks.samples.presets import PRESETS
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
 Indices = npt.NDArray[np.uint8]

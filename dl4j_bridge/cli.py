@@ -12,11 +12,10 @@ from dl4j_bridge import __version__
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings, ProcessSettings
-from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Model, Preset, Verbose, command, setting
+from dl4j_bridge.terminal.options import Model, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +30,9 @@ _TRAINING: dict[str | None, type] = {
     **dict(zip(("Recordings", "Network", "Training", "Small data"), registry.GROUPS.values(), strict=True)),
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
+
+_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
+Preset = Annotated[str, Option("--preset", help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -64,7 +66,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, Option(help="Run folder to write.", show_default="runs/INPUT-1, -2, ...")] = None,
     resume: Annotated[bool, Option("--resume", help="Resume the run in RUN or --out.")] = False,
-    preset: Preset = "default",
+    preset: Preset = registry.DEFAULT,
     tensorboard: Annotated[
         Path | None, Option(metavar="DIR", help="Folder to log scalars for TensorBoard into.")
     ] = None,
@@ -84,8 +86,8 @@ def train(
     if resume:
         if out is None:
             raise InputError("--resume", "without --out", "wanted the run folder: train RUN --resume")
-        check("preset", preset, one_of(PRESETS))
-        run = resumed_run.resumed_run(out, PRESETS[preset] | options, inputs or [], targets or [])
+        changes = registry.preset_options(preset, registry.find(options.get("task", NetworkSettings.task)))
+        run = resumed_run.resumed_run(out, changes | options, inputs or [], targets or [])
     elif inputs:
         settings = registry.train_settings(options, bool(targets), preset)
         run = new_run.new_run(inputs, targets or [], out, settings)
@@ -178,7 +180,7 @@ def diagnose(
     ] = "mean",
     iterator: Annotated[str | None, Option(metavar="CLASS", help="A DataSetIterator of your own to examine.")] = None,
     classpath: Annotated[str | None, Option(metavar="JARS", help="With --iterator: where its class is.")] = None,
-    preset: Preset = "default",
+    preset: Preset = registry.DEFAULT,
     quick: Annotated[bool, Option("--quick", help="Under a minute: shorter trials.")] = False,
     out: Annotated[
         Path | None, Option(help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ class TaskKind:
     with_target, without_target
         Defaults that differ from those in `settings`, with a target and without; None where the task cannot be used so.
     presets
-        Names of presets that apply to the task.
+        Named sets of options, beside the defaults.
     """
 
     name: str
@@ -35,7 +36,7 @@ class TaskKind:
     settings: type[TaskSettings] = TaskSettings
     with_target: dict[str, Any] | None = None
     without_target: dict[str, Any] | None = None
-    presets: tuple[str, ...] = ("default",)
+    presets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     def load(self) -> type[Task]:
         """The task's class."""

@@ -10,7 +10,6 @@ import msgspec
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings import toml_file
 from dl4j_bridge.settings.checks import check, one_of, option
-from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.tasks import frames, language_model, samples, spectrogram
 from dl4j_bridge.tasks.kind import TaskKind
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 # Groups of settings that every task has, by their field in `TrainSettings`.
 GROUPS: dict[str, type] = {f.name: type(f.default) for f in fields(TrainSettings) if f.name != "own"}
+# The preset that changes nothing.
+DEFAULT = "default"
 # What runs were trained with before there was an option for it.
 OLDER: dict[str, dict[str, Any]] = {"network": {"neighbours": 0.0}, "run": {"schedule": "plateau"}}
 KINDS: dict[str, TaskKind] = {
@@ -60,13 +61,10 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
     Raises
     ------
     InputError
-        Unknown task or preset, an option of another task, or a value out of range.
+        Unknown task, an unknown preset or option of the task, or a value out of range.
     """
-    check("preset", preset, one_of(PRESETS))
     kind = find(options.get("task", NetworkSettings.task))
-    if preset not in kind.presets:
-        wanted = "wanted --task samples: it was posted for that"
-        raise InputError("--preset", f"{preset} with --task {kind.name}", wanted)
+    changes = preset_options(preset, kind)
     defaults = kind.with_target if has_target else kind.without_target
     if defaults is None and has_target:
         wanted = "wanted none: it learns what comes next in a recording"
@@ -75,9 +73,23 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
         raise InputError("--target", f"not given with --task {kind.name}", "wanted one for each --input")
     _check_options_of_other_tasks(kind, options)
     settings = TrainSettings(own=kind.settings())
-    settings = settings.with_options({"task": kind.name} | defaults | PRESETS[preset] | options)
+    settings = settings.with_options({"task": kind.name} | defaults | changes | options)
     _check_codec(settings)
     return settings
+
+
+def preset_options(name: str, kind: TaskKind) -> dict[str, Any]:
+    """The options of a preset.
+
+    Raises
+    ------
+    InputError
+        The task has no such preset.
+    """
+    if name != DEFAULT and name not in kind.presets:
+        found = f"{name} with --task {kind.name}"
+        raise InputError("--preset", found, f"wanted one of {', '.join([DEFAULT, *kind.presets])}")
+    return kind.presets.get(name, {})
 
 
 def _check_codec(settings: TrainSettings) -> None:

@@ -15,7 +15,6 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from dl4j_bridge.settings.checks import option as spelled
-from dl4j_bridge.settings.presets import PRESETS
 
 # Options that are handled before a file is read, and parameters that are not options.
 NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
@@ -151,7 +150,6 @@ def _set_verbosity(verbose: bool | None) -> bool | None:
 
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
-Preset = Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)]
 Verbose = Annotated[

@@ -5,14 +5,15 @@ import json
 import pytest
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.tasks.registry import settings_from_dict, train_settings
+from dl4j_bridge.tasks.registry import KINDS, settings_from_dict, train_settings
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_settings_survive_json(name):
-    settings = train_settings({"rate": 8000, "epochs": 1.5, "align": "-3"}, preset=name)
+@pytest.mark.parametrize(
+    ("task", "name"), [("samples", "default"), *((kind.name, name) for kind in KINDS.values() for name in kind.presets)]
+)
+def test_settings_survive_json(task, name):
+    settings = train_settings({"task": task, "rate": 8000, "epochs": 1.5, "align": "-3"}, preset=name)
     assert settings_from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
 
 
@@ -33,5 +34,7 @@ def test_the_posted_presets_are_the_character_examples(name, learning_rate, l2, 
 
 
 def test_an_unknown_preset_is_refused_with_the_list():
-    with pytest.raises(InputError, match=r"^--preset: nonsense; wanted one of default, posted, posted-legacy$"):
+    with pytest.raises(
+        InputError, match=r"^--preset: nonsense with --task samples; wanted one of default, posted, posted-legacy$"
+    ):
         train_settings({}, preset="nonsense")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from dl4j_bridge.settings.presets import PRESETS
 from dl4j_bridge.tasks.kind import TaskKind
+from dl4j_bridge.tasks.samples.presets import PRESETS
 
 # With the faster default, a model that is fed its own samples more often ends too quiet or too loud.
 NEXT_SAMPLE: dict[str, Any] = {"learning_rate": 0.005}
@@ -13,5 +13,5 @@ KIND = TaskKind(
     "dl4j_bridge.tasks.samples.task:SamplesTask",
     with_target={},
     without_target=NEXT_SAMPLE,
-    presets=tuple(PRESETS),
+    presets=PRESETS,
 )

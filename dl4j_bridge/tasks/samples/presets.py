@@ -1,4 +1,4 @@
-"""Named sets of training options."""
+"""The settings of DL4J's character example, as presets."""
 
 from typing import Any
 
@@ -15,7 +15,6 @@ _POSTED: dict[str, Any] = {
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
     "posted": _POSTED,
     # Before 1.0.0-beta3, DL4J divided by the batch (32) after the updater and added L2 after both. The gradient
     # carried the state too, which today only the fused layer does.

@@ -66,6 +66,10 @@ class Network:
             weights = network._parameter("0_W")
             classes, columns = weights.shape
             weights.write(initial_weights.smooth(classes, columns, settings.seed).ravel(order="F"))
+        for layer in range(settings.layers if settings.slow_units else 0):
+            biases = network._parameter(f"{layer}_b")
+            slow = initial_weights.slow_biases(biases.read().ravel(), settings.slow_units, settings.seed + layer)
+            biases.write(slow)
         return network
 
     @classmethod
@@ -282,5 +286,5 @@ def _as_lines(settings: NetworkSettings, interface: Interface) -> str:
     settings = settings.resolved()
     # Python draws what smooth has beyond wide.
     values = asdict(settings) | asdict(interface) | {"init": "wide" if settings.init == "smooth" else settings.init}
-    # Java needs to know neither: the task is Python's, and Python adds the input to the output.
-    return "\n".join(f"{name}={value}" for name, value in values.items() if name not in ("task", "skip"))
+    # Java needs to know none of these: the task is Python's, which also writes biases and adds the input to the output.
+    return "\n".join(f"{name}={value}" for name, value in values.items() if name not in ("task", "slow_units", "skip"))

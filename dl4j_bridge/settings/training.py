@@ -73,6 +73,11 @@ class NetworkSettings(Settings):
         "with similar weights for neighbouring classes of the input). auto is smooth.",
         one_of(INITS),
     )
+    slow_units: float = setting(
+        0.0,
+        "Share of the units of each recurrent layer that start with a memory of 100 to 8,000 time steps.",
+        Range("0 to 1", lambda v: 0 <= v <= 1),
+    )
     updater: str = setting("adam", "Optimizer.", one_of(UPDATERS))
     learning_rate: float = setting(0.01, "Initial learning rate; without a target 0.005.", ABOVE_0)
     l2: float = setting(0.0, "L2 regularization, added to the gradient.", FROM_0)

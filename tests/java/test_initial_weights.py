@@ -1,12 +1,15 @@
 """The smooth start: neighbouring classes have similar weights, distant ones do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from dl4j_bridge.java import initial_weights
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.training import LAYERS, NetworkSettings
+from dl4j_bridge.settings.training import CELLS, LAYERS, NetworkSettings
 from dl4j_bridge.signal.codecs import CLASSES
 
 SIZE = {"layers": 2, "hidden": 50, "seed": 3}
@@ -47,3 +50,19 @@ def test_vectors_have_no_classes(java):
         for init in ("smooth", "wide")
     ]
     np.testing.assert_array_equal(networks[0].parameters(), networks[1].parameters())
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_slow_units_remember_for_thousands_of_steps(java, cell):
+    """As the share of the cell state that the biases let go at each step, and let in."""
+    settings = NetworkSettings(task="frames", cell=cell, layers=1, hidden=20, init="xavier", slow_units=0.5, seed=4)
+    network = Network.create(settings, Interface.of_vectors(1, 1))
+    gates = network.parameter("0_b").reshape(4, 20)
+    forgotten = 1 / (1 + np.exp(gates[1]))
+    np.testing.assert_allclose(forgotten[:10], expit(gates[3, :10]), rtol=1e-4)
+    assert 1 / 8000 <= forgotten[:10].min() < 1 / 2000 < 1 / 400 < forgotten[:10].max() <= 1 / 100
+    np.testing.assert_allclose(forgotten[10:], expit(-1), rtol=1e-5)
+    assert not gates[[0, 2]].any()
+    assert not gates[3, 10:].any()
+    fast = Network.create(replace(settings, slow_units=0.0), Interface.of_vectors(1, 1))
+    assert not fast.parameter("0_b").reshape(4, 20)[3].any()

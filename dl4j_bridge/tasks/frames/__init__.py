@@ -10,6 +10,7 @@ KIND = TaskKind(
     with_target={
         "layers": 1,
         "hidden": 40,
+        "slow_units": 0.3,
         "tbptt": 500,
         "length": 2000,
         "loss": "esr",

@@ -38,17 +38,19 @@ from dl4j_bridge.signal.pairs import part_of
 from dl4j_bridge.signal.recordings import open_recording
 
 COLUMNS = {"pair": "pair", "contender": "contender", "esr": "ESR", "steps": "steps", "seeds": "seeds"}
-# Configurations of neural-amp-modeler, nam_full_configs: models/lstm.json, with one layer of 40 instead of three of 18,
-# and its advice of windows of 32,768 samples; models/wavenet.json.
+# Configurations of neural-amp-modeler 0.13 (nam_full_configs/models): lstm.json with one layer of 40 instead of three of
+# 18, and wavenet.json. The LSTM has windows of 8,192 samples and a burn-in of 1,024 instead of 32,768 and 8,192, with
+# which it makes a fourth of the steps in the same time.
+NAM_WINDOW, NAM_BURN_IN = 8192, 1024
 DILATIONS = [2**n for n in range(10)]
 NAM_LSTM: dict[str, Any] = {
     "net": {
         "name": "LSTM",
-        "config": {"num_layers": 1, "hidden_size": 40, "train_burn_in": 8192, "train_truncate": None},
+        "config": {"num_layers": 1, "hidden_size": 40, "train_burn_in": NAM_BURN_IN, "train_truncate": None},
     },
     "loss": {
         "val_loss": "esr",
-        "mask_first": 8192,
+        "mask_first": NAM_BURN_IN,
         "pre_emph_mrstft_weight": 0.002,
         "pre_emph_mrstft_coef": 0.85,
     },
@@ -64,12 +66,11 @@ NAM_WAVENET: dict[str, Any] = {
                     "condition_size": 1,
                     "input_size": inputs,
                     "channels": channels,
-                    "head_size": head,
                     "kernel_size": 3,
                     "dilations": DILATIONS,
                     "activation": "Tanh",
                     "gated": False,
-                    "head_bias": last,
+                    "head": {"out_channels": head, "kernel_size": 1, "bias": last},
                 }
                 for inputs, channels, head, last in ((1, 16, 8, False), (16, 8, 1, True))
             ],
@@ -83,7 +84,7 @@ NAM_WAVENET: dict[str, Any] = {
 NAM_VALIDATES = 5
 
 
-def nam(model: dict[str, Any], window: int) -> Contender:
+def nam(model: dict[str, Any]) -> Contender:
     """Return a contender that trains a model of neural-amp-modeler with its own trainer."""
 
     def contender(race: Race, folder: Path) -> Finish:
@@ -93,7 +94,7 @@ def nam(model: dict[str, Any], window: int) -> Contender:
         dry = open_recording(race.dry)
         ends = {name: part_of(dry.length_at(dry.rate), name).stop / dry.rate for name in ("train", "valid")}
         data = {
-            "train": {"start_seconds": 0.0, "stop_seconds": ends["train"], "ny": window},
+            "train": {"start_seconds": 0.0, "stop_seconds": ends["train"], "ny": NAM_WINDOW},
             "validation": {"start_seconds": ends["train"], "stop_seconds": ends["valid"], "ny": None},
             "common": {"x_path": str(race.dry), "y_path": str(race.wet), "delay": 0, "require_input_pre_silence": None},
         }
@@ -150,8 +151,8 @@ CONTENDERS: dict[str, Contender] = {
         replace(race, options=race.options | {"cell": "lstm"}), folder
     ),
     "pytorch": races.pytorch,
-    "NAM LSTM": nam(NAM_LSTM, 32768),
-    "NAM WaveNet": nam(NAM_WAVENET, 8192),
+    "NAM LSTM": nam(NAM_LSTM),
+    "NAM WaveNet": nam(NAM_WAVENET),
 }
 
 

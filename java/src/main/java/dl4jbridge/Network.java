@@ -32,6 +32,7 @@ public final class Network {
     private final StepMonitor monitor = new StepMonitor();
     private final Solver solver;
     private Step step;
+    private AdamStep adam; // null where DL4J updates
 
     @SuppressWarnings("try")
     private Network(MultiLayerNetwork net, NetworkSettings settings) {
@@ -47,7 +48,7 @@ public final class Network {
     /** To be called again whenever DL4J replaces the updater. */
     private void chooseStep() {
         step = new SolverStep(net, monitor, solver);
-        AdamStep adam = net.getLayer(0) instanceof FusedRecurrentLayer ? AdamStep.of(net) : null;
+        adam = net.getLayer(0) instanceof FusedRecurrentLayer ? AdamStep.of(net) : null;
         if (adam != null) {
             NeighbourSharing sharing = NeighbourSharing.of(
                     net, settings.input.equals("one-hot"), settings.output.equals("softmax"), settings.neighbours);
@@ -143,8 +144,12 @@ public final class Network {
 
     /** Sets the learning rate of later steps. */
     public void setLearningRate(double rate) {
-        net.setLearningRate(rate);
-        chooseStep();
+        if (adam == null) {
+            net.setLearningRate(rate);
+            chooseStep();
+        } else {
+            adam.setLearningRate(rate);
+        }
     }
 
     /**

@@ -16,6 +16,7 @@ import org.nd4j.linalg.learning.config.IUpdater;
 public final class AdamStep {
     private static final int CHUNK = 2048;
 
+    private final MultiLayerNetwork net;
     private final Adam adam;
     private final Memory parameters;
     private final Memory gradient;
@@ -24,6 +25,7 @@ public final class AdamStep {
     private final double[] thresholds; // infinite without clipping
 
     private AdamStep(MultiLayerNetwork net, Adam adam) {
+        this.net = net;
         this.adam = adam;
         parameters = Memory.of(net.params());
         gradient = Memory.of(net.getFlattenedGradients());
@@ -80,6 +82,18 @@ public final class AdamStep {
                 && (conf.getConstraints() == null || conf.getConstraints().isEmpty())
                 && (normalization == null || normalization == GradientNormalization.None
                 || normalization == GradientNormalization.ClipL2PerLayer);
+    }
+
+    /**
+     * Sets the learning rate in the configurations of all layers, one of which the next update reads. Unlike {@code
+     * MultiLayerNetwork.setLearningRate}, it leaves the updater alone, and so costs nothing at each step.
+     */
+    public void setLearningRate(double rate) {
+        for (Layer layer : net.getLayers()) {
+            for (String name : layer.paramTable().keySet()) {
+                ((BaseLayer) layer.conf().getLayer()).getUpdaterByParam(name).setLrAndSchedule(rate, null);
+            }
+        }
     }
 
     /**

@@ -51,13 +51,16 @@ public final class NeighbourSharing {
      */
     public static NeighbourSharing of(MultiLayerNetwork net, boolean input, boolean output, double decay) {
         NeighbourSharing sharing = new NeighbourSharing(net, (float) decay);
-        if (input && decay > 0) {
+        if (decay == 0) {
+            return sharing;
+        }
+        if (input) {
             // [classes, 4 * hidden] in 'f' order, at the start of the flat vector
             int classes = (int) net.getLayer(0).getParam("W").size(0);
             int columns = (int) net.getLayer(0).getParam("W").size(1);
             sharing.all.add(new Weights(0, columns, classes, 1, classes));
         }
-        if (output && decay > 0) {
+        if (output) {
             // [hidden, classes] in 'f' order and [classes], at the end of the flat vector
             int hidden = (int) net.getOutputLayer().getParam("W").size(0);
             int classes = (int) net.getOutputLayer().getParam("W").size(1);

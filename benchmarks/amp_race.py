@@ -38,9 +38,9 @@ from dl4j_bridge.signal.pairs import part_of
 from dl4j_bridge.signal.recordings import open_recording
 
 COLUMNS = {"pair": "pair", "contender": "contender", "esr": "ESR", "steps": "steps", "seeds": "seeds"}
-# Configurations of neural-amp-modeler 0.13 (nam_full_configs/models): lstm.json with one layer of 40 instead of three of
-# 18, and wavenet.json. The LSTM has windows of 8,192 samples and a burn-in of 1,024 instead of 32,768 and 8,192, with
-# which it makes a fourth of the steps in the same time.
+# Configurations of neural-amp-modeler 0.13, from nam_full_configs/models: wavenet.json, and lstm.json with one layer of
+# 40 instead of three of 18. The LSTM has windows of 8,192 samples and a burn-in of 1,024 instead of 32,768 and 8,192,
+# with which it makes a fourth of the steps in the same time.
 NAM_WINDOW, NAM_BURN_IN = 8192, 1024
 DILATIONS = [2**n for n in range(10)]
 NAM_LSTM: dict[str, Any] = {

@@ -20,6 +20,7 @@ from dl4j_bridge.tasks.baselines.fir import Fir
 from dl4j_bridge.tasks.baselines.hammerstein import Hammerstein
 from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
 from dl4j_bridge.tasks.baselines.markov import Markov
+from dl4j_bridge.tasks.baselines.wiener_hammerstein import WienerHammerstein
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
 CODECS = pytest.mark.parametrize("codec", [LINEAR, MULAW], ids=lambda codec: codec.name)
@@ -376,3 +377,18 @@ def test_what_was_learnt_can_be_kept_and_restored(kind, codec, tmp_path):
 def test_no_baseline_imports_pytorch_by_itself():
     script = "import sys, dl4j_bridge.jobs.compare; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_gain_that_sags_is_beyond_every_baseline():
+    """What `demo --task sag` relies on: the same amplifier without sag is learned ten times better."""
+    sound = synthesis.plucked_strings(10)
+    half = sound.size // 2
+
+    def esr(effect):
+        wet = effect(sound)
+        baselines = [Fir(taps=128), WienerHammerstein(taps=32)]
+        for baseline in baselines:
+            baseline.fit([(sound[:half], wet[:half])])
+        return min(metrics.esr(wet[half:], b.predict(sound[half:]).values) for b in baselines)
+
+    assert esr(synthesis.sagging_amplifier) > 10 * esr(synthesis.amplifier)

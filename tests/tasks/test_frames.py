@@ -274,7 +274,7 @@ def test_bad_input_gets_one_line(trained, pair, tmp_path):
         (["train", "--task", "frames", *files, "--frame", 2], "wanted --frame 1: it filters samples"),
         (["train", "--task", "frames", *files, "--frame", 0], "--frame: 0; wanted 1 to"),
         (["train", "--task", "frames", *files, "--frame", 5000, "--loss", "mse"], "or --length 6 --tbptt 6"),
-        (["train", "--task", "frames", *files, "--preset", "posted"], "wanted --task samples"),
+        (["train", "--task", "frames", *files, "--preset", "posted"], "--preset: posted with --task frames; wanted"),
         (["generate", "--model", trained, "--output", tmp_path / "y.wav"], "use it with: dl4j-bridge process"),
         (["compare", "--model", trained, "--input", pair[0]], "wanted a --target"),
         (["process", "--model", trained, "--input", tmp_path / "none.wav", "--output", tmp_path / "y.wav"], "none.wav"),

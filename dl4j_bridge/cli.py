@@ -11,7 +11,7 @@ from typer import Argument, Option
 from dl4j_bridge import __version__
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
-from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.failures import exit_status
@@ -163,6 +163,22 @@ def compare(
     results.print_comparison(result, page)
     written = {"wavs": settings.wavs, "plot": settings.plot, "report": page}
     return result.as_dict() | {name: file and str(file) for name, file in written.items()}
+
+
+@command(app, "export --model runs/amp --format onnx --output amp.onnx", {None: ExportSettings})
+def export(
+    model: Model,
+    format: Annotated[str, Option(help="onnx, nam (Neural Amp Modeler), rtneural (AIDA-X), proteus or dl4j (Java).")],
+    output: Annotated[Path, Option("--output", metavar="FILE", help="File to write.")],
+    options: dict[str, Any],
+) -> Any:
+    """Write a model for another program, after comparing the two."""
+    from dl4j_bridge.jobs.export import export as export_model
+    from dl4j_bridge.terminal import results
+
+    result = export_model(model, format, output, ExportSettings(**options))
+    results.print_exported(result)
+    return result
 
 
 @command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING)

@@ -54,3 +54,21 @@ class CompareSettings(OutputSettings):
     drift_seconds: float = setting(
         5.0, "Seconds that a next-sample model generates to measure its drift; 0 for none.", FROM_0
     )
+
+
+@dataclass(frozen=True)
+class ExportSettings(OutputSettings):
+    """What a file for other programs says about the model."""
+
+    name: str | None = setting(None, "Name of the model.")
+    modeled_by: str | None = setting(None, "Author of the model.")
+    gear_make: str | None = setting(None, "Maker of the amplifier or pedal.")
+    gear_model: str | None = setting(None, "The amplifier or pedal.")
+    gear_type: str | None = setting(
+        None, "Kind of the gear.", one_of(["amp", "pedal", "pedal_amp", "amp_cab", "amp_pedal_cab", "preamp", "studio"])
+    )
+    tone_type: str | None = setting(
+        None, "Kind of the tone.", one_of(["clean", "overdrive", "crunch", "hi_gain", "fuzz"])
+    )
+    input_level_dbu: float | None = setting(None, "Level at the input of the gear for a full-scale sine, in dBu.")
+    output_level_dbu: float | None = setting(None, "Level at its output for a full-scale sine, in dBu.")

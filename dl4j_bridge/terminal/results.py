@@ -67,6 +67,14 @@ def print_written(result: Mapping[str, Any]) -> None:
     )
 
 
+def print_exported(result: Mapping[str, Any]) -> None:
+    """Print what was written, and how close it is to the model: as `jobs.export` returns it."""
+    print(f"{result['output']}: {result['format']}, {columns.count(result['bytes'], 'byte')}")
+    if "difference" in result:
+        on = f"{columns.count(result['samples'], 'sample')} of {result['compared']}"
+        print(f"read back, on {on}: differs from the model by {result['difference']:.2g}, ESR {result['esr']:.2g}")
+
+
 def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     """Print a comparison and its drift measurement, and where its page is."""
     print_notes(result.notes)

@@ -1,10 +1,12 @@
 """Formats that a model can be exported to. A new format is a file here and an entry of `FORMATS`."""
 
-from collections.abc import Callable
-from pathlib import Path
+from dl4j_bridge.model.exports import dl4j, nam, onnx, proteus, rtneural
+from dl4j_bridge.model.exports.format import Format
 
-from dl4j_bridge.model.exports import dl4j
-from dl4j_bridge.model.model_zip import OpenedModel
-
-# Each writes a checked model to a file, which appears whole or not at all.
-FORMATS: dict[str, Callable[[OpenedModel, Path], None]] = {"dl4j": dl4j.write}
+FORMATS: dict[str, Format] = {
+    "onnx": onnx.FORMAT,
+    "nam": nam.FORMAT,
+    "rtneural": rtneural.FORMAT,
+    "proteus": proteus.FORMAT,
+    "dl4j": dl4j.FORMAT,
+}

@@ -1,17 +1,16 @@
 """DL4J's own zip, which a Java program loads with ``MultiLayerNetwork.load``."""
 
-from pathlib import Path
-
-from dl4j_bridge.atomic_files import write_bytes
+from dl4j_bridge.model.exports.format import Format
 from dl4j_bridge.model.model_zip import OpenedModel
+from dl4j_bridge.settings.commands import ExportSettings
 
 
-def write(model: OpenedModel, output: Path) -> None:
-    """Copy the model zip.
+def check(model: OpenedModel) -> None:
+    """Every model is one."""
 
-    Raises
-    ------
-    BridgeError
-        It cannot be written.
-    """
-    write_bytes(output, model.path.read_bytes())
+
+def content(model: OpenedModel, settings: ExportSettings) -> bytes:
+    return model.path.read_bytes()
+
+
+FORMAT = Format(".zip", check, content)

@@ -1,0 +1,49 @@
+"""What an export format is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dl4j_bridge.model.model_zip import OpenedModel
+from dl4j_bridge.settings.commands import ExportSettings
+
+# The network's input and output at each time step: class indices, shape (n,), or vectors, shape (n, width); and
+# probabilities or vectors, shape (n, outputs).
+Run = Callable[[npt.NDArray[Any]], npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes
+    ----------
+    suffix
+        Of its files, with the dot.
+    check
+        Raises `InputError` for a model that the format has no place for.
+    content
+        Returns the file's bytes.
+    read
+        Returns the network in such a file, from its layout and without the code that wrote it; None where no reader of
+        the format is needed, or raises `InputError` if it is not installed.
+    """
+
+    suffix: str
+    check: Callable[[OpenedModel], None]
+    content: Callable[[OpenedModel, ExportSettings], bytes]
+    read: Callable[[bytes], Run] | None = None
+
+
+def metadata(model: OpenedModel, settings: ExportSettings) -> dict[str, Any]:
+    """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out."""
+    info = model.info
+    valid = info.training.valid if info.training else {}
+    given = {name: value for name, value in asdict(settings).items() if name not in ("overwrite",)}
+    given["validation_esr"] = valid.get("esr")
+    return {name: value for name, value in given.items() if value is not None}

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from dl4j_bridge.atomic_files import check_folder
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.jobs import compare, generate, process, tensorboard_log
+from dl4j_bridge.jobs import compare, export, generate, process, tensorboard_log
 from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.resumed_run import resumed_run
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip, run
 from dl4j_bridge.model.run_folder import RUNS, RunFolder
-from dl4j_bridge.settings.commands import CompareSettings, GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
@@ -197,6 +197,30 @@ class Run:
         with if_wanted(progress, lambda: samples_progress("generate")) as report:
             blocks = generate.new_audio(self._model, primer, "prime", settings, report)
             return np.concatenate(list(blocks), dtype=np.float32)
+
+    def export(self, format: str, output: str | PathLike[str], **options: Any) -> dict[str, Any]:
+        """Write the model for another program, and compare what was written with the network.
+
+        Parameters
+        ----------
+        format
+            ``onnx``, ``nam``, ``rtneural``, ``proteus`` or ``dl4j``.
+        output
+            File to write.
+        options
+            The other options of ``dl4j-bridge export``, such as ``name="My amp"`` or ``overwrite=True``.
+
+        Returns
+        -------
+        dict
+            ``output, format, bytes``, and ``compared, samples, difference, esr`` of the comparison.
+
+        Raises
+        ------
+        InputError
+            The format has no place for the network, or the file cannot be written.
+        """
+        return export.export(self.path, format, as_path("output", output), ExportSettings(**options))
 
     def compare(
         self,

@@ -127,7 +127,7 @@ def test_dl4js_zip_is_the_models(amp, tmp_path):
 @pytest.mark.parametrize(
     ("name", "format_name", "wanted"),
     [
-        ("graves", "nam", "--cell graves; wanted for nam: a cell without peepholes"),
+        ("graves", "nam", "--cell graves; wanted for nam: no peepholes"),
         ("graves", "rtneural", "--cell graves"),
         ("classes", "nam", "single samples as numbers; train with: --task frames --cell lstm"),
         ("next frame", "nam", "single samples as numbers"),

@@ -129,8 +129,8 @@ def _imported(package: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError:
-        found = f"{package} is not installed"
-        raise InputError("--format onnx", found, "bring it: python -m pip install 'dl4j_bridge[onnx]'") from None
+        bring = "bring it: python -m pip install onnx onnxruntime"
+        raise InputError("--format onnx", f"{package} is not installed", bring) from None
 
 
 FORMAT = Format(".onnx", check, content, read)

@@ -89,8 +89,7 @@ def check(model: OpenedModel, name: str) -> None:
         found = f"--task {info.task.name} ({info.task.describe()})"
         raise InputError(model.path, found, f"wanted for {name}: single samples as numbers; {TO_A_PLUGIN}")
     if network.cell != "lstm":
-        wanted = f"wanted for {name}: a cell without peepholes, which it has no place for; {TO_A_PLUGIN}"
-        raise InputError(model.path, f"--cell {network.cell}", wanted)
+        raise InputError(model.path, f"--cell {network.cell}", f"wanted for {name}: no peepholes; {TO_A_PLUGIN}")
 
 
 def _in_order(values: Floats) -> Floats:

@@ -26,8 +26,9 @@ def check(model: OpenedModel) -> None:
     if model.info.rate != RATE:
         raise InputError(model.path, f"{model.info.rate} Hz", f"wanted for proteus: --rate {RATE}")
     if not model.info.task.interface.skip:
-        wanted = "wanted for proteus: --skip, since its player always adds the input"
-        raise InputError(model.path, "trained without --skip", wanted)
+        raise InputError(
+            model.path, "trained without --skip", "wanted for proteus: --skip, as its player adds the input"
+        )
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:

@@ -25,8 +25,8 @@ def check(model: OpenedModel) -> None:
     if network.layers != 1:
         raise InputError(model.path, f"--layers {network.layers}", "wanted for rtneural: --layers 1")
     if network.hidden not in UNITS:
-        wanted = f"wanted for rtneural: --hidden of {', '.join(map(str, UNITS))}"
-        raise InputError(model.path, f"--hidden {network.hidden}", wanted)
+        sizes = ", ".join(map(str, UNITS))
+        raise InputError(model.path, f"--hidden {network.hidden}", f"wanted for rtneural: --hidden of {sizes}")
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:

@@ -9,6 +9,7 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ import numpy as np
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import tensorboard_log
-from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.training import TrainSettings
@@ -37,6 +38,7 @@ def train(
     rate: int | None = None,
     out: str | PathLike[str] | None = None,
     preset: str = "default",
+    start: str | PathLike[str] | None = None,
     progress: bool | None = None,
     tensorboard: str | PathLike[str] | None = None,
     report: bool = True,
@@ -56,6 +58,8 @@ def train(
         Run folder to write; if not given, a fresh one in ``runs``.
     preset
         Settings to start from: ``default``, ``posted`` or ``posted-legacy``.
+    start
+        Run folder or model zip whose network to start from, with its settings as the defaults: ``--from``.
     progress
         True shows it on stderr; None shows it on a terminal and in a notebook only.
     tensorboard
@@ -88,10 +92,12 @@ def train(
     16
     """
     given = checked("train", {"rate": rate, **options})
-    settings = registry.train_settings(given, target is not None, preset)
+    origin = None if start is None else as_path("start", start)
+    usual = partial(registry.train_settings, given, target is not None, preset)
+    settings = settings_from(origin, given) if origin else usual()
     tensorboard_log.check(tensorboard)
     inputs, targets = _several("input", input), _several("target", target)
-    started = _new_run(inputs, targets, None if out is None else Path(out), settings)
+    started = _new_run(inputs, targets, None if out is None else Path(out), settings, origin)
     train_and_report(started, progress, tensorboard, report)
     return Run(started.folder.path)
 
@@ -161,9 +167,12 @@ def diagnose(
     return Diagnosis(found, str(page))
 
 
-def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings) -> run.Run:
+def _new_run(
+    inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings, start: Path | None
+) -> run.Run:
     if not any(isinstance(x, np.ndarray) for x in (*inputs, *targets)):
-        return new_run([as_path("input", x) for x in inputs], [as_path("target", x) for x in targets], out, settings)
+        sources, others = [as_path("input", x) for x in inputs], [as_path("target", x) for x in targets]
+        return new_run(sources, others, out, settings, start)
     folder = RunFolder(out or RunFolder.fresh_name(Path("array")))
     folder.check_free()
     if folder.recordings.exists():
@@ -174,7 +183,7 @@ def _new_run(inputs: list[Source], targets: list[Source], out: Path | None, sett
         rate = settings.data.rate
         sources = [as_file(f"input-{n}", x, rate, folder.recordings) for n, x in enumerate(inputs, 1)]
         others = [as_file(f"target-{n}", x, rate, folder.recordings) for n, x in enumerate(targets, 1)]
-        return new_run(sources, others, folder.path, settings)
+        return new_run(sources, others, folder.path, settings, start)
     except BaseException:
         # What cannot be trained leaves nothing on the disk.
         shutil.rmtree(new, ignore_errors=True)

@@ -65,6 +65,10 @@ def train(
         list[Path] | None, Option("--target", metavar="B.wav", help="Processed recording, one for each input.")
     ] = None,
     out: Annotated[Path | None, Option(help="Run folder to write.", show_default="runs/INPUT-1, -2, ...")] = None,
+    start: Annotated[
+        Path | None,
+        Option("--from", metavar="M", help="Start from the network of a model, with its settings as the defaults."),
+    ] = None,
     resume: Annotated[bool, Option("--resume", help="Resume the run in RUN or --out.")] = False,
     preset: Preset = registry.DEFAULT,
     tensorboard: Annotated[
@@ -89,8 +93,11 @@ def train(
         changes = registry.preset_options(preset, registry.find(options.get("task", NetworkSettings.task)))
         run = resumed_run.resumed_run(out, changes | options, inputs or [], targets or [])
     elif inputs:
-        settings = registry.train_settings(options, bool(targets), preset)
-        run = new_run.new_run(inputs, targets or [], out, settings)
+        if start:
+            settings = new_run.settings_from(start, options)
+        else:
+            settings = registry.train_settings(options, bool(targets), preset)
+        run = new_run.new_run(inputs, targets or [], out, settings, start)
     else:
         raise InputError("--input", "not given", "wanted a recording")
     result = train_and_report(run, True, tensorboard, report)

@@ -9,9 +9,11 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import memory, pretraining
+from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import augmentation, pairs
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
@@ -22,7 +24,30 @@ from dl4j_bridge.tasks.interface import Task
 _log = logging.getLogger(__name__)
 
 
-def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings) -> Run:
+# Options of a run that another one which starts from its network does not take over.
+_OWN: dict[str, Any] = {"steps": None, "epochs": None, "minutes": None, "schedule": "auto", "threads": None}
+
+
+def settings_from(start: Path, options: dict[str, Any]) -> TrainSettings:
+    """Settings of a run that starts from a model's network: the model's, changed by `options`.
+
+    Raises
+    ------
+    InputError
+        Not a model, or an option is out of range.
+    """
+    info = model_zip.open_model(start).info
+    task = info.task.name
+    if options.get("task", task) != task:
+        raise InputError("--task", f"{options['task']} with --from a model of {task}", f"wanted --task {task}")
+    # What another recording would choose for itself: the network knows its samples at this rate and in this codec.
+    fixed = {"rate": info.rate, "codec": info.task.as_dict().get("codec", info.settings.data.codec)}
+    return info.settings.with_options(_OWN | fixed | options)
+
+
+def new_run(
+    inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings, start: Path | None = None
+) -> Run:
     """Make the run folder and the network; `train` does the rest.
 
     Parameters
@@ -32,7 +57,9 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     out
         Run folder to make; if None, a fresh one below ``runs``.
     settings
-        From `registry.train_settings`.
+        From `registry.train_settings`, or `settings_from` the same `start`.
+    start
+        Run folder or model zip whose network to begin with, instead of a random one.
 
     Raises
     ------
@@ -58,7 +85,7 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     copies = augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
     configure_java(settings)
-    network = Network.create(settings.network, task.interface)
+    network = _network_of(start, settings, task) if start else Network.create(settings.network, task.interface)
     info = ModelInfo(
         task,
         opened[0].rate,
@@ -70,8 +97,22 @@ def new_run(inputs: list[Path], targets: list[Path], out: Path | None, settings:
     state = RunState(learning_rate=settings.network.learning_rate)
     folder = RunFolder.made(out, named_after)
     with folder.released_on_error():
-        folder.begin(info.as_dict(), options_of(settings, inputs, targets))
+        origin = {"from": str(start.absolute())} if start else {}
+        folder.begin(info.as_dict(), options_of(settings, inputs, targets) | origin)
     return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies)
+
+
+def _network_of(start: Path, settings: TrainSettings, task: Task) -> Network:
+    """The network of a model of the same shape."""
+    opened = model_zip.open_model(start)
+    before, after = opened.info.settings.network, settings.network
+    for name in ("cell", "layers", "hidden"):
+        had, wanted = getattr(before, name), getattr(after, name)
+        if had != wanted:
+            raise InputError(option(name), f"{wanted} with --from a network of {had}", f"wanted {had}")
+    if opened.info.task.interface != task.interface:
+        raise InputError(start, f"a network of {opened.info.task.describe()}", f"wanted one of {task.describe()}")
+    return Network.restored(after, task.interface, opened.stored.parameters)
 
 
 def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings) -> list[Pair]:

@@ -13,11 +13,13 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 
 from dl4j_bridge.jobs.new_run import new_run
 from dl4j_bridge.jobs.train import train
+from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.tasks.baselines.copy import Copy
 from dl4j_bridge.tasks.samples.task import SamplesTask
@@ -366,3 +368,32 @@ def test_a_folder_without_permission(recordings, tmp_path):
     result = run("train", "--input", recordings[0], "--out", tmp_path / "locked" / "run", *SMALL)
     assert result.status == 2
     assert "not writable" in result.error
+
+
+# --- A network to start from
+
+
+def test_a_run_starts_from_the_network_of_a_model_and_keeps_its_settings(recordings, effect_run, tmp_path):
+    pair = ["--input", recordings[0], "--target", recordings[1]]
+    out = tmp_path / "run"
+    run_ok("train", "--from", effect_run, *pair, "--out", out, "--steps", 1, "--learning-rate", 1e-9, "--no-report")
+    before, after = (model_zip.open_model(folder) for folder in (effect_run, out))
+    np.testing.assert_allclose(after.stored.parameters, before.stored.parameters, atol=1e-7)
+    assert after.info.settings.network.hidden == before.info.settings.network.hidden == 16
+    assert (after.info.settings.run.steps, before.info.settings.run.steps) == (1, 40)
+    # A random network is at chance.
+    assert float(log_of(out)[0]["bits"]) < float(log_of(effect_run)[0]["bits"]) - 0.5
+    run_ok("train", "--config", out / "config.toml", "--out", tmp_path / "again", "--no-report")
+    assert network_of(tmp_path / "again") == network_of(out)
+
+
+def test_a_network_of_another_shape_is_refused(recordings, effect_run, tmp_path):
+    files = ["--from", effect_run, "--input", recordings[0], "--target", recordings[1], "--out", tmp_path / "run"]
+    for options, wanted in (
+        (["--hidden", 32], "--hidden: 32 with --from a network of 16; wanted 16"),
+        (["--task", "frames"], "--task: frames with --from a model of samples; wanted --task samples"),
+        (["--cell", "lstm"], "--cell: lstm with --from a network of graves; wanted graves"),
+    ):
+        result = run("train", *files, *options)
+        assert (result.status, wanted in result.error) == (2, True), result.error
+    assert not (tmp_path / "run").exists()

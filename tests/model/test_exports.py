@@ -21,7 +21,11 @@ OTHERS = {
     "classes": ["--hidden", 16],
     "classes, lstm": ["--hidden", 16, "--cell", "lstm", "--layers", 1],
     "spectrogram": ["--task", "spectrogram", "--mask", "--hidden", 16],
+    "next frame": ["--task", "frames", "--frame", 5, "--hidden", 16],
+    "proteus": ["--task", "frames", "--cell", "lstm", "--skip", "--hidden", 40],
 }
+# One of each kind of network; the others with `make test-full`.
+KINDS = [pytest.param(name, marks=() if name in ("graves", "classes") else pytest.mark.slow) for name in OTHERS]
 SMALL = ["--batch", 4, "--length", 100, "--tbptt", 50, "--steps", 10, "--no-report"]
 
 
@@ -43,13 +47,17 @@ def amp(pair, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def others(pair, tmp_path_factory):
+def other(pair, tmp_path_factory):
+    """Return a run of `OTHERS`, which is trained when it is first asked for."""
     folder = tmp_path_factory.mktemp("others")
-    for name, options in OTHERS.items():
-        run_ok("train", *pair, "--out", folder / name, *SMALL, *options)
-    run_ok("train", *pair[:2], "--task", "frames", "--frame", 5, *SMALL, "--hidden", 16, "--out", folder / "next frame")
-    run_ok("train", *pair, "--out", folder / "proteus", "--cell", "lstm", "--skip", *AMP)
-    return folder
+
+    def trained(name):
+        if not (folder / name).exists():
+            files = pair[:2] if name == "next frame" else pair
+            run_ok("train", *files, "--out", folder / name, *SMALL, *OTHERS[name])
+        return folder / name
+
+    return trained
 
 
 def exported(model, format_name, output, *options):
@@ -89,14 +97,14 @@ def test_nam_itself_computes_the_same(amp, pair, tmp_path):
     np.testing.assert_allclose(theirs, processed(amp, pair[1], tmp_path)[:20_000], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [*OTHERS, "next frame"])
-def test_onnx_takes_every_task_and_cell(others, tmp_path, name):
-    found = exported(others / name, "onnx", tmp_path / "m.onnx")
+@pytest.mark.parametrize("name", KINDS)
+def test_onnx_takes_every_task_and_cell(other, tmp_path, name):
+    found = exported(other(name), "onnx", tmp_path / "m.onnx")
     assert found["difference"] < 1e-5
 
 
-def test_proteus(others, pair, tmp_path):
-    assert exported(others / "proteus", "proteus", tmp_path / "amp.json")["difference"] < 1e-5
+def test_proteus(other, tmp_path):
+    assert exported(other("proteus"), "proteus", tmp_path / "amp.json")["difference"] < 1e-5
     stored = json.loads((tmp_path / "amp.json").read_text())
     assert np.shape(stored["state_dict"]["rec.weight_ih_l0"]) == (160, 1)
     assert stored["model_data"]["skip"] == 1
@@ -137,9 +145,9 @@ def test_dl4js_zip_is_the_models(amp, tmp_path):
         ("two layers", "midi", "wanted one of onnx, nam, rtneural, proteus, dl4j"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_anything_is_written(others, tmp_path, name, format_name, wanted):
+def test_what_does_not_fit_is_refused_before_anything_is_written(other, tmp_path, name, format_name, wanted):
     output = tmp_path / "out"
-    result = run("export", "--model", others / name, "--format", format_name, "--output", output)
+    result = run("export", "--model", other(name), "--format", format_name, "--output", output)
     assert result.status == 2
     assert wanted in result.error
     assert list(tmp_path.iterdir()) == []

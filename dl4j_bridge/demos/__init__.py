@@ -22,7 +22,7 @@ UNFINISHED = ".unfinished-demo-{}"
 # Options of `train` for one's own recordings, by demo.
 YOURS = {
     "samples": "--input YOUR_DRY.wav --target YOUR_WET.wav",
-    "sag": "--input YOUR_DRY.wav --target YOUR_WET.wav",
+    "sag": "--slow-units 0.3 --length 8000 --input YOUR_DRY.wav --target YOUR_WET.wav",
     "language-model": "--task language-model --input YOUR_FOLDER",
     "frames": "--task frames --input YOUR_DRY.wav --target YOUR_WET.wav",
     "next-frame": "--task frames --input-noise 0.1 --input YOUR.wav",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import json
 import os
@@ -86,8 +87,8 @@ def ours(race: Race, folder: Path) -> Finish:
     trained = _command("train", *given, *options, "--out", str(folder / "run"), "--no-report")
     compared = _command("compare", "--model", str(folder / "run"), *given)
     metrics = next(row for row in compared["rows"] if row["name"] == "model")
-    lines = (folder / "run" / "log.csv").read_text().splitlines()
-    rows = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
+    with open(folder / "run" / "log.csv", newline="") as log:
+        rows = list(csv.DictReader(log))
     loss = next(name for name in ("valid_esr", "valid_bits") if name in rows[0])
     curve = [(float(row["seconds"]), float(row[loss])) for row in rows if row[loss]]
     return Finish({k: v for k, v in metrics.items() if isinstance(v, float)}, curve, trained["steps"])
@@ -115,11 +116,6 @@ def _pytorch(race: Race) -> Finish:
     def seconds() -> float:
         return time.monotonic() - began
 
-    def done(step: int) -> float:
-        if settings.run.minutes:
-            return seconds() / 60 / settings.run.minutes
-        return step / (settings.run.steps or 1)
-
     def report(step: int, loss: float) -> None:
         nonlocal steps
         steps = step
@@ -128,6 +124,8 @@ def _pytorch(race: Race) -> Finish:
     valid = part(signals, "valid")
     # The squared error as ESR, which `log.csv` has.
     power = float(np.mean(valid[1] ** 2)) if task.loss == "mse" else 1.0
+    minutes = settings.run.minutes
+    done = (lambda step: seconds() / 60 / minutes) if minutes else None
     twin.fit(part(signals, "train"), valid, done, report)
     x, y = signals
     test = part_of(len(x), "test")

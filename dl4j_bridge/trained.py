@@ -210,15 +210,7 @@ class Run:
         options
             The other options of ``dl4j-bridge export``, such as ``name="My amp"`` or ``overwrite=True``.
 
-        Returns
-        -------
-        dict
-            ``output, format, bytes``, and ``compared, samples, difference, esr`` of the comparison.
-
-        Raises
-        ------
-        InputError
-            The format has no place for the network, or the file cannot be written.
+        Returns, and raises, what `jobs.export.export` does.
         """
         return export.export(self.path, format, as_path("output", output), ExportSettings(**options))
 

@@ -16,6 +16,7 @@ from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import ExportSettings
+from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.tasks.interface import Signal
 
@@ -69,18 +70,17 @@ def export(model: Path, format_name: str, output: Path, settings: ExportSettings
 
 
 def _compared(opened: OpenedModel, theirs: Run) -> dict[str, Any]:
-    """The largest difference between the outputs, and the energy of the difference relative to the model's output."""
+    """How the output of a written file differs from the model's."""
     model = opened.load()
     x, name = _input(opened.info)
     stream = model.network.stream() if x.ndim == 1 else model.network.dense_stream()
     wanted = stream.run(x).astype(np.float64)
-    error = theirs(x) - wanted
-    energy = float(np.sum(wanted**2))
+    found = theirs(x)
     return {
         "compared": name,
         "samples": len(x),
-        "difference": float(np.abs(error).max()),
-        "esr": float(np.sum(error**2)) / energy if energy else 0.0,
+        "difference": float(np.abs(found - wanted).max()),
+        "esr": metrics.esr(wanted, found) or 0.0,
     }
 
 

@@ -137,6 +137,24 @@ def unpack_like(flat: npt.ArrayLike, network: Network) -> Network:
     return unpack(flat, len(first.W), first.hidden, len(network.layers), network.output.b.size, cell)
 
 
+def gate_rows(columns: Floats, order: tuple[int, ...]) -> Floats:
+    """The columns of W, RW (without peepholes) or b as rows, the gates in another order.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, 4 * hidden)
+        Block input, forget gate, output gate, input gate.
+    order
+        For each gate of the result, its place in DL4J's order.
+
+    Returns
+    -------
+    ndarray, shape (4 * hidden, n)
+    """
+    blocks = np.split(columns, 4, axis=1)
+    return np.concatenate([blocks[k] for k in order], axis=1).T
+
+
 def pack(network: Network) -> Floats:
     """Join parameters or gradients to a flat vector in the order of `layout`."""
     parts = (*network.layers, network.output)

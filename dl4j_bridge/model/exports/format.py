@@ -30,8 +30,8 @@ class Format:
     content
         Returns the file's bytes.
     read
-        Returns the network in such a file, from its layout and without the code that wrote it; None where no reader of
-        the format is needed, or raises `InputError` if it is not installed.
+        Returns the network in such a file, from its layout and without the code that wrote it; None where the
+        content is the model's own file.
     """
 
     suffix: str
@@ -44,6 +44,6 @@ def metadata(model: OpenedModel, settings: ExportSettings) -> dict[str, Any]:
     """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out."""
     info = model.info
     valid = info.training.valid if info.training else {}
-    given = {name: value for name, value in asdict(settings).items() if name not in ("overwrite",)}
+    given = {name: value for name, value in asdict(settings).items() if name != "overwrite"}
     given["validation_esr"] = valid.get("esr")
     return {name: value for name, value in given.items() if value is not None}

@@ -47,7 +47,7 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
 
 
 def read(file: bytes) -> Run:
-    return lambda x: lstm_of(json.loads(file)).run(x[:, 0])[:, None]
+    return lstm_of(json.loads(file)).run
 
 
 def lstm_of(stored: dict[str, Any]) -> PlainLstm:

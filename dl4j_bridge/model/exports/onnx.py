@@ -17,7 +17,7 @@ import numpy as np
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports.format import Format, Run, metadata
 from dl4j_bridge.model.model_zip import OpenedModel
-from dl4j_bridge.reference.parameters import Floats, unpack
+from dl4j_bridge.reference.parameters import gate_rows, unpack
 from dl4j_bridge.settings.commands import ExportSettings
 
 # LSTM is the same from opset 14 to 21. Older readers want an older IR version than today's.
@@ -56,11 +56,11 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
     constants.append(onnx.numpy_helper.from_array(np.array([1], np.int64), "direction"))
     signal = node("Gather", [constant("one_hot", np.eye(ends.inputs)), "input"], "vectors") if one_hot else "input"
     for i, layer in enumerate(found.layers):
-        bias = np.concatenate([_in_order(layer.b)[:, 0], np.zeros(4 * units)])
+        bias = np.concatenate([gate_rows(layer.b, FROM_DL4J)[:, 0], np.zeros(4 * units)])
         inputs = [
             signal,
-            constant(f"W{i}", _in_order(layer.W)[None]),
-            constant(f"R{i}", _in_order(layer.recurrent)[None]),
+            constant(f"W{i}", gate_rows(layer.W, FROM_DL4J)[None]),
+            constant(f"R{i}", gate_rows(layer.recurrent, FROM_DL4J)[None]),
             constant(f"B{i}", bias[None]),
             "",
             f"h{i}",
@@ -117,12 +117,6 @@ def _properties(model: OpenedModel, settings: ExportSettings) -> dict[str, str]:
     task = {k: v for k, v in info.task.as_dict().items() if v is not None}
     found = {"rate": info.rate, "delay": info.pairs[0].delay, **task, **metadata(model, settings)}
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in found.items()}
-
-
-def _in_order(values: Floats) -> Floats:
-    """Rows of the gates in ONNX's order, shape (4 * units, inputs)."""
-    blocks = np.split(np.atleast_2d(values), 4, axis=1)
-    return np.concatenate([blocks[k] for k in FROM_DL4J], axis=1).T
 
 
 def _imported(package: str) -> Any:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.model_zip import OpenedModel
-from dl4j_bridge.reference.parameters import Floats, unpack
+from dl4j_bridge.reference.parameters import Floats, gate_rows, unpack
 
 # Column blocks of DL4J's gates (block input, forget, output, input) in PyTorch's order: input, forget, cell, output.
 FROM_DL4J = (3, 1, 0, 2)
@@ -51,15 +51,15 @@ class PlainLstm:
         network = model.info.settings.network
         found = unpack(model.stored.parameters, 1, network.hidden, network.layers, 1, "lstm")
         zeros = np.zeros(network.hidden)
-        layers = tuple(
-            PlainLayer(_in_order(layer.W), _in_order(layer.RW), _in_order(layer.b)[:, 0], zeros, zeros)
-            for layer in found.layers
-        )
-        return cls(layers, found.output.W.ravel(), float(found.output.b[0]), model.info.task.interface.skip)
+        layers = []
+        for layer in found.layers:
+            kernel, recurrent, bias = (gate_rows(values, FROM_DL4J) for values in layer)
+            layers.append(PlainLayer(kernel, recurrent, bias[:, 0], zeros, zeros))
+        return cls(tuple(layers), found.output.W.ravel(), float(found.output.b[0]), model.info.task.interface.skip)
 
     def run(self, x: npt.NDArray[np.floating]) -> Floats:
-        """The output for samples of shape (n,), from the initial state on."""
-        signal = np.asarray(x, np.float64)[:, None]
+        """The output for samples, both of shape (n, 1), from the initial state on."""
+        signal = np.asarray(x, np.float64)
         for layer in self.layers:
             units = layer.cell.size
             h, c = layer.output, layer.cell
@@ -71,7 +71,7 @@ class PlainLstm:
                 c = f * c + i * np.tanh(z[2 * units : 3 * units])
                 h = o * np.tanh(c)
                 signal[t] = h
-        y: Floats = signal @ self.weights + self.bias
+        y: Floats = signal @ self.weights[:, None] + self.bias
         return y + x if self.skip else y
 
 
@@ -90,8 +90,3 @@ def check(model: OpenedModel, name: str) -> None:
         raise InputError(model.path, found, f"wanted for {name}: single samples as numbers; {TO_A_PLUGIN}")
     if network.cell != "lstm":
         raise InputError(model.path, f"--cell {network.cell}", f"wanted for {name}: no peepholes; {TO_A_PLUGIN}")
-
-
-def _in_order(values: Floats) -> Floats:
-    blocks = np.split(np.atleast_2d(values), 4, axis=1)
-    return np.concatenate([blocks[k] for k in FROM_DL4J], axis=1).T

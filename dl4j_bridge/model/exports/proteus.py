@@ -65,8 +65,7 @@ def read(file: bytes) -> Run:
     bias = state["rec.bias_ih_l0"] + state["rec.bias_hh_l0"]
     layer = PlainLayer(state["rec.weight_ih_l0"], state["rec.weight_hh_l0"], bias, zeros, zeros)
     skip = bool(stored["model_data"]["skip"])
-    lstm = PlainLstm((layer,), state["lin.weight"][0], float(state["lin.bias"][0]), skip)
-    return lambda x: lstm.run(x[:, 0])[:, None]
+    return PlainLstm((layer,), state["lin.weight"][0], float(state["lin.bias"][0]), skip).run
 
 
 FORMAT = Format(".json", check, content, read)

@@ -64,8 +64,7 @@ def read(file: bytes) -> Run:
     zeros = np.zeros(units)
     weights, (last,) = np.array(dense["weights"][0], np.float64)[:, 0], dense["weights"][1]
     layer = PlainLayer(kernel.T, kernel_of_state.T, bias, zeros, zeros)
-    lstm = PlainLstm((layer,), weights, last, bool(stored.get("in_skip")))
-    return lambda x: lstm.run(x[:, 0])[:, None]
+    return PlainLstm((layer,), weights, last, bool(stored.get("in_skip"))).run
 
 
 FORMAT = Format(".json", check, content, read)

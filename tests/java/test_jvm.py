@@ -229,3 +229,17 @@ def python(script: str) -> str:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_numpy_keeps_its_stack_beside_java():
+    """OpenBLAS with several threads keeps more than a Java thread's usual stack on that of the main thread."""
+    code = """
+import numpy as np
+from dl4j_bridge.java import jvm
+jvm.java_class("java.lang.System")
+matrix = np.random.default_rng(1).standard_normal((500, 500))
+np.testing.assert_allclose(np.linalg.solve(matrix, matrix[:, 0])[:2], [1, 0], atol=1e-6)
+"""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -5,6 +5,9 @@ import numpy.typing as npt
 
 # Periods of the functions over the range of the classes.
 FREQUENCIES = 0.25, 32.0
+# Standard deviation of the weights, and factor on DL4J's weights of the output layer: what a network learns is then
+# large beside what chance gave it, so it learns what the classes have in common.
+SCALE, OUTPUT_SCALE = 0.1, 3.0
 # Share of the weights that are independent for each class: they tell neighbours apart, which a copy needs.
 INDEPENDENT = 0.15
 # Time steps that slow units remember: 2 to 180 ms of samples at 44.1 kHz.
@@ -16,7 +19,7 @@ FORGET, INPUT = 1, 3
 def smooth(classes: int, columns: int, seed: int) -> npt.NDArray[np.float32]:
     """Draw most columns of the weights as smooth functions of the class, not independently for each class.
 
-    The weight for a class is ``sqrt(2) * cos(pi * f * v + phase)``, where v goes from -1 to 1 over the classes,
+    The weight for a class is ``SCALE * sqrt(2) * cos(pi * f * v + phase)``, where v goes from -1 to 1 over the classes,
     the frequency f is log-uniform in `FREQUENCIES` and the phase is uniform. These are random Fourier features (Rahimi
     and Recht, 2007) with a mixture of widths.
 
@@ -32,8 +35,7 @@ def smooth(classes: int, columns: int, seed: int) -> npt.NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, shape (classes, columns)
-        With mean 0 and variance 1, as DL4J's ``NormalDistribution(0, 1)``; a share `INDEPENDENT` of the columns is
-        drawn from that.
+        With mean 0 and standard deviation `SCALE`; a share `INDEPENDENT` of the columns has a normal distribution.
     """
     rng = np.random.default_rng(seed)
     low, high = np.log(FREQUENCIES)
@@ -43,7 +45,7 @@ def smooth(classes: int, columns: int, seed: int) -> npt.NDArray[np.float32]:
     weights: npt.NDArray[np.float32] = (np.sqrt(2) * np.cos(np.pi * frequency * v + phase)).astype(np.float32)
     independent = rng.random(columns) < INDEPENDENT
     weights[:, independent] = rng.standard_normal((classes, np.count_nonzero(independent)))
-    return weights
+    return np.float32(SCALE) * weights
 
 
 def slow_biases(biases: npt.NDArray[np.float32], share: float, seed: int) -> npt.NDArray[np.float32]:

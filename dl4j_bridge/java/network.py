@@ -66,6 +66,7 @@ class Network:
             weights = network._parameter("0_W")
             classes, columns = weights.shape
             weights.write(initial_weights.smooth(classes, columns, settings.seed).ravel(order="F"))
+            network.scale_output(initial_weights.OUTPUT_SCALE)
         for layer in range(settings.layers if settings.slow_units else 0):
             biases = network._parameter(f"{layer}_b")
             slow = initial_weights.slow_biases(biases.read().ravel(), settings.slow_units, settings.seed + layer)
@@ -212,6 +213,13 @@ class Network:
     def _parameter(self, name: str) -> NativeArray:
         with jvm.java_errors("network"):
             return NativeArray(jvm.java_class("dl4jbridge.Tensor").of(self._java.dl4j().getParam(name)))
+
+    def scale_output(self, factor: float) -> None:
+        """Multiply weights and bias of the output layer, and so the output before its activation."""
+        layer = self._java.dl4j().getnLayers() - 1
+        for name in (f"{layer}_W", f"{layer}_b"):
+            array = self._parameter(name)
+            array.write((array.read() * np.float32(factor)).ravel(order="K"))
 
     def copy_recurrent_layers(self, other: Network) -> None:
         """Copy the parameters of the recurrent layers of a network of the same size; the output layer is unchanged."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from dl4j_bridge.jobs.pretraining import pretrain
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
-from dl4j_bridge.jobs.validation import loss_of, validate, validate_long
+from dl4j_bridge.jobs.validation import long_outputs, loss_of, validate, validate_long
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import TrainingInfo
 from dl4j_bridge.model.model_zip import Model
@@ -97,8 +97,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
-            run.best = _calibrated_best(run)
-            valid = validate_long(run.best.network, run.task, run.signals)
+            run.best, valid = _calibrated_best(run)
         _save_last(run)
     result = {
         "run": str(run.folder.path),
@@ -170,15 +169,17 @@ def _save_last(run: Run) -> None:
     model_zip.save(run.folder.last, model, with_updater=True)
 
 
-def _calibrated_best(run: Run) -> Model:
-    """The best network, with what the task measures on it after training."""
+def _calibrated_best(run: Run) -> tuple[Model, Metrics]:
+    """The best network, with distributions as sharp as they should be, and what is measured on it after training."""
     best = model_zip.open_model(run.folder.model).load()
+    assert best.info.training is not None, "the best network was validated"
+    best.network.scale_output(run.task.sharpness(*long_outputs(best.network, run.signals)))
     task = run.task.calibrate(best.network, [part(signals, "train") for signals in run.signals], run.info.rate)
-    if task is run.task:
-        return best
-    best = replace(best, info=replace(best.info, task=task))
+    valid = validate_long(best.network, task, run.signals)
+    info = replace(best.info, task=task, training=replace(best.info.training, valid=valid))
+    best = replace(best, info=info)
     model_zip.save(run.folder.model, best, with_updater=False)
-    return best
+    return best, valid
 
 
 def _progress(

@@ -15,25 +15,37 @@ STRETCHES = 8
 LONG_STRETCHES, LONG_STEPS = 4, 1 << 16
 
 
+def validate(network: Network, task: Task, signals: list[Stretch], steps: int) -> Metrics:
+    """Measure a network on short stretches of at most `steps` time steps in all."""
+    return task.measure(*_outputs(network, signals, steps, STRETCHES, WARM_UP))
+
+
 def validate_long(network: Network, task: Task, signals: list[Stretch]) -> Metrics:
-    """As `validate`, on long stretches."""
-    return validate(network, task, signals, LONG_STEPS, LONG_STRETCHES, LONG_WARM_UP)
+    """Measure a network on long stretches."""
+    return task.measure(*long_outputs(network, signals))
 
 
-def validate(
-    network: Network,
-    task: Task,
-    signals: list[Stretch],
-    steps: int,
-    most_stretches: int = STRETCHES,
-    warm_up: int = WARM_UP,
-) -> Metrics:
-    """Measure a network on the validation parts of several pairs.
+def long_outputs(network: Network, signals: list[Stretch]) -> tuple[list[npt.NDArray[np.float32]], Signal]:
+    """Outputs on long stretches, and the target there."""
+    return _outputs(network, signals, LONG_STEPS, LONG_STRETCHES, LONG_WARM_UP)
+
+
+def loss_of(task: Task, valid: Metrics) -> float:
+    """The validation metric that training minimizes."""
+    loss = valid[task.loss]
+    assert loss is not None, "a network always has a loss"
+    return loss
+
+
+def _outputs(
+    network: Network, signals: list[Stretch], steps: int, most_stretches: int, warm_up: int
+) -> tuple[list[npt.NDArray[np.float32]], Signal]:
+    """Outputs on the validation parts of several pairs, and the targets of all together.
 
     Parameters
     ----------
-    network, task
-        What to measure, and how.
+    network
+        The network.
     signals
         Input and target of each pair, whole.
     steps
@@ -55,14 +67,7 @@ def validate(
             stretches.append((x[max(start - warm_up, 0) : start + length], y[start : start + length]))
     outputs = _side_by_side(network, [x for x, _ in stretches])
     evaluated = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
-    return task.measure(evaluated, np.concatenate([y for _, y in stretches]))
-
-
-def loss_of(task: Task, valid: Metrics) -> float:
-    """The validation metric that training minimizes."""
-    loss = valid[task.loss]
-    assert loss is not None, "a network always has a loss"
-    return loss
+    return evaluated, np.concatenate([y for _, y in stretches])
 
 
 def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArray[np.float32]]:

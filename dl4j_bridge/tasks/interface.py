@@ -166,6 +166,10 @@ class Task(ABC):
                 found.append(baseline)
         return found
 
+    def sharpness(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> float:
+        """Factor on the output layer's weights that makes the outputs fit the target best; 1 where there is none."""
+        return 1.0
+
     def calibrate(self, network: Network, training: list[Stretch], rate: int) -> Self:
         """The task with what can only be measured on the trained network, such as a sampling temperature."""
         return self

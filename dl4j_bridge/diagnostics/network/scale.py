@@ -14,8 +14,8 @@ INPUT_SCALE_FIX = (
     ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
 )
 
-# Standard deviation of what the input adds to the first layer's gates: the start for one-hot inputs gives 1, and with
-# DL4J's XAVIER, meant for dense inputs, 2 x 200 units get 0.05.
+# Standard deviation of what the input adds to the first layer's gates, times the size of the output weights relative to
+# XAVIER: `--init one-hot` gives 1, `smooth` 0.6, and 2 x 200 units with DL4J's XAVIER, meant for dense inputs, get 0.05.
 WEAK_INPUT = 0.2
 
 
@@ -45,6 +45,12 @@ def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -
         for layer, run, slope in zip(reference.layers, record.layers, slopes.layers, strict=True)
     ]
     figures = {"layers": rows}
-    reaching = rows[0]["from_input"]
-    evidence = {"first_layer_from_input": reaching, "wanted_about": 1.0, "layers": rows}
-    return WEAK_INPUT_SCALE.outcome(not reaching >= WEAK_INPUT, INPUT_SCALE_FIX, evidence, figures)
+    from_input = rows[0]["from_input"]
+    of_xavier = float(np.std(reference.output.W) / np.sqrt(2 / sum(reference.output.W.shape)))
+    evidence = {
+        "first_layer_from_input": from_input,
+        "wanted_about": 1.0,
+        "output_weights_to_xavier": of_xavier,
+        "layers": rows,
+    }
+    return WEAK_INPUT_SCALE.outcome(not from_input * of_xavier >= WEAK_INPUT, INPUT_SCALE_FIX, evidence, figures)

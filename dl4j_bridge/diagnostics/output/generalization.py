@@ -3,12 +3,14 @@
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.training import NetworkSettings
+from dl4j_bridge.settings.training import NEIGHBOURS, NetworkSettings
 from dl4j_bridge.signal.pairs import Stretch, part
 
 OVERFIT = Kind("overfit")
 INDEPENDENT_START = Kind("independent-start")
-SMOOTH_START = "--init smooth and --neighbours 0.5, the defaults; without them 127 and 128 are unrelated classes"
+SMOOTH_START = (
+    f"--init smooth and --neighbours {NEIGHBOURS:g}, the defaults; without them 127 and 128 are unrelated classes"
+)
 FIX = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
 
 # Bits by which the validation part may turn out harder than the training part, beyond what it is for a simple model.

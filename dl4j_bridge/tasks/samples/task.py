@@ -37,6 +37,7 @@ from dl4j_bridge.tasks.samples.decoding import (
     run_through,
 )
 from dl4j_bridge.tasks.samples.generation import SILENT_PRIMER, STEERED_BLOCK, Sampling, Steering, calibrate, prime
+from dl4j_bridge.tasks.samples.sharpness import sharpness
 from dl4j_bridge.tasks.shown import Curve, Excerpt
 
 # Samples of the validation part on which the baselines of a report are measured.
@@ -222,6 +223,9 @@ class SamplesTask(Task):
     def baselines(self) -> list[Baseline]:
         kinds = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein, WienerHammerstein)
         return [kind(self.codec) for kind in kinds]
+
+    def sharpness(self, outputs: Iterable[Probabilities], target: Indices) -> float:
+        return sharpness(outputs, target)
 
     def calibrate(self, network: Network, training: list[Stretch], rate: int) -> Self:
         if self.predicts != "next":

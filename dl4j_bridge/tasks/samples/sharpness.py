@@ -1,0 +1,42 @@
+"""How sharp the distributions of a trained network should be."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from dl4j_bridge.signal.metrics import bits_per_sample
+from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities
+
+# Smallest and largest factor on the logits, and the number of samples that decide.
+RANGE = 0.5, 2.0
+SAMPLES = 1 << 14
+
+
+def sharpness(outputs: Iterable[Probabilities], target: Indices) -> float:
+    """Factor on the logits with the smallest cross-entropy: temperature scaling (Guo et al., 2017).
+
+    A learning rate that falls to zero leaves distributions that are too flat: the errors shrink with the rate, and the
+    logits no longer have the time to follow.
+
+    Parameters
+    ----------
+    outputs
+        Blocks of distributions, shape (m, classes), `target.size` rows in all.
+    target : ndarray of uint8, shape (n,)
+        The true classes; of samples that the network was not trained with.
+
+    Returns
+    -------
+    float
+        Above 1 where the distributions are too flat; within `RANGE`.
+    """
+    chosen = np.linspace(0, target.size - 1, min(target.size, SAMPLES)).astype(np.int64)
+    logits = np.log(np.maximum(np.concatenate(list(outputs))[chosen], 1e-30))
+
+    def bits(log_factor: float) -> float:
+        scaled = np.exp(np.exp(log_factor) * (logits - logits.max(axis=1, keepdims=True)))
+        return bits_per_sample(scaled / scaled.sum(axis=1, keepdims=True), target[chosen])
+
+    low, high = np.log(RANGE)
+    return float(np.exp(minimize_scalar(bits, bounds=(low, high), method="bounded", options={"xatol": 0.01}).x))

@@ -7,9 +7,15 @@ import functools
 import http.server
 import io
 import json
+import re
+import shlex
 import shutil
+import socket
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,6 +130,34 @@ def test_the_page_plays_what_process_writes(request, java, browser, address, sit
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     durations = "return [...document.querySelectorAll('audio')].map(player => player.duration)"
     assert browser.execute_script(durations) == pytest.approx([x.size / rate] * 2, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="no npm on the PATH")
+def test_the_commands_of_the_page_on_plug_ins(java, browser, amp, tmp_path):
+    pytest.importorskip("onnx")
+    shutil.copytree(PAGE, tmp_path / "examples" / "browser", ignore=shutil.ignore_patterns("node_modules"))
+    dl4j_bridge.load(amp).export("onnx", tmp_path / "examples" / "browser" / "amp.onnx")
+    soundfile.write(tmp_path / "examples" / "browser" / "dry.wav", np.zeros(1000), 22050, "PCM_16")
+    page = (EXAMPLES.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    install, serve = re.findall(r"^(?:npm|python -m http).*$", page, re.M)
+    subprocess.run(shlex.split(install), cwd=tmp_path, check=True)
+    with subprocess.Popen([sys.executable, *shlex.split(serve)[1:]], cwd=tmp_path) as server:
+        try:
+            wait_for_port(8000)
+            assert "at 22050 Hz" in played(browser, "http://localhost:8000", "?model=amp.onnx&wav=dry.wav")
+        finally:
+            server.terminate()
+
+
+def wait_for_port(port: int) -> None:
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"nothing listens at port {port}")
 
 
 def test_another_rate_is_resampled(java, browser, address, site, amp):

@@ -22,7 +22,7 @@ GUIDE = DOCS / "python-api.md"
 def test_the_guide_can_be_followed(java, tmp_path, monkeypatch):
     """Every block in its order; only the trainings are shorter."""
     for name, source in (("dry", "plucked_dry"), ("wet", "plucked_amplifier"), ("voice", "speech_like")):
-        sound, rate = soundfile.read(EXAMPLES / f"{source}.wav", stop=8 * 11025)
+        sound, rate = soundfile.read(EXAMPLES / f"{source}.wav", stop=3 * 11025)
         soundfile.write(tmp_path / f"{name}.wav", sound, rate, "PCM_16")
     for copy, name in (("dry2", "dry"), ("wet2", "wet"), ("other", "voice")):
         shutil.copy(tmp_path / f"{name}.wav", tmp_path / f"{copy}.wav")

@@ -29,11 +29,13 @@ def test_the_guide_can_be_followed(java, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.S | re.M)
     assert len(blocks) > 8
-    limits = iter([10, 10, 5, 15, 5])
+    small = "steps=10, batch=4, length=600, validation_samples=2000, report=False"
+    voice = "steps=10, batch=4, length=100, hidden=16, validation_samples=400, report=False"
+    shorter = iter([small, small, voice, "steps=15", small])
     names: dict[str, object] = {}
     for block in blocks:
-        exec(re.sub(r"\bminutes=\d+", lambda _: f"steps={next(limits)}", block), names)
-    assert next(limits, None) is None
+        exec(re.sub(r"\bminutes=\d+", lambda _: next(shorter), block), names)
+    assert next(shorter, None) is None
     run, out, rows = names["run"], names["out"], names["rows"]
     assert isinstance(run, dl4j_bridge.Run)
     assert len(run.curves()["step"]) == 15

@@ -4,6 +4,6 @@ from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     # One LSTM without peepholes or skip fits every plug-in but Proteus, which adds its input: it wants --skip too.
-    # AIDA-X has layers of 8 to 80 units compiled in; 40 is what GuitarML and AIDA-X train, and Proteus's only size.
+    # 40 units are one of the sizes that AIDA-X has compiled in, and the only one of Proteus.
     "plugin": {"cell": "lstm", "layers": 1, "hidden": 40, "frame": 1, "skip": False},
 }

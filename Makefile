@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JAR    := target/dl4j-bridge.jar
 PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
 
-.PHONY: setup demo test test-full lint docs lock cuda wheel examples clean
+.PHONY: setup demo test test-full lint docs api-docs lock cuda wheel examples clean
 
 setup: $(VENV)/.ready $(JAR)
 	@$(BIN)/python -c 'from dl4j_bridge.java import jars; jars.class_path()' 2>/dev/null || ./mvnw -q -B package -DskipTests
@@ -41,6 +41,10 @@ test-full: setup lint
 # The page of commands and options, from the command line itself.
 docs: setup
 	$(BIN)/python docs/make_commands.py
+
+# The reference of the Python API, from its docstrings.
+api-docs: setup
+	$(BIN)/python docs/make_api.py target/api
 
 # The list of jars that Python puts on the class path: what Maven resolves for each platform, with sizes and hashes.
 lock: setup

@@ -26,7 +26,8 @@ from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
-from dl4j_bridge.trained import Run, checked, diagnose_and_report, train_and_report
+from dl4j_bridge.trained import Run, checked
+from dl4j_bridge.with_report import diagnose_and_report, train_and_report
 
 __all__ = ["Comparison", "Diagnosis", "Run", "diagnose", "load", "train"]
 
@@ -57,7 +58,7 @@ def train(
     out
         Run folder to write; if not given, a fresh one in ``runs``.
     preset
-        Settings to start from: ``default``, ``posted`` or ``posted-legacy``.
+        Settings to start from: ``default``, or one of the task's, such as ``plugin`` with ``task="frames"``.
     start
         Run folder or model zip whose network to start from, with its settings as the defaults: ``--from``.
     progress

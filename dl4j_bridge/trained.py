@@ -11,30 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.atomic_files import check_folder
-from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.java import jvm
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import compare, export, generate, process, tensorboard_log
-from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.resumed_run import resumed_run
-from dl4j_bridge.jobs.train import train
-from dl4j_bridge.model import model_zip, run
-from dl4j_bridge.model.run_folder import RUNS, RunFolder
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks import registry
-from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress
+from dl4j_bridge.terminal.progress import if_wanted, samples_progress
+from dl4j_bridge.with_report import train_and_report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from dl4j_bridge.diagnostics.findings import Diagnosis
-    from dl4j_bridge.jobs.diagnose import Request
 
 
 class Run:
@@ -207,10 +200,27 @@ class Run:
             ``onnx``, ``nam``, ``rtneural``, ``proteus`` or ``dl4j``.
         output
             File to write.
-        options
+        **options
             The other options of ``dl4j-bridge export``, such as ``name="My amp"`` or ``overwrite=True``.
 
-        Returns, and raises, what `jobs.export.export` does.
+        Returns
+        -------
+        dict
+            ``output, format, bytes``, and of all formats but ``dl4j`` how the file's output differs from the
+            network's: ``difference`` (the largest of a sample), ``esr``, ``samples``, and ``compared`` (the signal).
+
+        Raises
+        ------
+        InputError
+            The format has no place for the model, or the file cannot be written.
+        BridgeError
+            The file would compute something else than the network. Nothing was written.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> dl4j_bridge.load("amp").export("dl4j", "amp.zip")["output"]
+        'amp.zip'
         """
         return export.export(self.path, format, as_path("output", output), ExportSettings(**options))
 
@@ -344,47 +354,6 @@ class Run:
         path = as_path(name, x)
         recording = open_recording(path, channel_if_there(path, self._info.settings.data.channel))
         return recording.read(recording.rate), recording.rate
-
-
-def train_and_report(
-    started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None, with_report: bool = True
-) -> dict[str, Any]:
-    """Train and write the report if wanted; returns what `train` does."""
-    with (
-        if_wanted(progress, lambda: training_progress(started)) as show,
-        tensorboard_log.scalars(started, tensorboard, show) as report,
-    ):
-        result = train(started, report)
-    if with_report:
-        from dl4j_bridge.report import run as run_report
-
-        run_report.write(started, *curves_and_excerpt(started))
-    jvm.release_memory()
-    return result
-
-
-def diagnose_and_report(request: Request, out: Path | None, progress: bool | None) -> tuple[Diagnosis, Path | None]:
-    """Run all checks; returns what they found and its page, None without recordings or if it cannot be written."""
-    from dl4j_bridge.jobs.diagnose import diagnose
-    from dl4j_bridge.report import diagnosis
-
-    if out:
-        RunFolder(out).check_free()
-    elif request.source:
-        try:
-            check_folder(RUNS)
-        except InputError as e:
-            print_notes([f"no report will be written: {e}"])
-    with if_wanted(progress, checks_progress) as report:
-        found = diagnose(request, report)
-    if request.source is None:
-        return found, None
-    try:
-        return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
-    except (BridgeError, OSError) as e:
-        # The findings took a minute; they are shown without a page.
-        print_notes([f"no report: {e}"])
-        return found, None
 
 
 def _rate(given: int | None, own: int) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,3 +121,24 @@ def next_run(recordings: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
     out = tmp_path_factory.mktemp("next") / "run"
     run_ok("train", "--input", recordings[0], "--out", out, "--steps", 40, *SMALL_NETWORK)
     return out
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Headless Chromium; Debian's packages chromium and chromium-driver."""
+    programs = [shutil.which("chromium"), shutil.which("chromedriver")]
+    if not all(programs):
+        pytest.skip("no chromium and chromedriver on the PATH: apt-get install chromium chromium-driver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = programs[0]
+    for flag in (
+        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()

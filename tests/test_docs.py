@@ -298,12 +298,7 @@ def test_make_targets_in_the_pages_exist():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the tutorial's commands are a shell's")
 def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
     """Behind its setting up: every block, in its order, on a recording with the tutorial's rate."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, words in (("dl4j-bridge", "-m dl4j_bridge "), ("python", "")):
-        (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
-        (programs / name).chmod(0o755)
-    env = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    env = with_our_programs(tmp_path / "bin")
     voice, rate = soundfile.read(EXAMPLES / "speech_like.wav")
     soundfile.write(tmp_path / "dry.wav", resampling.resample(voice, rate, 8000), 8000, "PCM_16")
     setting_up = ("make setup", "mkdir")
@@ -321,6 +316,40 @@ def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
     assert soundfile.info(tmp_path / "new.wav").frames == 5 * 8000
     heard, wanted = (soundfile.read(tmp_path / name)[0][1000:100_000] for name in ("voice-out.wav", "wet.wav"))
     assert np.sum((heard - wanted) ** 2) < 0.1 * np.sum(wanted**2)
+
+
+def with_our_programs(folder: Path) -> dict[str, str]:
+    """The environment with `dl4j-bridge` and `python` of this checkout."""
+    folder.mkdir()
+    for name, words in (("dl4j-bridge", "-m dl4j_bridge "), ("python", "")):
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
+        (folder / name).chmod(0o755)
+    return os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the page's commands are a shell's")
+def test_the_page_on_plug_ins_can_be_followed(tmp_path):
+    """Every block in its order, with fewer steps; what installs and serves is left to the page's test in a browser."""
+    pytest.importorskip("onnx")
+    env = with_our_programs(tmp_path / "bin")
+    (tmp_path / "examples" / "browser").mkdir(parents=True)
+    dry = 0.2 * np.random.default_rng(1).standard_normal(44100)
+    for name, sound in (("dry", dry), ("wet", np.tanh(3 * dry))):
+        soundfile.write(tmp_path / f"{name}.wav", sound, 44100, "PCM_24")
+    page = DOCS / "plugins.md"
+    shell = re.sub(r"^python -m pip .*\n|^npm .*\n|^python -m http.*\n", "", "\n".join(fenced(page, "sh")), flags=re.M)
+    shell, trainings = re.subn(r"--minutes 5$", "--steps 10 --batch 4 --length 600 --no-report", shell, flags=re.M)
+    assert trainings == 2
+    done = subprocess.run(["bash", "-ec", shell], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {"amp.nam", "amp.json", "proteus.json", "check.wav"} <= {path.name for path in tmp_path.iterdir()}
+    (tmp_path / "examples" / "browser" / "amp.onnx").rename(tmp_path / "amp.onnx")
+    (block,) = fenced(page, "python")
+    subprocess.run([sys.executable, "-c", block], cwd=tmp_path, env=env, check=True)
+    found, wanted = (soundfile.read(tmp_path / name)[0] for name in ("processed.wav", "check.wav"))
+    # The example writes 16 bits.
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 # --- Links and notices.

@@ -1,11 +1,15 @@
 """Exported files compute what `process` does, read by code that did not write them; what does not fit is refused."""
 
 import json
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+import dl4j_bridge
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.exports import FORMATS
@@ -13,7 +17,24 @@ from dl4j_bridge.signal import audio_files
 from tests.conftest import run, run_ok
 
 RATE = 44100
-AMP = ["--task", "frames", "--batch", 4, "--length", 200, "--tbptt", 100, "--warm-up", 20, "--steps", 30, "--no-report"]
+ROOT = Path(dl4j_bridge.__file__).parent.parent
+AMP = [
+    "--task",
+    "frames",
+    "--preset",
+    "plugin",
+    "--batch",
+    4,
+    "--length",
+    200,
+    "--tbptt",
+    100,
+    "--warm-up",
+    20,
+    "--steps",
+    30,
+    "--no-report",
+]
 OTHERS = {
     "graves": ["--task", "frames", "--hidden", 8],
     "two layers": ["--task", "frames", "--cell", "lstm", "--layers", 2, "--hidden", 12],
@@ -22,7 +43,7 @@ OTHERS = {
     "classes, lstm": ["--hidden", 16, "--cell", "lstm", "--layers", 1],
     "spectrogram": ["--task", "spectrogram", "--mask", "--hidden", 16],
     "next frame": ["--task", "frames", "--frame", 5, "--hidden", 16],
-    "proteus": ["--task", "frames", "--cell", "lstm", "--skip", "--hidden", 40],
+    "proteus": ["--task", "frames", "--preset", "plugin", "--skip"],
 }
 # One of each kind of network; the others with `make test-full`.
 KINDS = [pytest.param(name, marks=() if name in ("graves", "classes") else pytest.mark.slow) for name in OTHERS]
@@ -42,7 +63,7 @@ def pair(tmp_path_factory):
 def amp(pair, tmp_path_factory):
     """A model that fits into all plug-ins but Proteus."""
     out = tmp_path_factory.mktemp("amp") / "run"
-    run_ok("train", *pair, "--out", out, "--cell", "lstm", *AMP)
+    run_ok("train", *pair, "--out", out, *AMP)
     return out
 
 
@@ -92,9 +113,34 @@ def test_nam_itself_computes_the_same(amp, pair, tmp_path):
     assert stored["metadata"].items() >= {"name": "Small amp", "gear_type": "amp", "input_level_dbu": 12.0}.items()
     assert stored["sample_rate"] == RATE
     x, _ = soundfile.read(pair[1], dtype="float32")
+    model = models.init_from_nam(stored).eval()
     with torch.inference_mode():
-        theirs = models.init_from_nam(stored).eval()(torch.from_numpy(x[:20_000]), pad_start=True).numpy().ravel()
+        theirs = model(torch.from_numpy(x[:20_000]), pad_start=True).numpy().ravel()
+        assert stored["metadata"]["loudness"] == pytest.approx(model._metadata_loudness(), abs=1e-3)
     np.testing.assert_allclose(theirs, processed(amp, pair[1], tmp_path)[:20_000], atol=1e-5)
+
+
+def test_a_nam_file_has_its_loudness_if_nams_test_signal_is_there(amp, tmp_path):
+    signal = np.random.default_rng(1).uniform(-0.5, 0.5, 4000).astype(np.float32)
+    path = tmp_path / "nam" / "models" / "_resources" / "loudness_input.wav"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "nam" / "__init__.py").touch()
+    soundfile.write(path, signal, 48000, "FLOAT")
+    run_ok("export", "--model", amp, "--format", "nam", "--output", "amp.nam", cwd=tmp_path,
+           env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})  # fmt: skip
+    file = (tmp_path / "amp.nam").read_bytes()
+    output = FORMATS["nam"].read(file)(signal[:, None])
+    level = 10 * np.log10(np.mean(output**2))
+    assert json.loads(file)["metadata"]["loudness"] == pytest.approx(level, abs=1e-3)
+
+
+def test_the_file_says_when_it_was_made_by_what_and_how_good_it_is(amp, tmp_path):
+    exported(amp, "nam", tmp_path / "amp.nam")
+    found = json.loads((tmp_path / "amp.nam").read_text())["metadata"]
+    assert found["software"] == f"dl4j_bridge {dl4j_bridge.__version__}"
+    assert abs(datetime.now() - datetime(**found["date"])) < timedelta(hours=1)
+    # As Neural Amp Modeler's own trainer nests it.
+    assert found["training"]["validation_esr"] == pytest.approx(dl4j_bridge.load(amp).result["valid"]["esr"])
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -137,7 +183,7 @@ def test_dl4js_zip_is_the_models(amp, tmp_path):
     [
         ("graves", "nam", "--cell graves; wanted for nam: no peepholes"),
         ("graves", "rtneural", "--cell graves"),
-        ("classes", "nam", "single samples as numbers; train with: --task frames --cell lstm"),
+        ("classes", "nam", "single samples as numbers; train with: --task frames --preset plugin"),
         ("next frame", "nam", "single samples as numbers"),
         ("skip", "nam", "trained with --skip; wanted for nam: no skip connection"),
         ("two layers", "rtneural", "--layers 2; wanted for rtneural: --layers 1"),
@@ -155,7 +201,8 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(other, tmp_path
 
 def test_proteus_wants_skip(amp, tmp_path):
     result = run("export", "--model", amp, "--format", "proteus", "--output", tmp_path / "x.json")
-    assert "trained without --skip; wanted for proteus: --skip" in result.error
+    assert "trained without --skip; wanted for proteus" in result.error
+    assert result.error.endswith("train with: --task frames --preset plugin --skip")
 
 
 def test_a_file_that_computes_something_else_is_not_written(amp, tmp_path, monkeypatch):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge import __version__
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.commands import ExportSettings
 
@@ -41,9 +43,14 @@ class Format:
 
 
 def metadata(model: OpenedModel, settings: ExportSettings) -> dict[str, Any]:
-    """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out."""
-    info = model.info
-    valid = info.training.valid if info.training else {}
-    given = {name: value for name, value in asdict(settings).items() if name != "overwrite"}
-    given["validation_esr"] = valid.get("esr")
-    return {name: value for name, value in given.items() if value is not None}
+    """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out.
+
+    The date is that of the export, as in NAM's own files, and the validation's ESR stands where readers of those look
+    for it.
+    """
+    given = {name: v for name, v in asdict(settings).items() if name != "overwrite" and v is not None}
+    now = datetime.now()
+    date = {unit: getattr(now, unit) for unit in ("year", "month", "day", "hour", "minute", "second")}
+    valid = model.info.training.valid if model.info.training else {}
+    training = {"validation_esr": valid["esr"]} if valid.get("esr") is not None else {}
+    return given | {"date": date, "software": f"dl4j_bridge {__version__}", "training": training}

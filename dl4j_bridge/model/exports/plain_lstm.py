@@ -13,7 +13,7 @@ from dl4j_bridge.reference.parameters import Floats, gate_rows, unpack
 
 # Column blocks of DL4J's gates (block input, forget, output, input) in PyTorch's order: input, forget, cell, output.
 FROM_DL4J = (3, 1, 0, 2)
-TO_A_PLUGIN = "train with: --task frames --cell lstm"
+TO_A_PLUGIN = "train with: --task frames --preset plugin"
 
 
 @dataclass(frozen=True)

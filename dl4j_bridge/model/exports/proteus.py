@@ -10,7 +10,7 @@ import numpy as np
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import plain_lstm
 from dl4j_bridge.model.exports.format import Format, Run, metadata
-from dl4j_bridge.model.exports.plain_lstm import PlainLayer, PlainLstm
+from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN, PlainLayer, PlainLstm
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.commands import ExportSettings
 
@@ -19,16 +19,16 @@ UNITS, RATE = 40, 44100
 
 def check(model: OpenedModel) -> None:
     plain_lstm.check(model, "proteus")
+    with_skip = f"{TO_A_PLUGIN} --skip"
     network = model.info.settings.network
     if (network.layers, network.hidden) != (1, UNITS):
         found = f"--layers {network.layers} --hidden {network.hidden}"
-        raise InputError(model.path, found, f"wanted for proteus: --layers 1 --hidden {UNITS}")
+        raise InputError(model.path, found, f"wanted for proteus: --layers 1 --hidden {UNITS}; {with_skip}")
     if model.info.rate != RATE:
         raise InputError(model.path, f"{model.info.rate} Hz", f"wanted for proteus: --rate {RATE}")
     if not model.info.task.interface.skip:
-        raise InputError(
-            model.path, "trained without --skip", "wanted for proteus: --skip, as its player adds the input"
-        )
+        wanted = f"wanted for proteus, whose player adds the input: --skip; {with_skip}"
+        raise InputError(model.path, "trained without --skip", wanted)
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import plain_lstm
 from dl4j_bridge.model.exports.format import Format, Run, metadata
-from dl4j_bridge.model.exports.plain_lstm import PlainLayer, PlainLstm
+from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN, PlainLayer, PlainLstm
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.commands import ExportSettings
 
@@ -23,10 +23,12 @@ def check(model: OpenedModel) -> None:
     plain_lstm.check(model, "rtneural")
     network = model.info.settings.network
     if network.layers != 1:
-        raise InputError(model.path, f"--layers {network.layers}", "wanted for rtneural: --layers 1")
+        raise InputError(model.path, f"--layers {network.layers}", f"wanted for rtneural: --layers 1; {TO_A_PLUGIN}")
     if network.hidden not in UNITS:
         sizes = ", ".join(map(str, UNITS))
-        raise InputError(model.path, f"--hidden {network.hidden}", f"wanted for rtneural: --hidden of {sizes}")
+        raise InputError(
+            model.path, f"--hidden {network.hidden}", f"wanted for rtneural: --hidden of {sizes}; {TO_A_PLUGIN}"
+        )
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:

@@ -1,5 +1,6 @@
 """Frames of samples as vectors of numbers: the processed frame at the same time, or the next frame."""
 
+from dl4j_bridge.tasks.frames.presets import PRESETS
 from dl4j_bridge.tasks.frames.settings import FramesSettings
 from dl4j_bridge.tasks.kind import TaskKind
 
@@ -22,4 +23,5 @@ KIND = TaskKind(
         "patience": 12,
     },
     without_target={"layers": 3, "hidden": 128, "frame": 200, "length": 50, "batch": 16, "learning_rate": 0.003},
+    presets=PRESETS,
 )

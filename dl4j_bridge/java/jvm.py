@@ -305,8 +305,8 @@ def _options(java: Java) -> list[str]:
         f"-Xmx{heap_bytes() >> 20}m",
         # Leaves Ctrl-C to Python, which finishes the step and saves.
         "-Xrs",
-        # Java forbids the main thread to use more than the stack of a Java thread, 1 MB: then NumPy's `solve` crashes the
-        # process, because OpenBLAS with several threads keeps more than that on the stack.
+        # Java limits the stack of the main thread to that of its own threads, usually 1 MB. NumPy's `solve` needs more
+        # when its OpenBLAS has several threads, and crashed the process.
         "-Xss8m",
         # DL4J's arrays live outside of the heap and are freed when their small Java objects are collected. A small
         # young generation collects them soon, so resident memory stays flat; one collecting thread does not slow

@@ -14,8 +14,8 @@ INPUT_SCALE_FIX = (
     ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
 )
 
-# Standard deviation of what the input adds to the first layer's gates, times the size of the output weights relative to
-# XAVIER: `--init one-hot` gives 1, `smooth` 0.6, and 2 x 200 units with DL4J's XAVIER, meant for dense inputs, get 0.05.
+# Standard deviation of what the input adds to the first layer's gates, times the size of the output weights relative
+# to XAVIER: `--init one-hot` gives 1, `smooth` 0.6; 2 x 200 units with DL4J's XAVIER, meant for dense inputs, get 0.05.
 WEAK_INPUT = 0.2
 
 

@@ -65,17 +65,23 @@ def check(node: Any, key: str = "", is_name: bool = False, depth: int = 0) -> No
                 if not isinstance(child, str) or child not in CLASSES:
                     raise _refused(child)
                 continue
+            if not name.isprintable():
+                raise ValueError(f"a key with control characters: {name!r:.80}")
             if key not in _KEYED_BY_NAME:
                 _check_text(name)
             # The values below a key that somebody chose are those of that key, whatever it is called.
             check(child, "" if key in _KEYED_BY_NAME else name, is_name or name in _NAMES, depth + 1)
     elif isinstance(node, list):
+        if key in _RANGES and None in node:
+            raise ValueError(f"{key} has a null in a list; wanted whole numbers")
         for child in node:
             check(child, key, is_name, depth + 1)
     elif key in _RANGES and type(node) in (str, float):
         # Jackson would make an int of it.
         raise ValueError(f"{key} is {node!r:.40}; wanted a whole number")
     elif isinstance(node, str):
+        if not node.isprintable():
+            raise ValueError(f"a text with control characters: {node!r:.80}")
         if not is_name:
             _check_text(node)
     elif isinstance(node, float):

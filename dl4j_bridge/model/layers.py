@@ -135,7 +135,7 @@ def _layer(name: str, layer: dict[str, Any], parameters: int) -> Layer:
     if inner is not layer:
         kind = f"{kind}({_kind(inner)})"
     return Layer(
-        name, kind, inner.get("nin"), inner.get("nout"), parameters,
+        name, kind, inner.get("nin") or None, inner.get("nout") or None, parameters,
         _short(inner.get("activationFn"), "Activation"), _short(inner.get("lossFn"), "Loss"), _updater(inner),
     )  # fmt: skip
 

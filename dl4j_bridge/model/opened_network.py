@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -364,12 +365,15 @@ def _in_java(foreign: ForeignNetwork) -> Any:
         for values in (foreign.parameters, foreign.updater)
     ]
     try:
-        with jvm.java_errors(str(foreign.path)), foreign_zip.refusals(foreign.path):
+        with foreign_zip.refusals(foreign.path), jvm.java_errors(str(foreign.path)):
             return jvm.java_class("dl4jbridge.OpenedNetwork").of(foreign.json, foreign.is_graph, *numbers)
     except BridgeError as e:
-        if not str(e.__cause__).startswith("JVM exception"):
+        reason = getattr(e.__cause__, "innermessage", None)
+        if reason is None or "out of memory" in str(e):
             raise
-        raise InputError(foreign.path, f"DL4J does not make this network ({e})", foreign_zip.WANTED) from e
+        # Jackson quotes the configuration around the place.
+        reason = re.sub(r"\s+at \[Source: .*?column: \d+\]", "", reason, flags=re.S)[:300]
+        raise InputError(foreign.path, f"DL4J does not make this network ({reason})", foreign_zip.WANTED) from e
 
 
 def _by_name(subject: str, values: Arrays, names: list[str]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def train(network: dl4j_bridge.OpenedNetwork, characters: str, text: str, batche
     for _ in range(batches):
         starts = random.integers(0, len(classes) - length, BATCH)
         excerpts = classes[starts[:, None] + np.arange(length + 1)]
-        score = network.fit(*(one_hot(part, len(characters)) for part in (excerpts[:, :-1], excerpts[:, 1:])))
+        x, y = (one_hot(part, len(characters)) for part in (excerpts[:, :-1], excerpts[:, 1:]))
+        score = network.fit(x, y)
     return score
 
 

@@ -43,7 +43,8 @@ class NativeArray:
     Raises
     ------
     BridgeError
-        If the array is not dense or has another type than FLOAT, DOUBLE or UBYTE, so that reading it by address would be wrong.
+        If the array is not dense or has another type than FLOAT, DOUBLE or UBYTE, so that reading it by address would
+        be wrong.
     """
 
     def __init__(self, java: Any) -> None:

@@ -96,8 +96,8 @@ def input_shapes(configuration: Mapping[str, Any]) -> dict[str, Shape | None]:
     Returns
     -------
     dict
-        By name of the input; ``x`` in a MultiLayerNetwork. A text stands for an axis of any size. None for an input whose
-        layer is not one of the usual ones.
+        By name of the input; ``x`` in a MultiLayerNetwork. A text stands for an axis of any size. None for an input
+        whose layer is not one of the usual ones.
     """
     layers = confs(configuration)
     if "vertices" not in configuration:
@@ -167,7 +167,7 @@ def _input_of(layer: dict[str, Any], before: Any) -> Shape | None:
     if isinstance(before, dict):
         return _input_of_preprocessor(before, layer)
     kind, inner = _kind(layer), _innermost(layer)
-    size = inner.get("nin")
+    size = _size(inner, "nin")
     if _kind(inner) in _RECURRENT or kind == "TimeDistributed":
         by_time = "NWC" in (inner.get("rnnDataFormat"), layer.get("rnnDataFormat"))
         return ("batch", "time", size) if by_time else ("batch", size, "time")
@@ -180,7 +180,7 @@ def _input_of(layer: dict[str, Any], before: Any) -> Shape | None:
 
 
 def _labels_of(layer: dict[str, Any]) -> Shape | None:
-    kind, size = _kind(layer), layer.get("nout")
+    kind, size = _kind(layer), _size(layer, "nout")
     if _short(layer.get("lossFn"), "Loss") == "SparseMCXENT":
         return None
     if kind == "RnnOutputLayer":
@@ -189,15 +189,21 @@ def _labels_of(layer: dict[str, Any]) -> Shape | None:
 
 
 def _input_of_preprocessor(before: dict[str, Any], layer: dict[str, Any]) -> Shape | None:
-    picture = tuple(before.get(name) for name in ("numChannels", "inputHeight", "inputWidth"))
-    size = _innermost(layer).get("nin")
-    shapes: dict[str, Shape] = {"FeedForwardToRnnPreProcessor": ("batch", size)}
-    if before.get("rnnDataFormat") != "NWC":
-        shapes["RnnToFeedForwardPreProcessor"] = ("batch", size, "time")
-    if all(isinstance(n, int) for n in picture):
-        shapes["FeedForwardToCnnPreProcessor"] = ("batch", prod(picture))
-        channels, height, width = picture
-        last = before.get("format") == "NHWC"
-        wanted: Shape = ("batch", height, width, channels) if last else ("batch", channels, height, width)
-        shapes["CnnToFeedForwardPreProcessor"] = wanted
-    return shapes.get(_kind(before))
+    size = _size(_innermost(layer), "nin")
+    channels, height, width = (_size(before, name) for name in ("numChannels", "inputHeight", "inputWidth"))
+    if _kind(before) == "FeedForwardToRnnPreProcessor":
+        return ("batch", size)
+    if _kind(before) == "RnnToFeedForwardPreProcessor" and before.get("rnnDataFormat") != "NWC":
+        return ("batch", size, "time")
+    if isinstance(channels, int) and isinstance(height, int) and isinstance(width, int):
+        if _kind(before) == "FeedForwardToCnnPreProcessor":
+            return ("batch", channels * height * width)
+        if _kind(before) == "CnnToFeedForwardPreProcessor":
+            last = before.get("format") == "NHWC"
+            return ("batch", height, width, channels) if last else ("batch", channels, height, width)
+    return None
+
+
+def _size(conf: dict[str, Any], field: str) -> Axis:
+    size = conf.get(field)
+    return size if isinstance(size, int) else "any"

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,10 @@ from dl4j_bridge.java import jvm
 from dl4j_bridge.java.tensors import NativeArray
 from dl4j_bridge.model import foreign_zip, layers
 from dl4j_bridge.model.foreign_zip import ForeignNetwork
+from dl4j_bridge.model.given_arrays import Array, Arrays, by_name, check_shape, numbers
 from dl4j_bridge.model.layers import Layer, Shape
+from dl4j_bridge.model.stored_network import CONFIGURATION
 
-Array = npt.NDArray[Any]
-# One array, or one for each input or output of a ComputationGraph, in its order or by name.
-Arrays = npt.ArrayLike | Sequence[npt.ArrayLike] | Mapping[str, npt.ArrayLike]
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -87,9 +86,9 @@ class Parameters(Mapping[str, Floats]):
             If the shape is another one, or the values are not numbers.
         """
         native = self._native(name)
-        array = _numbers(f"params[{name!r}]", values)
+        array = numbers(f"params[{name!r}]", values)
         if array.shape != native.shape:
-            raise InputError(f"params[{name!r}]", f"shape {array.shape}", f"wanted {native.shape}")
+            raise InputError(f"params[{name!r}]", f"an array of shape {array.shape}", f"wanted {native.shape}")
         native.fill(array)
 
     def __iter__(self) -> Iterator[str]:
@@ -149,7 +148,7 @@ class OpenedNetwork:
             self._label_shapes = layers.label_shapes(foreign.configuration)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             raise InputError(
-                self.path, f"{foreign_zip.CONFIGURATION} does not describe a network ({e})", foreign_zip.WANTED
+                self.path, f"{CONFIGURATION} does not describe a network ({e})", foreign_zip.WANTED
             ) from None
         self.inputs, self.outputs = tuple(self._input_shapes), tuple(self._label_shapes)
         # One for each input and label of the last call, since most calls have the same shapes.
@@ -332,10 +331,10 @@ class OpenedNetwork:
     ) -> dict[str, Array]:
         """Check the arrays of a call; return them by ``x0``, ``x1``, ..."""
         found = {}
-        for number, (name, array) in enumerate(_by_name(subject, values, list(shapes)).items()):
+        for number, (name, array) in enumerate(by_name(subject, values, list(shapes)).items()):
             label = subject if len(shapes) == 1 else f"{subject}[{name!r}]"
-            found[f"{subject}{number}"] = _numbers(label, array)
-            _check_shape(label, found[f"{subject}{number}"].shape, shapes[name], is_step)
+            found[f"{subject}{number}"] = numbers(label, array)
+            check_shape(label, found[f"{subject}{number}"].shape, shapes[name], is_step)
         return found
 
     def _results(self, method: Any, given: dict[str, Array]) -> Floats | dict[str, Floats]:
@@ -360,13 +359,13 @@ class OpenedNetwork:
 
 
 def _in_java(foreign: ForeignNetwork) -> Any:
-    numbers = [
+    stored = [
         None if values is None else NativeArray.of(values[None]).java
         for values in (foreign.parameters, foreign.updater)
     ]
     try:
         with foreign_zip.refusals(foreign.path), jvm.java_errors(str(foreign.path)):
-            return jvm.java_class("dl4jbridge.OpenedNetwork").of(foreign.json, foreign.is_graph, *numbers)
+            return jvm.java_class("dl4jbridge.OpenedNetwork").of(foreign.json, foreign.is_graph, *stored)
     except BridgeError as e:
         reason = getattr(e.__cause__, "innermessage", None)
         if reason is None or "out of memory" in str(e):
@@ -374,38 +373,3 @@ def _in_java(foreign: ForeignNetwork) -> Any:
         # Jackson quotes the configuration around the place.
         reason = re.sub(r"\s+at \[Source: .*?column: \d+\]", "", reason, flags=re.S)[:300]
         raise InputError(foreign.path, f"DL4J does not make this network ({reason})", foreign_zip.WANTED) from e
-
-
-def _by_name(subject: str, values: Arrays, names: list[str]) -> dict[str, Any]:
-    wanted = f"wanted one for each of {', '.join(names)}"
-    if isinstance(values, Mapping):
-        if set(values) != set(names):
-            raise InputError(subject, f"arrays for {', '.join(map(str, values))[:200]}", wanted)
-        return {name: values[name] for name in names}
-    if len(names) == 1:
-        return {names[0]: values}
-    if not isinstance(values, list | tuple) or len(values) != len(names):
-        found = f"{len(values)} arrays" if isinstance(values, list | tuple) else "one array"
-        raise InputError(subject, found, wanted)
-    return dict(zip(names, values, strict=True))
-
-
-def _numbers(subject: str, values: npt.ArrayLike) -> Array:
-    try:
-        array = np.asarray(values)
-    except ValueError as e:
-        raise InputError(subject, f"not an array ({e})", "wanted numbers, or an array of them") from None
-    if array.dtype.kind not in "fiub":
-        raise InputError(subject, f"{array.dtype} values", "wanted floats or integers")
-    return array
-
-
-def _check_shape(subject: str, shape: tuple[int, ...], wanted: Shape | None, is_step: bool) -> None:
-    if not shape or 0 in shape:
-        raise InputError(subject, f"shape {shape}", "wanted an array with elements")
-    if wanted is None:
-        return
-    if is_step and len(shape) == 2 and "time" in wanted:
-        wanted = tuple(axis for axis in wanted if axis != "time")
-    if len(shape) != len(wanted) or any(type(n) is int and n != size for n, size in zip(wanted, shape, strict=True)):
-        raise InputError(subject, f"shape {shape}", f"wanted ({', '.join(map(str, wanted))})")

@@ -77,9 +77,9 @@ def print_exported(result: Mapping[str, Any]) -> None:
 
 def print_network(path: Path, network: Mapping[str, Any]) -> None:
     """Print the layers of a DL4J network: as `OpenedNetwork.as_dict` returns it."""
-    title = f"{path.name}: {network['kind']}, {columns.count(network['parameters'], 'parameter')}, {network['data_type']}"
-    rows = [{name: "" if value is None else escape(str(value)) for name, value in row.items()} for row in network["layers"]]
-    Console().print(tables.plain(rows, escape(title)))
+    count = columns.count(network["parameters"], "parameter")
+    rows = [{name: "" if x is None else escape(str(x)) for name, x in row.items()} for row in network["layers"]]
+    Console().print(tables.plain(rows, escape(f"{path.name}: {network['kind']}, {count}, {network['data_type']}")))
     for name, shape in network["inputs"].items():
         print(f"input {name}: [{', '.join(map(str, shape))}]" if shape else f"input {name}")
     print(f"outputs: {', '.join(network['outputs'])}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -145,7 +144,7 @@ def test_parameters_are_read_and_written(theirs):
     close(network.output(x), them.array("output0") + np.array([1, 2])[:, None])
     network.params["out_W"] *= 0
     close(network.output(x), np.broadcast_to(network.params["out_b"].reshape(2, 1), (2, 2, 8)))
-    with pytest.raises(InputError, match=r"^params\['out_b'\]: shape \(3,\); wanted \(2,\)$"):
+    with pytest.raises(InputError, match=r"^params\['out_b'\]: an array of shape \(3,\); wanted \(2,\)$"):
         network.params["out_b"] = np.zeros(3)
     with pytest.raises(KeyError):
         network.params["out_w"] = np.zeros((7, 2))
@@ -167,17 +166,17 @@ def test_parameters_are_those_of_dl4j(theirs):
 @pytest.mark.parametrize(
     ("call", "line"),
     [
-        (lambda n, x, y: n.output(x[:, :5]), r"x: shape (2, 5, 12); wanted (batch, 77, time)"),
-        (lambda n, x, y: n.output(x[0]), r"x: shape (77, 12); wanted (batch, 77, time)"),
-        (lambda n, x, y: n.output(x[:0]), r"x: shape (0, 77, 12); wanted an array with elements"),
+        (lambda n, x, y: n.output(x[:, :5]), r"x: an array of shape (2, 5, 12); wanted (batch, 77, time)"),
+        (lambda n, x, y: n.output(x[0]), r"x: an array of shape (77, 12); wanted (batch, 77, time)"),
+        (lambda n, x, y: n.output(x[:0]), r"x: an array of shape (0, 77, 12); wanted one with elements"),
         (lambda n, x, y: n.output(x * 1j), r"x: complex64 values; wanted floats or integers"),
         (lambda n, x, y: n.output([[1], [2, 3]]), r"x: not an array ("),
-        (lambda n, x, y: n.output({"z": x}), r"x: arrays for z; wanted one for each of x"),
-        (lambda n, x, y: n.step(x[:, :5, 0]), r"x: shape (2, 5); wanted (batch, 77)"),
+        (lambda n, x, y: n.output({"z": x}), r"x: arrays for z; wanted one array for each of x"),
+        (lambda n, x, y: n.step(x[:, :5, 0]), r"x: an array of shape (2, 5); wanted (batch, 77)"),
         (lambda n, x, y: n.fit(x, y[:1]), r"y: batches of 1, 2 in x and y; wanted one size"),
-        (lambda n, x, y: n.fit(x, y[:, :76]), r"y: shape (2, 76, 12); wanted (batch, 77, time)"),
+        (lambda n, x, y: n.fit(x, y[:, :76]), r"y: an array of shape (2, 76, 12); wanted (batch, 77, time)"),
         (lambda n, x, y: n.fit(x, y, updates=0), r"updates: 0; wanted 1 or more"),
-        (lambda n, x, y: [n.step(x[:, :, 0]), n.step(x[:1, :, 0])], r"x: 1 sequences after 2; wanted the same number, or"),
+        (lambda n, x, y: [n.step(x[:, :, 0]), n.step(x[:1, :, 0])], r"x: 1 sequences after 2; wanted the same"),
     ],
 )  # fmt: skip
 def test_wrong_arrays_are_refused_in_one_line(theirs, call, line):
@@ -200,9 +199,9 @@ def test_a_graph_wants_an_array_for_each_input(theirs):
     them = theirs("graph")
     left, right = them.all("x")
     for given in (left, [left], {"left": left}):
-        with pytest.raises(InputError, match="wanted one for each of left, right"):
+        with pytest.raises(InputError, match="wanted one array for each of left, right"):
             them.network.output(given)
-    with pytest.raises(InputError, match=r"^x\['right'\]: shape \(3, 2\); wanted \(batch, 3\)$"):
+    with pytest.raises(InputError, match=r"^x\['right'\]: an array of shape \(3, 2\); wanted \(batch, 3\)$"):
         them.network.output([left, right[:, :2]])
 
 
@@ -238,8 +237,10 @@ def test_layers_and_summary(theirs):
 def test_info(their_networks):
     path = their_networks / "graves77.zip"
     shown = run_ok("info", path).stdout
-    for words in ("graves77.zip: MultiLayerNetwork, 13,845 parameters, float32", "GravesLSTM", "RmsProp(0.01)", "MCXENT",
-                  "input x: [batch, 77, time]", "updates so far: 9; tBPTT: 5"):  # fmt: skip
+    for words in (
+        "graves77.zip: MultiLayerNetwork, 13,845 parameters, float32", "GravesLSTM", "RmsProp(0.01)", "MCXENT",
+        "input x: [batch, 77, time]", "updates so far: 9; tBPTT: 5",
+    ):  # fmt: skip
         assert words in shown
     about = run_ok("info", path, "--json").json
     assert (about["kind"], about["tbptt"], about["parameters"]) == ("MultiLayerNetwork", 5, 13845)
@@ -272,6 +273,6 @@ def test_the_character_example_generates_text_and_learns(their_networks, tmp_pat
 
 
 def test_importing_and_naming_it_starts_no_jvm():
-    code = "import sys, dl4j_bridge; dl4j_bridge.open_network; print(json.dumps([m for m in sys.modules if 'jnius' in m]))"
-    done = subprocess.run([sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True, check=True)
-    assert "jnius" not in json.loads(done.stdout)
+    code = "import sys, dl4j_bridge; dl4j_bridge.open_network; print('jnius' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -263,12 +263,15 @@ def info(
     from dl4j_bridge.model.opened_network import open_network
     from dl4j_bridge.terminal import results
 
-    if foreign_zip.is_foreign(model):
+    try:
+        content = open_model(model).info.as_dict()
+    except InputError:
+        if not foreign_zip.is_foreign(model):
+            raise
         content = open_network(model).as_dict()
         if not as_json:
             results.print_network(model, content)
         return content
-    content = open_model(model).info.as_dict()
     if not as_json:
         Console().print_json(data=content)
     return content

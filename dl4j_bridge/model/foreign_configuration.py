@@ -1,8 +1,8 @@
 """Checks the configuration of a network that another program wrote, before Java makes objects of it.
 
-DL4J gives ``configuration.json`` to Jackson, which makes an object of each class that an ``@class`` names, or the
-``type`` of a distribution. It reads no other value as the name of a class. Every text that looks like one is
-refused all the same, unless it is the name of a layer.
+DL4J gives ``configuration.json`` to Jackson, which loads the class that an ``@class`` names, or the ``type`` of a
+distribution, or the first text of a list in the place of such an object. It reads no other value as the name of a
+class. Every text that looks like one is refused all the same, unless it is the name of a layer.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _CLASS_TAGS = ("@class", "type")
 _CLASS_NAME = re.compile(r"[A-Za-z_$][\w$]*(\.[\w$]+)+(<.*)?", re.S)
 # Fields whose values are names of layers, inputs and parameters, which may contain dots.
 _NAMES = {
-    "inputName", "layerName", "maskArrayInputName", "networkInputs", "networkOutputs", "topologicalOrderStr",
-    "variables", "vertexInputs",
+    "inputName", "layerName", "maskArrayInputName", "networkInputs", "networkOutputs", "params",
+    "topologicalOrderStr", "variables", "vertexInputs",
 }  # fmt: skip
 # The same for the keys of an object.
 _KEYED_BY_NAME = ("vertexInputs", "vertices")
@@ -72,6 +72,8 @@ def check(node: Any, key: str = "", is_name: bool = False, depth: int = 0) -> No
             # The values below a key that somebody chose are those of that key, whatever it is called.
             check(child, "" if key in _KEYED_BY_NAME else name, is_name or name in _NAMES, depth + 1)
     elif isinstance(node, list):
+        if not is_name and any(isinstance(child, str) for child in node):
+            raise ValueError(f"{key[:40]} has texts in a list: {str(node)[:80]}")
         if key in _RANGES and None in node:
             raise ValueError(f"{key} has a null in a list; wanted whole numbers")
         for child in node:

@@ -301,7 +301,7 @@ class OpenedNetwork:
             self._java.save(str(temporary), updater)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what ``dl4j-bridge info --json`` prints: kind, data type, inputs, outputs, layers."""
+        """Return what ``dl4j-bridge info --json`` prints: what the network was when it was opened."""
         conf = self._configuration
         return {
             "kind": "ComputationGraph" if "vertices" in conf else "MultiLayerNetwork",

@@ -45,7 +45,7 @@ def _holders(node: Any) -> Iterator[Any]:
 
 def _value(old: Any, random: Random) -> Any:
     name = random.choice(_CLASSES)
-    others = [None, {}, [], {"@class": name}, {"type": name}, {name: {}}, [{"@class": name}], name, [3, 3]]
+    others = [None, {}, [], {"@class": name}, {"type": name}, {name: {}}, [{"@class": name}], [name, {}], name, [3, 3]]
     if isinstance(old, int | float | str) and random.random() < 0.6:
         return random.choice(_NUMBERS)
     return random.choice([*others, random.choice(_NUMBERS)])

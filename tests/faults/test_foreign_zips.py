@@ -76,6 +76,10 @@ def a_second_class(configuration: Any) -> None:
     first_layer(configuration)["activationFn"]["inner"] = [{"@class": f"{CANARY}$Activation"}]
 
 
+def an_activation_as_a_list(configuration: Any) -> None:
+    first_layer(configuration)["activationFn"] = [f"{CANARY}$Activation", {}]
+
+
 def a_layer(configuration: Any) -> None:
     configuration["confs"].append({"layer": {"@class": CANARY}})
 
@@ -97,8 +101,8 @@ def a_preprocessor(configuration: Any) -> None:
 
 
 HOSTILE = [
-    an_activation, a_distribution, an_activation_in_an_old_wrapper, a_second_class, a_layer, a_step_function, a_text,
-    a_generic_class, a_preprocessor,
+    an_activation, a_distribution, an_activation_as_a_list, an_activation_in_an_old_wrapper, a_second_class, a_layer,
+    a_step_function, a_text, a_generic_class, a_preprocessor,
 ]  # fmt: skip
 
 
@@ -109,7 +113,7 @@ def test_no_class_of_a_stranger_is_made(canary, their_networks, tmp_path, change
     assert canary.made() == before
 
 
-@pytest.mark.parametrize("change", [an_activation, a_distribution])
+@pytest.mark.parametrize("change", [an_activation, a_distribution, an_activation_as_a_list])
 def test_java_alone_would_make_it(canary, their_networks, change):
     """Which shows that the canary counts, and what the check is for."""
     foreign = foreign_zip.read(their_networks / "dense.zip")
@@ -162,6 +166,7 @@ def test_entries_that_stay_closed(canary, their_networks, tmp_path, name):
         (lambda c: first_layer(c).update(nin=7), "expected length"),
         (lambda c: first_layer(c).update(biasInit=float("nan")), "biasInit is nan"),
         (lambda c: first_layer(c).update(layerName="a\x1b[31mb"), "control characters"),
+        (lambda c: first_layer(c).update(activationFn=["Evil", {}]), "activationFn has texts in a list"),
         (lambda c: c.update(tbpttFwdLength=0), "tbpttFwdLength is 0"),
         (lambda c: c.update(confs=[]), "DL4J does not make this network"),
         (lambda c: c.pop("confs"), "neither a MultiLayerConfiguration nor a ComputationGraphConfiguration"),

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from dl4j_bridge.errors import BridgeError, InputError
 
 if TYPE_CHECKING:
-    from dl4j_bridge.api import Comparison, Diagnosis, Run, diagnose, load, train
+    from dl4j_bridge.api import Comparison, Diagnosis, OpenedNetwork, Run, diagnose, load, open_network, train
 
 __version__ = "0.1.0"
-__all__ = ["BridgeError", "Comparison", "Diagnosis", "InputError", "Run", "diagnose", "load", "train"]
+__all__ = [
+    "BridgeError", "Comparison", "Diagnosis", "InputError", "OpenedNetwork", "Run", "diagnose", "load", "open_network",
+    "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -21,6 +21,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
+from dl4j_bridge.model.opened_network import OpenedNetwork, open_network
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
@@ -29,7 +30,7 @@ from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
 from dl4j_bridge.trained import Run, checked
 from dl4j_bridge.with_report import diagnose_and_report, train_and_report
 
-__all__ = ["Comparison", "Diagnosis", "Run", "diagnose", "load", "train"]
+__all__ = ["Comparison", "Diagnosis", "OpenedNetwork", "Run", "diagnose", "load", "open_network", "train"]
 
 
 def train(

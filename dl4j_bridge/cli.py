@@ -251,13 +251,27 @@ def fetch() -> Any:
 
 
 @command(app, "info runs/amp")
-def info(model: Annotated[Path, Argument(metavar="M", help="A run folder or a model zip.")], as_json: bool) -> Any:
+def info(
+    model: Annotated[Path, Argument(metavar="M", help="A run folder, a model zip, or the zip of any DL4J network.")],
+    as_json: bool,
+) -> Any:
     """Show what a model file holds."""
     from rich.console import Console
 
+    from dl4j_bridge.model import foreign_zip
     from dl4j_bridge.model.model_zip import open_model
+    from dl4j_bridge.model.opened_network import open_network
+    from dl4j_bridge.terminal import results
 
-    content = open_model(model).info.as_dict()
+    try:
+        content = open_model(model).info.as_dict()
+    except InputError:
+        if not foreign_zip.is_foreign(model):
+            raise
+        content = open_network(model).as_dict()
+        if not as_json:
+            results.print_network(model, content)
+        return content
     if not as_json:
         Console().print_json(data=content)
     return content

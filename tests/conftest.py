@@ -22,7 +22,7 @@ from dl4j_bridge.signal import audio_files
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from dl4j_bridge.demos import synthesis
-from dl4j_bridge.java import jvm
+from dl4j_bridge.java import installation, jars, jvm
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Java code that only tests and benchmarks need. It must be on the class path when the JVM starts.
@@ -93,6 +93,21 @@ def network_of(folder: Path, name: str = "last.zip") -> dict[str, bytes]:
 def java() -> None:
     """The JVM in this process."""
     jvm.configure(threads=1)
+
+
+@pytest.fixture(scope="session")
+def their_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of zips that plain DL4J wrote, with what it computed with them; see TheirNetworks.java."""
+    folder = tmp_path_factory.mktemp("theirs")
+    theirs = os.pathsep.join(str(path) for path in jars.class_path() if path.name != jars.OURS)
+    java = installation.find_java().home / "bin" / "java"
+    program = Path(__file__).parent / "model" / "TheirNetworks.java"
+    done = subprocess.run(
+        [java, "-XX:+UseSerialGC", "-Xmx1g", "-cp", theirs, program, folder], env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

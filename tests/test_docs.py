@@ -352,6 +352,19 @@ def test_the_page_on_plug_ins_can_be_followed(tmp_path):
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+def test_the_page_on_opening_networks_can_be_followed(their_networks, java, tmp_path, monkeypatch):
+    shutil.copy(their_networks / "graves77.zip", tmp_path / "theirs.zip")
+    shutil.copy(their_networks / "graph.zip", tmp_path / "two-inputs.zip")
+    monkeypatch.chdir(tmp_path)
+    blocks, names = fenced(DOCS / "opening-networks.md", "python"), {}
+    assert len(blocks) > 5
+    for block in blocks:
+        exec(block, names)
+    assert names["probabilities"].shape == (2, 77, 12)
+    assert names["outputs"]["class"].shape == (3, 3)
+    assert (tmp_path / "better.zip").exists()
+
+
 # --- Links and notices.
 
 

@@ -16,7 +16,12 @@ import numpy.typing as npt
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
 
-_DTYPES: dict[str, np.dtype[Any]] = {"FLOAT": np.dtype(np.float32), "UBYTE": np.dtype(np.uint8)}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "FLOAT": np.dtype(np.float32),
+    "DOUBLE": np.dtype(np.float64),
+    "UBYTE": np.dtype(np.uint8),
+}
+_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 
 class NativeArray:
@@ -38,7 +43,8 @@ class NativeArray:
     Raises
     ------
     BridgeError
-        If the array is not dense or has another type than FLOAT or UBYTE, so that reading it by address would be wrong.
+        If the array is not dense or has another type than FLOAT, DOUBLE or UBYTE, so that reading it by address would
+        be wrong.
     """
 
     def __init__(self, java: Any) -> None:
@@ -64,7 +70,7 @@ class NativeArray:
         ----------
         shape : tuple of int
         dtype : str
-            ND4J's name of the type: ``FLOAT`` or ``UBYTE``.
+            ND4J's name of the type: ``FLOAT``, ``DOUBLE`` or ``UBYTE``.
         order : str
             ``f`` (first axis fastest) or ``c``.
         """
@@ -72,11 +78,36 @@ class NativeArray:
             return cls(jvm.java_class("dl4jbridge.Tensor").zeros(dtype, order, list(shape)))
 
     @classmethod
-    def of(cls, values: npt.NDArray[np.float32]) -> NativeArray:
-        """Copy `values` to a new array of the same shape, in 'f' order."""
-        array = cls.zeros(values.shape)
-        array.write(values.ravel(order="F"))
+    def of(cls, values: npt.NDArray[Any]) -> NativeArray:
+        """Copy `values` (float32, float64 or uint8) to a new array of the same shape and type, in 'f' order."""
+        array = cls.zeros(values.shape, _NAMES[values.dtype])
+        array.fill(values)
         return array
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """NumPy's type of the elements."""
+        return self._memory().dtype
+
+    def fill(self, values: npt.NDArray[Any]) -> None:
+        """Copy all values, once, whatever their memory order.
+
+        Parameters
+        ----------
+        values : ndarray of the array's shape
+            Of the array's type, or of one that NumPy converts to it within the same kind.
+
+        Raises
+        ------
+        BridgeError
+            If type or shape do not fit; the memory is then unchanged.
+        """
+        if values.shape != self.shape or not np.can_cast(values.dtype, self.dtype, "same_kind"):
+            raise BridgeError(
+                "tensor", f"{values.dtype} values of shape {values.shape}", f"wanted {self.dtype} of {self.shape}"
+            )
+        self._shaped()[...] = values
+        self.changed()
 
     def write(self, values: npt.NDArray[Any]) -> None:
         """Copy values to the front of the memory.
@@ -109,8 +140,7 @@ class NativeArray:
         """
         if jvm.backend() == "cuda":
             self.java.toHost()
-        values = self._memory().reshape(self.shape, order="F" if self.order == "f" else "C")
-        return values[:rows].copy(order="K")
+        return self._shaped()[:rows].copy(order="K")
 
     def changed(self) -> None:
         """Notify ND4J that the memory was written to."""
@@ -121,6 +151,9 @@ class NativeArray:
         """Free the memory now instead of at Java's next garbage collection."""
         self._flat = None
         self.java.close()
+
+    def _shaped(self) -> npt.NDArray[Any]:
+        return self._memory().reshape(self.shape, order="F" if self.order == "f" else "C")
 
     def _memory(self) -> npt.NDArray[Any]:
         if self._flat is None:

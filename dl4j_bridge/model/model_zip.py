@@ -27,7 +27,7 @@ STATE = "dl4j_bridge_state.npz"
 BASELINES = "dl4j_bridge_baselines.npz"
 _REQUIRED = (stored_network.CONFIGURATION, stored_network.PARAMETERS, ABOUT)
 # Maximum size of each entry in bytes: more than that of any network that trains on a desk.
-_LARGEST = {
+LARGEST = {
     stored_network.CONFIGURATION: 4 << 20,
     stored_network.PARAMETERS: 1 << 30,
     stored_network.UPDATER: 2 << 30,
@@ -146,13 +146,13 @@ def open_model(model: Path) -> OpenedModel:
         Missing, not a zip, damaged, with other entries than a model has, or not one of ours.
     """
     path = resolve(model)
-    largest = sum(_LARGEST.values())
+    largest = sum(LARGEST.values())
     content = files.read(path, largest, "wanted a run folder or a model zip")
     with _refusals(path):
         if not zipfile.is_zipfile(io.BytesIO(content)):
             raise ValueError("not a model zip")
         zips.check_layout(content)
-        entries = zips.read(content, _LARGEST.get, largest)
+        entries = zips.read(content, LARGEST.get, largest)
         missing = [name for name in _REQUIRED if name not in entries]
         if missing:
             raise ValueError(f"no entry {missing[0]}")

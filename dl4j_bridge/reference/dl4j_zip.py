@@ -14,7 +14,7 @@ from dl4j_bridge.reference.parameters import Network, unpack
 
 # DL4J's class of each cell.
 CELLS = {"graves": "GravesLSTM", "lstm": "LSTM"}
-_TYPES = {"LONG": ">i8", "FLOAT": ">f4"}
+_TYPES = {"LONG": ">i8", "FLOAT": ">f4", "DOUBLE": ">f8"}
 
 
 def read_parameters(path: Path) -> Network:
@@ -45,6 +45,14 @@ def read_parameters(path: Path) -> Network:
 
 
 def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
+    """Read an array of 32-bit floats; see `read_floats`."""
+    values = read_floats(content)
+    if values.dtype != np.float32:
+        raise ValueError("an ND4J array of type DOUBLE")
+    return values.astype(np.float32, copy=False)
+
+
+def read_floats(content: bytes) -> npt.NDArray[np.floating[Any]]:
     """Read an array of floats in the format of ``Nd4j.write``: a buffer with its shape, then one with its values.
 
     A buffer consists of the name of its allocation mode, its length (8 bytes), the name of its type and its values.
@@ -56,13 +64,13 @@ def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
 
     Returns
     -------
-    ndarray of float32, shape (n,)
+    ndarray of float32 or float64, shape (n,)
         The values in the order of the buffer.
 
     Raises
     ------
     ValueError
-        If the array has another type than 32-bit floats or is truncated.
+        If the array has another type than 32-bit or 64-bit floats or is truncated.
     struct.error
         If it is truncated before the values.
     """
@@ -81,4 +89,6 @@ def read_nd4j(content: bytes) -> npt.NDArray[np.float32]:
 
     _, end = buffer(0)
     values, _ = buffer(end)
-    return values.astype(np.float32)
+    if values.dtype.kind != "f":
+        raise ValueError("an ND4J array of type LONG")
+    return values.astype(values.dtype.newbyteorder("="))

@@ -75,6 +75,17 @@ def print_exported(result: Mapping[str, Any]) -> None:
         print(f"read back, on {on}: differs from the model by {result['difference']:.2g}, ESR {result['esr']:.2g}")
 
 
+def print_network(path: Path, network: Mapping[str, Any]) -> None:
+    """Print the layers of a DL4J network: as `OpenedNetwork.as_dict` returns it."""
+    count = columns.count(network["parameters"], "parameter")
+    rows = [{name: "" if x is None else escape(str(x)) for name, x in row.items()} for row in network["layers"]]
+    Console().print(tables.plain(rows, escape(f"{path.name}: {network['kind']}, {count}, {network['data_type']}")))
+    for name, shape in network["inputs"].items():
+        print(f"input {name}: [{', '.join(map(str, shape))}]" if shape else f"input {name}")
+    print(f"outputs: {', '.join(network['outputs'])}")
+    print(f"updates so far: {network['updates']}; tBPTT: {network['tbptt'] or 'off'}")
+
+
 def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     """Print a comparison and its drift measurement, and where its page is."""
     print_notes(result.notes)

@@ -62,6 +62,15 @@ def read(content: bytes, largest_of: Callable[[str], int | None], total: int) ->
         return {info.filename: _unpacked(z, info) for info in z.infolist()}
 
 
+def names(content: bytes) -> list[str]:
+    """Return the names of the entries in the central directory; none if there is none or it is damaged."""
+    try:
+        with _opened(content) as z:
+            return z.namelist()
+    except ValueError:
+        return []
+
+
 def check_layout(content: bytes) -> None:
     """Check that local headers, central directory and end record agree and leave no byte between them.
 

@@ -69,8 +69,22 @@ def test_views_and_foreign_types_are_refused(java):
     whole = tensor.zeros("FLOAT", "f", [4, 6]).array()
     with pytest.raises(BridgeError, match="strides"):
         NativeArray(tensor.of(nd4j.stack(0, whole, whole).slice(1, 1)))
-    with pytest.raises(BridgeError, match="data type DOUBLE"):
-        NativeArray(tensor.zeros("DOUBLE", "f", [2, 2]))
+    with pytest.raises(BridgeError, match="data type HALF"):
+        NativeArray(tensor.zeros("HALF", "f", [2, 2]))
+
+
+@pytest.mark.parametrize("order", ["c", "f"])
+def test_values_in_any_memory_order_are_copied_to_their_places(java, order):
+    values = np.arange(24.0).reshape(2, 3, 4)
+    array = NativeArray.zeros(values.shape, "DOUBLE", order)
+    for given in (values, np.asfortranarray(values) + 1, (values + 2)[::-1, :, ::2].repeat(2, axis=2)):
+        array.fill(given)
+        np.testing.assert_array_equal(array.read(), given)
+        assert float(array.java.array().getDouble(1, 2, 0)) == given[1, 2, 0]
+    with pytest.raises(BridgeError, match="wanted float64"):
+        array.fill(values.astype(complex))
+    with pytest.raises(BridgeError, match="wanted float64"):
+        array.fill(values[:1])
 
 
 def test_a_closed_tensor_cannot_be_touched(java):

@@ -41,6 +41,18 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(array);
     }
 
+    /** Wraps an array whose elements follow each other in memory, or a copy of one whose elements do not. */
+    static Tensor dense(INDArray array) {
+        long[] shape = array.shape();
+        long[] wanted = Nd4j.getStrides(shape, array.ordering());
+        for (int axis = 0; axis < shape.length; axis++) {
+            if (shape[axis] != 1 && array.stride(axis) != wanted[axis]) {
+                return new Tensor(array.dup(array.ordering()));
+            }
+        }
+        return new Tensor(array);
+    }
+
     /** A dense copy, FLOAT in 'c' order, of an array of any type, order and strides. */
     @SuppressWarnings("try")
     public static Tensor copyOf(INDArray array) {

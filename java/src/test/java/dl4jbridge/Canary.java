@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
 import java.io.Serializable;
+import org.deeplearning4j.nn.conf.distribution.Distribution;
+import org.nd4j.linalg.activations.impl.ActivationIdentity;
 
 /** Counts how often a stranger's file makes an object in this JVM: a serialised one, or one that JSON names. */
 public final class Canary implements Serializable {
@@ -14,6 +16,24 @@ public final class Canary implements Serializable {
 
     public Canary() {
         made++;
+    }
+
+    /** A canary where DL4J's configuration wants an activation, as a stranger's own class would be one. */
+    public static final class Activation extends ActivationIdentity {
+        private static final long serialVersionUID = 1;
+
+        public Activation() {
+            new Canary();
+        }
+    }
+
+    /** The same where it wants a distribution, which names its class in another field. */
+    public static final class Weights extends Distribution {
+        private static final long serialVersionUID = 1;
+
+        public Weights() {
+            new Canary();
+        }
     }
 
     public static int made() {

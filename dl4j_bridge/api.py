@@ -22,11 +22,12 @@ from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
 from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.reported import diagnose_and_report, train_and_report
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
-from dl4j_bridge.trained import Run, checked, diagnose_and_report, train_and_report
+from dl4j_bridge.trained import Run, checked
 
 __all__ = ["Comparison", "Diagnosis", "Run", "diagnose", "load", "train"]
 

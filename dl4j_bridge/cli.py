@@ -82,8 +82,8 @@ def train(
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
     from dl4j_bridge.jobs import new_run, resumed_run, tensorboard_log
+    from dl4j_bridge.reported import train_and_report
     from dl4j_bridge.terminal import results
-    from dl4j_bridge.trained import train_and_report
 
     tensorboard_log.check(tensorboard)
     out = out or run_folder
@@ -213,8 +213,8 @@ def diagnose(
 ) -> Any:
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     from dl4j_bridge.jobs.diagnose import Request
+    from dl4j_bridge.reported import diagnose_and_report
     from dl4j_bridge.terminal import results
-    from dl4j_bridge.trained import diagnose_and_report
 
     settings = registry.train_settings(options, target is not None, preset)
     request = Request(source, target, settings, model, processed, decode, iterator, classpath, quick, bool(options))

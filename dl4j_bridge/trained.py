@@ -11,30 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.atomic_files import check_folder
-from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.java import jvm
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import compare, export, generate, process, tensorboard_log
-from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.resumed_run import resumed_run
-from dl4j_bridge.jobs.train import train
-from dl4j_bridge.model import model_zip, run
-from dl4j_bridge.model.run_folder import RUNS, RunFolder
+from dl4j_bridge.jobs.stream import Stream
+from dl4j_bridge.model import model_zip
+from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.reported import train_and_report
 from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks import registry
-from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress
+from dl4j_bridge.terminal.progress import if_wanted, samples_progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from dl4j_bridge.diagnostics.findings import Diagnosis
-    from dl4j_bridge.jobs.diagnose import Request
 
 
 class Run:
@@ -139,6 +133,51 @@ class Run:
         settings = ProcessSettings(decode=decode, seed=seed)
         with if_wanted(progress, lambda: samples_progress("process")) as report:
             return process.process_samples(self._model, sound, own, settings, report)
+
+    def stream(self, *, decode: str = ProcessSettings.decode, seed: int = ProcessSettings.seed) -> Stream:
+        """Begin to run sound through the network while it arrives, as in a live effect.
+
+        Parameters
+        ----------
+        decode, seed
+            As for `process`.
+
+        Returns
+        -------
+        Stream
+            Its method ``process`` takes blocks of any size and returns as many samples: those of `Run.process`, delayed
+            by ``stream.latency`` samples.
+
+        Raises
+        ------
+        InputError
+            The model predicts the next sample.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> with dl4j_bridge.load("amp").stream() as stream:
+        ...     y = [stream.process(block) for block in np.split(np.zeros(1000), [64, 192])]
+        >>> [block.size for block in y], stream.latency
+        ([64, 128, 808], 0)
+        """
+        process.check_effect(self.path, self._info)
+        return Stream(self._model, ProcessSettings(decode=decode, seed=seed))
+
+    @property
+    def dl4j(self) -> Any:
+        """The network in Java: a pyjnius object of DL4J's ``MultiLayerNetwork``.
+
+        It computes with the layers of the training (``fused`` unless ``--layer stock``). What your code changes in it
+        changes this run in memory, not its files. See `dl4j_bridge.java` for arrays and classes of your own.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> dl4j_bridge.load("amp").dl4j.numParams()
+        26320
+        """
+        return self._model.network.dl4j
 
     def generate(
         self,
@@ -344,47 +383,6 @@ class Run:
         path = as_path(name, x)
         recording = open_recording(path, channel_if_there(path, self._info.settings.data.channel))
         return recording.read(recording.rate), recording.rate
-
-
-def train_and_report(
-    started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None, with_report: bool = True
-) -> dict[str, Any]:
-    """Train and write the report if wanted; returns what `train` does."""
-    with (
-        if_wanted(progress, lambda: training_progress(started)) as show,
-        tensorboard_log.scalars(started, tensorboard, show) as report,
-    ):
-        result = train(started, report)
-    if with_report:
-        from dl4j_bridge.report import run as run_report
-
-        run_report.write(started, *curves_and_excerpt(started))
-    jvm.release_memory()
-    return result
-
-
-def diagnose_and_report(request: Request, out: Path | None, progress: bool | None) -> tuple[Diagnosis, Path | None]:
-    """Run all checks; returns what they found and its page, None without recordings or if it cannot be written."""
-    from dl4j_bridge.jobs.diagnose import diagnose
-    from dl4j_bridge.report import diagnosis
-
-    if out:
-        RunFolder(out).check_free()
-    elif request.source:
-        try:
-            check_folder(RUNS)
-        except InputError as e:
-            print_notes([f"no report will be written: {e}"])
-    with if_wanted(progress, checks_progress) as report:
-        found = diagnose(request, report)
-    if request.source is None:
-        return found, None
-    try:
-        return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
-    except (BridgeError, OSError) as e:
-        # The findings took a minute; they are shown without a page.
-        print_notes([f"no report: {e}"])
-        return found, None
 
 
 def _rate(given: int | None, own: int) -> int:

@@ -186,4 +186,3 @@ def output(network: Network, x: Vectors, where: slice) -> Vectors:
     """The network's output for time steps of `x`, after up to `LONG_WARM_UP` time steps before them."""
     begin = max(where.start - LONG_WARM_UP, 0)
     return network.dense_stream().run(x[begin : where.stop])[where.start - begin :]
-

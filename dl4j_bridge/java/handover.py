@@ -143,8 +143,12 @@ def numpy(indarray: Any, copy: bool = True) -> npt.NDArray[Any]:
 
 def _check_workspace(indarray: Any, copy: bool) -> None:
     if not indarray.isInScope():
-        wanted = "wanted indarray.detach() before the workspace is closed"
-        raise InputError("INDArray", "of a workspace that is closed, which may have reused its memory", wanted)
+        raise InputError(
+            "INDArray",
+            "of a workspace that is closed, which may have reused its memory",
+            "wanted indarray.detach() before the workspace is closed",
+        )
     if not copy:
-        wanted = "wanted copy=True, or indarray.detach()"
-        raise InputError("INDArray", "of a workspace, which reuses its memory", wanted)
+        raise InputError(
+            "INDArray", "of a workspace, which reuses its memory", "wanted copy=True, or indarray.detach()"
+        )

@@ -116,11 +116,10 @@ def java_class(name: str) -> Any:
     try:
         return jnius.autoclass(name)
     except jnius.JavaException as e:
-        found, wanted = (
-            f"not loaded ({': '.join(_name_and_message(e))})",
-            "wanted its full name, and its jar in dl4j_bridge.java.use([...])",
-        )
-        raise InputError(name, found, wanted) from e
+        reason = ": ".join(_name_and_message(e))
+        raise InputError(
+            name, f"not loaded ({reason})", "wanted its full name, and its jar in dl4j_bridge.java.use([...])"
+        ) from e
 
 
 def cast(name: str, value: Any) -> Any:

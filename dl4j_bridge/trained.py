@@ -175,7 +175,7 @@ class Run:
         --------
         >>> import dl4j_bridge
         >>> dl4j_bridge.load("amp").dl4j.numParams()
-        26320
+        24032
         """
         return self._model.network.dl4j
 

@@ -36,11 +36,6 @@ def use(classpath: str | PathLike[str] | Sequence[str | PathLike[str]]) -> None:
         There is no such jar or folder.
     BridgeError
         The JVM already runs without one of them.
-
-    Examples
-    --------
-    >>> import dl4j_bridge.java
-    >>> dl4j_bridge.java.use(classpath=["their.jar"])
     """
     entries = [classpath] if isinstance(classpath, str | PathLike) else classpath
     jvm.configure(own_class_path=jars.users_class_path(os.pathsep.join(str(entry) for entry in entries)))

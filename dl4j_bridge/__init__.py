@@ -24,6 +24,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "java":
+        return importlib.import_module(f"{__name__}.java")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.api"), name)

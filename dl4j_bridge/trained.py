@@ -14,6 +14,7 @@ import numpy.typing as npt
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import compare, export, generate, process, tensorboard_log
 from dl4j_bridge.jobs.resumed_run import resumed_run
+from dl4j_bridge.jobs.stream import Stream
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
@@ -132,6 +133,51 @@ class Run:
         settings = ProcessSettings(decode=decode, seed=seed)
         with if_wanted(progress, lambda: samples_progress("process")) as report:
             return process.process_samples(self._model, sound, own, settings, report)
+
+    def stream(self, *, decode: str = ProcessSettings.decode, seed: int = ProcessSettings.seed) -> Stream:
+        """Begin to run sound through the network while it arrives, as in a live effect.
+
+        Parameters
+        ----------
+        decode, seed
+            As for `process`.
+
+        Returns
+        -------
+        Stream
+            Its method ``process`` takes blocks of any size and returns as many samples: those of `Run.process`, delayed
+            by ``stream.latency`` samples.
+
+        Raises
+        ------
+        InputError
+            The model predicts the next sample.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> with dl4j_bridge.load("amp").stream() as stream:
+        ...     y = [stream.process(block) for block in np.split(np.zeros(1000), [64, 192])]
+        >>> [block.size for block in y], stream.latency
+        ([64, 128, 808], 0)
+        """
+        process.check_effect(self.path, self._info)
+        return Stream(self._model, ProcessSettings(decode=decode, seed=seed))
+
+    @property
+    def dl4j(self) -> Any:
+        """The network in Java: a pyjnius object of DL4J's ``MultiLayerNetwork``.
+
+        It computes with the layers of the training (``fused`` unless ``--layer stock``). What your code changes in it
+        changes this run in memory, not its files. See `dl4j_bridge.java` for arrays and classes of your own.
+
+        Examples
+        --------
+        >>> import dl4j_bridge
+        >>> dl4j_bridge.load("amp").dl4j.numParams()
+        24032
+        """
+        return self._model.network.dl4j
 
     def generate(
         self,

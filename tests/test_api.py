@@ -17,12 +17,14 @@ from matplotlib.figure import Figure
 
 import dl4j_bridge
 from dl4j_bridge import InputError, api, trained
+from dl4j_bridge.java import handover
+from dl4j_bridge.jobs import stream
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.tasks import registry
 from tests.conftest import EXAMPLES, run_ok
 
 # Lines of the docstrings that run, at least.
-ATTEMPTED = {api: 8, trained: 8, dl4j_bridge: 1}
+ATTEMPTED = {api: 8, trained: 8, dl4j_bridge: 1, stream: 2, handover: 5}
 TINY = {"hidden": 16, "batch": 4, "length": 100, "tbptt": 25, "validate_every": 5, "validation_samples": 400}
 
 
@@ -73,7 +75,7 @@ def test_the_options_are_those_of_the_command_line():
         registry.checked_options("train", {"out": "x"})
 
 
-@pytest.mark.parametrize("module", [api, trained, dl4j_bridge], ids=["api", "trained", "package"])
+@pytest.mark.parametrize("module", ATTEMPTED, ids=lambda module: module.__name__)
 def test_the_examples_in_the_docstrings(module: types.ModuleType, java, work, monkeypatch):
     monkeypatch.chdir(work)
     found = doctest.testmod(module, extraglobs={"np": np}, optionflags=doctest.ELLIPSIS)

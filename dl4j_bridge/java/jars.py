@@ -4,12 +4,13 @@ import json
 import os
 import platform
 import sys
+import zipfile
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.errors import BridgeError, InputError
 
 OURS = "dl4j-bridge.jar"
 
@@ -126,6 +127,27 @@ def class_path(backend: str = "cpu") -> list[Path]:
     if absent := missing():
         raise BridgeError("jars", f"missing {summary(absent)}", "run: dl4j-bridge fetch")
     return [our_jar(), *(path for jar in for_platform(current_platform()) if (path := find(jar)))]
+
+
+def users_class_path(text: str) -> list[Path]:
+    """Return the paths in a class path as ``java -cp`` takes it, ``lib/*`` included.
+
+    Raises
+    ------
+    InputError
+        If there is no such jar or folder.
+    """
+    paths: list[Path] = []
+    for entry in filter(None, text.split(os.pathsep)):
+        path = Path(entry)
+        if path.name == "*":
+            paths += sorted(path.parent.glob("*.jar"))
+        elif path.is_dir() or zipfile.is_zipfile(path):
+            paths.append(path)
+        else:
+            found = "not a jar" if path.exists() else "no such file or folder"
+            raise InputError(entry, found, "wanted a jar or a folder of classes")
+    return [path.absolute() for path in paths]
 
 
 def missing() -> list[Jar]:

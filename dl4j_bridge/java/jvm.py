@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import fetching, jars, rehearsal, startup_archive
 from dl4j_bridge.java.installation import Java, find_java
 from dl4j_bridge.settings.training import RunSettings
@@ -109,8 +109,40 @@ def java_class(name: str) -> Any:
     ------
     BridgeError
         If the JVM cannot start: no usable Java, missing jars, wrong JVM options, or a JVM started by other code.
+    InputError
+        If Java cannot load the class.
     """
-    return _jnius().autoclass(name)
+    jnius = _jnius()
+    try:
+        return jnius.autoclass(name)
+    except jnius.JavaException as e:
+        reason = ": ".join(_name_and_message(e))
+        raise InputError(
+            name, f"not loaded ({reason})", "wanted its full name, and its jar in dl4j_bridge.java.use([...])"
+        ) from e
+
+
+def cast(name: str, value: Any) -> Any:
+    """Return a Java object as one of another class that it has, for a method that exists for several classes.
+
+    Parameters
+    ----------
+    name : str
+        Fully qualified name of the class or interface.
+    value : object
+        A pyjnius proxy.
+
+    Raises
+    ------
+    InputError
+        If the object is not of that class.
+    """
+    java_class(name)
+    jnius = _jnius()
+    try:
+        return jnius.cast(name.replace(".", "/"), value)
+    except (jnius.JavaException, TypeError) as e:
+        raise InputError("cast()", f"an object of {type(value).__name__}", f"wanted one of {name}") from e
 
 
 def is_java(value: object) -> bool:
@@ -139,13 +171,17 @@ def java_errors(subject: str) -> Iterator[None]:
     try:
         yield
     except jnius.JavaException as e:
-        name = (e.classname or "").rpartition(".")[2]
-        message = " ".join((e.innermessage or str(e)).split())
+        name, message = _name_and_message(e)
         if name == "IOException":
             raise OSError(message) from e
-        if "OutOfMemoryError" in (e.classname or "") or "bad_alloc" in message:
+        if "OutOfMemoryError" in name or "bad_alloc" in message:
             raise BridgeError(subject, f"out of memory ({message})", "wanted less: --hidden, --batch or --tbptt") from e
         raise BridgeError(subject, f"Java reports {name}: {message}", "run again with --debug for the details") from e
+
+
+def _name_and_message(error: Any) -> tuple[str, str]:
+    """Class, without its package, and message of a Java exception."""
+    return (error.classname or "").rpartition(".")[2], " ".join((error.innermessage or str(error)).split())
 
 
 def release_memory() -> None:

@@ -198,6 +198,11 @@ class Network:
         self._java.setLearningRate(rate)
 
     @property
+    def dl4j(self) -> Any:
+        """The network in Java: a pyjnius object of DL4J's ``MultiLayerNetwork``."""
+        return self._java.dl4j()
+
+    @property
     def parameter_count(self) -> int:
         """Number of parameters."""
         return int(self._java.parameters())
@@ -212,7 +217,7 @@ class Network:
 
     def _parameter(self, name: str) -> NativeArray:
         with jvm.java_errors("network"):
-            return NativeArray(jvm.java_class("dl4jbridge.Tensor").of(self._java.dl4j().getParam(name)))
+            return NativeArray(jvm.java_class("dl4jbridge.Tensor").of(self.dl4j.getParam(name)))
 
     def scale_output(self, factor: float) -> None:
         """Multiply weights and bias of the output layer, and so the output before its activation."""
@@ -223,7 +228,7 @@ class Network:
 
     def copy_recurrent_layers(self, other: Network) -> None:
         """Copy the parameters of the recurrent layers of a network of the same size; the output layer is unchanged."""
-        for layer in range(self._java.dl4j().getnLayers() - 1):
+        for layer in range(self.dl4j.getnLayers() - 1):
             for name in ("W", "RW", "b"):
                 self._parameter(f"{layer}_{name}").write(other.parameter(f"{layer}_{name}").ravel(order="K"))
 

@@ -52,14 +52,14 @@ class SampleStream:
         ndarray of float32, shape (n, classes), C order
             Probabilities; each row sums to 1.
         """
-        rows = [np.zeros((0, self._probabilities.shape[1]), np.float32)]
-        for start in range(0, indices.size, self.BLOCK):
-            part = indices[start : start + self.BLOCK]
-            self._indices.write(part)
-            with jvm.java_errors("network"):
+        rows: npt.NDArray[np.float32] = np.empty((indices.size, self._probabilities.shape[1]), np.float32)
+        with jvm.java_errors("network"):
+            for start in range(0, indices.size, self.BLOCK):
+                part = indices[start : start + self.BLOCK]
+                self._indices.write(part)
                 self._java.run(self._indices.java, self._probabilities.java, part.size)
-            rows.append(self._probabilities.read(part.size))
-        return np.concatenate(rows)
+                rows[start : start + self.BLOCK] = self._probabilities.read(part.size)
+        return rows
 
     def consume(self, indices: npt.NDArray[np.uint8]) -> None:
         """Feed samples to the network for their effect on the state only; faster than `run`.
@@ -155,11 +155,10 @@ class BatchStream:
         return outputs
 
 
-class DenseStream(BatchStream):
-    """Inference on the vectors of one recording. Made by `Network.dense_stream`.
+class DenseStream:
+    """Inference on the vectors of one recording, time step by time step. Made by `Network.dense_stream`.
 
-    A matrix product over several time steps may round differently with their number, so the way a recording is cut into
-    calls can change the last bit. Callers that need reproducible bits cut it the same way each time.
+    As with `SampleStream`, the result does not depend on how a recording is cut into blocks, to the last bit.
 
     Parameters
     ----------
@@ -168,12 +167,20 @@ class DenseStream(BatchStream):
         The network's input and output.
     """
 
+    # Maximum number of values in one call of Java, unless a single time step has more.
+    BLOCK = 1 << 16
+
     def __init__(self, java_network: Any, interface: Interface) -> None:
-        super().__init__(java_network, interface, 1)
+        with jvm.java_errors("network"):
+            self._java = java_network.vectorStream()
+        self._steps = max(self.BLOCK // max(interface.inputs, interface.outputs), 1)
+        self._vectors = NativeArray.zeros((self._steps, interface.inputs), order="c")
+        self._results = NativeArray.zeros((self._steps, interface.outputs), order="c")
+        self._skip = interface.skip
 
     def reset(self) -> None:
         """Return to the zero state."""
-        self.restart(from_zero=True)
+        self._java.reset()
 
     def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Feed time steps to the network and return the output at each.
@@ -184,7 +191,16 @@ class DenseStream(BatchStream):
 
         Returns
         -------
-        ndarray of float32, shape (n, outputs)
+        ndarray of float32, shape (n, outputs), C order
         """
-        (outputs,) = super().run(vectors[None])
-        return np.asarray(outputs)
+        n = len(vectors)
+        outputs: npt.NDArray[np.float32] = np.empty((n, self._results.shape[1]), np.float32)
+        with jvm.java_errors("network"):
+            for start in range(0, n, self._steps):
+                part = vectors[start : start + self._steps]
+                self._vectors.write(part.ravel())
+                self._java.run(self._vectors.java, self._results.java, len(part))
+                outputs[start : start + self._steps] = self._results.read(len(part))
+        if self._skip:
+            outputs += vectors
+        return outputs

@@ -6,7 +6,6 @@ it up to date. The CPU backend has one copy and needs neither call.
 
 from __future__ import annotations
 
-import ctypes
 import math
 from typing import Any
 
@@ -16,12 +15,60 @@ import numpy.typing as npt
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
 
-_DTYPES: dict[str, np.dtype[Any]] = {
+# ND4J's types that NumPy has too.
+DTYPES: dict[str, np.dtype[Any]] = {
     "FLOAT": np.dtype(np.float32),
     "DOUBLE": np.dtype(np.float64),
+    "HALF": np.dtype(np.float16),
+    "INT": np.dtype(np.int32),
+    "LONG": np.dtype(np.int64),
+    "SHORT": np.dtype(np.int16),
+    "BYTE": np.dtype(np.int8),
     "UBYTE": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
 }
-_NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+NAMES = {dtype: name for name, dtype in DTYPES.items()}
+# Those of `NativeArray`.
+_OURS = ("FLOAT", "DOUBLE", "UBYTE")
+
+
+class _Memory:
+    """NumPy's array interface to the memory of a Java tensor, which stays reachable as long as this object."""
+
+    def __init__(self, java: Any, interface: dict[str, Any]) -> None:
+        self.java = java
+        self.__array_interface__ = interface
+
+
+def memory_of(java: Any) -> npt.NDArray[Any]:
+    """Return a view of an array of ND4J, with its shape and strides; it keeps the array reachable in Java.
+
+    Parameters
+    ----------
+    java : dl4jbridge.Tensor
+        With at least one element, of one of `DTYPES`.
+
+    Raises
+    ------
+    BridgeError
+        If the elements are not all inside of the memory that belongs to it.
+    """
+    dtype = DTYPES[str(java.dataType())]
+    shape, strides = tuple(map(int, java.shape())), tuple(map(int, java.strides()))
+    address, left = int(java.address()), int(java.elementsFromAddress())
+    furthest = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    if min(strides, default=0) < 0 or furthest >= left or int(java.length()) != math.prod(shape):
+        raise BridgeError("tensor", f"strides {strides} for shape {shape}", f"wanted all within {left} elements")
+    if address == 0 or address % dtype.itemsize:
+        raise BridgeError("tensor", f"address {address:#x}", f"wanted a multiple of {dtype.itemsize}")
+    interface = {
+        "version": 3,
+        "shape": shape,
+        "typestr": dtype.str,
+        "strides": tuple(stride * dtype.itemsize for stride in strides),
+        "data": (address, False),
+    }
+    return np.asarray(_Memory(java, interface))
 
 
 class NativeArray:
@@ -52,15 +99,11 @@ class NativeArray:
         self.shape = tuple(int(n) for n in java.shape())
         self.order = str(java.order())
         name = str(java.dataType())
-        if name not in _DTYPES:
-            raise BridgeError("tensor", f"data type {name}", f"wanted one of {', '.join(_DTYPES)}")
-        dtype = _DTYPES[name]
+        if name not in _OURS:
+            raise BridgeError("tensor", f"data type {name}", f"wanted one of {', '.join(_OURS)}")
         _check_strides(self.shape, self.order, tuple(int(n) for n in java.strides()))
-        length, address = int(java.length()), int(java.address())
-        if length != math.prod(self.shape) or address == 0 or address % dtype.itemsize:
-            raise BridgeError("tensor", f"{length} elements at address {address:#x}", f"wanted {self.shape}")
-        memory = (ctypes.c_uint8 * (length * dtype.itemsize)).from_address(address)
-        self._flat: npt.NDArray[Any] | None = np.ctypeslib.as_array(memory).view(dtype)
+        # A view: the array is dense.
+        self._flat: npt.NDArray[Any] | None = memory_of(java).reshape(-1, order="F" if self.order == "f" else "C")
 
     @classmethod
     def zeros(cls, shape: tuple[int, ...], dtype: str = "FLOAT", order: str = "f") -> NativeArray:
@@ -80,7 +123,7 @@ class NativeArray:
     @classmethod
     def of(cls, values: npt.NDArray[Any]) -> NativeArray:
         """Copy `values` (float32, float64 or uint8) to a new array of the same shape and type, in 'f' order."""
-        array = cls.zeros(values.shape, _NAMES[values.dtype])
+        array = cls.zeros(values.shape, NAMES[values.dtype])
         array.fill(values)
         return array
 

@@ -36,13 +36,21 @@ class Stft:
     window: int
     hop: int
 
-    # Number of frames in a block. It is fixed, because the rounding of `network.DenseStream` depends on it.
+    # Maximum number of frames in a block, for the sake of memory.
     BLOCK = 256
 
     @property
     def bins(self) -> int:
         """Number of frequencies from 0 to half the sample rate."""
         return self.window // 2 + 1
+
+    def analysis(self) -> Analysis:
+        """Begin to transform a recording."""
+        return Analysis(self)
+
+    def synthesis(self) -> Synthesis:
+        """Begin to invert the transform of a recording."""
+        return Synthesis(self)
 
     def spectra(self, blocks: Iterable[Samples]) -> Iterator[Spectra]:
         """Compute the spectra of a recording.
@@ -54,18 +62,12 @@ class Stft:
 
         Yields
         ------
-        ndarray of complex128, shape (`BLOCK`, bins)
-            The last one may be shorter; ``ceil((n + window - hop) / hop)`` frames in total.
+        ndarray of complex128, shape (m, bins)
+            `BLOCK` frames at most; ``ceil((n + window - hop) / hop)`` frames in total.
         """
-        held: npt.NDArray[np.float64] = np.zeros(self.window - self.hop)
-        size = self.BLOCK * self.hop + self.window - self.hop
-        for block in chain(blocks, [np.zeros(self.window - 1)]):
-            held = np.concatenate([held, block])
-            while held.size >= size:
-                yield self._of_frames(held[:size])
-                held = held[self.BLOCK * self.hop :]
-        if held.size >= self.window:
-            yield self._of_frames(held)
+        analysis = self.analysis()
+        for block in chain(blocks, [analysis.padding]):
+            yield from analysis.push(block)
 
     def samples(self, blocks: Iterable[Spectra]) -> Iterator[Samples]:
         """Invert `spectra` by overlap-add; a sample is yielded once all of its frames have been added.
@@ -75,34 +77,80 @@ class Stft:
         ndarray of float64, shape (n,)
             The samples of the recording, followed by those that complete its last frame.
         """
-        lead = self.window - self.hop
-        tail: npt.NDArray[np.float64] = np.zeros(lead)
-        for block in blocks:
-            added = self._overlap_added(block)
-            added[: tail.size] += tail
-            ready = len(block) * self.hop
-            yield added[lead:ready]
-            lead = max(lead - ready, 0)
-            tail = added[ready:]
+        synthesis = self.synthesis()
+        return (synthesis.push(block) for block in blocks)
 
     @cached_property
-    def _transform(self) -> ShortTimeFFT:
+    def transform(self) -> ShortTimeFFT:
+        """SciPy's object for the transform."""
         from scipy.signal import ShortTimeFFT
         from scipy.signal.windows import hann
 
         return ShortTimeFFT(hann(self.window, sym=False), self.hop, fs=1, phase_shift=None)
 
-    def _of_frames(self, x: Samples) -> Spectra:
-        """Spectra of the whole frames in `x`; the first frame begins at the first sample."""
-        count = (x.size - self.window) // self.hop + 1
-        found = self._transform.stft(x, 0, count, k_offset=self._transform.m_num_mid)
-        return np.asarray(found.T)
 
-    def _overlap_added(self, spectra: Spectra) -> npt.NDArray[np.float64]:
-        """Samples from the start of the first frame to the end of the last frame."""
-        transform = self._transform
-        # SciPy's first frames begin before sample 0 and it requires several frames, so pad both sides with zeros.
-        first = -(-transform.m_num_mid // self.hop)
-        padded = np.pad(spectra, ((first - transform.p_min,) * 2, (0, 0)))
-        start = first * self.hop - transform.m_num_mid
-        return np.asarray(transform.istft(padded.T, start, start + (len(spectra) - 1) * self.hop + self.window))
+class Analysis:
+    """Spectra from the blocks of a recording; the cut into blocks changes no bit.
+
+    Attributes
+    ----------
+    padding : ndarray of float64, shape (window - 1,)
+        Silence to push after the recording, which completes its last frames.
+    """
+
+    def __init__(self, stft: Stft) -> None:
+        self._stft = stft
+        self._held: npt.NDArray[np.float64] = np.zeros(stft.window - stft.hop)
+        self.padding: npt.NDArray[np.float64] = np.zeros(stft.window - 1)
+
+    def push(self, block: Samples) -> Iterator[Spectra]:
+        """Compute the frames that end in a block; one array at least, which may have no frames.
+
+        Yields
+        ------
+        ndarray of complex128, shape (m, bins)
+            In C order.
+        """
+        stft = self._stft
+        self._held = np.concatenate([self._held, block])
+        while True:
+            count = min((self._held.size - stft.window) // stft.hop + 1, stft.BLOCK)
+            yield self._first(max(count, 0))
+            self._held = self._held[max(count, 0) * stft.hop :]
+            if self._held.size < stft.window:
+                return
+
+    def _first(self, count: int) -> Spectra:
+        """Spectra of the first frames of what is held, the first of them from its first sample on."""
+        if not count:
+            return np.zeros((0, self._stft.bins), np.complex128)
+        transform = self._stft.transform
+        return np.ascontiguousarray(transform.stft(self._held, 0, count, k_offset=transform.m_num_mid).T)
+
+
+class Synthesis:
+    """Samples from the spectra of a recording; the cut into blocks changes no bit."""
+
+    def __init__(self, stft: Stft) -> None:
+        self._stft = stft
+        # Samples that do not belong to the recording: the silence before it.
+        self._lead = stft.window - stft.hop
+        # Sums of the frames so far, from the first sample on that gets more.
+        self._sums: npt.NDArray[np.float64] = np.zeros(0)
+
+    def push(self, spectra: Spectra) -> npt.NDArray[np.float64]:
+        """Add frames; returns the samples that are complete."""
+        from scipy.fft import irfft
+
+        stft = self._stft
+        ready = len(spectra) * stft.hop
+        sums = np.zeros(max(ready + stft.window - stft.hop, self._sums.size))
+        sums[: self._sums.size] = self._sums
+        # One after the other, so that each sample is the sum of its frames in their order.
+        for frame, spectrum in enumerate(spectra):
+            part = sums[frame * stft.hop : frame * stft.hop + stft.window]
+            part += irfft(spectrum, stft.window) * stft.transform.dual_win
+        self._sums = sums[ready:]
+        lead = min(self._lead, ready)
+        self._lead -= lead
+        return sums[lead:ready]

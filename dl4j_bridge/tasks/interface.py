@@ -197,7 +197,28 @@ class Task(ABC):
 
     @abstractmethod
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
-        """Run float samples at the network's rate through the network, the state carried from block to block."""
+        """Run float samples at the network's rate through the network, the state carried from block to block.
+
+        Parameters
+        ----------
+        network
+            The network.
+        blocks
+            Blocks of any size, also 0. They are short enough for all intermediate values of one to fit in memory.
+        settings
+            How to decode.
+
+        Yields
+        ------
+        ndarray of float, shape (n,)
+            For each block, all samples that can be computed now, which lag by at most `latency`; then those that are
+            left at the end, and possibly more. The cut into blocks changes no bit.
+        """
+
+    @property
+    def latency(self) -> int:
+        """Number of samples that `process` must know beyond the one that it computes."""
+        return self.hop - 1
 
     @property
     def temperature(self) -> float:

@@ -26,8 +26,6 @@ Vectors = npt.NDArray[np.float32]
 
 # Bound of a number in a model file: no infinity, and no NaN.
 LARGEST = sys.float_info.max
-# Samples that are processed at a time. The cut is always the same, whatever blocks come: see `DenseStream`.
-PROCESS_BLOCK = 4096
 # Time steps between two reports of progress in a comparison.
 COMPARE_BLOCK = 1 << 14
 
@@ -99,9 +97,14 @@ class VectorTask(Task):
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         """Run whole time steps; the last one is filled up with zeros."""
         stream = network.dense_stream()
-        for block in _cut(blocks, self.hop * max(PROCESS_BLOCK // self.hop, 1)):
-            padded = np.pad(block, (0, -block.size % self.hop))
-            yield self.to_samples(stream.run(self.to_inputs(padded)))[: block.size]
+        rest: Samples = np.zeros(0, np.float32)
+        for block in blocks:
+            samples = np.concatenate([rest, block]) if rest.size else block
+            whole = samples.size - samples.size % self.hop
+            yield self.to_samples(stream.run(self.to_inputs(samples[:whole])))
+            rest = samples[whole:]
+        padded = np.pad(rest, (0, -rest.size % self.hop))
+        yield self.to_samples(stream.run(self.to_inputs(padded)))[: rest.size]
 
     # ---- judging and showing
 
@@ -183,15 +186,3 @@ def output(network: Network, x: Vectors, where: slice) -> Vectors:
     """The network's output for time steps of `x`, after up to `LONG_WARM_UP` time steps before them."""
     begin = max(where.start - LONG_WARM_UP, 0)
     return network.dense_stream().run(x[begin : where.stop])[where.start - begin :]
-
-
-def _cut(blocks: Blocks, size: int) -> Blocks:
-    """The same samples in blocks of `size`, the last one shorter."""
-    rest = np.zeros(0, np.float32)
-    for block in blocks:
-        rest = np.concatenate([rest, block])
-        while rest.size >= size:
-            yield rest[:size]
-            rest = rest[size:]
-    if rest.size:
-        yield rest

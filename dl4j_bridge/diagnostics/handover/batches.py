@@ -1,19 +1,16 @@
 """NumPy arrays from somebody else's batches: arrays, two live INDArrays, a DataSet or a DataSetIterator."""
 
-import os
-import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.java import jvm
+from dl4j_bridge.java import jars, jvm
 from dl4j_bridge.java.tensors import NativeArray
 
 Values = npt.NDArray[Any]
@@ -98,27 +95,13 @@ def open_iterator(class_name: str, class_path: str = "") -> Any:
     BridgeError
         The constructor throws, or the JVM runs already without these jars.
     """
-    jvm.configure(own_class_path=_class_path(class_path))
+    jvm.configure(own_class_path=jars.users_class_path(class_path))
     reader = jvm.java_class("dl4jbridge.BatchReader")
     with jvm.java_errors(class_name):
         problem = reader.problemOf(class_name)
         if problem is not None:
             raise InputError(class_name, str(problem), WANTED_CLASS)
     return _without_io_errors(class_name, lambda: reader.open(class_name))
-
-
-def _class_path(text: str) -> list[Path]:
-    paths: list[Path] = []
-    for entry in filter(None, text.split(os.pathsep)):
-        path = Path(entry)
-        if path.name == "*":
-            paths += sorted(path.parent.glob("*.jar"))
-        elif path.is_dir() or zipfile.is_zipfile(path):
-            paths.append(path)
-        else:
-            found = "not a jar" if path.exists() else "no such file or folder"
-            raise InputError(entry, found, "wanted a jar or a folder of classes")
-    return [path.absolute() for path in paths]
 
 
 def _read_java(features: Any, labels: Any) -> Iterator[Batch]:

@@ -244,9 +244,7 @@ class SamplesTask(Task):
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         stream, encoder, decoder = network.stream(), self.encoder(), self.decoder(settings.decode, settings.seed)
         for block in blocks:
-            indices = encoder.push(block)
-            for start in range(0, indices.size, settings.chunk):
-                yield decoder.push(stream.run(indices[start : start + settings.chunk]))
+            yield decoder.push(stream.run(encoder.push(block)))
 
     @property
     def temperature(self) -> float:

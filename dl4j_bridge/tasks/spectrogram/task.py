@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -146,9 +147,15 @@ class SpectrogramTask(VectorTask):
 
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         """The stem's magnitudes, with the mixture's phase."""
-        stream = network.dense_stream()
-        spectra = self.stft.spectra(blocks)
-        return self.stft.samples(self.separated(block, stream.run(self.normalize(block))) for block in spectra)
+        stream, analysis, synthesis = network.dense_stream(), self.stft.analysis(), self.stft.synthesis()
+        for block in chain(blocks, [analysis.padding]):
+            spectra = analysis.push(block)
+            parts = [synthesis.push(self.separated(part, stream.run(self.normalize(part)))) for part in spectra]
+            yield np.concatenate(parts)
+
+    @property
+    def latency(self) -> int:
+        return self.window - 1
 
     # ---- judging and showing
 

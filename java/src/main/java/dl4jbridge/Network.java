@@ -189,6 +189,11 @@ public final class Network {
         return new SampleStream(net);
     }
 
+    /** A stream of single vectors, likewise. */
+    public VectorStream vectorStream() {
+        return new VectorStream(net);
+    }
+
     /** A stream of many recordings side by side, through the parameters as they are at each call. */
     public BatchStream batchStream() {
         return new BatchStream(net);

@@ -1,7 +1,8 @@
 package dl4jbridge;
 
-import dl4jbridge.fused.SampleLayer;
+import dl4jbridge.fused.SampleNetwork;
 import dl4jbridge.fused.Softmax;
+import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
@@ -18,42 +19,29 @@ import org.nd4j.linalg.api.buffer.DataBuffer;
 public final class SampleStream {
     /** Class of sample value 0, in every codec. */
     private static final int SILENCE = 128;
-    private final SampleLayer[] layers;
+    private final SampleNetwork network;
     private final int classes;
-    private final float[][] outputWeights;
-    private final float[] outputBias;
-    private final float[] logits;
+    private final float[] row;
+    private final FloatView rows = new FloatView();
     private final Softmax softmax;
     private final long[] ranks;
     private SplittableRandom random = new SplittableRandom(0);
     private boolean started;
 
     SampleStream(MultiLayerNetwork net) {
-        int recurrent = net.getnLayers() - 1;
-        layers = new SampleLayer[recurrent];
-        for (int i = 0; i < recurrent; i++) {
-            layers[i] = new SampleLayer(net.getLayer(i));
+        network = new SampleNetwork(net);
+        if (!(network.activation() instanceof ActivationSoftmax)) {
+            throw new IllegalArgumentException("the output is not softmax but " + network.activation());
         }
-        org.deeplearning4j.nn.api.Layer output = net.getOutputLayer();
-        if (!(net.getLayerWiseConfigurations().getConf(recurrent).getLayer()
-                instanceof org.deeplearning4j.nn.conf.layers.RnnOutputLayer)
-                || !(((org.deeplearning4j.nn.conf.layers.BaseOutputLayer) output.conf().getLayer()).getActivationFn()
-                instanceof ActivationSoftmax)) {
-            throw new IllegalArgumentException("the last layer is not an RnnOutputLayer with softmax");
-        }
-        classes = (int) output.getParam("W").size(1);
-        outputWeights = SampleLayer.rows(output.getParam("W"));
-        outputBias = SampleLayer.vector(output.getParam("b"));
-        logits = new float[classes];
+        classes = network.outputs();
+        row = new float[classes];
         softmax = new Softmax(classes, 1);
         ranks = new long[classes];
     }
 
     /** Clears the state. */
     public void reset() {
-        for (SampleLayer layer : layers) {
-            layer.reset();
-        }
+        network.reset();
         started = false;
     }
 
@@ -64,15 +52,15 @@ public final class SampleStream {
     }
 
     /**
-     * Consumes {@code n} samples and writes the probabilities after each.
+     * Consumes {@code n} samples and writes the probabilities after each. Allocates nothing if the tensors are those of the
+     * last call.
      *
      * @param indices        class indices, UBYTE, at least [n]
      * @param probabilities  receives [n, classes], FLOAT, 'c' order
      */
     public void run(Tensor indices, Tensor probabilities, int n) {
         DataBuffer in = indices.array().data();
-        java.nio.FloatBuffer out = probabilities.array().data().asNioFloat();
-        float[] row = new float[classes];
+        FloatBuffer out = rows.of(probabilities);
         for (int t = 0; t < n; t++) {
             advance(in.getInt(t) & 0xFF);
             softmax(1, 0, row);
@@ -156,16 +144,12 @@ public final class SampleStream {
     }
 
     private void advance(int index) {
-        layers[0].advanceOneHot(index);
-        for (int i = 1; i < layers.length; i++) {
-            layers[i].advanceDense(layers[i - 1].output());
-        }
-        System.arraycopy(outputBias, 0, logits, 0, classes);
-        SampleLayer.addProduct(layers[layers.length - 1].output(), outputWeights, logits);
+        network.advanceOneHot(index);
         started = true;
     }
 
     private void softmax(double temperature, double tilt, float[] p) {
+        float[] logits = network.sums();
         for (int i = 0; i < p.length; i++) {
             p[i] = (float) ((logits[i] + tilt * Math.abs(i - SILENCE)) / temperature);
         }

@@ -44,6 +44,7 @@ public final class StartUp {
         Tensor indices = Tensor.zeros("UBYTE", "c", new long[] {STEPS});
         Tensor probabilities = Tensor.zeros("FLOAT", "c", new long[] {STEPS, CLASSES});
         again.stream().run(indices, probabilities, STEPS);
+        again.vectorStream().run(Tensor.zeros("FLOAT", "c", new long[] {STEPS, CLASSES}), probabilities, STEPS);
         again.batchStream().run(samples, Tensor.zeros("FLOAT", "f", new long[] {2, CLASSES, STEPS}), STEPS);
         writeLibraries(Path.of(arguments[1]));
     }

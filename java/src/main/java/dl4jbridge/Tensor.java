@@ -53,6 +53,11 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(array);
     }
 
+    /** Wraps an existing array; null for any other object. */
+    public static Tensor ofObject(Object object) {
+        return object instanceof INDArray ? new Tensor((INDArray) object) : null;
+    }
+
     /** A dense copy, FLOAT in 'c' order, of an array of any type, order and strides. */
     @SuppressWarnings("try")
     public static Tensor copyOf(INDArray array) {
@@ -76,6 +81,11 @@ public final class Tensor implements AutoCloseable {
     public long address() {
         Pointer pointer = array.data().addressPointer();
         return pointer.address();
+    }
+
+    /** Number of elements from {@link #address()} to the end of the buffer that it points into. */
+    public long elementsFromAddress() {
+        return array.data().underlyingLength() - array.data().offset();
     }
 
     /** Number of elements. */

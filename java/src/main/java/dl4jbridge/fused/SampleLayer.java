@@ -58,6 +58,10 @@ public final class SampleLayer {
         gate = new float[GATES][size];
     }
 
+    int inputs() {
+        return inputWeights.length;
+    }
+
     /** Clears the state. */
     public void reset() {
         Arrays.fill(hidden, 0);

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from dl4j_bridge.errors import BridgeError, InputError
 
 if TYPE_CHECKING:
-    from dl4j_bridge.api import Comparison, Diagnosis, Run, diagnose, load, train
+    from dl4j_bridge.api import Comparison, Diagnosis, Run, adopt, diagnose, load, train
 
 __version__ = "0.1.0"
-__all__ = ["BridgeError", "Comparison", "Diagnosis", "InputError", "Run", "diagnose", "load", "train"]
+__all__ = ["BridgeError", "Comparison", "Diagnosis", "InputError", "Run", "adopt", "diagnose", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

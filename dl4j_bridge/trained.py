@@ -254,7 +254,7 @@ class Run:
         ['model', 'copy']
         """
         if input is None:
-            input, target = self._info.pairs[0].paths
+            input, target = compare.recordings_of_training(self.path, self._info)
         settings = CompareSettings(pytorch=pytorch)
         rate = _rate(rate, self.rate)
         with TemporaryDirectory() as folder, if_wanted(progress, lambda: samples_progress("compare")) as report:

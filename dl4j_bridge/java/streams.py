@@ -156,7 +156,7 @@ class BatchStream:
 
 
 class DenseStream(BatchStream):
-    """Inference on the vectors of one recording. Made by `Network.dense_stream`.
+    """Inference on the vectors of one recording, which starts at rest. Made by `Network.dense_stream`.
 
     A matrix product over several time steps may round differently with their number, so the way a recording is cut into
     calls can change the last bit. Callers that need reproducible bits cut it the same way each time.
@@ -166,14 +166,19 @@ class DenseStream(BatchStream):
     java_network : dl4jbridge.Network
     interface : Interface
         The network's input and output.
+    silence : int
+        Number of time steps of zeros that lead from the zero state to rest.
     """
 
-    def __init__(self, java_network: Any, interface: Interface) -> None:
+    def __init__(self, java_network: Any, interface: Interface, silence: int = 0) -> None:
         super().__init__(java_network, interface, 1)
+        self._silence = np.zeros((silence, interface.inputs), np.float32)
+        self.run(self._silence)
 
     def reset(self) -> None:
-        """Return to the zero state."""
+        """Return to the state at rest."""
         self.restart(from_zero=True)
+        self.run(self._silence)
 
     def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Feed time steps to the network and return the output at each.

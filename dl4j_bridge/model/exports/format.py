@@ -32,18 +32,25 @@ class Format:
     read
         Returns the network in such a file, from its layout and without the code that wrote it; None where the
         content is the model's own file.
+    keeps_state
+        Whether the file holds the state from which it starts; otherwise it starts from the zero state.
     """
 
     suffix: str
     check: Callable[[OpenedModel], None]
     content: Callable[[OpenedModel, ExportSettings], bytes]
     read: Callable[[bytes], Run] | None = None
+    keeps_state: bool = False
 
 
 def metadata(model: OpenedModel, settings: ExportSettings) -> dict[str, Any]:
-    """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out."""
+    """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out.
+
+    What the file of an adopted model said counts where the settings say nothing.
+    """
     info = model.info
     valid = info.training.valid if info.training else {}
     given = {name: value for name, value in asdict(settings).items() if name != "overwrite"}
     given["validation_esr"] = valid.get("esr")
-    return {name: value for name, value in given.items() if value is not None}
+    known: dict[str, Any] = dict(info.origin.metadata) if info.origin else {}
+    return known | {name: value for name, value in given.items() if value is not None}

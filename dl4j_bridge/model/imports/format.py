@@ -131,15 +131,29 @@ def parsed(content: bytes) -> Any:
     return json_text.parse(content)
 
 
+def numbers(name: str, values: Any) -> npt.NDArray[np.float64]:
+    """Numbers of a file, such as nested lists, as an array.
+
+    Raises
+    ------
+    ValueError
+        They are no numbers, or of no shape.
+    """
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name[:80]} holds no array of numbers") from None
+
+
 def array(name: str, values: Any, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Numbers of a file as an array.
 
     Raises
     ------
     ValueError
-        They have another shape.
+        They are no numbers, or have another shape.
     """
-    found = np.asarray(values, np.float64)
+    found = numbers(name, values)
     if found.shape != shape:
         raise ValueError(f"{name} of shape {found.shape} instead of {shape}")
     return found

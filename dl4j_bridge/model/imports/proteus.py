@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from dl4j_bridge.model.imports import pytorch
-from dl4j_bridge.model.imports.format import Format, Imported, keys, parsed
+from dl4j_bridge.model.imports.format import Format, Imported, keys, numbers, parsed
 from dl4j_bridge.model.plain_lstm import PlainLstm
 
 # Of its player.
@@ -28,7 +27,7 @@ class _Model:
 @dataclass(frozen=True)
 class _File:
     model_data: _Model
-    state_dict: dict[str, list[float] | list[list[float]]]
+    state_dict: dict[str, Any]
     metadata: Any = None
 
 
@@ -52,7 +51,7 @@ def network(content: bytes) -> PlainLstm:
 def _lstm(stored: _File) -> PlainLstm:
     if stored.model_data.unit_type != "LSTM":
         raise ValueError(f"unit_type {stored.model_data.unit_type[:40]}")
-    state = {name: np.array(values, np.float64) for name, values in stored.state_dict.items()}
+    state = {name: numbers(name, values) for name, values in stored.state_dict.items()}
     return replace(pytorch.lstm_of(state), skip=stored.model_data.skip == 1)
 
 

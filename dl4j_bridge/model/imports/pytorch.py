@@ -83,16 +83,14 @@ def _layer(part: State, number: int, inputs: int | None) -> PlainLayer:
 
 def _linear(rest: State, units: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Weights and bias of the only linear layer among what is left of a state."""
-    names = [name for name in rest if name.endswith("weight")]
-    allowed = {names[0], names[0].removesuffix("weight") + "bias"} if names else set()
-    others = sorted(set(rest) - allowed)
-    if len(names) != 1 or others:
-        raise ValueError(f"beside an LSTM {', '.join(n[:40] for n in others[:3]) or 'no nn.Linear'}")
-    weights = rest[names[0]]
-    if weights.ndim != 2:
-        raise ValueError(f"{names[0][:80]} of shape {weights.shape}")
-    bias = rest.get(names[0].removesuffix("weight") + "bias", np.zeros(len(weights)))
-    return array(names[0][:80], weights, (len(weights), units)), array("bias", bias, (len(weights),))
+    name = next((name for name in rest if name.endswith("weight")), "")
+    name_of_bias = name.removesuffix("weight") + "bias"
+    if not name or set(rest) - {name, name_of_bias}:
+        raise ValueError(f"beside an LSTM: {', '.join(n[:40] for n in sorted(rest)[:4]) or 'nothing'}")
+    weights = rest[name]
+    outputs = len(weights) if weights.ndim else 0
+    bias = rest.get(name_of_bias, np.zeros(outputs))
+    return array(name[:80], weights, (outputs, units)), array(name_of_bias[:80], bias, (outputs,))
 
 
 def _is_safetensors(content: bytes) -> bool:

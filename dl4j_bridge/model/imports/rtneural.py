@@ -21,7 +21,7 @@ _ACTIVATIONS = {"lstm": ("", "tanh"), "dense": ("", "linear")}
 class _Layer:
     type: str
     shape: list[int | None]
-    weights: list[list[float] | list[list[float]]]
+    weights: list[Any]
     activation: str = ""
 
 

@@ -61,7 +61,8 @@ class Run:
 
     def __repr__(self) -> str:
         kind = "input to target" if self._info.predicts == "target" else "next sample"
-        return f"Run({fspath(self.path)!r}): {kind}, {self.rate} Hz, {self._info.steps} steps"
+        trained = "adopted" if self._info.steps is None else f"{self._info.steps} steps"
+        return f"Run({fspath(self.path)!r}): {kind}, {self.rate} Hz, {trained}"
 
     @property
     def rate(self) -> int:

@@ -124,8 +124,9 @@ def _task(source: Path, found: Imported, settings: AdoptSettings) -> type[Task]:
     sizes = f"{found.inputs} inputs and {found.outputs} {found.output or ''} outputs".replace("  ", " ")
     if not fitting or (settings.task and settings.task not in fitting):
         what = f"--task {settings.task}" if settings.task else "a task"
-        wanted = f"wanted for {what}: 256 classes (softmax), or as many linear outputs as inputs"
-        raise InputError(source, sizes, wanted)
+        raise InputError(
+            source, sizes, f"wanted for {what}: 256 classes (softmax), or as many linear outputs as inputs"
+        )
     if not settings.task and len(fitting) > 1:
         raise InputError("--task", f"not given for {sizes}", f"wanted one of {', '.join(fitting)}")
     return kinds[settings.task or fitting[0]]

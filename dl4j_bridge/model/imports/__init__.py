@@ -41,4 +41,4 @@ def read(path: Path, content: bytes, name: str | None = None) -> tuple[str, Impo
     try:
         return name, FORMATS[name].read(content)
     except (ValueError, RecursionError) as e:
-        raise InputError(path, f"{name}: {e}", f"wanted {FORMATS[name].wanted}") from None
+        raise InputError(path, f"not usable as {name}: {e}", f"wanted {FORMATS[name].wanted}") from None

@@ -294,16 +294,21 @@ def test_make_targets_in_the_pages_exist():
         assert set(used) <= targets, page.name
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("bash") is None, reason="the tutorial's commands are a shell's")
-def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
-    """Behind its setting up: every block, in its order, on a recording with the tutorial's rate."""
-    programs = tmp_path / "bin"
+def shell_with_the_commands(folder: Path) -> dict[str, str]:
+    """The environment of a shell in which `dl4j-bridge` and `python` are those of this checkout."""
+    programs = folder / "bin"
     programs.mkdir()
     for name, words in (("dl4j-bridge", "-m dl4j_bridge "), ("python", "")):
         (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
         (programs / name).chmod(0o755)
-    env = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    return os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the tutorial's commands are a shell's")
+def test_the_tutorial_can_be_followed_word_for_word(tmp_path):
+    """Behind its setting up: every block, in its order, on a recording with the tutorial's rate."""
+    env = shell_with_the_commands(tmp_path)
     voice, rate = soundfile.read(EXAMPLES / "speech_like.wav")
     soundfile.write(tmp_path / "dry.wav", resampling.resample(voice, rate, 8000), 8000, "PCM_16")
     setting_up = ("make setup", "mkdir")

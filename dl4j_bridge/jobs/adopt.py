@@ -28,7 +28,7 @@ from dl4j_bridge.untrusted import files
 Outputs = npt.NDArray[np.floating]
 
 # Time steps that are compared.
-STEPS = 8_000
+STEPS = 4_000
 # The largest difference of an output that the state at the start may make without a note.
 UNNOTICED = 1e-5
 

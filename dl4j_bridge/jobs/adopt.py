@@ -78,9 +78,11 @@ def adopt(source: Path, out: Path | None, settings: AdoptSettings) -> dict[str, 
     origin = Origin(str(source.absolute()), name, hashlib.sha256(content).hexdigest(), found.metadata)
     info = replace(info, silence=silence, origin=origin, versions=versions())
     folder = RunFolder.made(out, source)
-    with folder.lock:
+    try:
         folder.write_run(info.as_dict() | {"status": "adopted"})
         model_zip.save(folder.model, Model(network, info, like.baselines if like else {}), with_updater=False)
+    finally:
+        folder.lock.release()
     return {
         "run": str(folder.path),
         "model": str(folder.model),
@@ -159,7 +161,7 @@ def _own_output(source: Path, found: Imported, info: ModelInfo, x: Signal) -> tu
     """Steps of silence that lead to the file's state, what its own arithmetic makes of `x` from there, and notes."""
     ends = info.task.interface
     if not found.plain:
-        return 0, _reference(found, ends, x), []
+        return info.silence, _reference(found, info, x), []
     plain = replace(found.plain, skip=ends.skip)
     silence = plain.silence_to_start(info.rate)
     outputs = plain.run(x)
@@ -173,13 +175,14 @@ def _own_output(source: Path, found: Imported, info: ModelInfo, x: Signal) -> tu
     return silence, _activated(settled, ends), [f"{note}{proof.difference(settled, outputs):.2g} at first"]
 
 
-def _reference(found: Imported, ends: Interface, x: Signal) -> Outputs:
+def _reference(found: Imported, info: ModelInfo, x: Signal) -> Outputs:
     """The output of a file of DL4J, by the NumPy network that everything is checked against."""
     network = unpack(found.parameters, found.inputs, found.hidden, found.layers, found.outputs, found.cell)
     vectors = np.eye(found.inputs)[x] if x.ndim == 1 else x
-    record = forward(network, vectors.T[None], zero_states(network, 1))
-    outputs = _activated(record.logits[0].T, ends)
-    return outputs + x if ends.skip else outputs
+    after_silence = np.concatenate([np.zeros((info.silence, found.inputs)), vectors])
+    logits = forward(network, after_silence.T[None], zero_states(network, 1)).logits[0].T[info.silence :]
+    outputs = _activated(logits, info.task.interface)
+    return outputs + x if info.task.interface.skip else outputs
 
 
 def _activated(outputs: Outputs, ends: Interface) -> Outputs:

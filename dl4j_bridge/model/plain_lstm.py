@@ -120,7 +120,8 @@ class PlainLstm:
 
         Of several that are as close, the first.
         """
-        distances = (float(np.abs(states - self.states).max()) for states in self._states_in_silence())
+        wanted = self.states
+        distances = (float(np.abs(states - wanted).max()) for states in self._states_in_silence())
         nearest = 0, math.inf
         for found in enumerate(islice(distances, longest + 1)):
             nearest = min(nearest, found, key=itemgetter(1))
@@ -146,4 +147,5 @@ class PlainLstm:
 
 
 def _sigmoid(z: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-z)))
+    # No overflow, unlike exp.
+    return np.asarray((1 + np.tanh(z / 2)) / 2)

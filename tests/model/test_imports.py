@@ -318,6 +318,16 @@ def test_our_own_model_that_java_saved_again(java, foreign, effect_run, recordin
     assert [row["name"] for row in rows] == [row["name"] for row in before.compare()]
 
 
+def test_like_keeps_the_silence(java, nam, x, tmp_path):
+    _, first = adopted(nam(), tmp_path / "first")
+    entries = ("configuration.json", "coefficients.bin")
+    rewritten(tmp_path / "first" / "model.zip", tmp_path / "m.zip", lambda n, c: c if n in entries else None)
+    result, run = adopted(tmp_path / "m.zip", tmp_path / "run", like=tmp_path / "first")
+    assert result["difference"] < 1e-5
+    assert run.about["silence"] == first.about["silence"] > 0
+    np.testing.assert_array_equal(run.process(x), first.process(x))
+
+
 def test_metrics_of_other_weights_are_not_taken_over(java, foreign, effect_run, tmp_path):
     other = dl4j_bridge.adopt(foreign / "graves.zip", out=tmp_path / "a", rate=RATE, codec="linear")
     with pytest.raises(InputError, match=r"a network of 2 x 8 graves, .*; wanted for --like: 2 x 16 graves"):

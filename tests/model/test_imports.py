@@ -543,6 +543,7 @@ def test_states_of_pytorch_that_are_refused(tmp_path, change, words):
             {"state_dict": {"rec.weight_ih_l0": [[1, 2], [3]]}, "model_data": {"unit_type": "LSTM", "skip": 1}},
             "holds no array of numbers",
         ),
+        ({"layers": 5}, "rtneural: layers of no kind"),
         ({"something": 1}, "in no format that is known"),
         ([1, 2], "in no format that is known"),
     ],
@@ -620,6 +621,19 @@ STATE = state_of(layers=1, units=2)
 WHOLE = {
     "nam": json.dumps(nam_of(STATE, [np.zeros((2, 2))])).encode(),
     "safetensors": save(STATE),
+    "rtneural": json.dumps(
+        {
+            "in_shape": [None, None, 1],
+            "layers": [
+                {
+                    "type": "lstm",
+                    "shape": [None, None, 2],
+                    "weights": [STATE["rec.weight_ih_l0"].T.tolist(), STATE["rec.weight_hh_l0"].T.tolist(), [0.1] * 8],
+                },
+                {"type": "dense", "shape": [None, None, 1], "weights": [STATE["lin.weight"].T.tolist(), [0.1]]},
+            ],
+        }
+    ).encode(),
     "proteus": json.dumps(
         {"model_data": {"unit_type": "LSTM", "skip": 1}, "state_dict": {k: v.tolist() for k, v in STATE.items()}}
     ).encode(),
@@ -637,6 +651,33 @@ def test_changed_bytes(name, changes):
 @given(st.one_of(st.binary(max_size=300), st.just(b"{" * 100_000), st.just(b'{"architecture":' * 5000)))
 def test_any_bytes(content):
     read_or_refused(content)
+
+
+def in_any_shape(content, node=None, path=()):
+    """JSON in which each value in turn is of another type."""
+    node = json.loads(content) if node is None else node
+    if isinstance(node, dict | list):
+        for key in node if isinstance(node, dict) else range(len(node)):
+            yield from in_any_shape(content, node[key], (*path, key)) if node[key] is not None else ()
+    for value in (None, 5, "x", [], {}):
+        found = parent = json.loads(content)
+        for key in path[:-1]:
+            parent = parent[key]
+        if path:
+            parent[path[-1]] = value
+        yield json.dumps(found if path else value).encode()
+
+
+@pytest.mark.parametrize("name", ["nam", "proteus", "rtneural"])
+def test_json_of_any_shape(name):
+    for content in in_any_shape(WHOLE[name]):
+        read_or_refused(content)
+
+
+def test_configurations_of_any_shape(foreign):
+    entries = zip_mutants.entries_of((foreign / "amp.zip").read_bytes())
+    for configuration in in_any_shape(entries["configuration.json"]):
+        read_or_refused(zip_mutants.zipped([*(entries | {"configuration.json": configuration}).items()]))
 
 
 def test_mutants_of_a_zip(foreign):

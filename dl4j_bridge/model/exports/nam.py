@@ -46,7 +46,7 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
 
 
 def read(file: bytes) -> Run:
-    return reader.network(file).run
+    return plain_lstm.run_of(reader.read(file))
 
 
 FORMAT = Format(".nam", check, content, read, keeps_state=True)

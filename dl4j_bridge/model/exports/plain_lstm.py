@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.model.exports.format import Run
+from dl4j_bridge.model.imports.format import Imported
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.plain_lstm import PlainLstm
 from dl4j_bridge.reference.parameters import unpack
@@ -32,3 +34,9 @@ def lstm_of(model: OpenedModel) -> PlainLstm:
     network, silence = model.info.settings.network, model.info.silence
     found = unpack(model.stored.parameters, 1, network.hidden, network.layers, 1, network.cell)
     return PlainLstm.of(found, model.info.task.interface.skip).after_silence(silence)
+
+
+def run_of(found: Imported) -> Run:
+    """The network in a file that was read back, by its own format's arithmetic."""
+    assert found.plain
+    return found.plain.run

@@ -57,7 +57,7 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
 
 
 def read(file: bytes) -> Run:
-    return reader.network(file).run
+    return plain_lstm.run_of(reader.read(file))
 
 
 FORMAT = Format(".json", check, content, read)

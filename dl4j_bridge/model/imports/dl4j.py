@@ -56,7 +56,6 @@ def _layers(configuration: Any) -> list[dict[str, Any]]:
     try:
         layers = [conf["layer"] for conf in configuration["confs"]]
         kinds = [_kind(layer) for layer in layers]
-        sizes = [layer[name] for layer in layers for name in ("nin", "nout") if name in layer]
         preprocessors = [_kind(p) for p in (configuration.get("inputPreProcessors") or {}).values()]
     except (KeyError, TypeError, AttributeError) as e:
         raise ValueError(f"{CONFIGURATION} describes no layers as DL4J 1.0 does ({e})") from None
@@ -64,11 +63,12 @@ def _layers(configuration: Any) -> list[dict[str, Any]]:
         is_last = number == len(kinds) - 1
         if kind != "RnnOutputLayer" if is_last else kind not in CELLS.values():
             raise ValueError(f"layer {number} is of the kind {kind[:80]}")
+    sizes = [layer.get(name) for layer in layers for name in ("nin", "nout")]
     if len(kinds) < 2 or not all(type(size) is int and 0 < size <= LARGEST_SIZE for size in sizes):
         raise ValueError(f"{CONFIGURATION} does not describe recurrent layers with their sizes")
     if len(set(kinds[:-1])) > 1:
         raise ValueError(f"layers of several kinds: {', '.join(kinds[:-1])}")
-    units = [layer.get("nout") for layer in layers[:-1]]
+    units = [layer["nout"] for layer in layers[:-1]]
     if len(set(units)) > 1:
         raise ValueError(f"layers of several sizes: {', '.join(map(str, units))} units")
     if preprocessors:

@@ -36,27 +36,12 @@ class _File:
 
 
 def read(content: bytes) -> Imported:
-    stored = _parsed(content)
-    return Imported.of(_lstm(stored), rate=stored.sample_rate or RATE, skip=False, metadata=stored.metadata)
-
-
-def network(content: bytes) -> PlainLstm:
-    """The network in a file, with the state from which it starts.
-
-    Raises
-    ------
-    ValueError
-        The file holds something else.
-    """
-    return _lstm(_parsed(content))
-
-
-def _parsed(content: bytes) -> _File:
     stored = parsed(content)
     architecture = stored.get("architecture") if isinstance(stored, dict) else None
     if architecture != "LSTM":
         raise ValueError(f"architecture {str(architecture)[:40]}")
-    return msgspec.convert(stored, _File)
+    file = msgspec.convert(stored, _File)
+    return Imported.of(_lstm(file), rate=file.sample_rate or RATE, skip=False, metadata=file.metadata)
 
 
 def _lstm(stored: _File) -> PlainLstm:

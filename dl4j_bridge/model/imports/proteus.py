@@ -37,17 +37,6 @@ def read(content: bytes) -> Imported:
     return Imported.of(lstm, rate=RATE, skip=lstm.skip, metadata=stored.metadata)
 
 
-def network(content: bytes) -> PlainLstm:
-    """The network in a file.
-
-    Raises
-    ------
-    ValueError
-        The file holds something else.
-    """
-    return _lstm(msgspec.convert(parsed(content), _File))
-
-
 def _lstm(stored: _File) -> PlainLstm:
     if stored.model_data.unit_type != "LSTM":
         raise ValueError(f"unit_type {stored.model_data.unit_type[:40]}")

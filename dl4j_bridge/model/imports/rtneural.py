@@ -37,30 +37,16 @@ class _File:
 
 
 def read(content: bytes) -> Imported:
-    stored = _parsed(content)
-    lstm = _lstm(stored)
-    return Imported.of(lstm, rate=stored.samplerate, skip=lstm.skip, metadata=stored.metadata)
-
-
-def network(content: bytes) -> PlainLstm:
-    """The network in a file.
-
-    Raises
-    ------
-    ValueError
-        The file holds something else.
-    """
-    return _lstm(_parsed(content))
-
-
-def _parsed(content: bytes) -> _File:
-    """Check the kinds of the layers before their weights: those of other layers have other shapes."""
     stored = parsed(content)
+    # Before the weights: those of other layers have other shapes.
     layers = stored.get("layers") if isinstance(stored, dict) else None
-    kinds = [str(layer.get("type"))[:40] for layer in layers or [] if isinstance(layer, dict)]
+    known = layers if isinstance(layers, list) else []
+    kinds = [str(layer.get("type"))[:40] for layer in known if isinstance(layer, dict)]
     if len(kinds) < 2 or kinds != ["lstm"] * (len(kinds) - 1) + ["dense"]:
         raise ValueError(f"layers {', '.join(kinds) or 'of no kind'}")
-    return msgspec.convert(stored, _File)
+    file = msgspec.convert(stored, _File)
+    lstm = _lstm(file)
+    return Imported.of(lstm, rate=file.samplerate, skip=lstm.skip, metadata=file.metadata)
 
 
 def _lstm(stored: _File) -> PlainLstm:

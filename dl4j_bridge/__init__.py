@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from dl4j_bridge.errors import BridgeError, InputError
 
 if TYPE_CHECKING:
-    from dl4j_bridge.api import Comparison, Diagnosis, OpenedNetwork, Run, diagnose, load, open_network, train
+    from dl4j_bridge.api import Comparison, Diagnosis, OpenedNetwork, Run, adopt, diagnose, load, open_network, train
 
 __version__ = "0.1.0"
 __all__ = [
-    "BridgeError", "Comparison", "Diagnosis", "InputError", "OpenedNetwork", "Run", "diagnose", "load", "open_network",
-    "train",
+    "BridgeError", "Comparison", "Diagnosis", "InputError", "OpenedNetwork", "Run", "adopt", "diagnose", "load",
+    "open_network", "train",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -23,14 +23,17 @@ from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
 from dl4j_bridge.model.opened_network import OpenedNetwork, open_network
 from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.settings import toml_file
+from dl4j_bridge.settings.commands import AdoptSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
+from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
 from dl4j_bridge.trained import Run, checked
 from dl4j_bridge.with_report import diagnose_and_report, train_and_report
 
-__all__ = ["Comparison", "Diagnosis", "OpenedNetwork", "Run", "diagnose", "load", "open_network", "train"]
+__all__ = ["Comparison", "Diagnosis", "OpenedNetwork", "Run", "adopt", "diagnose", "load", "open_network", "train"]
 
 
 def train(
@@ -124,6 +127,47 @@ def load(path: str | PathLike[str]) -> Run:
     Run('amp'): input to target, 11025 Hz, 40 steps
     """
     return Run(path)
+
+
+def adopt(
+    path: str | PathLike[str],
+    *,
+    out: str | PathLike[str] | None = None,
+    like: str | PathLike[str] | None = None,
+    **options: Any,
+) -> Run:
+    """Make a run folder from a model of another program, after comparing the two.
+
+    Parameters
+    ----------
+    path
+        A ``.nam`` file of the architecture LSTM, a PyTorch ``state_dict``, a DL4J zip, or a JSON file of RTNeural or
+        Proteus.
+    out
+        Run folder to write; if not given, a fresh one in ``runs``.
+    like
+        A model of this package that Java saved again as `path`: everything but the weights is taken from it.
+    **options
+        The other options of ``dl4j-bridge adopt``, such as ``rate=44100`` or ``task="samples"``.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        The file holds something else, or an option is missing or does not fit.
+    """
+    from dl4j_bridge.jobs.adopt import adopt as adopt_model
+
+    hints = get_type_hints(AdoptSettings)
+    known = {name.replace("_", "-"): (name, hints[name]) for name in hints if name != "like"}
+    given = toml_file.checked("adopt()", options, known)
+    settings = AdoptSettings(like=None if like is None else as_path("like", like), **given)
+    result = adopt_model(as_path("path", path), None if out is None else as_path("out", out), settings)
+    print_notes(result["notes"])
+    return Run(result["run"])
 
 
 def diagnose(

@@ -11,7 +11,13 @@ from typer import Argument, Option
 from dl4j_bridge import __version__
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
-from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.commands import (
+    AdoptSettings,
+    CompareSettings,
+    ExportSettings,
+    GenerateSettings,
+    ProcessSettings,
+)
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.failures import exit_status
@@ -185,6 +191,23 @@ def export(
 
     result = export_model(model, format, output, ExportSettings(**options))
     results.print_exported(result)
+    return result
+
+
+@command(app, "adopt amp.nam --out runs/amp", {None: AdoptSettings})
+def adopt(
+    file: Annotated[
+        Path, Argument(metavar="FILE", help="A .nam file, a PyTorch state_dict, a DL4J zip, RTNeural or Proteus JSON.")
+    ],
+    options: dict[str, Any],
+    out: Annotated[Path | None, Option(help="Run folder to write.", show_default="runs/FILE-1, -2, ...")] = None,
+) -> Any:
+    """Make a run folder from a model of another program, after comparing the two."""
+    from dl4j_bridge.jobs.adopt import adopt as adopt_model
+    from dl4j_bridge.terminal import results
+
+    result = adopt_model(file, out, AdoptSettings(**options))
+    results.print_adopted(result, result["predicts"] == "target")
     return result
 
 

@@ -55,7 +55,8 @@ class Run:
 
     def __repr__(self) -> str:
         kind = "input to target" if self._info.predicts == "target" else "next sample"
-        return f"Run({fspath(self.path)!r}): {kind}, {self.rate} Hz, {self._info.steps} steps"
+        trained = "adopted" if self._info.steps is None else f"{self._info.steps} steps"
+        return f"Run({fspath(self.path)!r}): {kind}, {self.rate} Hz, {trained}"
 
     @property
     def rate(self) -> int:
@@ -310,7 +311,7 @@ class Run:
         ['model', 'copy']
         """
         if input is None:
-            input, target = self._info.pairs[0].paths
+            input, target = compare.recordings_of_training(self.path, self._info)
         settings = CompareSettings(pytorch=pytorch)
         rate = _rate(rate, self.rate)
         with TemporaryDirectory() as folder, if_wanted(progress, lambda: samples_progress("compare")) as report:

@@ -36,11 +36,14 @@ class Network:
     java : dl4jbridge.Network
     interface : Interface
         Input and output of the network.
+    silence : int
+        Number of time steps of zeros that are fed to it before the vectors of a recording.
     """
 
-    def __init__(self, java: Any, interface: Interface) -> None:
+    def __init__(self, java: Any, interface: Interface, silence: int = 0) -> None:
         self._java = java
         self.interface = interface
+        self._silence = silence
         self._features: OneHot | Dense | None = None
         self._labels: OneHot | Dense | None = None
         self._predictor: BatchStream | None = None
@@ -81,6 +84,7 @@ class Network:
         parameters: Floats,
         updater: Floats | None = None,
         iterations: int = 0,
+        silence: int = 0,
     ) -> Network:
         """Create a network with stored parameters.
 
@@ -95,6 +99,8 @@ class Network:
             State of the updater, which resumed training needs.
         iterations : int
             Number of updates made so far.
+        silence : int
+            As for `Network`.
 
         Raises
         ------
@@ -104,7 +110,7 @@ class Network:
         arrays = [None if values is None else NativeArray.of(values[None]).java for values in (parameters, updater)]
         with jvm.java_errors("network"):
             restored = jvm.java_class("dl4jbridge.Network").restored
-            return cls(restored(_as_lines(settings, interface), *arrays, iterations), interface)
+            return cls(restored(_as_lines(settings, interface), *arrays, iterations), interface, silence)
 
     def save(self, path: Path, with_updater: bool) -> None:
         """Write a plain DL4J zip.
@@ -291,7 +297,7 @@ class Network:
 
     def dense_stream(self) -> DenseStream:
         """Return a stream over the vectors of one recording, with the present parameters."""
-        return DenseStream(self._java, self.interface)
+        return DenseStream(self._java, self.interface, self._silence)
 
 
 def _as_lines(settings: NetworkSettings, interface: Interface) -> str:

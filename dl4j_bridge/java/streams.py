@@ -156,7 +156,7 @@ class BatchStream:
 
 
 class DenseStream:
-    """Inference on the vectors of one recording, time step by time step. Made by `Network.dense_stream`.
+    """Inference on the vectors of one recording, time step by time step, from rest. Made by `Network.dense_stream`.
 
     As with `SampleStream`, the result does not depend on how a recording is cut into blocks, to the last bit.
 
@@ -165,22 +165,27 @@ class DenseStream:
     java_network : dl4jbridge.Network
     interface : Interface
         The network's input and output.
+    silence : int
+        Number of time steps of zeros that lead from the zero state to rest.
     """
 
     # Maximum number of values in one call of Java, unless a single time step has more.
     BLOCK = 1 << 16
 
-    def __init__(self, java_network: Any, interface: Interface) -> None:
+    def __init__(self, java_network: Any, interface: Interface, silence: int = 0) -> None:
         with jvm.java_errors("network"):
             self._java = java_network.vectorStream()
         self._steps = max(self.BLOCK // max(interface.inputs, interface.outputs), 1)
         self._vectors = NativeArray.zeros((self._steps, interface.inputs), order="c")
         self._results = NativeArray.zeros((self._steps, interface.outputs), order="c")
         self._skip = interface.skip
+        self._silence = np.zeros((silence, interface.inputs), np.float32)
+        self.run(self._silence)
 
     def reset(self) -> None:
-        """Return to the zero state."""
+        """Return to the state at rest."""
         self._java.reset()
+        self.run(self._silence)
 
     def run(self, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Feed time steps to the network and return the output at each.

@@ -116,6 +116,19 @@ def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:
         raise InputError(model, "a model of another kind than the call", f"wanted {wanted}")
 
 
+def recordings_of_training(model: Path, info: ModelInfo) -> tuple[Path, Path | None]:
+    """The first pair that a model was trained with.
+
+    Raises
+    ------
+    InputError
+        The model was adopted, so there is none.
+    """
+    if not info.pairs:
+        raise InputError(model, "adopted, so no recordings are known", "wanted compare(input, target)")
+    return info.pairs[0].paths
+
+
 def report_folder(model: Path) -> Path:
     """The folder of a report that nobody named: ``compare``, beside the model file."""
     return model_zip.resolve(model).parent / "compare"
@@ -160,7 +173,7 @@ def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo 
     channel = info.settings.data.channel
     for path in (source, target):
         channel = channel_if_there(path, channel) if path else channel
-    delay = (trained or info.pairs[0]).delay
+    delay = (trained or info).delay
     return pairs.open_pair(source, target, DataSettings(info.rate, channel, align=str(delay)))
 
 

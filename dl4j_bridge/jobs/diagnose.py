@@ -198,7 +198,7 @@ def _rows(case: Case, model: Model) -> list[dict[str, Any]]:
     pair, info = case.pair, model.info
     trained = info.pair_of((pair.input.sha256(), pair.target.sha256() if pair.target else None))
     if pair.target:
-        pair = pairs.with_delay(pair, (trained or info.pairs[0]).delay)
+        pair = pairs.with_delay(pair, (trained or info).delay)
     return evaluate(model, pair, trained, CompareSettings(drift_seconds=0)).rows
 
 

@@ -1,17 +1,19 @@
 """Write a model in the format of another program, and prove that the file computes what the model does."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dl4j_bridge.atomic_files import check_output, write_bytes
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.jobs import proof
 from dl4j_bridge.jobs.new_run import open_pairs
+from dl4j_bridge.jobs.proof import CLOSE
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.exports import FORMATS
-from dl4j_bridge.model.exports.format import Run
+from dl4j_bridge.model.exports.format import Format
 from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.checks import check, one_of
@@ -20,8 +22,8 @@ from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.tasks.interface import Signal
 
-# Time steps that are compared, and the largest difference of an output that rounding explains.
-STEPS, CLOSE = 44_100, 1e-4
+# Time steps that are compared.
+STEPS = 44_100
 
 
 def export(model: Path, format_name: str, output: Path, settings: ExportSettings) -> dict[str, Any]:
@@ -45,7 +47,8 @@ def export(model: Path, format_name: str, output: Path, settings: ExportSettings
     -------
     dict
         ``output, format, bytes``, and of formats with a reader ``compared`` (the signal), ``samples``, ``difference``
-        (the largest of an output) and ``esr``.
+        (the largest of an output) and ``esr``; ``silence``: the time steps of silence that a player of the file has to
+        run first, as `process` does.
 
     Raises
     ------
@@ -61,41 +64,35 @@ def export(model: Path, format_name: str, output: Path, settings: ExportSettings
     kind.check(opened)
     check_output(output, settings.overwrite, [opened.path])
     content = kind.content(opened, settings)
-    proof = _compared(opened, kind.read(content)) if kind.read else {}
-    if proof and not proof["difference"] <= CLOSE:
+    compared = _compared(opened, kind, content)
+    if compared and not compared["difference"] <= CLOSE:
         wanted = f"wanted at most {CLOSE:g}; please report this with the model"
-        raise BridgeError(output, f"differs from the model by {proof['difference']:g}, not written", wanted)
+        raise BridgeError(output, f"differs from the model by {compared['difference']:g}, not written", wanted)
     write_bytes(output, content)
-    return {"output": str(output), "format": format_name, "bytes": len(content), **proof}
+    return {"output": str(output), "format": format_name, "bytes": len(content), **compared}
 
 
-def _compared(opened: OpenedModel, theirs: Run) -> dict[str, Any]:
-    """How the output of a written file differs from the model's."""
-    model = opened.load()
+def _compared(opened: OpenedModel, kind: Format, content: bytes) -> dict[str, Any]:
+    """How the output of a written file differs from the model's; nothing for a format without a reader."""
+    if not kind.read:
+        return {}
     x, name = _input(opened.info)
-    stream = model.network.stream() if x.ndim == 1 else model.network.dense_stream()
-    wanted = stream.run(x).astype(np.float64)
-    found = theirs(x)
+    wanted = proof.output(opened.load().network, x)
+    silence = 0 if kind.keeps_state else opened.info.silence
+    found = kind.read(content)(np.concatenate([np.zeros((silence, *x.shape[1:]), x.dtype), x]))[silence:]
     return {
         "compared": name,
         "samples": len(x),
-        "difference": float(np.abs(found - wanted).max()),
+        "difference": proof.difference(found, wanted),
         "esr": metrics.esr(wanted, found) or 0.0,
+        "silence": silence,
     }
 
 
 def _input(info: ModelInfo) -> tuple[Signal, str]:
     """Input of the network: the start of the held-out part, or noise."""
-    inputs, targets = zip(*(pair.paths for pair in info.pairs[:1]), strict=True)
-    try:
-        (pair,) = open_pairs(list(inputs), [target for target in targets if target], info.settings)
-    except InputError:
-        return _noise(info), "noise"
-    return part(info.task.signals(pair), "test")[0][:STEPS], f"the held-out part of {inputs[0]}"
-
-
-def _noise(info: ModelInfo) -> npt.NDArray[Any]:
-    rng, ends = np.random.default_rng(1), info.task.interface
-    if ends.input == "one-hot":
-        return rng.integers(0, ends.inputs, STEPS, np.uint8)
-    return rng.uniform(-0.5, 0.5, (STEPS, ends.inputs)).astype(np.float32)
+    for source, target in [pair.paths for pair in info.pairs[:1]]:
+        with suppress(InputError):
+            (pair,) = open_pairs([source], [target] if target else [], info.settings)
+            return part(info.task.signals(pair), "test")[0][:STEPS], f"the held-out part of {source}"
+    return proof.noise(info.task.interface, STEPS), "noise"

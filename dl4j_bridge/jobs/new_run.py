@@ -92,7 +92,8 @@ def new_run(
         (settings.network.hidden,) * settings.network.layers,
         tuple(PairInfo.of(pair, len(x), task.hop) for pair, (x, _) in zip(opened, signals, strict=True)),
         settings,
-        versions(),
+        opened[0].delay,
+        versions=versions(),
     )
     state = RunState(learning_rate=settings.network.learning_rate)
     folder = RunFolder.made(out, named_after)

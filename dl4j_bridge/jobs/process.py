@@ -73,7 +73,7 @@ def process(
     notes = list(recording.notes)
     delays = sorted({pair.delay for pair in info.pairs})
     if len(delays) > 1:
-        notes.append(f"{model}: trained with delays of {delays} samples; put back {info.pairs[0].delay}")
+        notes.append(f"{model}: trained with delays of {delays} samples; put back {info.delay}")
     if rate != recording.rate:
         notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
     return written(output, blocks, recording.rate, subtype, rate) | {"notes": notes}
@@ -129,7 +129,7 @@ def check_effect(model: Path, info: ModelInfo) -> None:
 def _processed(model: Model, blocks: Blocks, length: int, settings: ProcessSettings, report: Report) -> Blocks:
     """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
     processed = model.info.task.process(model.network, _cut(blocks, settings.chunk), settings)
-    return _delayed(reported(processed, length, report), model.info.pairs[0].delay, length)
+    return _delayed(reported(processed, length, report), model.info.delay, length)
 
 
 def _cut(blocks: Blocks, size: int) -> Blocks:

@@ -41,7 +41,8 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     """
     folder = RunFolder(out)
     if not folder.last.exists():
-        raise InputError(out, "no last.zip to resume from", "wanted the folder of a run")
+        wanted = "wanted the folder of a run; of an adopted model, start one with: train --from"
+        raise InputError(out, "no last.zip to resume from", wanted)
     folder.acquire()
     with folder.released_on_error():
         return _restored(folder, options, inputs, targets)

@@ -51,7 +51,7 @@ class Stream:
     def __init__(self, model: Model, settings: ProcessSettings) -> None:
         settings.check()
         self._model, self._settings = model, settings
-        task, delay = model.info.task, model.info.pairs[0].delay
+        task, delay = model.info.task, model.info.delay
         self.rate = model.info.rate
         self.latency = max(task.latency - delay, 0)
         self._lead, self._early = self.latency + max(delay, 0), max(-delay, 0)

@@ -19,6 +19,7 @@ from dl4j_bridge.tasks.interface import Metrics, Task
 # Samples in a recording of a year.
 _LONGEST = 1 << 44
 Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+Delay = Annotated[int, msgspec.Meta(ge=-_LONGEST, le=_LONGEST)]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class PairInfo:
 
     input: RecordingInfo
     target: RecordingInfo | None
-    delay: Annotated[int, msgspec.Meta(ge=-_LONGEST, le=_LONGEST)]
+    delay: Delay
     confidence: float | None
     length: Annotated[int, msgspec.Meta(ge=1, le=_LONGEST)]
     split: dict[str, tuple[int, int]]
@@ -126,6 +127,28 @@ class TrainingInfo:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The file of another program that a model was adopted from.
+
+    Attributes
+    ----------
+    path
+        Where it was, absolute.
+    format
+        A key of `imports.FORMATS`.
+    sha256
+        Hash of the file.
+    metadata
+        What the file stores about the model, by the names of `ExportSettings`.
+    """
+
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    format: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    metadata: dict[str, str | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What must be known of a network to use it, to evaluate it, or to resume its training.
 
@@ -138,9 +161,15 @@ class ModelInfo:
     layers
         Units of each recurrent layer.
     pairs
-        Recordings of the training.
+        Recordings of the training; none if the model was adopted.
     settings
         Settings of the training.
+    delay
+        Samples at `rate` by which the target comes later; `process` delays its output by them.
+    silence
+        Time steps of silence that are fed to the network before a recording; 0 for networks that are trained here.
+    origin
+        Where an adopted model came from; None for others.
     versions
         Versions that the model was made with, by name.
     training
@@ -156,6 +185,9 @@ class ModelInfo:
     layers: tuple[int, ...]
     pairs: tuple[PairInfo, ...]
     settings: TrainSettings
+    delay: Delay = 0
+    silence: Annotated[int, msgspec.Meta(ge=0, le=MAX_RATE)] = 0
+    origin: Origin | None = None
     versions: dict[str, str] = field(default_factory=dict)
     training: TrainingInfo | None = None
     run_state: RunState | None = None
@@ -175,7 +207,10 @@ class ModelInfo:
             stored = stored | {"run_state": {_RENAMED.get(name, name): value for name, value in state.items()}}
         if stored["predicts"] not in ("target", "next"):
             raise _unusable("predicts", stored["predicts"])
-        kinds = get_type_hints(cls)
+        if "delay" not in stored and stored["pairs"]:
+            # Older files store it with each pair only.
+            stored = stored | {"delay": stored["pairs"][0]["delay"]}
+        kinds = get_type_hints(cls, include_extras=True)
         own = [f.name for f in fields(cls) if f.name in stored or f.name in ("rate", "layers", "pairs")]
         found = cls(
             task=registry.from_dict(stored),
@@ -187,8 +222,6 @@ class ModelInfo:
             raise _unusable("rate", found.rate)
         if found.layers != (network.hidden,) * network.layers:
             raise _unusable("layers", found.layers)
-        if not found.pairs:
-            raise _unusable("pairs", [])
         return found
 
     def as_dict(self) -> dict[str, Any]:

@@ -26,15 +26,8 @@ ABOUT = "dl4j_bridge.json"
 STATE = "dl4j_bridge_state.npz"
 BASELINES = "dl4j_bridge_baselines.npz"
 _REQUIRED = (stored_network.CONFIGURATION, stored_network.PARAMETERS, ABOUT)
-# Maximum size of each entry in bytes: more than that of any network that trains on a desk.
-LARGEST = {
-    stored_network.CONFIGURATION: 4 << 20,
-    stored_network.PARAMETERS: 1 << 30,
-    stored_network.UPDATER: 2 << 30,
-    ABOUT: 4 << 20,
-    STATE: 256 << 20,
-    BASELINES: 256 << 20,
-}
+# Maximum size of each entry in bytes.
+LARGEST = stored_network.LARGEST | {ABOUT: 4 << 20, STATE: 256 << 20, BASELINES: 256 << 20}
 
 
 @dataclass(frozen=True)
@@ -86,7 +79,12 @@ class OpenedModel:
             settings = replace(settings, learning_rate=self.info.run_state.learning_rate)
         stored = self.stored
         network = Network.restored(
-            settings, self.info.task.interface, stored.parameters, stored.updater, stored.iterations
+            settings,
+            self.info.task.interface,
+            stored.parameters,
+            stored.updater,
+            stored.iterations,
+            self.info.silence,
         )
         return Model(network, self.info, self.baselines, self.state)
 

@@ -24,12 +24,14 @@ from dl4j_bridge.untrusted import json_text
 CONFIGURATION = "configuration.json"
 PARAMETERS = "coefficients.bin"
 UPDATER = "updaterState.bin"
+# Maximum size of each entry in bytes: more than that of any network that trains on a desk.
+LARGEST = {CONFIGURATION: 4 << 20, PARAMETERS: 1 << 30, UPDATER: 2 << 30}
 
 Floats = npt.NDArray[np.float32]
 
-_LAYERS = "org.deeplearning4j.nn.conf.layers."
-_ACTIVATIONS = "org.nd4j.linalg.activations.impl.Activation"
-_OUTPUTS = {"softmax": "Softmax", "linear": "Identity", "sigmoid": "Sigmoid"}
+LAYERS = "org.deeplearning4j.nn.conf.layers."
+ACTIVATIONS = "org.nd4j.linalg.activations.impl.Activation"
+OUTPUTS = {"softmax": "Softmax", "linear": "Identity", "sigmoid": "Sigmoid"}
 # Numbers that an updater of DL4J keeps for each parameter.
 _UPDATER_STATES = {"adam": 2, "rmsprop": 1, "nesterovs": 1, "adagrad": 1, "sgd": 0}
 _CLASS_NAME = re.compile(r"[A-Za-z_$][\w$]*(\.[\w$]+)+")
@@ -124,14 +126,14 @@ def _check_layers(configuration: Any, settings: NetworkSettings, interface: Inte
 
 def _expected_layers(settings: NetworkSettings, interface: Interface) -> list[dict[str, Any]]:
     recurrent = {
-        "@class": _LAYERS + CELLS[settings.cell],
-        "activationFn": _ACTIVATIONS + "TanH",
-        "gateActivationFn": _ACTIVATIONS + "Sigmoid",
+        "@class": LAYERS + CELLS[settings.cell],
+        "activationFn": ACTIVATIONS + "TanH",
+        "gateActivationFn": ACTIVATIONS + "Sigmoid",
         "nout": settings.hidden,
     }
     output = {
-        "@class": _LAYERS + "RnnOutputLayer",
-        "activationFn": _ACTIVATIONS + _OUTPUTS[interface.output],
+        "@class": LAYERS + "RnnOutputLayer",
+        "activationFn": ACTIVATIONS + OUTPUTS[interface.output],
         "nin": settings.hidden,
         "nout": interface.outputs,
     }

@@ -155,6 +155,23 @@ def gate_rows(columns: Floats, order: tuple[int, ...]) -> Floats:
     return np.concatenate([blocks[k] for k in order], axis=1).T
 
 
+def gate_columns(rows: Floats, order: tuple[int, ...]) -> Floats:
+    """The inverse of `gate_rows`: rows of gates in another order as the columns of W, RW or b.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (4 * hidden, n)
+    order
+        For each gate of the rows, its place in DL4J's order.
+
+    Returns
+    -------
+    ndarray, shape (n, 4 * hidden)
+    """
+    blocks = np.split(rows, 4)
+    return np.concatenate([blocks[order.index(k)] for k in range(4)]).T
+
+
 def pack(network: Network) -> Floats:
     """Join parameters or gradients to a flat vector in the order of `layout`."""
     parts = (*network.layers, network.output)

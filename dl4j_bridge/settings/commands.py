@@ -1,10 +1,12 @@
-"""Settings of the commands that use a model: `process`, `generate` and `compare`."""
+"""Settings of the commands that use a model: `process`, `generate`, `compare`, `export` and `adopt`."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from dl4j_bridge.settings.checks import ABOVE_0, FROM_0, FROM_1, SEED, Range, Settings, one_of, setting
+from dl4j_bridge.settings.checks import ABOVE_0, BELOW_1, FROM_0, FROM_1, SEED, Range, Settings, one_of, setting
 
+# Tasks that a network made elsewhere can have.
+ADOPTABLE = ("samples", "frames")
 DECODES = ("auto", "mean", "argmax", "sample")
 
 
@@ -72,3 +74,28 @@ class ExportSettings(OutputSettings):
     )
     input_level_dbu: float | None = setting(None, "Level at the input of the gear for a full-scale sine, in dBu.")
     output_level_dbu: float | None = setting(None, "Level at its output for a full-scale sine, in dBu.")
+
+
+@dataclass(frozen=True)
+class AdoptSettings(Settings):
+    """What a file of another program does not store about its network."""
+
+    format: str | None = setting(
+        None, "Format of the file, if its content does not show it: nam, proteus, rtneural, pytorch or dl4j."
+    )
+    task: str | None = setting(
+        None, "samples (256 classes) or frames (numbers), if the sizes do not show it.", one_of(ADOPTABLE)
+    )
+    predicts: str = setting(
+        "target",
+        "What the network learned: the target's sample from the input's, or the next sample.",
+        one_of(["target", "next"]),
+    )
+    rate: int | None = setting(None, "Sample rate in Hz, if the file does not store it.", FROM_1)
+    codec: str | None = setting(None, "8-bit code of samples.", one_of(["linear", "mulaw"]))
+    pre_emphasis: float | None = setting(None, "Coefficient of the pre-emphasis filter before the codec.", BELOW_1)
+    skip: bool = setting(False, "The input is added to the network's output.")
+    delay: int = setting(0, "Samples by which `process` delays the output.")
+    like: Path | None = setting(
+        None, "A model of this program that Java saved again: take everything but the weights from it."
+    )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.commands import AdoptSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.signal.recordings import Recording
@@ -84,6 +84,30 @@ class Task(ABC):
         InputError
             The recordings or the settings do not fit the task.
         """
+
+    @classmethod
+    def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
+        """Whether a network made elsewhere can have this task.
+
+        Parameters
+        ----------
+        inputs, outputs
+            Values per time step.
+        output
+            Activation of the output, as in `Interface`; None if it is not known.
+        """
+        return False
+
+    @classmethod
+    def adopted(cls, inputs: int, settings: AdoptSettings) -> tuple[Self, dict[str, Any]]:
+        """Make the task of a network that it `takes`, and the training options that say the same.
+
+        Raises
+        ------
+        InputError
+            A setting is missing, or belongs to another task.
+        """
+        raise NotImplementedError(f"--task {cls.name} adopts nothing")
 
     @classmethod
     @abstractmethod

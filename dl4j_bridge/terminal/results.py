@@ -73,6 +73,24 @@ def print_exported(result: Mapping[str, Any]) -> None:
     if "difference" in result:
         on = f"{columns.count(result['samples'], 'sample')} of {result['compared']}"
         print(f"read back, on {on}: differs from the model by {result['difference']:.2g}, ESR {result['esr']:.2g}")
+    if result.get("silence"):
+        print(f"feed {columns.count(result['silence'], 'sample')} of silence to it before a recording, as process does")
+
+
+def print_adopted(result: Mapping[str, Any], has_target: bool) -> None:
+    """Print notes, what a file became, how close the two are, and the next commands."""
+    print_notes(result["notes"])
+    print(f"{result['run']}: {result['network']}, {result['task']} at {result['rate']} Hz, from {result['format']}")
+    on = columns.count(result["samples"], "sample")
+    print(f"on {on} of noise: differs from the file's own arithmetic by {result['difference']:.2g}")
+    folder = shlex.quote(result["run"])
+    use = "process --model {} --input X.wav" if has_target else "generate --model {}"
+    pair = "--input A.wav --target B.wav" if has_target else "--input A.wav"
+    _print_next(
+        f"dl4j-bridge {use.format(folder)} --output Y.wav\n"
+        f"  dl4j-bridge compare --model {folder} {pair}\n"
+        f"  dl4j-bridge train --from {folder} {pair} --out runs/mine"
+    )
 
 
 def print_network(path: Path, network: Mapping[str, Any]) -> None:

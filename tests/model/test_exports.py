@@ -208,7 +208,7 @@ def test_proteus_wants_skip(amp, tmp_path):
 def test_a_file_that_computes_something_else_is_not_written(amp, tmp_path, monkeypatch):
     from dl4j_bridge.errors import BridgeError
     from dl4j_bridge.jobs.export import export
-    from dl4j_bridge.model.exports import plain_lstm
+    from dl4j_bridge.model import plain_lstm
     from dl4j_bridge.settings.commands import ExportSettings
 
     monkeypatch.setattr(plain_lstm, "FROM_DL4J", (3, 1, 2, 0))

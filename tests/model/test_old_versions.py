@@ -28,6 +28,23 @@ def test_an_old_model_gives_the_output_that_it_gave(model, processed, tmp_path):
     assert np.abs(found - wanted).max() <= ROUNDING
 
 
+def test_the_delay_of_an_old_model_is_that_of_its_first_pair(tmp_path):
+    def change(name, content):
+        about = json.loads(content) if name == "dl4j_bridge.json" else {}
+        assert "delay" not in about
+        if about:
+            about["pairs"][0]["delay"] = 300
+        return json.dumps(about).encode() if about else content
+
+    model = rewritten(DATA / "samples.zip", tmp_path / "m.zip", change)
+    assert run_ok("info", model, "--json").json["delay"] == 300
+    run_ok("process", "--model", model, "--input", DATA / "dry.wav", "--output", tmp_path / "out.wav")
+    found, _ = soundfile.read(tmp_path / "out.wav")
+    wanted, _ = soundfile.read(DATA / "samples_processed.wav")
+    assert np.abs(found[300:] - wanted[:-300]).max() <= ROUNDING
+    assert not found[:300].any()
+
+
 def test_an_old_models_baselines_are_compared(tmp_path):
     result = run_ok(
         "compare", "--model", DATA / "samples.zip", "--input", DATA / "dry.wav", "--target", DATA / "wet.wav",

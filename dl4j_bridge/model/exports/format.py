@@ -34,23 +34,27 @@ class Format:
     read
         Returns the network in such a file, from its layout and without the code that wrote it; None where the
         content is the model's own file.
+    keeps_state
+        Whether the file holds the state from which it starts; otherwise it starts from the zero state.
     """
 
     suffix: str
     check: Callable[[OpenedModel], None]
     content: Callable[[OpenedModel, ExportSettings], bytes]
     read: Callable[[bytes], Run] | None = None
+    keeps_state: bool = False
 
 
 def metadata(model: OpenedModel, settings: ExportSettings) -> dict[str, Any]:
     """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out.
 
-    The date is that of the export, as in NAM's own files, and the validation's ESR stands where readers of those look
-    for it.
+    What the file of an adopted model said counts where the settings say nothing. The date is that of the export, as in
+    NAM's own files, and the validation's ESR stands where readers of those look for it.
     """
     given = {name: v for name, v in asdict(settings).items() if name != "overwrite" and v is not None}
     now = datetime.now()
     date = {unit: getattr(now, unit) for unit in ("year", "month", "day", "hour", "minute", "second")}
     valid = model.info.training.valid if model.info.training else {}
     training = {"validation_esr": valid["esr"]} if valid.get("esr") is not None else {}
-    return given | {"date": date, "software": f"dl4j_bridge {__version__}", "training": training}
+    known: dict[str, Any] = dict(model.info.origin.metadata) if model.info.origin else {}
+    return known | given | {"date": date, "software": f"dl4j_bridge {__version__}", "training": training}

@@ -8,14 +8,14 @@ import json
 import math
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import plain_lstm
 from dl4j_bridge.model.exports.format import Format, Run, metadata
-from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN, PlainLayer, PlainLstm
+from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN
+from dl4j_bridge.model.imports import nam as reader
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.commands import ExportSettings
 from dl4j_bridge.signal.recordings import open_recording
@@ -33,14 +33,14 @@ def check(model: OpenedModel) -> None:
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:
-    lstm = PlainLstm.of(model)
+    lstm = plain_lstm.lstm_of(model)
     weights: list[float] = []
     for layer in lstm.layers:
         # Row by row: the input's columns, then the recurrent ones.
         weights += np.hstack([layer.input, layer.recurrent]).ravel().tolist()
         weights += [*layer.bias.tolist(), *layer.output.tolist(), *layer.cell.tolist()]
-    weights += [*lstm.weights.tolist(), lstm.bias]
-    config = {"input_size": 1, "hidden_size": lstm.weights.size, "num_layers": len(lstm.layers)}
+    weights += [*lstm.weights[0].tolist(), *lstm.bias.tolist()]
+    config = {"input_size": 1, "hidden_size": lstm.weights.shape[1], "num_layers": len(lstm.layers)}
     stored = {
         "version": VERSION,
         "architecture": "LSTM",
@@ -71,37 +71,7 @@ def _loudness(model: OpenedModel) -> dict[str, float]:
 
 
 def read(file: bytes) -> Run:
-    return lstm_of(json.loads(file)).run
+    return plain_lstm.run_of(reader.read(file))
 
 
-def lstm_of(stored: dict[str, Any]) -> PlainLstm:
-    """The network in a ``.nam`` file.
-
-    Raises
-    ------
-    ValueError
-        The number of weights is not that of the sizes.
-    """
-    inputs, units = stored["config"]["input_size"], stored["config"]["hidden_size"]
-    rest = np.asarray(stored["weights"], np.float64)
-
-    def take(*shape: int) -> Any:
-        nonlocal rest
-        count = int(np.prod(shape))
-        if rest.size < count:
-            raise ValueError(f"{len(stored['weights'])} weights, too few")
-        taken, rest = rest[:count].reshape(shape), rest[count:]
-        return taken
-
-    layers = []
-    for _ in range(stored["config"]["num_layers"]):
-        both = take(4 * units, inputs + units)
-        layers.append(PlainLayer(both[:, :inputs], both[:, inputs:], take(4 * units), take(units), take(units)))
-        inputs = units
-    found = PlainLstm(tuple(layers), take(units), float(take(1)[0]))
-    if rest.size:
-        raise ValueError(f"{len(stored['weights'])} weights, {rest.size} too many")
-    return found
-
-
-FORMAT = Format(".nam", check, content, read)
+FORMAT = Format(".nam", check, content, read, keeps_state=True)

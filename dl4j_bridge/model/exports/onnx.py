@@ -115,7 +115,7 @@ def _properties(model: OpenedModel, settings: ExportSettings) -> dict[str, str]:
     """Rate, delay, task and metadata, as strings: JSON for what is not a single value."""
     info = model.info
     task = {k: v for k, v in info.task.as_dict().items() if v is not None}
-    found = {"rate": info.rate, "delay": info.pairs[0].delay, **task, **metadata(model, settings)}
+    found = {"rate": info.rate, "delay": info.delay, "silence": info.silence, **task, **metadata(model, settings)}
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in found.items()}
 
 

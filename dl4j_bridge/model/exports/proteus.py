@@ -5,12 +5,11 @@ Layout: ``RTNeuralLSTM.cpp`` of Proteus and ``networks.py`` of CoreAudioML.
 
 import json
 
-import numpy as np
-
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import plain_lstm
 from dl4j_bridge.model.exports.format import Format, Run, metadata
-from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN, PlainLayer, PlainLstm
+from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN
+from dl4j_bridge.model.imports import proteus as reader
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.commands import ExportSettings
 
@@ -32,7 +31,7 @@ def check(model: OpenedModel) -> None:
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:
-    lstm = PlainLstm.of(model)
+    lstm = plain_lstm.lstm_of(model)
     (layer,) = lstm.layers
     stored = {
         "model_data": {
@@ -50,8 +49,8 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
             "rec.weight_hh_l0": layer.recurrent.tolist(),
             "rec.bias_ih_l0": layer.bias.tolist(),
             "rec.bias_hh_l0": [0.0] * layer.bias.size,
-            "lin.weight": [lstm.weights.tolist()],
-            "lin.bias": [lstm.bias],
+            "lin.weight": lstm.weights.tolist(),
+            "lin.bias": lstm.bias.tolist(),
         },
         "metadata": metadata(model, settings),
     }
@@ -59,13 +58,7 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
 
 
 def read(file: bytes) -> Run:
-    stored = json.loads(file)
-    state = {name: np.array(values, np.float64) for name, values in stored["state_dict"].items()}
-    zeros = np.zeros(stored["model_data"]["hidden_size"])
-    bias = state["rec.bias_ih_l0"] + state["rec.bias_hh_l0"]
-    layer = PlainLayer(state["rec.weight_ih_l0"], state["rec.weight_hh_l0"], bias, zeros, zeros)
-    skip = bool(stored["model_data"]["skip"])
-    return PlainLstm((layer,), state["lin.weight"][0], float(state["lin.bias"][0]), skip).run
+    return plain_lstm.run_of(reader.read(file))
 
 
 FORMAT = Format(".json", check, content, read)

@@ -4,14 +4,12 @@ Layout: ``model_loader.h`` and ``lstm/lstm.tpp`` of RTNeural, ``model_variant.hp
 """
 
 import json
-from typing import Any
-
-import numpy as np
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import plain_lstm
 from dl4j_bridge.model.exports.format import Format, Run, metadata
-from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN, PlainLayer, PlainLstm
+from dl4j_bridge.model.exports.plain_lstm import TO_A_PLUGIN
+from dl4j_bridge.model.imports import rtneural as reader
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.settings.commands import ExportSettings
 
@@ -32,9 +30,9 @@ def check(model: OpenedModel) -> None:
 
 
 def content(model: OpenedModel, settings: ExportSettings) -> bytes:
-    lstm = PlainLstm.of(model)
+    lstm = plain_lstm.lstm_of(model)
     (layer,) = lstm.layers
-    units = lstm.weights.size
+    units = lstm.weights.shape[1]
     stored = {
         "in_shape": [None, None, 1],
         "layers": [
@@ -48,7 +46,7 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
                 "type": "dense",
                 "activation": "",
                 "shape": [None, None, 1],
-                "weights": [lstm.weights[:, None].tolist(), [lstm.bias]],
+                "weights": [lstm.weights.T.tolist(), lstm.bias.tolist()],
             },
         ],
         "samplerate": model.info.rate,
@@ -59,14 +57,7 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
 
 
 def read(file: bytes) -> Run:
-    stored: dict[str, Any] = json.loads(file)
-    recurrent, dense = stored["layers"]
-    units = recurrent["shape"][-1]
-    kernel, kernel_of_state, bias = (np.array(values, np.float64) for values in recurrent["weights"])
-    zeros = np.zeros(units)
-    weights, (last,) = np.array(dense["weights"][0], np.float64)[:, 0], dense["weights"][1]
-    layer = PlainLayer(kernel.T, kernel_of_state.T, bias, zeros, zeros)
-    return PlainLstm((layer,), weights, last, bool(stored.get("in_skip"))).run
+    return plain_lstm.run_of(reader.read(file))
 
 
 FORMAT = Format(".json", check, content, read)

@@ -13,7 +13,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import WARM_UP, Network
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.commands import GenerateSettings
+from dl4j_bridge.settings.commands import AdoptSettings, GenerateSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.codecs import LINEAR, MULAW
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part, part_of
@@ -94,6 +94,19 @@ class FramesTask(VectorTask):
                 raise InputError(option(name), "with a target", "wanted none: it is for what feeds on its own output")
         scale = Scale() if predicts == "target" else _scale(pairs)
         return cls(own.frame, predicts, scale, own.loss == "esr", own.skip)
+
+    @classmethod
+    def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
+        return inputs == outputs and output in ("linear", None)
+
+    @classmethod
+    def adopted(cls, inputs: int, settings: AdoptSettings) -> tuple[Self, dict[str, Any]]:
+        for name in ("codec", "pre_emphasis"):
+            if getattr(settings, name) is not None:
+                raise InputError(option(name), "with a network of frames", "wanted none: its samples are numbers")
+        loss = "esr" if inputs == 1 and settings.predicts == "target" else "mse"
+        task = cls(inputs, settings.predicts, Scale(), loss == "esr", settings.skip)
+        return task, {"frame": inputs, "loss": loss, "skip": settings.skip}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:

@@ -6,10 +6,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.java.streams import SampleStream
-from dl4j_bridge.settings.commands import GenerateSettings, ProcessSettings
+from dl4j_bridge.settings.commands import AdoptSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import DataSettings, TrainSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import CLASSES, Codec, get_codec
@@ -85,6 +86,21 @@ class SamplesTask(Task):
     def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
         is_8_bit = all(source.is_8_bit for pair in pairs for source in (pair.input, pair.target) if source)
         return cls.of_recordings(settings.data, is_8_bit, pairs[0].target is not None)
+
+    @classmethod
+    def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
+        return (inputs, outputs) == (CLASSES, CLASSES) and output in ("softmax", None)
+
+    @classmethod
+    def adopted(cls, inputs: int, settings: AdoptSettings) -> tuple[Self, dict[str, Any]]:
+        if settings.skip:
+            raise InputError("--skip", "with a network of 256 classes", "wanted none: classes are not added")
+        if settings.codec is None:
+            wanted = "wanted the code that the network was trained with: linear or mulaw"
+            raise InputError("--codec", "not given for a network of 256 classes", wanted)
+        pre_emphasis = settings.pre_emphasis or 0.0
+        task = cls(get_codec(settings.codec), pre_emphasis, settings.predicts)
+        return task, {"codec": settings.codec, "pre_emphasis": pre_emphasis}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:

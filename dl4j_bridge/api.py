@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from dl4j_bridge.arguments import checked
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
@@ -30,7 +31,7 @@ from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
-from dl4j_bridge.trained import Run, checked
+from dl4j_bridge.trained import Run
 from dl4j_bridge.with_report import diagnose_and_report, train_and_report
 
 __all__ = ["Comparison", "Diagnosis", "OpenedNetwork", "Run", "adopt", "diagnose", "load", "open_network", "train"]

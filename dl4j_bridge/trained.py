@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.arguments import checked, checked_rate
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import compare, export, generate, process, tensorboard_log
 from dl4j_bridge.jobs.resumed_run import resumed_run
@@ -18,11 +19,9 @@ from dl4j_bridge.jobs.stream import Stream
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, ExportSettings, GenerateSettings, ProcessSettings
-from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Sound, Source, as_file, as_path, mono
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
-from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.notebook import Comparison
 from dl4j_bridge.terminal.progress import if_wanted, samples_progress
 from dl4j_bridge.with_report import train_and_report
@@ -313,7 +312,7 @@ class Run:
         if input is None:
             input, target = compare.recordings_of_training(self.path, self._info)
         settings = CompareSettings(pytorch=pytorch)
-        rate = _rate(rate, self.rate)
+        rate = checked_rate(rate, self.rate)
         with TemporaryDirectory() as folder, if_wanted(progress, lambda: samples_progress("compare")) as report:
             source = as_file("input", input, rate, Path(folder))
             other = None if target is None else as_file("target", target, rate, Path(folder))
@@ -397,18 +396,7 @@ class Run:
     def _read(self, name: str, x: Source, rate: int | None) -> tuple[Sound, int]:
         """Samples and their rate."""
         if isinstance(x, np.ndarray):
-            return mono(name, x), _rate(rate, self.rate)
+            return mono(name, x), checked_rate(rate, self.rate)
         path = as_path(name, x)
         recording = open_recording(path, channel_if_there(path, self._info.settings.data.channel))
         return recording.read(recording.rate), recording.rate
-
-
-def _rate(given: int | None, own: int) -> int:
-    """Check a rate; None is the network's own."""
-    return TrainSettings().with_options({"rate": own} | checked("rate", {"rate": given})).data.rate or own
-
-
-def checked(function: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Check names and types of options; NumPy's numbers count as Python's, and None as not given."""
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
-    return registry.checked_options(f"{function}()", {k: v for k, v in plain.items() if v is not None})

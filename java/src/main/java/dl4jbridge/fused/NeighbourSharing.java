@@ -14,6 +14,8 @@ import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
  * it, one in each direction.
  */
 public final class NeighbourSharing {
+    /** Updates over which the share grows to its full size: a copy first has to tell neighbours apart. */
+    static final int GROWTH = 200;
     /** Weights to filter at once, side by side. */
     private static final int WIDTH = 16;
 
@@ -71,17 +73,22 @@ public final class NeighbourSharing {
         return sharing;
     }
 
-    /** Changes the network's gradient. */
-    public void apply() {
+    /**
+     * Changes the network's gradient.
+     *
+     * @param iteration  number of earlier updates
+     */
+    public void apply(int iteration) {
+        float now = decay * Math.min(iteration, GROWTH) / GROWTH;
         for (Weights weights : all) {
             int blocks = (weights.count + WIDTH - 1) / WIDTH;
-            Workers.run(blocks, block -> share(weights, block * WIDTH));
+            Workers.run(blocks, block -> share(weights, block * WIDTH, now));
         }
         gradient.keep();
     }
 
     /** Shares the gradient of up to {@link #WIDTH} weights from {@code first} on. */
-    private void share(Weights weights, int first) {
+    private void share(Weights weights, int first, float decay) {
         int width = Math.min(WIDTH, weights.count - first);
         int classes = weights.classes;
         float[] values = new float[classes * width]; // [class, weight]
@@ -89,7 +96,7 @@ public final class NeighbourSharing {
         long start = weights.start + (long) first * weights.step;
         if (weights.stride > 1) {
             Memory.getRows(view, start, weights.stride, values, 0, classes, width);
-            Memory.putRows(view, start, weights.stride, shared(values, width), classes, width);
+            Memory.putRows(view, start, weights.stride, shared(values, width, decay), classes, width);
             return;
         }
         float[] line = new float[classes];
@@ -99,7 +106,7 @@ public final class NeighbourSharing {
                 values[c * width + i] = line[c];
             }
         }
-        float[] shared = shared(values, width);
+        float[] shared = shared(values, width, decay);
         for (int i = 0; i < width; i++) {
             for (int c = 0; c < classes; c++) {
                 line[c] = shared[c * width + i];
@@ -109,7 +116,7 @@ public final class NeighbourSharing {
     }
 
     /** {@code (I + K)} times a matrix of [classes, width]. */
-    private float[] shared(float[] values, int width) {
+    private static float[] shared(float[] values, int width, float decay) {
         float[] shared = values.clone();
         float[] below = new float[width]; // decayed sum of this class and those below
         float[] above = new float[width];

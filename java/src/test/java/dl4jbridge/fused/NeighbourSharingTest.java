@@ -22,11 +22,12 @@ class NeighbourSharingTest {
 
     @ParameterizedTest
     @CsvSource({
-        "true, true, 0.8, 1", "true, true, 0.8, 3", "true, false, 0.5, 1", "false, true, 0.5, 2", "true, true, 0, 1",
-        "false, false, 0.5, 1"
+        "true, true, 0.8, 1, 1000", "true, true, 0.8, 3, 200", "true, false, 0.5, 1, 50", "false, true, 0.5, 2, 150",
+        "true, true, 0, 1, 1000", "false, false, 0.5, 1, 1000"
     })
-    void theGradientIsTheProductWithTheMatrix(boolean input, boolean output, double decay, int threads) {
+    void theGradientIsTheProductWithTheMatrix(boolean input, boolean output, double full, int threads, int iteration) {
         Workers.setThreads(threads);
+        double decay = full * Math.min(iteration / 200.0, 1);
         MultiLayerNetwork net = Twins.network(SIZES.configuration());
         net.initGradientsView();
         Random random = new Random(1);
@@ -46,7 +47,7 @@ class NeighbourSharingTest {
         if (output) {
             multiply(gradient, expected, bias, 1, SIZES.outputs, decay);
         }
-        NeighbourSharing.of(net, input, output, decay).apply();
+        NeighbourSharing.of(net, input, output, full).apply(iteration);
         assertArrayEquals(expected, values(net.getFlattenedGradients()), 1e-5f);
     }
 

@@ -87,8 +87,8 @@ class NetworkSettings(Settings):
     neighbours: float | None = setting(
         None,
         "Share of the gradient of a class of samples that the next class gets too, the one after it the square of that "
-        "share, and so on; 0 for none. It grows from 0 over 200 steps. Needs fused layers and Adam, where it is 0.85 if "
-        "not given.",
+        "share, and so on; 0 for none. It grows from 0 over 200 steps. Needs fused layers and Adam, where it is 0.85 "
+        "if not given.",
         BELOW_1,
     )
     seed: int = setting(12345, "Random seed of weights, windows and dropout.", SEED)

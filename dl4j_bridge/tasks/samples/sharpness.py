@@ -11,6 +11,8 @@ from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities
 # Smallest and largest factor on the logits, and the number of samples that decide.
 RANGE = 0.5, 2.0
 SAMPLES = 1 << 14
+# Bits a sample below which nothing is changed, so that a network that was scaled before stays as it is.
+LEAST_GAIN = 0.001
 
 
 def sharpness(outputs: Iterable[Probabilities], target: Indices) -> float:
@@ -29,7 +31,7 @@ def sharpness(outputs: Iterable[Probabilities], target: Indices) -> float:
     Returns
     -------
     float
-        Above 1 where the distributions are too flat; within `RANGE`.
+        Above 1 where the distributions are too flat; within `RANGE`. Exactly 1 where less than `LEAST_GAIN` is gained.
     """
     chosen = np.linspace(0, target.size - 1, min(target.size, SAMPLES)).astype(np.int64)
     logits = np.log(np.maximum(np.concatenate(list(outputs))[chosen], 1e-30))
@@ -39,4 +41,5 @@ def sharpness(outputs: Iterable[Probabilities], target: Indices) -> float:
         return bits_per_sample(scaled / scaled.sum(axis=1, keepdims=True), target[chosen])
 
     low, high = np.log(RANGE)
-    return float(np.exp(minimize_scalar(bits, bounds=(low, high), method="bounded", options={"xatol": 0.01}).x))
+    best = minimize_scalar(bits, bounds=(low, high), method="bounded", options={"xatol": 0.01})
+    return float(np.exp(best.x)) if bits(0.0) - best.fun > LEAST_GAIN else 1.0

@@ -166,10 +166,9 @@ class Run:
 
     @property
     def dl4j(self) -> Any:
-        """The network in Java: a pyjnius object of DL4J's ``MultiLayerNetwork``.
+        """The network in Java: a pyjnius object of DL4J's ``MultiLayerNetwork``, with the layers of the training.
 
-        It computes with the layers of the training (``fused`` unless ``--layer stock``). What your code changes in it
-        changes this run in memory, not its files. See `dl4j_bridge.java` for arrays and classes of your own.
+        What your code changes in it changes this run in memory, not its files.
 
         Examples
         --------

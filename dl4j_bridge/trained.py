@@ -145,8 +145,7 @@ class Run:
         Returns
         -------
         Stream
-            Its method ``process`` takes blocks of any size and returns as many samples: those of `Run.process`, delayed
-            by ``stream.latency`` samples.
+            ``process`` takes blocks of any size and returns as many samples, late by ``latency`` samples.
 
         Raises
         ------

@@ -20,6 +20,9 @@ CARD = """
 import os, signal, threading
 import numpy as np
 
+# A process that was started in the background ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def query_devices():
     return "  0 a card (1 in, 2 out)"
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import dl4j_bridge
-import tests.tasks.envelope  # noqa: F401  (registers a task)
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
+from dl4j_bridge.tasks import registry
 from dl4j_bridge.tasks.frames.task import FramesTask
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
@@ -38,6 +38,8 @@ SIZES = [[1], [7], [64], [1000], [5000], [1, 0, 7, 64, 0, 0, 1000, 3, 128, 17]]
 @pytest.fixture(scope="module")
 def runs(recordings, java, tmp_path_factory):
     """A run of each task, trained when it is first asked for; without baselines, which take longer."""
+    import tests.tasks.envelope  # noqa: F401  (registers a task)
+
     made = {}
 
     def run(name):
@@ -50,7 +52,9 @@ def runs(recordings, java, tmp_path_factory):
                 made[name] = dl4j_bridge.train(*recordings, out=out, report=False, **{**TINY, "align": "0", **options})
         return made[name]
 
-    return run
+    yield run
+    # Other tests do not expect it.
+    registry.KINDS.pop("envelope")
 
 
 def sound(length: int, dtype: str = "float32") -> np.ndarray:

@@ -51,7 +51,8 @@ def nd4j(values: np.ndarray, type_name: str = "FLOAT") -> bytes:
         head = struct.pack(">H", len(mode)) + mode + struct.pack(">Q", count)
         return head + struct.pack(">H", len(name)) + name.encode() + data
 
-    return buffer("LONG", bytes(64), 8) + buffer(type_name, values.astype(">f4").tobytes(), values.size)
+    numbers = values.astype({"FLOAT": ">f4", "DOUBLE": ">f8"}[type_name])
+    return buffer("LONG", bytes(64), 8) + buffer(type_name, numbers.tobytes(), values.size)
 
 
 def test_an_nd4j_array_is_read():

@@ -68,7 +68,7 @@ class Network:
         if settings.resolved().init == "smooth" and interface.input == "one-hot":
             weights = network._parameter("0_W")
             classes, columns = weights.shape
-            weights.write(initial_weights.smooth(classes, columns, settings.seed).ravel(order="F"))
+            weights.fill(initial_weights.smooth(classes, columns, settings.seed))
             network.scale_output(initial_weights.OUTPUT_SCALE)
         for layer in range(settings.layers if settings.slow_units else 0):
             biases = network._parameter(f"{layer}_b")
@@ -227,16 +227,16 @@ class Network:
 
     def scale_output(self, factor: float) -> None:
         """Multiply weights and bias of the output layer, and so the output before its activation."""
-        layer = self._java.dl4j().getnLayers() - 1
+        layer = self.dl4j.getnLayers() - 1
         for name in (f"{layer}_W", f"{layer}_b"):
             array = self._parameter(name)
-            array.write((array.read() * np.float32(factor)).ravel(order="K"))
+            array.fill(array.read() * np.float32(factor))
 
     def copy_recurrent_layers(self, other: Network) -> None:
         """Copy the parameters of the recurrent layers of a network of the same size; the output layer is unchanged."""
         for layer in range(self.dl4j.getnLayers() - 1):
             for name in ("W", "RW", "b"):
-                self._parameter(f"{layer}_{name}").write(other.parameter(f"{layer}_{name}").ravel(order="K"))
+                self._parameter(f"{layer}_{name}").fill(other.parameter(f"{layer}_{name}"))
 
     def state(self) -> dict[str, Floats]:
         """Return a copy of the state at the end of the last training segment.

@@ -128,11 +128,11 @@ def check_effect(model: Path, info: ModelInfo) -> None:
 
 def _processed(model: Model, blocks: Blocks, length: int, settings: ProcessSettings, report: Report) -> Blocks:
     """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
-    processed = model.info.task.process(model.network, _cut(blocks, settings.chunk), settings)
+    processed = model.info.task.process(model.network, cut(blocks, settings.chunk), settings)
     return _delayed(reported(processed, length, report), model.info.delay, length)
 
 
-def _cut(blocks: Blocks, size: int) -> Blocks:
+def cut(blocks: Blocks, size: int) -> Blocks:
     """The same samples in blocks of at most `size`."""
     for block in blocks:
         for start in range(0, block.size, size):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.jobs.process import cut
 from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.signal.arrays import mono
@@ -91,8 +92,8 @@ class Stream:
             return np.zeros(0, np.float32)
         samples = mono("block", samples)
         try:
-            for start in range(0, samples.size, self._settings.chunk):
-                self._arrived.append(samples[start : start + self._settings.chunk])
+            for part in cut(iter([samples]), self._settings.chunk):
+                self._arrived.append(part)
                 self._add(next(self._processed))
         except BaseException:
             self.close()

@@ -173,9 +173,13 @@ def _calibrated_best(run: Run) -> tuple[Model, Metrics]:
     """The best network, with distributions as sharp as they should be, and what is measured on it after training."""
     best = model_zip.open_model(run.folder.model).load()
     assert best.info.training is not None, "the best network was validated"
-    best.network.scale_output(run.task.sharpness(*long_outputs(best.network, run.signals)))
+    outputs = long_outputs(best.network, run.signals)
+    factor = run.task.sharpness(*outputs)
+    if factor != 1:
+        best.network.scale_output(factor)
+        outputs = long_outputs(best.network, run.signals)
     task = run.task.calibrate(best.network, [part(signals, "train") for signals in run.signals], run.info.rate)
-    valid = validate_long(best.network, task, run.signals)
+    valid = task.measure(*outputs)
     info = replace(best.info, task=task, training=replace(best.info.training, valid=valid))
     best = replace(best, info=info)
     model_zip.save(run.folder.model, best, with_updater=False)

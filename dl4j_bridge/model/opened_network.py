@@ -20,7 +20,7 @@ import numpy.typing as npt
 from dl4j_bridge.atomic_files import check_output, temporary_name
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.java.tensors import NativeArray
+from dl4j_bridge.java.tensors import NAMES, NativeArray
 from dl4j_bridge.model import foreign_zip, layers
 from dl4j_bridge.model.foreign_zip import ForeignNetwork
 from dl4j_bridge.model.given_arrays import Array, Arrays, by_name, check_shape, numbers
@@ -346,10 +346,10 @@ class OpenedNetwork:
     def _tensors(self, given: dict[str, Array]) -> list[Any]:
         """Copy arrays to ND4J, each to the memory of the last call if that has the same shape and memory order."""
         for name, array in given.items():
-            order = "f" if array.flags.f_contiguous and not array.flags.c_contiguous else "c"
+            order = "f" if array.flags.fnc else "c"
             native = self._native.get(name)
             if native is None or (native.shape, native.order) != (array.shape, order):
-                native = NativeArray.zeros(array.shape, "DOUBLE" if self.dtype == np.float64 else "FLOAT", order)
+                native = NativeArray.zeros(array.shape, NAMES[self.dtype], order)
                 self._native[name] = native
             native.fill(array)
         return [self._native[name].java for name in given]

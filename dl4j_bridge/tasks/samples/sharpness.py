@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from dl4j_bridge.signal.metrics import bits_per_sample
 from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities
@@ -37,8 +38,7 @@ def sharpness(outputs: Iterable[Probabilities], target: Indices) -> float:
     logits = np.log(np.maximum(np.concatenate(list(outputs))[chosen], 1e-30))
 
     def bits(log_factor: float) -> float:
-        scaled = np.exp(np.exp(log_factor) * (logits - logits.max(axis=1, keepdims=True)))
-        return bits_per_sample(scaled / scaled.sum(axis=1, keepdims=True), target[chosen])
+        return bits_per_sample(softmax(np.exp(log_factor) * logits, axis=1), target[chosen])
 
     low, high = np.log(RANGE)
     best = minimize_scalar(bits, bounds=(low, high), method="bounded", options={"xatol": 0.01})

@@ -198,13 +198,18 @@ def test_errors_are_one_class_with_three_parts():
 # --- The command reference is generated.
 
 
-def test_the_command_reference_is_up_to_date():
-    path = DOCS / "make_commands.py"
+def script_of(path: Path) -> Any:
+    """A script as a module."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    return script
+
+
+def test_the_command_reference_is_up_to_date():
+    script = script_of(DOCS / "make_commands.py")
     assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run: make docs"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
 import shutil
@@ -14,6 +13,7 @@ import soundfile
 
 import dl4j_bridge
 from tests.conftest import EXAMPLES
+from tests.test_docs import script_of
 
 DOCS = EXAMPLES.parent / "docs"
 GUIDE = DOCS / "python-api.md"
@@ -63,13 +63,7 @@ class Text(HTMLParser):
 
 
 def test_the_reference_has_the_text_of_every_public_name(tmp_path):
-    path = DOCS / "make_api.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    script.main(tmp_path)
+    script_of(DOCS / "make_api.py").main(tmp_path)
     page = Text(tmp_path / "dl4j_bridge.html")
     public = {name: getattr(dl4j_bridge, name) for name in dl4j_bridge.__all__}
     members = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, softmax
 
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java.interface import Interface
@@ -187,6 +188,5 @@ def _reference(found: Imported, info: ModelInfo, x: Signal) -> Outputs:
 
 def _activated(outputs: Outputs, ends: Interface) -> Outputs:
     if ends.output == "softmax":
-        weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-    return 1 / (1 + np.exp(-outputs)) if ends.output == "sigmoid" else outputs
+        return np.asarray(softmax(outputs, axis=1))
+    return np.asarray(expit(outputs)) if ends.output == "sigmoid" else outputs

@@ -7,7 +7,6 @@ that Python wrote again from the checked values.
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model import foreign_configuration, model_zip
-from dl4j_bridge.model.stored_network import CONFIGURATION, PARAMETERS, UPDATER
+from dl4j_bridge.model.stored_network import CONFIGURATION, PARAMETERS, UPDATER, array_in, check_finite
 from dl4j_bridge.reference.dl4j_zip import read_floats
 from dl4j_bridge.untrusted import files, json_text, zips
 
@@ -130,11 +129,6 @@ def _configuration(content: bytes) -> dict[str, Any]:
 
 
 def _floats(entries: dict[str, bytes], name: str) -> Floats:
-    try:
-        found = read_floats(entries[name])
-    except (ValueError, struct.error, UnicodeDecodeError) as e:
-        raise ValueError(f"{name} is not an array of ND4J ({e})") from None
-    if not np.isfinite(found).all():
-        at = int(np.argmin(np.isfinite(found)))
-        raise ValueError(f"{name} is not finite: number {at} is {found[at]}")
+    found = array_in(entries, name, read_floats)
+    check_finite(name, found)
     return found

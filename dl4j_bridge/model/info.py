@@ -19,6 +19,8 @@ from dl4j_bridge.tasks.interface import Metrics, Task
 # Samples in a recording of a year.
 _LONGEST = 1 << 44
 Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+StoredPath = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Delay = Annotated[int, msgspec.Meta(ge=-_LONGEST, le=_LONGEST)]
 
 
@@ -34,8 +36,8 @@ class RecordingInfo:
         Hash of the file.
     """
 
-    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    path: StoredPath
+    sha256: Sha256
 
     @classmethod
     def of(cls, recording: Recording) -> Self:
@@ -142,9 +144,9 @@ class Origin:
         What the file stores about the model, by the names of `ExportSettings`.
     """
 
-    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    path: StoredPath
     format: str
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
     metadata: dict[str, str | float] = field(default_factory=dict)
 
 

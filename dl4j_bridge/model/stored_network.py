@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ UPDATER = "updaterState.bin"
 LARGEST = {CONFIGURATION: 4 << 20, PARAMETERS: 1 << 30, UPDATER: 2 << 30}
 
 Floats = npt.NDArray[np.float32]
+Array = TypeVar("Array", bound=npt.NDArray[Any])
 
 LAYERS = "org.deeplearning4j.nn.conf.layers."
 ACTIVATIONS = "org.nd4j.linalg.activations.impl.Activation"
@@ -90,16 +91,26 @@ def read(entries: Mapping[str, bytes], settings: NetworkSettings, interface: Int
 
 
 def _numbers(entries: Mapping[str, bytes], name: str, count: int) -> Floats:
-    try:
-        found = read_nd4j(entries[name])
-    except (ValueError, struct.error, UnicodeDecodeError) as e:
-        raise ValueError(f"{name} is not an array of ND4J ({e})") from None
+    found = array_in(entries, name, read_nd4j)
     if found.size != count:
         raise ValueError(f"{name} holds {found.size} numbers; this network wants {count}")
+    check_finite(name, found)
+    return found
+
+
+def array_in(entries: Mapping[str, bytes], name: str, read_array: Callable[[bytes], Array]) -> Array:
+    """The array in an entry; raises `ValueError` if it is damaged or of another type than `read_array` takes."""
+    try:
+        return read_array(entries[name])
+    except (ValueError, struct.error, UnicodeDecodeError) as e:
+        raise ValueError(f"{name} is not an array of ND4J ({e})") from None
+
+
+def check_finite(name: str, found: npt.NDArray[np.floating[Any]]) -> None:
+    """Raise `ValueError` with the place of the first number in an entry that is NaN or infinite."""
     if not np.isfinite(found).all():
         at = int(np.argmin(np.isfinite(found)))
         raise ValueError(f"{name} is not finite: number {at} is {found[at]}")
-    return found
 
 
 def _check_class_names(node: Any) -> None:

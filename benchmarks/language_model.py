@@ -11,13 +11,15 @@ of 1 confirms the claim. If DL4J_BRIDGE_AUDIO is a folder that contains speech_8
 
 With --generate, networks are trained as by the command, and each generates 60 s of audio with three seeds, with and
 without steering. The table reports the share of seconds whose level, entropy or spectrum is outside the range of the
-recording's seconds (`drift.measure`), and the share that is quieter or less predictable than all of them. Each ratio is
-the share of seconds within the range, steered divided by not steered.
+recording's seconds (`drift.measure`), the share that is quieter or less predictable than all of them, and the share of
+pauses: stretches of 0.1 s below -40 dB. Each ratio is the share of seconds within the range, steered divided by not
+steered. --options length=16000 slow_units=0.3 trains with these options, --trainings N with N seeds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -68,6 +70,8 @@ COLUMNS = {
 GENERATED, SEEDS = ("plucked strings", "speech-like", "speech"), (1, 2, 3)
 GENERATE_COLUMNS = {
     "kind": "audio",
+    "training": "training",
+    "bits": "bits (validation)",
     "steered": "steered",
     "seed": "seed",
     "level_db": "level outside",
@@ -76,7 +80,10 @@ GENERATE_COLUMNS = {
     "any": "any outside",
     "silent": "quieter than all",
     "noise": "less predictable than all",
+    "pauses": "pauses",
 }
+# Seconds of a stretch, and the level below which it is a pause.
+PAUSE_SECONDS, PAUSE_DB = 0.1, -40.0
 
 
 def main() -> None:
@@ -84,6 +91,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="number of training steps (32 x 50 samples each) for each kind")
     parser.add_argument("--kind", choices=KINDS, help="kind of audio to use instead of all")
     parser.add_argument("--generate", action="store_true", help="measure the audio that trained networks generate")
+    parser.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE", help="options of `train`")
+    parser.add_argument("--trainings", type=int, default=1, help="number of networks to train, each with its seed")
     asked = parser.parse_args()
     steps = asked.steps or (QUICK_STEPS if asked.quick else STEPS)
     if asked.generate:
@@ -111,31 +120,39 @@ def main() -> None:
 def generate(asked: argparse.Namespace, steps: int) -> None:
     """Train as the command does, and measure 60 s of audio that each network generates."""
     result = Result()
-    seeds, seconds = ((1,), 10) if asked.quick else (SEEDS, SECONDS)
+    options = {name: json.loads(value) for name, value in (option.split("=") for option in asked.options)}
     for kind in [asked.kind] if asked.kind else GENERATED:
         sound = KINDS[kind]()
         if sound is None:
             result.notes.append(f"{kind} is left out: DL4J_BRIDGE_AUDIO is not a folder with {SPEECH}")
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            path, out = Path(folder) / "recording.wav", Path(folder) / "run"
-            audio_files.write(path, [sound], RATE, "PCM_16")
-            settings = train_settings({"task": "language-model"} | {"steps": steps}, has_target=False)
-            train(new_run([path], [], out, settings))
-            model = model_zip.open_model(out).load()
-            task = model.info.task
-            assert isinstance(task, LanguageModelTask)
-            recording = task.encode(open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
-            rows: list[dict[str, Any]] = [
-                {"kind": kind, "steered": steered, "seed": seed}
-                | _generated(model, task, recording, seed, steered, seconds)
-                for steered in (False, True)
-                for seed in seeds
-            ]
-        result.rows += rows
+        result.notes.append(f"{kind}: pauses {pauses(sound):.1%} of the recording")
+        rows: list[dict[str, Any]] = []
+        for training in range(1, asked.trainings + 1):
+            rows += _trained(sound, options | {"steps": steps, "seed": training}, asked.quick)
+        result.rows += [{"kind": kind} | row for row in rows]
         stay = {way: np.mean([1 - row["any"] for row in rows if row["steered"] == way]) for way in (False, True)}
         result.ratios[f"{kind}, steered/not"] = float(stay[True] / max(stay[False], 1 / SECONDS))
-    rounds.show(f"{seconds} s generated after {steps} steps, shares of seconds", result, GENERATE_COLUMNS, asked.json)
+    rounds.show(f"generated after {steps} steps, shares of seconds", result, GENERATE_COLUMNS, asked.json)
+
+
+def _trained(sound: Floats, options: dict[str, Any], quick: bool) -> list[dict[str, Any]]:
+    """Train one network, and measure what it generates with each seed, with and without steering."""
+    seeds, seconds = ((1,), 10) if quick else (SEEDS, SECONDS)
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder) / "recording.wav", Path(folder) / "run"
+        audio_files.write(path, [sound], RATE, "PCM_16")
+        result = train(new_run([path], [], out, train_settings({"task": "language-model"} | options, has_target=False)))
+        model = model_zip.open_model(out).load()
+        task = model.info.task
+        assert isinstance(task, LanguageModelTask)
+        recording = task.encode(open_recording(path), RATE)[slice(*pairs.split(len(sound))["train"])]
+        known = {"training": options["seed"], "bits": result["valid"]["bits"]}
+        return [
+            known | {"steered": steered, "seed": seed} | _generated(model, task, recording, seed, steered, seconds)
+            for steered in (False, True)
+            for seed in seeds
+        ]
 
 
 def _generated(
@@ -151,7 +168,15 @@ def _generated(
         **found["outside"],
         "silent": float(np.mean(np.array(levels) < quietest)),
         "noise": float(np.mean(np.array(entropies) > least_predictable)),
+        "pauses": pauses(task.to_samples(own)),
     }
+
+
+def pauses(sound: Floats) -> float:
+    """Return the share of short stretches that are quiet."""
+    size = round(PAUSE_SECONDS * RATE)
+    level = np.sqrt(np.mean(sound[: sound.size // size * size].reshape(-1, size) ** 2, axis=1))
+    return float(np.mean(level < 10 ** (PAUSE_DB / 20)))
 
 
 def learn(task: LanguageModelTask, classes: Indices, settings: TrainSettings, steps: int) -> dict[str, float]:

@@ -89,7 +89,7 @@ def ours(race: Race, folder: Path) -> Finish:
     metrics = next(row for row in compared["rows"] if row["name"] == "model")
     with open(folder / "run" / "log.csv", newline="") as log:
         rows = list(csv.DictReader(log))
-    loss = next(name for name in ("valid_esr", "valid_bits") if name in rows[0])
+    loss = next(name for name in ("valid_bits", "valid_esr") if name in rows[0])
     curve = [(float(row["seconds"]), float(row[loss])) for row in rows if row[loss]]
     return Finish({k: v for k, v in metrics.items() if isinstance(v, float)}, curve, trained["steps"])
 

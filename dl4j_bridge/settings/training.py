@@ -31,6 +31,8 @@ UPDATERS = ("adam", "rmsprop", "nesterovs", "adagrad", "sgd")
 INITS = ("auto", "smooth", "wide", "one-hot", "xavier")
 # The default of `neighbours`.
 NEIGHBOURS = 0.85
+# The default of `cell_penalty`.
+CELL_PENALTY = 0.01
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
 _ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)))
 
@@ -91,6 +93,12 @@ class NetworkSettings(Settings):
         "if not given.",
         BELOW_1,
     )
+    cell_penalty: float | None = setting(
+        None,
+        "Weight of a penalty on memory cells beyond -10 to 10, which keeps units from adding up their input over a "
+        f"long recording; 0 for none. Needs fused layers, where it is {CELL_PENALTY:g} if not given.",
+        FROM_0,
+    )
     seed: int = setting(12345, "Random seed of weights, windows and dropout.", SEED)
 
     def check(self) -> None:
@@ -100,6 +108,8 @@ class NetworkSettings(Settings):
             raise InputError("--gradient-state", "carried with --layer stock", wanted)
         if self.neighbours and not self._can_share:
             raise InputError("--neighbours", "with other layers or updaters", "wanted --layer fused --updater adam")
+        if self.cell_penalty and self.layer != "fused":
+            raise InputError("--cell-penalty", "with --layer stock", "wanted --layer fused")
 
     @property
     def _can_share(self) -> bool:
@@ -110,8 +120,10 @@ class NetworkSettings(Settings):
         gradient_state = "carried" if self.layer == "fused" else "stock"
         automatic: dict[str, Any] = {"gradient_state": gradient_state, "init": "smooth"}
         neighbours = (NEIGHBOURS if self._can_share else 0.0) if self.neighbours is None else self.neighbours
+        penalty = CELL_PENALTY if self.layer == "fused" else 0.0
+        cell_penalty = penalty if self.cell_penalty is None else self.cell_penalty
         chosen = {name: v for name, v in automatic.items() if getattr(self, name) == "auto"}
-        return replace(self, neighbours=neighbours, **chosen)
+        return replace(self, neighbours=neighbours, cell_penalty=cell_penalty, **chosen)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ GROUPS: dict[str, type] = {f.name: type(f.default) for f in fields(TrainSettings
 # The preset that changes nothing.
 DEFAULT = "default"
 # What runs were trained with before there was an option for it.
-OLDER: dict[str, dict[str, Any]] = {"network": {"neighbours": 0.0}, "run": {"schedule": "plateau"}}
+OLDER: dict[str, dict[str, Any]] = {"network": {"neighbours": 0.0, "cell_penalty": 0.0}, "run": {"schedule": "plateau"}}
 KINDS: dict[str, TaskKind] = {
     kind.name: kind for kind in (samples.KIND, language_model.KIND, frames.KIND, spectrogram.KIND)
 }

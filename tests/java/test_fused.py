@@ -39,6 +39,48 @@ def gradient(net: Network, batch: int) -> np.ndarray:
     return NativeArray(jvm.java_class("dl4jbridge.Tensor").of(flat)).read().ravel().astype(np.float64) / batch
 
 
+def counting(net: Network, hidden: int) -> None:
+    """Open the forget and input gates of all units, so that their cells add up the block input."""
+    for layer in range(2):
+        biases = net._parameter(f"{layer}_b")
+        gates = biases.read().reshape(4, hidden)
+        gates[0], gates[1], gates[3] = np.linspace(-1, 1, hidden), 8, 8
+        biases.write(gates.ravel())
+
+
+def penalty(flat: np.ndarray, x: np.ndarray, hidden: int, cell: str) -> float:
+    """What `cell_penalty` 1 adds to the loss: the distance of each cell from -10 to 10, squared and halved up to 1."""
+    params = reference.unpack(flat, CLASSES, hidden, 2, CLASSES, cell)
+    record = reference.forward(params, reference.one_hot(x, CLASSES), reference.zero_states(params, len(x)))
+    beyond = np.maximum(np.abs(np.stack([layer.cells for layer in record.layers])) - 10, 0)
+    return float(np.where(beyond < 1, beyond**2 / 2, beyond - 0.5).sum() / len(x))
+
+
+def test_a_penalty_on_large_cells_adds_its_gradient(cell):
+    hidden, x, y = 6, indices(3, 40, 1), indices(3, 40, 2)
+    gradients = {}
+    for weight in (0.0, 0.5):
+        net = network(hidden=hidden, layers=2, cell=cell, cell_penalty=weight)
+        counting(net, hidden)
+        flat = net.parameters().astype(np.float64)
+        net.step(x, y, x.shape[1], True, 0)
+        gradients[weight] = gradient(net, len(x))
+    added = (gradients[0.5] - gradients[0.0]) / 0.5
+    length = np.linalg.norm(added)
+    along = 1e-4 * added / length
+    slope = (penalty(flat + along, x, hidden, cell) - penalty(flat - along, x, hidden, cell)) / 2e-4
+    assert length > 1
+    assert slope == pytest.approx(length, rel=1e-3)
+
+
+def test_small_cells_are_free_of_the_penalty(cell):
+    x, y = indices(3, 40, 1), indices(3, 40, 2)
+    nets = [network(layers=2, cell=cell, cell_penalty=weight) for weight in (0.0, 0.5)]
+    for net in nets:
+        net.step(x, y, x.shape[1], True, 0)
+    assert np.array_equal(nets[0].parameters(), nets[1].parameters())
+
+
 def states(net: Network, layers: int) -> list[tuple[np.ndarray, np.ndarray]]:
     state = net.state()
     return [(state[f"{i}/prevAct"].astype(np.float64), state[f"{i}/prevMem"].astype(np.float64)) for i in range(layers)]

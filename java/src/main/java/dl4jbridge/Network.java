@@ -39,6 +39,11 @@ public final class Network {
         this.net = net;
         this.settings = settings;
         net.setListeners(monitor);
+        for (Layer layer : net.getLayers()) {
+            if (layer instanceof FusedRecurrentLayer) {
+                ((FusedRecurrentLayer) layer).setCellPenalty(settings.cellPenalty);
+            }
+        }
         try (MemoryWorkspace ignored = Nd4j.getMemoryManager().scopeOutOfWorkspaces()) {
             solver = new Solver.Builder().configure(net.conf()).listeners(net.getListeners()).model(net).build();
             chooseStep();

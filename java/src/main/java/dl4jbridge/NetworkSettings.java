@@ -35,6 +35,8 @@ final class NetworkSettings {
     double dropout;
     /** Decay of {@link dl4jbridge.fused.NeighbourSharing}; 0 for none. Fused layers with Adam only. */
     double neighbours;
+    /** Weight of the penalty on large memory cells; 0 for none. Fused layers only. */
+    double cellPenalty;
     long seed;
 
     /**

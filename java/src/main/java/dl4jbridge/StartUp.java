@@ -16,8 +16,8 @@ public final class StartUp {
     private static final int STEPS = 4;
     private static final String SETTINGS = String.join("\n", "inputs=256", "outputs=256", "input=one-hot",
             "output=softmax", "layer=fused", "gradient_state=carried", "layers=2", "hidden=32", "tbptt=4",
-            "init=wide", "neighbours=0", "updater=adam", "learning_rate=0.01", "l2=0", "weight_decay=0", "clip=1",
-            "dropout=0", "seed=1");
+            "init=wide", "neighbours=0", "cell_penalty=0", "updater=adam", "learning_rate=0.01", "l2=0", "weight_decay=0",
+            "clip=1", "dropout=0", "seed=1");
 
     private StartUp() {}
 

@@ -52,6 +52,7 @@ public final class Fixtures {
         all.put("clip", 0.0);
         all.put("dropout", 0.0);
         all.put("neighbours", 0.0);
+        all.put("cell_penalty", 0.0);
         all.put("seed", 42);
         for (int i = 0; i < changes.length; i += 2) {
             if (all.put((String) changes[i], changes[i + 1]) == null) {

@@ -82,6 +82,20 @@ public final class FusedRecurrentLayer extends BaseRecurrentLayer<AbstractLSTM> 
         inputGradientUnused = unused;
     }
 
+    /**
+     * Penalizes memory cells beyond {@link LstmEquations#LARGEST_CELL}, in the gradient and not in the reported loss. A
+     * unit whose forget gate stays open adds up its input; in a recording far longer than the training windows, its cell
+     * reaches sizes that no window had, and its peepholes switch the gates.
+     *
+     * <p>To be called before the first forward pass. {@link #tbpttBackpropGradient}, which MultiLayerNetwork never calls,
+     * has no penalty.
+     *
+     * @param weight  gradient of a cell at least 1 beyond, relative to that of the loss of one time step; 0 for none
+     */
+    public void setCellPenalty(double weight) {
+        recurrence.setCellPenalty((float) weight);
+    }
+
     /** The recurrence and the weights are for {@link FusedStack}. */
     Recurrence recurrence() {
         return recurrence;

@@ -37,11 +37,17 @@ import java.util.Arrays;
  *   dc(t-1) = dc f + d_f p_f + d_i p_i
  * </pre>
  *
+ * <p>The penalty of {@link FusedRecurrentLayer#setCellPenalty} adds to dc.
+ *
  * <p>A cell without peepholes has p = 0, and no gradient of p. A masked step (0 in the mask) has h = 0 and c = 0.
  */
 final class LstmEquations {
+    /** Memory cells up to this size are free of the penalty. Their tanh is within 1e-8 of 1. */
+    static final float LARGEST_CELL = 10f;
+
     private final Cell kind;
     private final PointwiseMath math;
+    private final float cellPenalty;
     private final int from;
     private final int rows;
     private final int size;
@@ -60,9 +66,10 @@ final class LstmEquations {
     private final float[] dCell;
     private final float[][] peephole; // the same for each row
 
-    LstmEquations(Cell kind, PointwiseMath math, Shape shape, int from, int to) {
+    LstmEquations(Cell kind, PointwiseMath math, float cellPenalty, Shape shape, int from, int to) {
         this.kind = kind;
         this.math = math;
+        this.cellPenalty = cellPenalty;
         this.from = from;
         rows = to - from;
         size = shape.size;
@@ -140,6 +147,9 @@ final class LstmEquations {
         }
         PointwiseMath.outputGateBackward(
                 error, output, unmaskedTanh, cellTanh, peephole[OUTPUT_PEEPHOLE], delta[OUTPUT], dCell, length);
+        if (cellPenalty > 0) {
+            PointwiseMath.penalize(cell[t + 1], LARGEST_CELL, cellPenalty, dCell, length);
+        }
         PointwiseMath.gateBackward(dCell, before, forget, delta[FORGET], length);
         PointwiseMath.gateBackward(dCell, block, input, delta[INPUT], length);
         PointwiseMath.blockInputBackward(dCell, input, block, delta[BLOCK_INPUT], length);

@@ -113,6 +113,17 @@ public enum PointwiseMath {
         }
     }
 
+    /**
+     * Adds the gradient of a penalty on memory cells beyond a bound: {@code weight} times the distance from the bound,
+     * which counts as at most 1.
+     */
+    static void penalize(float[] cell, float bound, float weight, float[] dCell, int n) {
+        for (int i = 0; i < n; i++) {
+            float beyond = cell[i] - Math.max(-bound, Math.min(bound, cell[i]));
+            dCell[i] += weight * Math.max(-1f, Math.min(1f, beyond));
+        }
+    }
+
     /** delta = dCell * other * gate (1 - gate), for the forget and the input gate. */
     static void gateBackward(float[] dCell, float[] other, float[] gate, float[] delta, int n) {
         for (int i = 0; i < n; i++) {

@@ -22,6 +22,7 @@ final class Recurrence {
     private final PointwiseMath math;
     private final OneHot oneHot = new OneHot();
     private final WeightLayout layout = new WeightLayout();
+    private float cellPenalty;
     private Shape shape;
     private Part[] parts = new Part[0];
     private Memory inputScratch;
@@ -94,9 +95,14 @@ final class Recurrence {
         shape = wanted;
         parts = new Part[threads];
         for (int p = 0; p < threads; p++) {
-            parts[p] = new Part(cell, math, shape, layout,
+            parts[p] = new Part(cell, math, cellPenalty, shape, layout,
                     Workers.border(shape.batch, p, threads), Workers.border(shape.batch, p + 1, threads));
         }
+    }
+
+    /** To be called before the first forward pass. */
+    void setCellPenalty(float weight) {
+        cellPenalty = weight;
     }
 
     /** Copies one gate's weights into the order in which the products read them. */

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import explanations
+from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.tasks.shown import Excerpt
 
 FAULT, WARNING = "fault", "warning"
@@ -28,15 +30,39 @@ class Finding:
         The option or the line to change.
     evidence
         The figures that it was concluded from; JSON types only.
+    changes
+        Options of `train` that fix it, by name of field; empty if no option does.
+    command
+        The command that fixes it, with the user's own paths; None if no command does, or if they are not known.
     """
 
     code: str
     severity: str
     fix: str
     evidence: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    command: str | None = None
+
+    @property
+    def meaning(self) -> str:
+        """What it means, in one sentence."""
+        return explanations.meaning(self.code)
+
+    @property
+    def facts(self) -> list[str]:
+        """The evidence in words, with units."""
+        return in_words(self.code, self.evidence)
+
+    @property
+    def docs(self) -> str:
+        """Where to read more about it."""
+        return explanations.link(self.code)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """All of it; JSON types only."""
+        shown = asdict(self) | {"meaning": self.meaning, "facts": self.facts, "docs": self.docs}
+        order = ("code", "severity", "meaning", "evidence", "facts", "fix", "command", "docs")
+        return {name: shown[name] for name in order}
 
 
 @dataclass(frozen=True)
@@ -70,13 +96,15 @@ class Kind:
     code: str
     severity: str = FAULT
 
-    def found(self, fix: str, evidence: dict[str, Any]) -> Finding:
+    def found(self, fix: str, evidence: dict[str, Any], **changes: Any) -> Finding:
         """Make a finding of this kind; parameters as of `Finding`."""
-        return Finding(self.code, self.severity, fix, evidence)
+        return Finding(self.code, self.severity, fix, evidence, changes)
 
-    def outcome(self, found: bool, fix: str, evidence: dict[str, Any], figures: dict[str, Any]) -> Outcome:
+    def outcome(
+        self, found: bool, fix: str, evidence: dict[str, Any], figures: dict[str, Any], **changes: Any
+    ) -> Outcome:
         """Make the outcome of a check that can find this alone; without the finding if not `found`."""
-        return Outcome([self.found(fix, evidence)] if found else [], figures)
+        return Outcome([self.found(fix, evidence, **changes)] if found else [], figures)
 
 
 @dataclass(frozen=True)

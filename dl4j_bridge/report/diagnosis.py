@@ -53,10 +53,17 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
 def _verdict(findings: list[Finding]) -> str:
     if not findings:
         return page.paragraph("Nothing was found that would keep a network from learning this.")
-    return "".join(
-        f"<h3>{html.escape(finding.code)} ({finding.severity})</h3>"
-        f"<p><strong>Fix:</strong> {html.escape(finding.fix)}</p>" + page.facts(_short(finding.evidence))
-        for finding in findings
+    return "".join(map(_finding, findings))
+
+
+def _finding(finding: Finding) -> str:
+    """What was found, what it means, its evidence, its fix, and where to read more."""
+    facts = "".join(f"<li>{html.escape(fact)}</li>" for fact in finding.facts)
+    run = f"<p><strong>Run:</strong> <code>{html.escape(finding.command)}</code></p>" if finding.command else ""
+    return (
+        f"<h3>{html.escape(finding.code)} ({finding.severity})</h3>{page.paragraph(finding.meaning)}<ul>{facts}</ul>"
+        f"<p><strong>Fix:</strong> {html.escape(finding.fix)}</p>{run}"
+        f"<p><small>More: <code>{html.escape(finding.docs)}</code></small></p>"
     )
 
 

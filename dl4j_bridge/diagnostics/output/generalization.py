@@ -1,10 +1,13 @@
 """Is a network better on what it was trained on than on what it was not?"""
 
+from typing import Any
+
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.training import NEIGHBOURS, NetworkSettings
 from dl4j_bridge.signal.pairs import Stretch, part
+from dl4j_bridge.tasks.interface import Task
 
 OVERFIT = Kind("overfit")
 INDEPENDENT_START = Kind("independent-start")
@@ -45,9 +48,15 @@ def overfit(
     evidence = _figures(criterion, train, valid, simple) | {"excess_bits": excess}
     if excess <= OVERFIT_BITS:
         return []
-    if criterion.task.interface.input == "one-hot" and settings.resolved().init != "smooth":
-        return [INDEPENDENT_START.found(SMOOTH_START, evidence | {"init": settings.init})]
-    return [OVERFIT.found(FIX, evidence)]
+    return [found_overfit(criterion.task, settings, evidence)]
+
+
+def found_overfit(task: Task, settings: NetworkSettings, evidence: dict[str, Any]) -> Finding:
+    """The finding for a network that is good on its training part alone: its start is the cause, or its size."""
+    if task.interface.input == "one-hot" and settings.resolved().init != "smooth":
+        # The neighbours are those that go with the start.
+        return INDEPENDENT_START.found(SMOOTH_START, evidence | {"init": settings.init}, init="smooth", neighbours=None)
+    return OVERFIT.found(FIX, evidence)
 
 
 def _figures(criterion: Criterion, train: float, valid: float, simple: dict[str, float]) -> dict[str, object]:

@@ -1,0 +1,99 @@
+"""What the curves of a training show: judgement of numbers alone, for trials and for trainings that are running.
+
+Losses are those of a task; `gained` is its `Task.bits_gained`, the improvement from one loss to another in bits.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Gained = Callable[[float, float], float]
+
+# Steps whose mean is one point of a training curve: single steps scatter with the loudness of their windows.
+BLOCK = 25
+# A loss that has risen by this number of bits for this number of blocks does not come back by itself.
+RISEN_BITS, RISEN_BLOCKS = 1.0, 4
+# Bits above the loss of a guess, for as many blocks.
+WORSE_THAN_A_GUESS = 0.3
+# Validations after the best one that must all be worse, by how much each and the last one, and what training must have
+# gained meanwhile and before: a validation scatters by 0.3 bits while the learning rate is high.
+WORSE_VALIDATIONS, WORSE_BITS, WORSE_BITS_AT_LAST = 3, 0.1, 0.3
+STILL_GAINED, LEARNED_BITS = 0.1, 0.5
+# Error to signal of a network that has learned nothing, where a simple model leaves at most the second one.
+NOTHING, SIMPLE = 0.9, 0.5
+# Validations without this gain are a plateau, and it is far from a baseline at this multiple of the error.
+STILL_VALIDATIONS, STILL_BITS, FAR = 6, 0.02, 4.0
+
+
+def block_means(losses: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Means over blocks of `BLOCK` steps, shape (blocks,); steps of an incomplete last block are left out."""
+    count = len(losses) // BLOCK
+    blocks = np.asarray(losses[: count * BLOCK], np.float64).reshape(count, BLOCK)
+    return np.asarray(blocks.mean(axis=1))
+
+
+def diverges(means: Sequence[float], gained: Gained, guess: float | None = None) -> bool:
+    """Whether a training loss has risen and stays up, or stays above that of a guess.
+
+    Parameters
+    ----------
+    means
+        As `block_means` returns them.
+    gained
+        See above.
+    guess
+        Loss of a guess over all classes; None where there are none.
+    """
+    before, last = means[:-RISEN_BLOCKS], means[-RISEN_BLOCKS:]
+    if not len(before):
+        return False
+    lowest = min(before)
+    worse = guess is not None and all(mean > guess + WORSE_THAN_A_GUESS for mean in last)
+    return worse or all(gained(mean, lowest) > RISEN_BITS for mean in last)
+
+
+def overfits(training: Sequence[float], validation: Sequence[float], gained: Gained) -> bool:
+    """Whether validation has turned for the worse for good while training still gains, after real learning.
+
+    Parameters
+    ----------
+    training
+        Mean training loss before each validation.
+    validation
+        Validation losses.
+    gained
+        See above.
+    """
+    best = int(np.argmin(validation)) if len(validation) else 0
+    after = validation[best + 1 :]
+    if len(after) < WORSE_VALIDATIONS:
+        return False
+    worse = [gained(loss, validation[best]) for loss in after]
+    rises = min(worse[-WORSE_VALIDATIONS:]) > WORSE_BITS and worse[-1] > WORSE_BITS_AT_LAST
+    falls = gained(training[best], training[-1]) > STILL_GAINED
+    return rises and falls and gained(training[0], training[-1]) > LEARNED_BITS
+
+
+def learns_nothing(esr: float, simple_esr: float) -> bool:
+    """Whether an output is no better than silence although a simple model makes something of the input.
+
+    Parameters
+    ----------
+    esr
+        Error to signal of the network.
+    simple_esr
+        That of the best simple model.
+    """
+    return esr > NOTHING and simple_esr < SIMPLE
+
+
+def stands_still(validation: Sequence[float], gained: Gained) -> bool:
+    """Whether the last validations gained nothing over those before."""
+    before, last = validation[:-STILL_VALIDATIONS], validation[-STILL_VALIDATIONS:]
+    return len(before) > 0 and gained(min(before), min(last)) < STILL_BITS
+
+
+def is_far(esr: float, simple_esr: float, poor: float) -> bool:
+    """Whether an audible error (above `poor`) is a multiple of a simple model's."""
+    return esr > max(poor, FAR * simple_esr)

@@ -3,7 +3,9 @@
 Losses are those of a task; `gained` is its `Task.bits_gained`, the improvement from one loss to another in bits.
 """
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -53,26 +55,54 @@ def diverges(means: Sequence[float], gained: Gained, guess: float | None = None)
     return worse or all(gained(mean, lowest) > RISEN_BITS for mean in last)
 
 
-def overfits(training: Sequence[float], validation: Sequence[float], gained: Gained) -> bool:
-    """Whether validation has turned for the worse for good while training still gains, after real learning.
+@dataclass
+class History:
+    """What was validated in a training.
 
-    Parameters
+    Attributes
     ----------
     training
         Mean training loss before each validation.
     validation
         Validation losses.
-    gained
-        See above.
+    errors
+        ESR of the validations that have one.
     """
-    best = int(np.argmin(validation)) if len(validation) else 0
-    after = validation[best + 1 :]
-    if len(after) < WORSE_VALIDATIONS:
+
+    training: list[float] = field(default_factory=list)
+    validation: list[float] = field(default_factory=list)
+    errors: list[float] = field(default_factory=list)
+
+    def add(self, training: Sequence[float], validation: float, error: float | None) -> None:
+        """Add a validation and the training losses since the one before."""
+        self.training.append(float(np.mean(training)))
+        self.validation.append(validation)
+        self.errors += [] if error is None or not math.isfinite(error) else [error]
+
+    @property
+    def best(self) -> int:
+        """Index of the best validation."""
+        return int(np.argmin(self.validation))
+
+
+def overfits(history: History, gained: Gained) -> bool:
+    """Whether validation has turned for the worse for good while training still gains, after real learning."""
+    training, validation = history.training, history.validation
+    if len(validation) <= WORSE_VALIDATIONS or len(validation) - 1 - history.best < WORSE_VALIDATIONS:
         return False
-    worse = [gained(loss, validation[best]) for loss in after]
+    best = history.best
+    worse = [gained(loss, validation[best]) for loss in validation[best + 1 :]]
     rises = min(worse[-WORSE_VALIDATIONS:]) > WORSE_BITS and worse[-1] > WORSE_BITS_AT_LAST
-    falls = gained(training[best], training[-1]) > STILL_GAINED
-    return rises and falls and gained(training[0], training[-1]) > LEARNED_BITS
+    return (
+        rises
+        and keeps_learning(training[best], training[-1], gained)
+        and (gained(training[0], training[-1]) > LEARNED_BITS)
+    )
+
+
+def keeps_learning(before: float, now: float, gained: Gained) -> bool:
+    """Whether a training loss has gained something."""
+    return gained(before, now) > STILL_GAINED
 
 
 def learns_nothing(esr: float, simple_esr: float) -> bool:
@@ -88,8 +118,9 @@ def learns_nothing(esr: float, simple_esr: float) -> bool:
     return esr > NOTHING and simple_esr < SIMPLE
 
 
-def stands_still(validation: Sequence[float], gained: Gained) -> bool:
+def stands_still(history: History, gained: Gained) -> bool:
     """Whether the last validations gained nothing over those before."""
+    validation = history.validation
     before, last = validation[:-STILL_VALIDATIONS], validation[-STILL_VALIDATIONS:]
     return len(before) > 0 and gained(min(before), min(last)) < STILL_BITS
 

@@ -1,10 +1,12 @@
 """What a check finds: a code, its severity, the evidence, and how to fix it."""
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +14,9 @@ import numpy.typing as npt
 from dl4j_bridge.diagnostics import explanations
 from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.tasks.shown import Excerpt
+
+if TYPE_CHECKING:
+    from dl4j_bridge.diagnostics.pair_plots import PairPlots
 
 FAULT, WARNING = "fault", "warning"
 
@@ -139,6 +144,8 @@ class Diagnosis:
         Where the excerpt was taken from, in words.
     class_counts : dict of ndarray of int, shape (256,)
         How often each class occurs in ``input`` and ``target``; None if the network's output has no classes.
+    plots
+        What the report plots of the pair, if it plots any of it.
     settings, versions
         What the checks were run with.
     """
@@ -152,6 +159,7 @@ class Diagnosis:
     excerpt: Excerpt | None = None
     part: str = ""
     class_counts: dict[str, npt.NDArray[np.integer]] | None = None
+    plots: PairPlots | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 

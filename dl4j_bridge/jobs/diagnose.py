@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge.diagnostics import consequences, criteria, handover, learning, network, output, recordings
+from dl4j_bridge.diagnostics import (
+    consequences,
+    criteria,
+    curves,
+    handover,
+    learning,
+    network,
+    output,
+    pair_plots,
+    recordings,
+)
 from dl4j_bridge.diagnostics.case import Case, Classes, read
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Diagnosis, Finding, Outcome
@@ -21,6 +31,7 @@ from dl4j_bridge.jobs import remedies
 from dl4j_bridge.jobs.compare import check_kind, evaluate
 from dl4j_bridge.model.info import versions_without_java
 from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
+from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import pairs
@@ -104,6 +115,7 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
         excerpt=excerpt,
         part=part,
         class_counts=_class_counts(case, examined),
+        plots=pair_plots.of(case, suite.findings),
         settings=case.settings.as_dict(),
         versions=versions_without_java(),
     )
@@ -175,7 +187,11 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
     if not hopeless:
         processed = _processed(request, case)
         rows = partial(_rows, case, model)
-        suite.run(output.checks(criterion, settings.network, model.network, signals, rows, request.decode, processed))
+        history = _history(opened)
+        checks = output.checks(
+            criterion, settings.network, model.network, signals, rows, request.decode, processed, history
+        )
+        suite.run(checks)
     return _Examined(criterion, signals, model.network)
 
 
@@ -186,6 +202,21 @@ def _rows(case: Case, model: Model) -> list[dict[str, Any]]:
     if pair.target:
         pair = pairs.with_delay(pair, (trained or info).delay)
     return evaluate(model, pair, trained, CompareSettings(drift_seconds=0)).rows
+
+
+def _history(opened: OpenedModel) -> curves.History | None:
+    """The validations of a model's training, from the log beside it; None without one."""
+    folder, task = RunFolder(opened.path.parent), opened.info.task
+    if opened.path.name not in (folder.model.name, folder.last.name) or not folder.log.exists():
+        return None
+    history, losses = curves.History(), []
+    for row in folder.read_log():
+        losses.append(float(row.get(task.training_metrics[0]) or "nan"))
+        if row.get(f"valid_{task.loss}"):
+            error = row.get("valid_esr")
+            history.add(losses, float(row[f"valid_{task.loss}"]), float(error) if error else None)
+            losses = []
+    return history
 
 
 def _processed(request: Request, case: Case) -> Classes | None:

@@ -45,11 +45,8 @@ class LiveChecks:
         self._run = run
         self._gained = run.task.bits_gained
         self._losses: list[float] = []
-        # Mean training loss before each validation, its loss and its ESR.
-        self._training: list[float] = []
-        self._validation: list[float] = []
-        self._errors: list[float] = []
-        self._since = 0
+        self._history = curves.History()
+        self._validated = 0
         self.findings: list[Finding] = []
 
     def before(self) -> list[Finding]:
@@ -74,9 +71,9 @@ class LiveChecks:
 
     def at_end(self) -> list[Finding]:
         """The new findings once a training has ended by itself."""
-        if self._run.task.predicts != "target" or not self._errors or self._step < FEWEST:
+        if self._run.task.predicts != "target" or not self._history.errors or self._step < FEWEST:
             return []
-        error = min(self._errors)
+        error = min(self._history.errors)
         if error <= POOR or error <= WORSE * self._simple_error:
             return []
         name = min(self._simple, key=self._simple.__getitem__)
@@ -85,22 +82,20 @@ class LiveChecks:
         return self._add([replace(found, command=remedies.longer(self._run.folder.path, self._run.settings.run))])
 
     def _after_validation(self, valid: Metrics) -> list[Finding]:
-        error = valid.get("esr")
-        self._training.append(float(np.mean(self._losses[self._since :])))
-        self._validation.append(validation.loss_of(self._run.task, valid))
-        self._errors += [] if error is None else [error]
-        self._since = len(self._losses)
-        if not self._errors or self._step < FEWEST:
+        history = self._history
+        history.add(self._losses[self._validated :], validation.loss_of(self._run.task, valid), valid.get("esr"))
+        self._validated = len(self._losses)
+        if not history.errors or self._step < FEWEST:
             return []
-        if curves.learns_nothing(min(self._errors), self._simple_error):
+        if curves.learns_nothing(min(self._history.errors), self._simple_error):
             return [self._learns_nothing()]
         found = []
         # An error that nobody hears is none; what predicts the next sample has one, whatever its loss.
-        matters = self._run.task.predicts == "next" or self._errors[-1] > POOR
-        if matters and curves.overfits(self._training, self._validation, self._gained):
+        matters = self._run.task.predicts == "next" or history.errors[-1] > POOR
+        if matters and curves.overfits(history, self._gained):
             found.append(self._overfit())
-        is_still = self._step >= FEWEST_OF_A_PLATEAU and curves.stands_still(self._validation, self._gained)
-        if is_still and curves.is_far(min(self._errors), self._simple_error, POOR):
+        is_still = self._step >= FEWEST_OF_A_PLATEAU and curves.stands_still(history, self._gained)
+        if is_still and curves.is_far(min(self._history.errors), self._simple_error, POOR):
             found.append(self._slow())
         return found
 
@@ -127,7 +122,7 @@ class LiveChecks:
     def _learns_nothing(self) -> Finding:
         """Whatever setting is unusual is the first suspect; else the pair is."""
         network, usual = self._run.settings.network, self._usual
-        evidence: dict[str, Any] = {"steps": self._step, "model_esr": min(self._errors)}
+        evidence: dict[str, Any] = {"steps": self._step, "model_esr": min(self._history.errors)}
         evidence |= {"best_simple_model_esr": self._simple_error}
         if network.learning_rate > HIGH * usual.learning_rate:
             return self._too_high(evidence)
@@ -145,19 +140,23 @@ class LiveChecks:
         return LEARNING_RATE_TOO_HIGH.found(fix, evidence, learning_rate=lower)
 
     def _overfit(self) -> Finding:
-        best = int(np.argmin(self._validation))
+        history, best = self._history, self._history.best
         evidence = {
             "best_validation_step": (best + 1) * self._run.settings.run.validate_every,
-            "validation_loss_then": self._validation[best],
-            "validation_loss_now": self._validation[-1],
-            "training_loss_then": self._training[best],
-            "training_loss_now": self._training[-1],
+            "validation_loss_then": history.validation[best],
+            "validation_loss_now": history.validation[-1],
+            "training_loss_then": history.training[best],
+            "training_loss_now": history.training[-1],
         }
         return found_overfit(self._run.task, self._run.settings.network, evidence)
 
     def _slow(self) -> Finding:
         hidden = 2 * self._run.settings.network.hidden
-        evidence = {"steps": self._step, "model_esr": min(self._errors), "best_simple_model_esr": self._simple_error}
+        evidence = {
+            "steps": self._step,
+            "model_esr": min(self._history.errors),
+            "best_simple_model_esr": self._simple_error,
+        }
         fix = f"a larger network (--hidden {hidden}): validation gains no more, far from what a simple model reaches"
         return SLOW_LEARNING.found(fix, evidence, hidden=hidden)
 
@@ -174,7 +173,7 @@ class LiveChecks:
     @property
     def _is_uniform(self) -> bool:
         target = np.concatenate([y for _, y in self._stretches])
-        return is_uniform(self._validation[-1], metrics.entropy_bits(target))
+        return is_uniform(self._history.validation[-1], metrics.entropy_bits(target))
 
     @cached_property
     def _usual(self) -> NetworkSettings:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dl4j_bridge.diagnostics.findings import Diagnosis, Finding
-from dl4j_bridge.report import charts, listening, page, sound_plots
+from dl4j_bridge.report import charts, listening, page, pair_plots, sound_plots
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.shown import Curve
 
@@ -34,8 +34,12 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
     Path
         The page.
     """
+    shown = pair_plots.pictures(folder, diagnosis.plots) if diagnosis.plots else []
     checks = [{"": "✓" if c["passed"] else "✗", "check": c["name"], "seconds": c["seconds"]} for c in diagnosis.checks]
-    sections = [("Verdict", _verdict(diagnosis.findings)), ("Checks", page.table(checks))]
+    sections = [("Verdict", _verdict(diagnosis.findings))]
+    if shown:
+        sections.append(("The pair", page.cards(shown)))
+    sections.append(("Checks", page.table(checks)))
     trials = [_trial(folder, name, measured) for name, measured in diagnosis.figures.items() if "curve" in measured]
     if trials:
         sections.append(("Learning", page.cards(trials)))

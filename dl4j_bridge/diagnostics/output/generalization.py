@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from dl4j_bridge.diagnostics import curves
 from dl4j_bridge.diagnostics.criteria import Criterion
+from dl4j_bridge.diagnostics.criteria.criterion import POOR
+from dl4j_bridge.diagnostics.curves import History
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.training import NEIGHBOURS, NetworkSettings
@@ -20,15 +23,36 @@ FIX = "more recordings (repeat --input and --target), a smaller --hidden, --drop
 OVERFIT_BITS = 0.5
 
 
-def generalization(criterion: Criterion, settings: NetworkSettings, network: Network, signals: Stretch) -> Outcome:
-    """Compare a trained network's error on its training part with that on its validation part."""
+def generalization(
+    criterion: Criterion,
+    settings: NetworkSettings,
+    network: Network,
+    signals: Stretch,
+    history: History | None = None,
+) -> Outcome:
+    """Compare a trained network's error on its training part with that on its validation part.
+
+    Parameters
+    ----------
+    criterion, settings, network, signals
+        As for `output.checks`.
+    history
+        The validations of its training; without them a network that is not trained yet looks like one that is overfit.
+    """
     here, there = (criterion.error_on(network, part(signals, name)) for name in ("train", "valid"))
     simple = criterion.simplest_errors(signals)
-    return Outcome(overfit(criterion, settings, here, there, simple), _figures(criterion, here, there, simple))
+    turned = history is not None and _turned(criterion, history)
+    return Outcome(overfit(criterion, settings, here, there, simple, turned), _figures(criterion, here, there, simple))
+
+
+def _turned(criterion: Criterion, history: History) -> bool:
+    """Whether the validations of a training got worse, at an error that can be heard."""
+    matters = criterion.task.predicts == "next" or min(history.errors, default=0.0) > POOR
+    return matters and curves.overfits(history, criterion.task.bits_gained)
 
 
 def overfit(
-    criterion: Criterion, settings: NetworkSettings, train: float, valid: float, simple: dict[str, float]
+    criterion: Criterion, settings: NetworkSettings, train: float, valid: float, simple: dict[str, float], turned: bool
 ) -> list[Finding]:
     """Compare how much harder the validation part is for the network and for a simple model.
 
@@ -42,13 +66,16 @@ def overfit(
         Errors of the network.
     simple
         Errors of the simple model on the same parts, see `Criterion.simplest_errors`.
+    turned
+        Whether validation got worse while training improved: else the network is not trained yet.
     """
     harder = criterion.task.bits_gained(simple["valid"], simple["train"])
     excess = criterion.task.bits_gained(valid, train) - max(harder, 0.0)
     evidence = _figures(criterion, train, valid, simple) | {"excess_bits": excess}
     if excess <= OVERFIT_BITS:
         return []
-    return [found_overfit(criterion.task, settings, evidence)]
+    found = found_overfit(criterion.task, settings, evidence)
+    return [found] if turned or found.code != OVERFIT.code else []
 
 
 def found_overfit(task: Task, settings: NetworkSettings, evidence: dict[str, Any]) -> Finding:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 Gained = Callable[[float, float], float]
 
@@ -28,20 +27,13 @@ NOTHING, SIMPLE = 0.9, 0.5
 STILL_VALIDATIONS, STILL_BITS, FAR = 6, 0.02, 4.0
 
 
-def block_means(losses: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Means over blocks of `BLOCK` steps, shape (blocks,); steps of an incomplete last block are left out."""
-    count = len(losses) // BLOCK
-    blocks = np.asarray(losses[: count * BLOCK], np.float64).reshape(count, BLOCK)
-    return np.asarray(blocks.mean(axis=1))
-
-
 def diverges(means: Sequence[float], gained: Gained, guess: float | None = None) -> bool:
     """Whether a training loss has risen and stays up, or stays above that of a guess.
 
     Parameters
     ----------
     means
-        As `block_means` returns them.
+        Mean losses of blocks of `BLOCK` steps.
     gained
         See above.
     guess
@@ -125,6 +117,6 @@ def stands_still(history: History, gained: Gained) -> bool:
     return len(before) > 0 and gained(min(before), min(last)) < STILL_BITS
 
 
-def is_far(esr: float, simple_esr: float, poor: float) -> bool:
-    """Whether an audible error (above `poor`) is a multiple of a simple model's."""
-    return esr > max(poor, FAR * simple_esr)
+def is_far(esr: float, simple_esr: float) -> bool:
+    """Whether an error is a multiple of a simple model's."""
+    return esr > FAR * simple_esr

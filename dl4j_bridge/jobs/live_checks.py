@@ -26,6 +26,8 @@ from dl4j_bridge.tasks.samples.task import CHANCE_BITS
 MOST = 3
 # Steps before which nothing is said of what is learned, and of a plateau.
 FEWEST, FEWEST_OF_A_PLATEAU = 300, 1000
+# Error to signal above which it is asked what keeps a network from learning.
+SUSPICIOUS = 0.1
 # Learning rates that are this many times the usual one or a share of it are the first suspects.
 HIGH, LOW = 3.0, 0.1
 # Findings that name a setting.
@@ -44,9 +46,11 @@ class LiveChecks:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._gained = run.task.bits_gained
-        self._losses: list[float] = []
+        # Training losses since the last complete block, and since the last validation.
+        self._block: list[float] = []
+        self._unvalidated: list[float] = []
+        self._means: list[float] = []
         self._history = curves.History()
-        self._validated = 0
         self.findings: list[Finding] = []
 
     def before(self) -> list[Finding]:
@@ -59,12 +63,14 @@ class LiveChecks:
 
     def after_step(self, loss: float, valid: Metrics | None) -> list[Finding]:
         """The new findings after a step, with its training loss and its validation if it made one."""
-        self._losses.append(loss)
+        self._block.append(loss)
+        self._unvalidated.append(loss)
         found = []
-        if len(self._losses) % curves.BLOCK == 0:
-            means = curves.block_means(self._losses).tolist()
-            if curves.diverges(means, self._gained, CHANCE_BITS if self._has_classes else None):
-                found.append(self._too_high({"loss_at_best": min(means), "loss_now": means[-1]}))
+        if len(self._block) == curves.BLOCK:
+            self._means.append(float(np.mean(self._block)))
+            self._block = []
+            if curves.diverges(self._means, self._gained, CHANCE_BITS if self._has_classes else None):
+                found.append(self._too_high({"loss_at_best": min(self._means), "loss_now": self._means[-1]}))
         if valid:
             found += self._after_validation(valid)
         return self._add(found)
@@ -83,19 +89,23 @@ class LiveChecks:
 
     def _after_validation(self, valid: Metrics) -> list[Finding]:
         history = self._history
-        history.add(self._losses[self._validated :], validation.loss_of(self._run.task, valid), valid.get("esr"))
-        self._validated = len(self._losses)
+        history.add(self._unvalidated, validation.loss_of(self._run.task, valid), valid.get("esr"))
+        self._unvalidated = []
         if not history.errors or self._step < FEWEST:
             return []
-        if curves.learns_nothing(min(self._history.errors), self._simple_error):
-            return [self._learns_nothing()]
+        error = min(history.errors)
+        # The simple models are only run where there is a doubt.
+        if error > SUSPICIOUS and curves.is_far(error, self._simple_error):
+            rate = self._wrong_rate()
+            if rate or curves.learns_nothing(error, self._simple_error):
+                return [rate or self._learns_nothing()]
         found = []
         # An error that nobody hears is none; what predicts the next sample has one, whatever its loss.
         matters = self._run.task.predicts == "next" or history.errors[-1] > POOR
         if matters and curves.overfits(history, self._gained):
             found.append(self._overfit())
         is_still = self._step >= FEWEST_OF_A_PLATEAU and curves.stands_still(history, self._gained)
-        if is_still and curves.is_far(min(self._history.errors), self._simple_error, POOR):
+        if is_still and error > POOR and curves.is_far(error, self._simple_error):
             found.append(self._slow())
         return found
 
@@ -119,19 +129,25 @@ class LiveChecks:
 
     # ---- what is found
 
+    def _wrong_rate(self) -> Finding | None:
+        """The first suspect where little is learned: a learning rate that is far from the usual one."""
+        rate, usual = self._run.settings.network.learning_rate, self._usual.learning_rate
+        if rate > HIGH * usual:
+            return self._too_high(self._errors())
+        if rate < LOW * usual:
+            fix = f"--learning-rate {usual:g} (found {rate:g})"
+            return LEARNING_RATE_TOO_LOW.found(fix, self._errors(), learning_rate=usual)
+        return None
+
     def _learns_nothing(self) -> Finding:
-        """Whatever setting is unusual is the first suspect; else the pair is."""
-        network, usual = self._run.settings.network, self._usual
-        evidence: dict[str, Any] = {"steps": self._step, "model_esr": min(self._history.errors)}
-        evidence |= {"best_simple_model_esr": self._simple_error}
-        if network.learning_rate > HIGH * usual.learning_rate:
-            return self._too_high(evidence)
-        if network.learning_rate < LOW * usual.learning_rate:
-            fix = f"--learning-rate {usual.learning_rate:g} (found {network.learning_rate:g})"
-            return LEARNING_RATE_TOO_LOW.found(fix, evidence, learning_rate=usual.learning_rate)
         if self._has_classes and self._is_uniform:
-            return stuck_at_uniform(evidence, network, usual)
-        return STUCK_AT_MARGINAL.found(MARGINAL_FIX, evidence)
+            return stuck_at_uniform(self._errors(), self._run.settings.network, self._usual)
+        return STUCK_AT_MARGINAL.found(MARGINAL_FIX, self._errors())
+
+    def _errors(self) -> dict[str, Any]:
+        """Evidence that a simple model is better."""
+        error = min(self._history.errors)
+        return {"steps": self._step, "model_esr": error, "best_simple_model_esr": self._simple_error}
 
     def _too_high(self, evidence: dict[str, Any]) -> Finding:
         rate, usual = self._run.settings.network.learning_rate, self._usual.learning_rate
@@ -152,13 +168,8 @@ class LiveChecks:
 
     def _slow(self) -> Finding:
         hidden = 2 * self._run.settings.network.hidden
-        evidence = {
-            "steps": self._step,
-            "model_esr": min(self._history.errors),
-            "best_simple_model_esr": self._simple_error,
-        }
         fix = f"a larger network (--hidden {hidden}): validation gains no more, far from what a simple model reaches"
-        return SLOW_LEARNING.found(fix, evidence, hidden=hidden)
+        return SLOW_LEARNING.found(fix, self._errors(), hidden=hidden)
 
     # ---- what it is compared with
 

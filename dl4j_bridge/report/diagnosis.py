@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.findings import Diagnosis, Finding
-from dl4j_bridge.report import charts, listening, page, pair_plots, sound_plots
+from dl4j_bridge.diagnostics.findings import Diagnosis
+from dl4j_bridge.report import charts, findings, listening, page, pair_plots, sound_plots
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.shown import Curve
 
@@ -36,7 +35,9 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
     """
     shown = pair_plots.pictures(folder, diagnosis.plots) if diagnosis.plots else []
     checks = [{"": "✓" if c["passed"] else "✗", "check": c["name"], "seconds": c["seconds"]} for c in diagnosis.checks]
-    sections = [("Verdict", _verdict(diagnosis.findings))]
+    nothing = page.paragraph("Nothing was found that would keep a network from learning this.")
+    verdict = findings.described(finding.as_dict() for finding in diagnosis.findings) or nothing
+    sections = [("Verdict", verdict)]
     if shown:
         sections.append(("The pair", page.cards(shown)))
     sections.append(("Checks", page.table(checks)))
@@ -52,23 +53,6 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
     sections.append(("Measurements", _measurements(diagnosis.figures)))
     sections.append(("", page.details({"settings": diagnosis.settings, "versions": diagnosis.versions})))
     return page.write(folder, diagnosis.title, sections)
-
-
-def _verdict(findings: list[Finding]) -> str:
-    if not findings:
-        return page.paragraph("Nothing was found that would keep a network from learning this.")
-    return "".join(map(_finding, findings))
-
-
-def _finding(finding: Finding) -> str:
-    """What was found, what it means, its evidence, its fix, and where to read more."""
-    facts = "".join(f"<li>{html.escape(fact)}</li>" for fact in finding.facts)
-    run = f"<p><strong>Run:</strong> <code>{html.escape(finding.command)}</code></p>" if finding.command else ""
-    return (
-        f"<h3>{html.escape(finding.code)} ({finding.severity})</h3>{page.paragraph(finding.meaning)}<ul>{facts}</ul>"
-        f"<p><strong>Fix:</strong> {html.escape(finding.fix)}</p>{run}"
-        f"<p><small>More: <code>{html.escape(finding.docs)}</code></small></p>"
-    )
 
 
 def _trial(folder: Path, name: str, measured: dict[str, Any]) -> str:

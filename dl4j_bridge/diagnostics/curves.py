@@ -85,11 +85,8 @@ def overfits(history: History, gained: Gained) -> bool:
     best = history.best
     worse = [gained(loss, validation[best]) for loss in validation[best + 1 :]]
     rises = min(worse[-WORSE_VALIDATIONS:]) > WORSE_BITS and worse[-1] > WORSE_BITS_AT_LAST
-    return (
-        rises
-        and keeps_learning(training[best], training[-1], gained)
-        and (gained(training[0], training[-1]) > LEARNED_BITS)
-    )
+    falls = keeps_learning(training[best], training[-1], gained)
+    return rises and falls and gained(training[0], training[-1]) > LEARNED_BITS
 
 
 def keeps_learning(before: float, now: float, gained: Gained) -> bool:

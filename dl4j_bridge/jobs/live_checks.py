@@ -1,5 +1,6 @@
 """The checks of a diagnosis on the curves of a training that is running."""
 
+import shlex
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from dl4j_bridge.diagnostics.output.baselines import NOISIER_THAN_BASELINE, trai
 from dl4j_bridge.diagnostics.output.generalization import found_overfit
 from dl4j_bridge.jobs import remedies, typed, validation
 from dl4j_bridge.model.run import Run
+from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.tasks.interface import Metrics
@@ -56,7 +58,7 @@ class LiveChecks:
     def before(self) -> list[Finding]:
         """What a fresh network shows; the new findings."""
         run = self._run
-        if run.state.step or run.task.interface.input != "one-hot":
+        if run.state.step or run.start or run.task.interface.input != "one-hot":
             return []
         weak = weak_input(run.settings.network, run.task.interface, run.network.parameters())
         return self._add([weak] if weak else [])
@@ -77,7 +79,8 @@ class LiveChecks:
 
     def at_end(self) -> list[Finding]:
         """The new findings once a training has ended by itself."""
-        if self._run.task.predicts != "target" or not self._history.errors or self._step < FEWEST:
+        # What was found before explains it.
+        if self.findings or self._run.task.predicts != "target" or not self._history.errors or self._step < FEWEST:
             return []
         error = min(self._history.errors)
         if error <= POOR or error <= WORSE * self._simple_error:
@@ -104,7 +107,9 @@ class LiveChecks:
         matters = self._run.task.predicts == "next" or history.errors[-1] > POOR
         if matters and curves.overfits(history, self._gained):
             found.append(self._overfit())
-        is_still = self._step >= FEWEST_OF_A_PLATEAU and curves.stands_still(history, self._gained)
+        # A falling learning rate still gains something at its end.
+        may_stop = self._run.settings.run.schedule not in SCHEDULES and self._step >= FEWEST_OF_A_PLATEAU
+        is_still = may_stop and curves.stands_still(history, self._gained)
         if is_still and error > POOR and curves.is_far(error, self._simple_error):
             found.append(self._slow())
         return found
@@ -125,7 +130,8 @@ class LiveChecks:
         if not finding.changes:
             return None
         targets = [pair.target.path for pair in run.pairs if pair.target]
-        return typed.training([pair.input.path for pair in run.pairs], targets, run.settings, **finding.changes)
+        command = typed.training([pair.input.path for pair in run.pairs], targets, run.settings, **finding.changes)
+        return f"{command} --from {shlex.quote(str(run.start))}" if run.start else command
 
     # ---- what is found
 
@@ -156,9 +162,9 @@ class LiveChecks:
         return LEARNING_RATE_TOO_HIGH.found(fix, evidence, learning_rate=lower)
 
     def _overfit(self) -> Finding:
-        history, best = self._history, self._history.best
+        history, best, run = self._history, self._history.best, self._run.settings.run
         evidence = {
-            "best_validation_step": (best + 1) * self._run.settings.run.validate_every,
+            "best_validation_step": self._step - (len(history.validation) - 1 - best) * run.validate_every,
             "validation_loss_then": history.validation[best],
             "validation_loss_now": history.validation[-1],
             "training_loss_then": history.training[best],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dl4j_bridge.errors import BridgeError
@@ -79,6 +80,8 @@ class Run:
         round differently.
     augmented
         Copies of the training parts, beside `signals`.
+    start
+        The model whose network this one began with, if not with random weights.
     best
         The best network; there once a run has ended by itself.
     """
@@ -93,6 +96,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     baselines: Arrays = field(default_factory=dict)
     augmented: list[Stretch] = field(default_factory=list)
+    start: Path | None = None
     best: Model | None = None
 
     @property

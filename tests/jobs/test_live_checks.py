@@ -83,9 +83,10 @@ def test_a_target_that_does_not_follow_is_stuck_at_the_histogram(recordings, tmp
     assert checks.findings[0].evidence["best_simple_model_esr"] < 0.1
 
 
-@pytest.fixture
-def checks(recordings, tmp_path):
-    started = new_run([recordings[0]], [recordings[1]], tmp_path / "run", train_settings(OPTIONS | {"steps": 5000}))
+@pytest.fixture(params=["plateau"])
+def checks(request, recordings, tmp_path):
+    settings = train_settings(OPTIONS | {"steps": 5000, "schedule": request.param})
+    started = new_run([recordings[0]], [recordings[1]], tmp_path / "run", settings)
     started.baselines = started.task.fit_baselines(started.signals, {})
     yield LiveChecks(started)
     started.folder.lock.release()
@@ -108,9 +109,10 @@ def test_validation_that_rises_is_named_once_if_the_error_can_be_heard(error, co
     assert fed(checks, training, validation, error) == codes
 
 
-def test_a_plateau_far_from_a_simple_model_is_named(checks):
+@pytest.mark.parametrize(("checks", "codes"), [("plateau", ["slow-learning"]), ("cooldown", [])], indirect=["checks"])
+def test_a_plateau_far_from_a_simple_model_is_named_unless_the_rate_will_fall(checks, codes):
     levels = np.r_[np.linspace(7, 5, 10), np.full(40, 5.0)]
-    assert fed(checks, levels, levels, 0.3) == ["slow-learning"]
+    assert fed(checks, levels, levels, 0.3) == codes
 
 
 def test_at_the_end_a_better_baseline_is_named_with_the_command_that_goes_on(checks):

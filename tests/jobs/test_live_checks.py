@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from dl4j_bridge.jobs.live_checks import FEWEST, MOST, LiveChecks
 from dl4j_bridge.jobs.new_run import new_run
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.signal import audio_files
+from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks import update
 from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import SMALL, run_ok
 
@@ -129,6 +132,20 @@ def test_a_loss_that_rises_is_a_learning_rate_that_is_too_high(checks):
     # At the usual rate, a tenth of it is the next to try.
     assert checks.findings[0].changes == {"learning_rate": pytest.approx(0.001)}
     assert len(checks.findings) <= MOST
+
+
+def test_the_checks_take_less_than_a_hundredth_of_the_time(checks):
+    """Beside the steps of a network that is smaller than any that is of use."""
+    run = checks._run
+    windows = Windows(run.signals, run.settings.run.length, run.settings.run.batch, seed=1)
+    began = time.process_time()
+    for number in range(20):
+        update.step(run.network, windows, run.settings, number, run.task)
+    trained = time.process_time() - began
+    began = time.process_time()
+    assert fed(checks, np.linspace(7, 5, 40), np.linspace(7, 5, 40), 0.05) == []
+    checked = time.process_time() - began
+    assert checked / (40 * BLOCK) < 0.01 * trained / 20
 
 
 def test_silence_to_validate_on_is_no_reason_to_speak(tmp_path):

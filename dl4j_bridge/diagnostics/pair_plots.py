@@ -101,7 +101,8 @@ def _correlation(case: Case, findings: list[Finding]) -> Correlation | None:
     per_sample = 1000 / case.rate
     interval = next((f.evidence for f in findings if f.code in _LAGS and {"low", "high"} <= f.evidence.keys()), None)
     ends = (interval["low"] * per_sample, interval["high"] * per_sample) if interval else (None, None)
-    return Correlation(lags[at] * per_sample, shown[at], found * per_sample, *ends)
+    milliseconds, heights = lags[at] * per_sample, np.asarray(shown[at], np.float64)
+    return Correlation(milliseconds, heights, found * per_sample, *ends)
 
 
 def _levels(case: Case) -> Levels:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.pair_plots import Correlation, Levels, PairPlots
 from dl4j_bridge.report import page, sound_plots, style
-from dl4j_bridge.tasks.shown import Floats
 
 _COLOURS = (style.SIGNALS["input"], style.SIGNALS["target"], style.SIGNALS["error"])
 
@@ -55,12 +55,12 @@ def _levels(path: Path, shown: Levels) -> Path:
     return style.save(path, plot)
 
 
-def _transfer(path: Path, counts: Floats) -> Path:
+def _transfer(path: Path, counts: npt.NDArray[np.integer]) -> Path:
     plot, axes = style.figure()
     plot.set_figheight(style.WIDTH * 0.8)
     edge = counts.shape[0] - 0.5
     # Cells of two by two classes: single ones are too pale to see.
-    cells = np.asarray(counts).reshape(128, 2, 128, 2).sum(axis=(1, 3))
+    cells = counts.reshape(128, 2, 128, 2).sum(axis=(1, 3)).astype(np.float64)
     sound_plots.density(axes, cells, (-0.5, edge, -0.5, edge), "Blues")
     axes.set(xlabel="input class (128 is silence)", ylabel="target class")
     return style.save(path, plot)

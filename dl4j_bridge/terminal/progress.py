@@ -55,8 +55,8 @@ def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], Non
 
     def show_all(progress: Progress) -> None:
         for finding in progress.findings:
-            fixed_by = finding.command or finding.fix
-            text = f"found at step {progress.step}: {finding.code} ({finding.severity}): {finding.meaning} {fixed_by}"
+            todo = f"Run: {finding.command}" if finding.command else f"Fix: {finding.fix}"
+            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning} {todo}"
             stderr.print(text, soft_wrap=True, markup=False)
         show(progress)
 

@@ -66,8 +66,8 @@ def test_the_line_is_printed_once_and_is_in_the_json(recordings, tmp_path):
     lines = [line for line in result.stderr.splitlines() if line.startswith("found ")]
     assert len(lines) == 1
     found = result.json["findings"][0]
-    assert lines[0].startswith("found at step 1: weak-input-scale (fault): The input hardly reaches")
-    assert lines[0].endswith(found["command"])
+    assert lines[0].startswith("found at step 1: weak-input-scale (fault). The input hardly reaches")
+    assert lines[0].endswith(f"Run: {found['command']}")
 
 
 def test_a_target_that_does_not_follow_is_stuck_at_the_histogram(recordings, tmp_path):

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 from dl4j_bridge.diagnostics.findings import FAULT, Finding
 
-# What says that a network learned too little or the wrong thing.
-LEARNED_LITTLE = frozenset({"stuck-at-marginal", "slow-learning", "overfit", "noisier-than-baseline"})
-
+# What says that a network learned too little of a pair, or the wrong thing.
+LEARNED_LITTLE = frozenset({"overfit", "noisier-than-baseline"})
 # A model cannot be compared with such a pair.
 INCOMPARABLE = frozenset({"rate-mismatch", "length-mismatch", "unrelated", "target-leads", "swapped"})
 # No network can learn such a pair: trying would only repeat it.
@@ -27,7 +26,7 @@ NO_LEARNING = frozenset(
 # What a finding of the recordings explains: the advice against it would not help. Those that are in `UNLEARNABLE` do so
 # as faults, the others at any severity.
 EXPLAINS = dict.fromkeys(UNLEARNABLE, LEARNED_LITTLE) | {
-    "noise-floor": frozenset({"noisier-than-baseline", "slow-learning"}),
+    "noise-floor": frozenset({"noisier-than-baseline"}),
 }
 _AS_WARNINGS = frozenset({"noise-floor", "time-variant", "memory-too-short"})
 

@@ -14,6 +14,8 @@ SHARE = "share"
 # Units by the last word of a name, which they replace.
 _UNITS = {"bits": "bits per sample", "db": "dB", "dbfs": "dBFS", "hz": "Hz", "ms": "ms", "seconds": "s"}
 _UNITS |= {"percent": "%", "share": SHARE}
+# Units that have a singular.
+_COUNTED = ("samples",)
 # Name in words, and unit, by name of a figure, or by code and name where one name has several meanings.
 _NAMES: dict[str, tuple[str, str]] = {
     "accuracy": ("exact classes", SHARE),
@@ -128,7 +130,9 @@ def _value(value: Any, unit: str) -> str:
         return ", ".join(columns.plain(part) for part in value) if plain and len(value) <= _LONGEST_LIST else ""
     if value is None:
         return columns.NOTHING
-    if unit == SHARE:
+    if unit == SHARE and not isinstance(value, str):
         return f"{100 * value:.3g} %"
-    text = f"{value:,}" if type(value) is int else columns.plain(value)
-    return f"{text} {unit}".strip()
+    if type(value) is int:
+        unit = unit.removesuffix("s") if value == 1 and unit in _COUNTED else unit
+        return f"{value:,} {unit}".strip()
+    return f"{columns.plain(value)} {unit}".strip()

@@ -101,7 +101,7 @@ def _correlation(case: Case, findings: list[Finding]) -> Correlation | None:
     per_sample = 1000 / case.rate
     interval = next((f.evidence for f in findings if f.code in _LAGS and {"low", "high"} <= f.evidence.keys()), None)
     ends = (interval["low"] * per_sample, interval["high"] * per_sample) if interval else (None, None)
-    milliseconds, heights = lags[at] * per_sample, np.asarray(shown[at], np.float64)
+    milliseconds, heights = (np.asarray(each[at], np.float64) for each in (lags * per_sample, shown))
     return Correlation(milliseconds, heights, found * per_sample, *ends)
 
 

@@ -119,7 +119,7 @@ class LiveChecks:
         known = {finding.code for finding in self.findings}
         if consequences.stops(consequences.NO_LEARNING, self.findings):
             # Two settings may be wrong, but that nothing is learned because of them is no third fault.
-            known |= (consequences.NO_LEARNING | consequences.LEARNED_LITTLE) - _SETTINGS
+            known |= (consequences.NO_LEARNING | consequences.LEARNED_LITTLE | {SLOW_LEARNING.code}) - _SETTINGS
         new = [finding for finding in found if finding.code not in known][: MOST - len(self.findings)]
         new = [f if f.command else replace(f, command=self._command(f)) for f in new]
         self.findings += new

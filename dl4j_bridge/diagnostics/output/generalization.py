@@ -17,7 +17,10 @@ INDEPENDENT_START = Kind("independent-start")
 SMOOTH_START = (
     f"--init smooth and --neighbours {NEIGHBOURS:g}, the defaults; without them 127 and 128 are unrelated classes"
 )
-FIX = "more recordings (repeat --input and --target), a smaller --hidden, --dropout 0.2, or fewer --steps"
+FIX = (
+    "more recordings (repeat --input and --target), or a smaller --hidden; train keeps the network from before "
+    "validation got worse, as model.zip"
+)
 
 # Bits by which the validation part may turn out harder than the training part, beyond what it is for a simple model.
 OVERFIT_BITS = 0.5

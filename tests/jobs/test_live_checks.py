@@ -36,8 +36,10 @@ def findings(recordings, tmp_path, **options):
     return stored
 
 
-def test_a_training_that_learns_is_left_alone(recordings, tmp_path):
-    assert findings(recordings, tmp_path, learning_rate=0.01, hidden=32, batch=8, length=200, steps=FEWEST - 1) == []
+def test_trainings_that_learn_are_left_alone(effect_run, next_run, recordings, tmp_path):
+    for folder in (effect_run, next_run):
+        assert dl4j_bridge.load(folder).result["findings"] == []
+    assert findings(recordings, tmp_path, learning_rate=0.01, steps=FEWEST - 1) == []
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def log_rows(steps: int = 40) -> list[dict[str, str]]:
 def a_run(folder, valid: dict | None, length: int = 10 * SECONDS * RATE) -> SimpleNamespace:
     """A run whose test part is the last tenth."""
     result = {"run": str(folder), "steps": 40, "epochs": 1.5, "valid": valid, "stopped_because": "steps"}
+    result["findings"] = [a_finding("overfit").as_dict()] if valid else []
     pair = {
         "input": {"path": "/home/someone/dry.wav"},
         "target": {"path": "/home/someone/wet.wav"},

@@ -67,6 +67,8 @@ class Request:
         Shorter trials.
     given
         Whether the settings hold anything that the user asked for.
+    kept
+        Whether the recordings are files of the user's, which a command can name.
     """
 
     source: Path | None
@@ -79,6 +81,7 @@ class Request:
     classpath: str | None = None
     quick: bool = False
     given: bool = False
+    kept: bool = True
 
 
 def diagnose(request: Request, report: Report = lambda name, passed: None) -> Diagnosis:

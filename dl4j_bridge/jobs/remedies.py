@@ -33,7 +33,7 @@ def with_command(finding: Finding, request: Request, settings: TrainSettings) ->
     settings
         The user's, or those of the model.
     """
-    return replace(finding, command=_command(finding, request, settings))
+    return replace(finding, command=_command(finding, request, settings) if request.kept else None)
 
 
 def after(request: Request, findings: list[Finding]) -> str:
@@ -52,6 +52,8 @@ def after(request: Request, findings: list[Finding]) -> str:
         )
     if any(finding.severity == FAULT for finding in findings):
         return "fix the first finding, then run this again"
+    if not request.kept:
+        return "train on these recordings with dl4j_bridge.train"
     if request.model:
         todo = ("process", "--input", "X.wav") if request.target else ("generate",)
         return typed.command(*todo, "--model", request.model, "--output", "Y.wav")

@@ -58,10 +58,11 @@ lock: setup
 cuda: setup
 	./mvnw -q -B -Pcuda dependency:build-classpath -DincludeScope=runtime -Dmdep.outputFile=target/cuda.classpath
 
-# One file for every platform: Python, and our classes for Java. DL4J's jars come at first use.
+# One file for every platform: Python, our classes for Java, and the page of findings. DL4J's jars come at first use.
 wheel: setup
-	cp $(JAR) dl4j_bridge/dl4j-bridge.jar
-	$(BIN)/python -m build --wheel --outdir dist . ; status=$$?; rm -rf build dl4j_bridge/dl4j-bridge.jar; exit $$status
+	cp $(JAR) docs/diagnostics.md dl4j_bridge/
+	$(BIN)/python -m build --wheel --outdir dist . ; status=$$?; \
+	  rm -rf build dl4j_bridge/dl4j-bridge.jar dl4j_bridge/diagnostics.md; exit $$status
 
 examples: setup
 	$(BIN)/python examples/make.py

@@ -209,7 +209,8 @@ def diagnose(
     with TemporaryDirectory() as temporary:
         source = as_file("input", input, rate, Path(temporary))
         other = None if target is None else as_file("target", target, rate, Path(temporary))
-        request = Request(source, other, settings, quick=quick, given=bool(given))
+        kept = not any(isinstance(x, np.ndarray) for x in (input, target))
+        request = Request(source, other, settings, quick=quick, given=bool(given), kept=kept)
         found, page = diagnose_and_report(request, None if out is None else Path(out), progress)
     return Diagnosis(found, str(page))
 

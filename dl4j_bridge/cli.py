@@ -231,10 +231,19 @@ def diagnose(
     out: Annotated[
         Path | None, Option(help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
+    explain: Annotated[
+        str | None, Option(metavar="CODE", help="Print what a finding means and how to fix it, and nothing else.")
+    ] = None,
     *,
     options: dict[str, Any],
 ) -> Any:
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
+    if explain:
+        from dl4j_bridge.diagnostics import explanations
+
+        text = explanations.explain(explain)
+        print(text)
+        return {"code": explain, "meaning": explanations.meaning(explain), "text": text}
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.terminal import results
     from dl4j_bridge.with_report import diagnose_and_report

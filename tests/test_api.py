@@ -205,6 +205,9 @@ def test_diagnosing_an_unrelated_pair(java, tmp_path):
     assert "unrelated" in {finding["code"] for finding in found["findings"]}
     assert "unrelated" in repr(found)
     assert "unrelated" in found._repr_html_()
+    # Arrays have no files that a command could name.
+    assert {finding["command"] for finding in found["findings"]} == {None}
+    assert "dl4j-bridge train" not in found["next"]
     assert (tmp_path / "d" / "report.html").exists()
 
 

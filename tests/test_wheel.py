@@ -34,6 +34,7 @@ def wheel(tmp_path_factory):
         if (CHECKOUT / name).is_file():
             shutil.copy(CHECKOUT / name, source / name)
     shutil.copy(jars.our_jar(), source / "dl4j_bridge" / jars.OURS)
+    shutil.copy(CHECKOUT / "docs" / "diagnostics.md", source / "dl4j_bridge")
     command = [sys.executable, "-m", "build", "--wheel", "--outdir", source / "dist", source]
     subprocess.run(command, check=True, capture_output=True)
     return next((source / "dist").glob("*.whl"))
@@ -65,6 +66,7 @@ def test_it_holds_our_classes_and_the_list_of_jars(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "dl4j_bridge/dl4j-bridge.jar" in names
     assert "dl4j_bridge/java/jars.lock.json" in names
+    assert "dl4j_bridge/diagnostics.md" in names
     assert wheel.name.endswith("py3-none-any.whl")
 
 
@@ -90,6 +92,9 @@ def test_it_runs_the_demo_without_java_and_maven(wheel, maven, tmp_path):
     assert "fetching" in shown.stderr
     json.loads(shown.stdout.splitlines()[-1])
     assert list((tmp_path / "runs").glob("demo-*/report.html"))
+
+    explained, _ = without_java([command, "diagnose", "--explain", "misaligned"], env=env, cwd=tmp_path)
+    assert "--align" in explained.stdout
 
     looked, _ = without_java([command, "doctor", "--json"], env=env, cwd=tmp_path)
     found = json.loads(looked.stdout.splitlines()[-1])

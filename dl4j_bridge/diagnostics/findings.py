@@ -1,15 +1,22 @@
 """What a check finds: a code, its severity, the evidence, and how to fix it."""
 
+from __future__ import annotations
+
 import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import explanations
+from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.tasks.shown import Excerpt
+
+if TYPE_CHECKING:
+    from dl4j_bridge.diagnostics.pair_plots import PairPlots
 
 FAULT, WARNING = "fault", "warning"
 
@@ -28,15 +35,39 @@ class Finding:
         The option or the line to change.
     evidence
         The figures that it was concluded from; JSON types only.
+    changes
+        Options of `train` that fix it, by name of field; empty if no option does.
+    command
+        The command that fixes it, with the user's own paths; None if no command does, or if they are not known.
     """
 
     code: str
     severity: str
     fix: str
     evidence: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
+    command: str | None = None
+
+    @property
+    def meaning(self) -> str:
+        """What it means, in one sentence."""
+        return explanations.meaning(self.code)
+
+    @property
+    def facts(self) -> list[str]:
+        """The evidence in words, with units."""
+        return in_words(self.code, self.evidence)
+
+    @property
+    def docs(self) -> str:
+        """Where to read more about it."""
+        return explanations.link(self.code)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """All of it; JSON types only."""
+        shown = asdict(self) | {"meaning": self.meaning, "facts": self.facts, "docs": self.docs}
+        order = ("code", "severity", "meaning", "evidence", "facts", "fix", "command", "docs")
+        return {name: shown[name] for name in order}
 
 
 @dataclass(frozen=True)
@@ -70,13 +101,15 @@ class Kind:
     code: str
     severity: str = FAULT
 
-    def found(self, fix: str, evidence: dict[str, Any]) -> Finding:
+    def found(self, fix: str, evidence: dict[str, Any], **changes: Any) -> Finding:
         """Make a finding of this kind; parameters as of `Finding`."""
-        return Finding(self.code, self.severity, fix, evidence)
+        return Finding(self.code, self.severity, fix, evidence, changes)
 
-    def outcome(self, found: bool, fix: str, evidence: dict[str, Any], figures: dict[str, Any]) -> Outcome:
+    def outcome(
+        self, found: bool, fix: str, evidence: dict[str, Any], figures: dict[str, Any], **changes: Any
+    ) -> Outcome:
         """Make the outcome of a check that can find this alone; without the finding if not `found`."""
-        return Outcome([self.found(fix, evidence)] if found else [], figures)
+        return Outcome([self.found(fix, evidence, **changes)] if found else [], figures)
 
 
 @dataclass(frozen=True)
@@ -111,6 +144,8 @@ class Diagnosis:
         Where the excerpt was taken from, in words.
     class_counts : dict of ndarray of int, shape (256,)
         How often each class occurs in ``input`` and ``target``; None if the network's output has no classes.
+    plots
+        What the report plots of the pair, if it plots any of it.
     settings, versions
         What the checks were run with.
     """
@@ -124,6 +159,7 @@ class Diagnosis:
     excerpt: Excerpt | None = None
     part: str = ""
     class_counts: dict[str, npt.NDArray[np.integer]] | None = None
+    plots: PairPlots | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 

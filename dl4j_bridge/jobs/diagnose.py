@@ -1,6 +1,5 @@
 """All checks on recordings, settings and a model: what is wrong, and how to fix it."""
 
-import shlex
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from dl4j_bridge.diagnostics import criteria, handover, learning, network, output, recordings
+from dl4j_bridge.diagnostics import (
+    consequences,
+    criteria,
+    curves,
+    handover,
+    learning,
+    network,
+    output,
+    pair_plots,
+    recordings,
+)
 from dl4j_bridge.diagnostics.case import Case, Classes, read
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import FAULT, Check, Diagnosis, Finding, Outcome
@@ -18,33 +27,20 @@ from dl4j_bridge.diagnostics.trial import FULL, QUICK, as_fused
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.jobs import remedies
 from dl4j_bridge.jobs.compare import check_kind, evaluate
 from dl4j_bridge.model.info import versions_without_java
 from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
-from dl4j_bridge.settings.checks import option
+from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, ProcessSettings
-from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
+from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.codecs import CLASSES
 from dl4j_bridge.signal.pairs import Stretch, part_of
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
-from dl4j_bridge.tasks.registry import choose, train_settings
+from dl4j_bridge.tasks.registry import choose
 from dl4j_bridge.tasks.shown import Excerpt
-
-# With one of these the pair cannot be learned, and trying would only repeat it.
-NO_PAIR = {"rate-mismatch", "length-mismatch", "unrelated", "target-leads", "misaligned"}
-# What does not learn the identity learns no pair.
-NO_LEARNING = {
-    "learning-rate-too-high",
-    "learning-rate-too-low",
-    "non-finite",
-    "stuck-at-uniform",
-    "stuck-at-marginal",
-    "weak-input-scale",
-}
-# With one of these no network can learn anything.
-NO_TENSORS = {"not-one-hot", "axis-order", "memory-order", "signed-bytes"}
 
 Report = Callable[[str, bool | None], None]
 
@@ -71,6 +67,8 @@ class Request:
         Shorter trials.
     given
         Whether the settings hold anything that the user asked for.
+    kept
+        Whether the recordings are files of the user's, which a command can name.
     """
 
     source: Path | None
@@ -83,6 +81,7 @@ class Request:
     classpath: str | None = None
     quick: bool = False
     given: bool = False
+    kept: bool = True
 
 
 def diagnose(request: Request, report: Report = lambda name, passed: None) -> Diagnosis:
@@ -108,17 +107,18 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
             [Check(f"batches of {name}", lambda: Outcome(handover.inspect(handover.open_iterator(name, classpath))))]
         )
     if request.source is None:
-        return _diagnosis(request, suite)
+        return _diagnosis(request, suite, request.settings)
     opened = open_model(request.model) if request.model else None
     case = Case(request.source, request.target, _settings(request, opened))
     examined = _examine(case, request, opened, suite)
     excerpt, part = _excerpt(case, examined)
     return replace(
-        _diagnosis(request, suite),
+        _diagnosis(request, suite, case.settings),
         title=f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""),
         excerpt=excerpt,
         part=part,
         class_counts=_class_counts(case, examined),
+        plots=pair_plots.of(case, suite.findings),
         settings=case.settings.as_dict(),
         versions=versions_without_java(),
     )
@@ -140,14 +140,14 @@ class _Suite:
             outcome = check.run()
             seconds = time.perf_counter() - began
             self.figures[check.name] = outcome.figures
-            passed = not outcome.findings
-            self.checks.append({"name": check.name, "passed": passed, "seconds": round(seconds, 3)})
+            found = consequences.unexplained(outcome.findings, self.findings)
+            self.checks.append({"name": check.name, "passed": not found, "seconds": round(seconds, 3)})
             known = {finding.code for finding in self.findings}
-            self.findings += [finding for finding in outcome.findings if finding.code not in known]
-            self._report(check.name, passed)
+            self.findings += [finding for finding in found if finding.code not in known]
+            self._report(check.name, not found)
 
-    def found(self, codes: set[str]) -> bool:
-        return any(finding.code in codes for finding in self.findings)
+    def stopped(self, codes: frozenset[str]) -> bool:
+        return consequences.stops(codes, self.findings)
 
 
 @dataclass(frozen=True)
@@ -168,28 +168,33 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
         return _Examined()
     task = opened.info.task if opened else choose(settings, [case.pair])
     criterion = criteria.of(task)
-    if suite.found(NO_PAIR) and not criterion.identity_settles:
+    hopeless = suite.stopped(consequences.INCOMPARABLE if opened else consequences.UNLEARNABLE)
+    if hopeless and not criterion.identity_settles:
         return _Examined(criterion)
     signals = criterion.signals(case)
     jvm.configure(settings.threads)
     if task.interface.input == "one-hot":
         run, seed = settings.run, settings.network.seed
         suite.run(handover.checks(*signals, run.length, run.batch, settings.network.tbptt, seed, case.codec))
-        if suite.found(NO_TENSORS):
+        if suite.stopped(consequences.NO_TENSORS):
             return _Examined(criterion, signals)
     if opened is None:
         suite.run(network.checks(as_fused(settings).network, task.interface, *signals))
         identity, *pair = learning.checks(settings, criterion, signals, QUICK if request.quick else FULL)
         suite.run([identity])
-        if not suite.found(NO_PAIR | NO_LEARNING if criterion.identity_settles else NO_PAIR):
+        if not (hopeless or (criterion.identity_settles and suite.stopped(consequences.NO_LEARNING))):
             suite.run(pair)
         return _Examined(criterion, signals)
     model = opened.load()
     suite.run(network.checks(settings.network, task.interface, *signals, model.network))
-    if not suite.found(NO_PAIR):
+    if not hopeless:
         processed = _processed(request, case)
         rows = partial(_rows, case, model)
-        suite.run(output.checks(criterion, settings.network, model.network, signals, rows, request.decode, processed))
+        history = _history(opened)
+        checks = output.checks(
+            criterion, settings.network, model.network, signals, rows, request.decode, processed, history
+        )
+        suite.run(checks)
     return _Examined(criterion, signals, model.network)
 
 
@@ -200,6 +205,21 @@ def _rows(case: Case, model: Model) -> list[dict[str, Any]]:
     if pair.target:
         pair = pairs.with_delay(pair, (trained or info).delay)
     return evaluate(model, pair, trained, CompareSettings(drift_seconds=0)).rows
+
+
+def _history(opened: OpenedModel) -> curves.History | None:
+    """The validations of a model's training, from the log beside it; None without one."""
+    folder, task = RunFolder(opened.path.parent), opened.info.task
+    if opened.path.name not in (folder.model.name, folder.last.name) or not folder.log.exists():
+        return None
+    history, losses = curves.History(), []
+    for row in folder.read_log():
+        losses.append(float(row.get(task.training_metrics[0]) or "nan"))
+        if row.get(f"valid_{task.loss}"):
+            error = row.get("valid_esr")
+            history.add(losses, float(row[f"valid_{task.loss}"]), float(error) if error else None)
+            losses = []
+    return history
 
 
 def _processed(request: Request, case: Case) -> Classes | None:
@@ -234,9 +254,10 @@ def _class_counts(case: Case, examined: _Examined) -> dict[str, Any] | None:
     return {name: np.bincount(x, minlength=CLASSES) for name, x in zip(sides, case.indices, strict=False)}
 
 
-def _diagnosis(request: Request, suite: _Suite) -> Diagnosis:
+def _diagnosis(request: Request, suite: _Suite, settings: TrainSettings) -> Diagnosis:
     verdict = "fault" if any(finding.severity == FAULT for finding in suite.findings) else "ok"
-    return Diagnosis(verdict, suite.findings, suite.checks, suite.figures, _next(request, suite.findings))
+    findings = [remedies.with_command(finding, request, settings) for finding in suite.findings]
+    return Diagnosis(verdict, findings, suite.checks, suite.figures, remedies.after(request, findings))
 
 
 def _settings(request: Request, opened: OpenedModel | None) -> TrainSettings:
@@ -261,25 +282,3 @@ def _check(request: Request) -> None:
         raise InputError("--processed", "without --target", "wanted the pair that the model was made for")
     if request.target and request.source is None:
         raise InputError("--target", "without --input", "wanted both")
-
-
-def _next(request: Request, findings: list[Finding]) -> str:
-    """The command to type now."""
-    if findings:
-        return "fix the first finding, then run this again"
-    if request.source is None:
-        return "train on these batches"
-    if request.model:
-        to_do = "process --input X.wav" if request.target else "generate"
-        return f"dl4j-bridge {to_do} --model {shlex.quote(str(request.model))} --output Y.wav"
-    parts = ["dl4j-bridge train --input", shlex.quote(str(request.source))]
-    if request.target:
-        parts += ["--target", shlex.quote(str(request.target))]
-    return " ".join(parts + _options(request.settings, bool(request.target)))
-
-
-def _options(settings: TrainSettings, has_target: bool) -> list[str]:
-    """The options that differ from the task's defaults, as they are typed."""
-    usual = train_settings({"task": settings.network.task}, has_target).as_options() | {"task": NetworkSettings.task}
-    changed = {name: value for name, value in settings.as_options().items() if value != usual[name]}
-    return [word for name, value in changed.items() for word in (option(name), shlex.quote(str(value)))]

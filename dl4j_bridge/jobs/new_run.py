@@ -100,7 +100,7 @@ def new_run(
     with folder.released_on_error():
         origin = {"from": str(start.absolute())} if start else {}
         folder.begin(info.as_dict(), options_of(settings, inputs, targets) | origin)
-    return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies)
+    return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=start)
 
 
 def _network_of(start: Path, settings: TrainSettings, task: Task) -> Network:

@@ -1,9 +1,10 @@
 """The training loop: update, validate, keep the best, stop."""
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
+from dl4j_bridge.jobs.live_checks import LiveChecks
 from dl4j_bridge.jobs.pretraining import pretrain
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
 from dl4j_bridge.jobs.validation import long_outputs, loss_of, validate, validate_long
@@ -34,7 +35,8 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``.
+        ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``, and ``findings`` of the live
+        checks, as `diagnose` has them.
 
     Raises
     ------
@@ -71,6 +73,8 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             if reason is None and run.settings.small_data.pretrain != "none":
                 reason = pretrain(run, training + run.augmented, report, interrupted)
         saved = time.monotonic()
+        checks, progress = LiveChecks(run), None
+        found = checks.before()
         watch = Stopwatch(state.seconds)
         while reason is None:
             _follow_schedule(run, windows)
@@ -89,15 +93,19 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
                         _save_last(run)
                         saved = time.monotonic()
             values = run.task.step_metrics(loss, accuracy)
-            progress = _progress(run, windows, watch, values, valid)
+            found += checks.after_step(loss, valid)
+            progress = replace(_progress(run, windows, watch, values, valid), findings=found)
             validated = {f"valid_{name}": value for name, value in (valid or {}).items()}
-            log(asdict(progress) | values | validated | {"learning_rate": state.learning_rate})
+            log(vars(progress) | values | validated | {"learning_rate": state.learning_rate})
             report(progress)
+            found = []
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
             run.best, valid = _calibrated_best(run)
+            if progress and (found := checks.at_end()):
+                report(replace(progress, values={}, valid=None, findings=found))
         _save_last(run)
     result = {
         "run": str(run.folder.path),
@@ -108,6 +116,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         "samples_per_second": watch.samples_per_second,
         "valid": valid,
         "stopped_because": reason,
+        "findings": [finding.as_dict() for finding in checks.findings],
     }
     return result | ({"pretrain_steps": run.info.pretraining["steps"]} if run.info.pretraining else {})
 

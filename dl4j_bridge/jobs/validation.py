@@ -55,19 +55,28 @@ def _outputs(
     warm_up
         Time steps before each stretch that are not measured.
     """
+    found = stretches(signals, steps, most_stretches, warm_up)
+    outputs = _side_by_side(network, [x for x, _ in found])
+    evaluated = [output[-len(y) :] for output, (_, y) in zip(outputs, found, strict=True)]
+    return evaluated, np.concatenate([y for _, y in found])
+
+
+def stretches(signals: list[Stretch], steps: int, most: int = STRETCHES, warm_up: int = WARM_UP) -> list[Stretch]:
+    """Stretches of the validation parts of several pairs; parameters as of `_outputs`.
+
+    The input of each begins up to `warm_up` time steps before its target.
+    """
     parts = [part_of(len(x), "valid") for x, _ in signals]
     total = sum(where.stop - where.start for where in parts)
-    stretches: list[Stretch] = []
+    found: list[Stretch] = []
     for (x, y), where in zip(signals, parts, strict=True):
         size = where.stop - where.start
         samples = min(size, max(steps * size // total, 1))
-        count = min(most_stretches, samples)
+        count = min(most, samples)
         length = samples // count
         for start in starts(size, length, count, where.start):
-            stretches.append((x[max(start - warm_up, 0) : start + length], y[start : start + length]))
-    outputs = _side_by_side(network, [x for x, _ in stretches])
-    evaluated = [output[-len(y) :] for output, (_, y) in zip(outputs, stretches, strict=True)]
-    return evaluated, np.concatenate([y for _, y in stretches])
+            found.append((x[max(start - warm_up, 0) : start + length], y[start : start + length]))
+    return found
 
 
 def _side_by_side(network: Network, recordings: list[Signal]) -> list[npt.NDArray[np.float32]]:

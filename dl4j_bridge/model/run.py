@@ -1,8 +1,12 @@
 """A training run while it is open."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java.network import Network
@@ -14,6 +18,9 @@ from dl4j_bridge.signal import augmentation
 from dl4j_bridge.signal.pairs import Pair, Stretch
 from dl4j_bridge.tasks.baselines.base import Arrays
 from dl4j_bridge.tasks.interface import Metrics, Task
+
+if TYPE_CHECKING:
+    from dl4j_bridge.diagnostics.findings import Finding
 
 ON_CUDA = "--backend cuda: the fused layers run on the CPU; this run uses DL4J's stock layers and their gradient"
 
@@ -38,6 +45,8 @@ class Progress:
         The validation metrics, if this step made a validation.
     pretraining
         Whether the step belongs to the pre-training.
+    findings
+        What the live checks found at this step.
     """
 
     step: int
@@ -49,6 +58,7 @@ class Progress:
     seconds_left: float | None
     valid: Metrics | None
     pretraining: bool = False
+    findings: list[Finding] = field(default_factory=list)
 
 
 # Called after every step.
@@ -70,6 +80,8 @@ class Run:
         round differently.
     augmented
         Copies of the training parts, beside `signals`.
+    start
+        The model whose network this one began with, if not with random weights.
     best
         The best network; there once a run has ended by itself.
     """
@@ -84,6 +96,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     baselines: Arrays = field(default_factory=dict)
     augmented: list[Stretch] = field(default_factory=list)
+    start: Path | None = None
     best: Model | None = None
 
     @property

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.findings import Diagnosis, Finding
-from dl4j_bridge.report import charts, listening, page, sound_plots
+from dl4j_bridge.diagnostics.findings import Diagnosis
+from dl4j_bridge.report import charts, findings, listening, page, pair_plots, sound_plots
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.shown import Curve
 
@@ -34,8 +33,14 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
     Path
         The page.
     """
+    shown = pair_plots.pictures(folder, diagnosis.plots) if diagnosis.plots else []
     checks = [{"": "✓" if c["passed"] else "✗", "check": c["name"], "seconds": c["seconds"]} for c in diagnosis.checks]
-    sections = [("Verdict", _verdict(diagnosis.findings)), ("Checks", page.table(checks))]
+    nothing = page.paragraph("Nothing was found that would keep a network from learning this.")
+    verdict = findings.described(finding.as_dict() for finding in diagnosis.findings) or nothing
+    sections = [("Verdict", verdict)]
+    if shown:
+        sections.append(("The pair", page.cards(shown)))
+    sections.append(("Checks", page.table(checks)))
     trials = [_trial(folder, name, measured) for name, measured in diagnosis.figures.items() if "curve" in measured]
     if trials:
         sections.append(("Learning", page.cards(trials)))
@@ -48,16 +53,6 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
     sections.append(("Measurements", _measurements(diagnosis.figures)))
     sections.append(("", page.details({"settings": diagnosis.settings, "versions": diagnosis.versions})))
     return page.write(folder, diagnosis.title, sections)
-
-
-def _verdict(findings: list[Finding]) -> str:
-    if not findings:
-        return page.paragraph("Nothing was found that would keep a network from learning this.")
-    return "".join(
-        f"<h3>{html.escape(finding.code)} ({finding.severity})</h3>"
-        f"<p><strong>Fix:</strong> {html.escape(finding.fix)}</p>" + page.facts(_short(finding.evidence))
-        for finding in findings
-    )
 
 
 def _trial(folder: Path, name: str, measured: dict[str, Any]) -> str:

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.model.run import Run
-from dl4j_bridge.report import charts, listening, page
+from dl4j_bridge.report import charts, findings, listening, page
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.excerpts import SECONDS
 from dl4j_bridge.tasks.shown import Curve, Excerpt
+
+# Parts of a result that have a section of their own.
+_SHOWN_APART = ("valid", "findings")
 
 
 def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
@@ -35,12 +38,14 @@ def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
     log = charts.columns_of(run.folder.read_log())
     plots = [(charts.learning_curve(folder / f"{curve.name}.png", curve, log), curve) for curve in learning]
     pictures = [page.picture(path, curve.title, curve.caption) for path, curve in plots]
+    found = result.get("findings", [])
     several = f" of the first of {len(stored['pairs'])} pairs" if len(stored["pairs"]) > 1 else ""
     sections = [
         ("", _results(result)),
+        *([("Found while training", findings.described(found))] if found else []),
         ("Learning", page.cards(pictures)),
         *listening.sections(folder, excerpt, columns.part("test") + several, _remark(stored["pairs"][0], excerpt)),
-        ("Run", page.facts({name: value for name, value in result.items() if name != "valid"})),
+        ("Run", page.facts({name: value for name, value in result.items() if name not in _SHOWN_APART})),
         ("Recordings", page.table([_recordings(pair) for pair in stored["pairs"]])),
         ("", page.details({name: stored[name] for name in ("settings", "versions")})),
     ]

@@ -71,7 +71,7 @@ def waves(path: Path, excerpt: Excerpt) -> Path:
     return style.save(path, plot)
 
 
-def power_density(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
+def powerdensity(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
     """Compute the one-sided power spectral density over time, with a Hann window.
 
     Parameters
@@ -106,7 +106,7 @@ def spectrograms(path: Path, excerpt: Excerpt) -> Path:
     signals = _with_error(excerpt)
     size = frame_size(excerpt.rate, 0.023)
     hop = max(size // 4, excerpt.size // MOST_FRAMES)
-    levels = {name: style.decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
+    levels = {name: style.decibels(powerdensity(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
     top = max(float(levels["target"].max()), -120.0)
     plot, axes = style.panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
     for a, (name, level) in zip(axes, levels.items(), strict=True):
@@ -130,7 +130,7 @@ def error_spectrum(path: Path, excerpt: Excerpt) -> Path:
     plot, axes = style.figure()
     top = -150.0
     for name, sound in signals.items():
-        level = style.decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
+        level = style.decibels(powerdensity(sound, excerpt.rate, size, size // 2).mean(axis=1))
         top = max(top, float(level.max()))
         _line(axes, name, frequencies[1:], level[1:])
     limits = frequencies[1], frequencies[-1]
@@ -172,7 +172,7 @@ def transfer(path: Path, excerpt: Excerpt) -> Path:
     for a, name in zip(axes, shown, strict=True):
         y = excerpt.sounds[name]
         counts, _, _ = np.histogram2d(x, y, (across, up))
-        _density(a, counts, (-reach, reach, -height, height), "Blues" if name == "target" else "Oranges")
+        density(a, counts, (-reach, reach, -height, height), "Blues" if name == "target" else "Oranges")
         a.plot(middles, mean_by_level(x, y, across), color="black", linewidth=1.5, label="mean")
         if name == "output":
             mean, colour = mean_by_level(x, excerpt.sounds["target"], across), style.SIGNALS["target"]
@@ -252,7 +252,7 @@ def confusion(path: Path, target: Indices, output: Indices) -> Path:
     shares.set(xlabel="output class minus target class", ylabel="share of samples")
     edges = np.arange(0, 257, 2) - 0.5, np.arange(-reach, reach + 2) - 0.5
     counts, _, _ = np.histogram2d(target, off, edges)
-    _density(where, counts, (-0.5, 255.5, -reach - 0.5, reach + 0.5), "Oranges")
+    density(where, counts, (-0.5, 255.5, -reach - 0.5, reach + 0.5), "Oranges")
     where.axhline(0, color=style.GREY, linewidth=1)
     where.set(xlabel="target class (128 is silence)", ylabel="distance in classes")
     return style.save(path, plot)
@@ -267,7 +267,7 @@ def _line(axes: Axes, signal: str, x: Floats, y: Floats) -> None:
     axes.plot(x, y, color=style.SIGNALS[signal], label=signal, linewidth=width, alpha=alpha)
 
 
-def _density(axes: Axes, counts: Floats, extent: tuple[float, float, float, float], colours: str) -> None:
+def density(axes: Axes, counts: Floats, extent: tuple[float, float, float, float], colours: str) -> None:
     """Plot counts of shape (across, up) as shades on a logarithmic scale; zero is not shaded."""
     shades = np.ma.masked_equal(counts.T, 0)
     # The lightest shade is hard to see on the background.

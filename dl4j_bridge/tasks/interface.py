@@ -12,6 +12,7 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import AdoptSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, kept
@@ -189,6 +190,28 @@ class Task(ABC):
                 baseline.restore(arrays)
                 found.append(baseline)
         return found
+
+    def baseline_errors(self, stretches: list[Stretch], fitted: Arrays) -> dict[str, float]:
+        """ESR of the fitted baselines by name, as far as it compares with that of `measure`.
+
+        Parameters
+        ----------
+        stretches
+            Input and target; the input may begin earlier, for the baselines' memory.
+        fitted
+            Arrays of the baselines.
+        """
+        errors = {}
+        for baseline in self.fitted_baselines(fitted):
+            found, wanted = [], []
+            for x, y in stretches:
+                x, y = self.baseline_signals((x, y))
+                found.append(baseline.predict(x).last(len(y)).values)
+                wanted.append(baseline.decode(y))
+            error = metrics.esr(np.concatenate(wanted), np.concatenate(found))
+            if error is not None:
+                errors[baseline.name] = error
+        return errors
 
     def sharpness(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> float:
         """Factor on the output layer's weights that makes the outputs fit the target best; 1 where there is none."""

@@ -70,7 +70,10 @@ class Diagnosis(dict[str, Any]):
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = [{name: finding[name] for name in ("code", "severity", "fix")} for finding in self["findings"]]
+        rows = [
+            {name: finding[name] for name in ("code", "severity", "meaning", "fix", "command")}
+            for finding in self["findings"]
+        ]
         return html_table(self["verdict"], rows) + html_table("", self["checks"])
 
 

@@ -35,7 +35,7 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
         stderr.print(f"{run.folder.path}: {text}; Ctrl-C stops and saves", soft_wrap=True, markup=False)
     average = _Average()
     if not stderr.is_terminal:
-        yield _lines(average)
+        yield _with_findings(_lines(average))
         return
     bars = [BarColumn(BAR)] if stderr.width >= WIDE else []
     width = stderr.width - (BAR + 1) * len(bars)
@@ -47,7 +47,20 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
             total = None if progress.fraction is None else 1.0
             bar.update(task, total=total, completed=progress.fraction or 0, text=average.text(progress, width))
 
-        yield show
+        yield _with_findings(show)
+
+
+def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Print a line for each finding of the live checks before the progress."""
+
+    def show_all(progress: Progress) -> None:
+        for finding in progress.findings:
+            todo = f"Run: {finding.command}" if finding.command else f"Fix: {finding.fix}"
+            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning} {todo}"
+            stderr.print(text, soft_wrap=True, markup=False)
+        show(progress)
+
+    return show_all
 
 
 @contextmanager

@@ -116,14 +116,16 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
 
 def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     """Print the findings of a diagnosis with their evidence and fixes, and where its page is."""
-    console = Console()
+    console = Console(highlight=False)
     for finding in diagnosis.findings:
         colour = _COLOURS[finding.severity]
-        console.print(f"[{colour}]✗ {finding.code}[/] ({finding.severity})", soft_wrap=True)
-        for name, value in finding.evidence.items():
-            if not isinstance(value, list):
-                console.print(f"    {name}: {escape(_evidence(value))}", soft_wrap=True)
+        console.print(f"[{colour}]✗ {finding.code}[/] ({finding.severity}) {escape(finding.meaning)}", soft_wrap=True)
+        for fact in finding.facts:
+            console.print(f"    {escape(fact)}", soft_wrap=True)
         console.print(f"    [bold]fix:[/] {escape(finding.fix)}", soft_wrap=True)
+        if finding.command:
+            console.print(f"    [bold]run:[/] {escape(finding.command)}", soft_wrap=True)
+        console.print(f"    [bold]more:[/] {escape(finding.docs)}", soft_wrap=True)
     if not diagnosis.findings:
         console.print(f"{_TICK} nothing found that would keep a network from learning this", soft_wrap=True)
     if report:
@@ -175,12 +177,6 @@ def _print_drift(drift: dict[str, Any]) -> None:
 
 def _print_next(command: str) -> None:
     stderr.print(f"next:\n  {command}", soft_wrap=True, markup=False)
-
-
-def _evidence(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_evidence(v)}" for name, v in value.items() if not isinstance(v, list))
-    return columns.plain(value)
 
 
 def _found(name: str, value: Any) -> str:

@@ -456,10 +456,13 @@ def test_an_iterator_from_the_command_line(their_jar, tmp_path):
     given = ["diagnose", "--json", "--classpath", their_jar, "--iterator"]
     healthy = run(*given, "some.Healthy")
     assert (healthy.status, healthy.json["verdict"]) == (0, "ok"), healthy.stderr
+    assert "network.fit(iterator)" in healthy.json["next"]
     signed = run(*given, "some.Signed")
     assert signed.status == 1
     assert {finding["code"] for finding in signed.json["findings"]} == {"signed-bytes"}
     assert "b & 0xff" in signed.stdout
+    assert "change your Java code" in signed.json["next"]
+    assert "--iterator some.Signed --classpath" in signed.json["next"]
     # Recordings beside it are looked at in the same JVM.
     small = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25", "--quick", "--out", tmp_path / "out"]
     both = run(*given, "some.Healthy", "--input", EXAMPLES / "plucked_dry.wav", *small)

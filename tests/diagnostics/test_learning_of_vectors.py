@@ -12,6 +12,7 @@ import pytest
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import case, criteria, learning, network, output
+from dl4j_bridge.diagnostics.curves import History
 from dl4j_bridge.diagnostics.network.parity import parity
 from dl4j_bridge.diagnostics.network.reference import unpack
 from dl4j_bridge.diagnostics.trial import Effort, as_fused, train_briefly
@@ -111,9 +112,11 @@ def test_what_is_learned_by_heart_is_overfit(check):
         assert codes(learning.pair(asked, criteria.of(task), by_heart, Effort(0, 60, 60))) == ["overfit"]
         return
     learned = train_briefly(asked, task, part(by_heart, "train"), 60, lambda trial: False)
-    assert codes(output.generalization(criteria.of(task), NetworkSettings(init="wide"), learned.network, by_heart)) == [
-        "overfit"
-    ]
+    given = criteria.of(task), NetworkSettings(init="wide"), learned.network, by_heart
+    rises = History([1.0, 0.8, 0.5, 0.3], [1.0, 1.5, 2.0, 3.0], [0.9] * 4)
+    assert codes(output.generalization(*given, rises)) == ["overfit"]
+    falls = History(rises.training, rises.validation[::-1], rises.errors)
+    assert codes(output.generalization(*given, falls)) == [], "not trained yet"
 
 
 def test_a_network_that_is_as_good_on_the_validation_part_finds_nothing():

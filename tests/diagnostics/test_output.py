@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import criteria, output
+from dl4j_bridge.diagnostics.curves import History
 from dl4j_bridge.diagnostics.output.rendering import render
 from dl4j_bridge.diagnostics.trial import as_fused, train_briefly
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.codecs import LINEAR
+from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
 pytestmark = pytest.mark.usefixtures("java")
@@ -82,6 +86,29 @@ def test_what_a_lost_state_costs_is_measured(rendered):
     network, rendering = rendered
     figures = output.memory(CRITERION, network, rendering.stretch, rendering.probabilities, chunk=200).figures
     assert figures["bits_dropped"] > figures["bits_carried"]
+
+
+@pytest.fixture(scope="module")
+def by_heart():
+    """A network that knows the noise of its training part by heart, and its signals."""
+    x = LINEAR.encode(RECORDINGS["strings"])[:2000]
+    noise = np.random.default_rng(1).integers(-12, 13, x.size)
+    signals = x, np.clip(x.astype(int) + noise, 0, 255).astype(np.uint8)
+    settings = replace(SETTINGS, network=replace(SETTINGS.network, hidden=64))
+    return train_briefly(settings, TASK, part(signals, "train"), 500, lambda trial: False).network, signals
+
+
+@pytest.mark.parametrize(
+    ("validation", "found"),
+    [([7.2, 7.9, 9.0, 9.9], ["overfit"]), ([9.9, 9.0, 7.9, 7.2], []), ([], [])],
+    ids=["rises", "falls", "unknown"],
+)
+def test_overfit_is_what_got_worse_and_not_what_is_not_trained_yet(validation, found, by_heart):
+    network, signals = by_heart
+    history = History([7.0, 5.0, 3.0, 1.0], validation, [0.5] * 4) if validation else None
+    outcome = output.generalization(CRITERION, SETTINGS.network, network, signals, history)
+    assert outcome.figures["valid_bits"] > outcome.figures["train_bits"] + 1
+    assert codes(outcome) == found, outcome.figures
 
 
 def test_a_network_worse_than_a_baseline_is_named():

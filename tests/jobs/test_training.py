@@ -74,6 +74,7 @@ def test_json_fields(recordings, tmp_path):
     result = run_ok("train", "--input", recordings[0], "--out", out, "--steps", 20, "--json", *SMALL)
     assert set(result.json) == {
         "run", "model", "task", "steps", "epochs", "samples_per_second", "valid", "stopped_because",
+        "findings",
     }  # fmt: skip
     assert set(result.json["valid"]) >= {"bits", "accuracy", "esr"}
     assert result.json["steps"] == 20

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.report import comparison, diagnosis, run
 from dl4j_bridge.tasks.shown import Chart, Curve, Excerpt, Lines
 
@@ -63,6 +64,7 @@ def log_rows(steps: int = 40) -> list[dict[str, str]]:
 def a_run(folder, valid: dict | None, length: int = 10 * SECONDS * RATE) -> SimpleNamespace:
     """A run whose test part is the last tenth."""
     result = {"run": str(folder), "steps": 40, "epochs": 1.5, "valid": valid, "stopped_because": "steps"}
+    result["findings"] = [a_finding("overfit").as_dict()] if valid else []
     pair = {
         "input": {"path": "/home/someone/dry.wav"},
         "target": {"path": "/home/someone/wet.wav"},
@@ -114,9 +116,9 @@ def a_comparison(**changes) -> SimpleNamespace:
     return SimpleNamespace(**values | changes)
 
 
-def a_finding(code: str, severity: str = "fault") -> SimpleNamespace:
+def a_finding(code: str, severity: str = "fault") -> Finding:
     evidence = {"best_lag": 37, "esr": 0.123456, "curve": [1.0] * 99, "splits": {"train": 0.5, "valid": 0.25}}
-    return SimpleNamespace(code=code, severity=severity, fix="use --align auto", evidence=evidence)
+    return Finding(code, severity, "use --align auto", evidence, command="dl4j-bridge train --align auto")
 
 
 def a_diagnosis(findings=(), **changes) -> SimpleNamespace:
@@ -135,6 +137,7 @@ def a_diagnosis(findings=(), **changes) -> SimpleNamespace:
         "title": "Diagnosis of dry.wav and wet.wav",
         "excerpt": excerpt,
         "part": "the held-out test part",
+        "plots": None,
         "class_counts": {name: np.bincount(c, minlength=256) for name, c in excerpt.classes.items()},
         "settings": {"network": {"hidden": 16}},
         "versions": {"java": "17"},

@@ -136,11 +136,21 @@ def test_a_new_task_brings_its_own_columns_and_headings(numbers_page):
         assert words in text, words
 
 
+def test_what_was_found_while_training(run_page, next_page):
+    text = run_page.read_text()
+    assert "<h2>Found while training</h2><h3>overfit (fault)</h3>" in text
+    assert "'code'" not in text
+    assert "Found while training" not in next_page.read_text()
+
+
 def test_findings_with_their_fixes(diagnosis_page):
     text = diagnosis_page.read_text()
-    assert "<h3>misaligned (fault)</h3><p><strong>Fix:</strong> use --align auto</p>" in text
+    assert "<h3>misaligned (fault)</h3><p>The target comes later than the effect alone would delay it.</p>" in text
+    assert "<p><strong>Fix:</strong> use --align auto</p>" in text
+    assert "<code>dl4j-bridge train --align auto</code>" in text
+    assert "<code>dl4j-bridge diagnose --explain misaligned</code>" in text
     assert "quiet-recording (warning)" in text
-    assert "<th>splits.train</th><td>0.5</td>" in text
+    assert "<li>splits: train 0.5, valid 0.25</li>" in text
     assert "1.0, 1.0, 1.0" not in text, "a long list"
 
 

@@ -12,7 +12,7 @@ from dl4j_bridge.terminal import progress
 def a_step(step: int, values: dict, valid: dict | None = None, pretraining: bool = False, left: float | None = 754.0):
     return SimpleNamespace(
         step=step, seconds=61.0, values=values, samples_per_second=12345.6, fraction=0.5, seconds_left=left,
-        valid=valid, pretraining=pretraining,
+        valid=valid, pretraining=pretraining, findings=[],
     )  # fmt: skip
 
 

@@ -74,12 +74,14 @@ def test_compared(capsys):
 def test_diagnosed(capsys):
     results.print_diagnosis(a_diagnosis([a_finding("misaligned"), a_finding("clipped", "warning")]), None)
     out, err = capsys.readouterr()
-    assert out.splitlines()[:5] == [
-        "✗ misaligned (fault)",
-        "    best_lag: 37",
-        "    esr: 0.1235",
+    assert out.splitlines()[:7] == [
+        "✗ misaligned (fault) The target comes later than the effect alone would delay it.",
+        "    best lag: 37",
+        "    ESR: 0.1235",
         "    splits: train 0.5, valid 0.25",
         "    fix: use --align auto",
+        "    run: dl4j-bridge train --align auto",
+        "    more: dl4j-bridge diagnose --explain misaligned",
     ]
     assert "✗ clipped (warning)" in out
     assert err == "next:\n  dl4j-bridge train --input dry.wav\n"

@@ -4,9 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.criteria.criterion import POOR, SLOW_LEARNING, STUCK_AT_MARGINAL, Criterion, Rows
+from dl4j_bridge.diagnostics.criteria.criterion import (
+    MARGINAL_FIX,
+    POOR,
+    SLOW_LEARNING,
+    STUCK_AT_MARGINAL,
+    Criterion,
+    Rows,
+)
 from dl4j_bridge.diagnostics.findings import Finding, Kind
 from dl4j_bridge.diagnostics.trial import Trial
+from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.codecs import Codec
 from dl4j_bridge.signal.pairs import Stretch, part
@@ -15,12 +23,13 @@ from dl4j_bridge.tasks.baselines.constant import Constant
 from dl4j_bridge.tasks.baselines.fir import Fir
 from dl4j_bridge.tasks.baselines.lookup_table import LookupTable
 from dl4j_bridge.tasks.interface import Signal
-from dl4j_bridge.tasks.samples.task import SamplesTask
+from dl4j_bridge.tasks.registry import train_settings
+from dl4j_bridge.tasks.samples.task import CHANCE_BITS, SamplesTask
 
 STUCK_AT_UNIFORM = Kind("stuck-at-uniform")
 
-# Bits of a guess over 256 classes, and how near to a floor counts as standing on it.
-CHANCE_BITS, NEAR = 8.0, 0.35
+# How near to a floor, in bits, counts as standing on it.
+NEAR = 0.35
 # The identity is learned when this share of the classes is exact, at less than this share of the target's own entropy.
 EXACT, OF_ENTROPY = 0.95, 0.5
 # A pair on which the best baseline gains less than this over the histogram has nothing to show that it can be learned.
@@ -33,6 +42,19 @@ MOST_SAMPLES, MOST_PIECES = 8000, 16
 BASELINE_SAMPLES = 20_000
 # A model is worse than a baseline if its error energy is this many times as large (1 dB).
 WORSE = 1.26
+
+
+def is_uniform(bits: float, marginal: float) -> bool:
+    """Whether a loss stands at that of a guess, although the histogram of the target is better."""
+    return bits > marginal + NEAR and bits > CHANCE_BITS - NEAR
+
+
+def stuck_at_uniform(evidence: dict[str, Any], network: NetworkSettings, usual: NetworkSettings) -> Finding:
+    """The finding for a loss that stays there; the `usual` settings are the fix, where those of `network` differ."""
+    names = ("updater", "learning_rate", "clip", "dropout")
+    changes = {name: getattr(usual, name) for name in names if getattr(network, name) != getattr(usual, name)}
+    fix = "look at --updater, --clip and --dropout: the parameters do not move to where the loss falls"
+    return STUCK_AT_UNIFORM.found(fix, evidence, **changes)
 
 
 class Classes(Criterion):
@@ -103,12 +125,11 @@ class Classes(Criterion):
     def stuck(self, trial: Trial, stretch: Stretch) -> Finding:
         floors = self.floors(stretch)
         evidence, marginal = trial.figures | floors, floors["floors"]["marginal"]
-        if trial.level > marginal + NEAR and trial.level > CHANCE_BITS - NEAR:
-            fix = "look at --updater, --clip and --dropout: the parameters do not move to where the loss falls"
-            return STUCK_AT_UNIFORM.found(fix, evidence)
+        if is_uniform(trial.level, marginal):
+            usual = train_settings({"task": self.task.name}, self.task.predicts == "target").network
+            return stuck_at_uniform(evidence, trial.settings.network, usual)
         if trial.level > marginal - NEAR:
-            fix = "the target does not follow from this input: look at the pair, --align and the order of your tensors"
-            return STUCK_AT_MARGINAL.found(fix, evidence)
+            return STUCK_AT_MARGINAL.found(MARGINAL_FIX, evidence)
         return SLOW_LEARNING.found("train for longer, or a larger --hidden: the loss falls, but slowly", evidence)
 
     def scores(self, rows: Rows) -> dict[str, float]:

@@ -19,6 +19,7 @@ from dl4j_bridge.tasks.interface import Signal, Task
 STUCK_AT_MARGINAL = Kind("stuck-at-marginal")
 SLOW_LEARNING = Kind("slow-learning", WARNING)
 
+MARGINAL_FIX = "the target does not follow from this input: look at the pair, --align and the order of your tensors"
 # An error to signal above which an error can be heard, and the same as a signal-to-noise ratio in dB.
 POOR, POOR_DB = 0.01, 20.0
 

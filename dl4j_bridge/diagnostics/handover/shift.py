@@ -98,10 +98,15 @@ def _filter_shift(x: list[Indices], y: list[Indices], right: tuple[int, ...]) ->
 def _shifted(shift: int, right: tuple[int, ...], evidence: dict[str, float]) -> Finding:
     leads = shift > max(right)
     wanted = " or ".join({0: "labels[t] from features[t]", 1: "labels[t] = features[t + 1]"}[s] for s in right)
+    off = shift - (max(right) if leads else min(right))
     if shift == 0:
-        fix = f"labels are the features themselves: the network learns to copy. Wanted {wanted}"
-    elif leads:
-        fix = f"read the labels {shift - max(right)} samples earlier: {wanted}"
+        fix = f"labels are the features themselves: the network learns to copy. Wanted {wanted}; in Java: {_line(1)}"
     else:
-        fix = f"read the labels {min(right) - shift} samples later: {wanted}"
+        fix = f"read the labels {abs(off)} samples {'earlier' if leads else 'later'}: {wanted}; in Java: {_line(-off)}"
     return (TARGET_LEADS if leads else MISALIGNED).found(fix, {"shift": shift, **evidence})
+
+
+def _line(later: int) -> str:
+    """The Java line that fills the labels from classes `later` samples after those that it reads now."""
+    place = f"start + t {'+' if later > 0 else '-'} {abs(later)}"
+    return f"labels.putScalar(new int[]{{b, classes[{place}], t}}, 1.0)"

@@ -5,9 +5,9 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
-from dl4j_bridge.diagnostics.network.scale import INPUT_SCALE_FIX, WEAK_INPUT_SCALE
+from dl4j_bridge.diagnostics.network.scale import INPUT_SCALE, INPUT_SCALE_FIX, WEAK_INPUT_SCALE
 from dl4j_bridge.diagnostics.trial import Effort, Trial
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.signal.pairs import Stretch
 
 LEARNING_RATE_TOO_HIGH = Kind("learning-rate-too-high")
@@ -68,7 +68,7 @@ class _Search:
         if weak and self.learned(base):
             return [_weak_input_scale(first, base)]
         better = self._other_rate(base)
-        found = [] if first.finite else [non_finite(first)]
+        found = [] if first.finite else [non_finite(first, better)]
         if better is None:
             return found or [self._criterion.stuck(first, self._stretch)]
         if weak:
@@ -88,17 +88,25 @@ class _Search:
 
 
 def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
-    return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, {"with": weak.figures, "with_one_hot_init": strong.figures})
+    evidence = {"with": weak.figures, "with_one_hot_init": strong.figures}
+    return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, evidence, **INPUT_SCALE)
 
 
 def _wrong_rate(base: Trial, better: Trial) -> Finding:
     found, wanted = base.settings.network.learning_rate, better.settings.network.learning_rate
     kind = LEARNING_RATE_TOO_HIGH if wanted < found else LEARNING_RATE_TOO_LOW
     evidence = {"with": base.figures, f"at_{wanted:g}": better.figures}
-    return kind.found(f"--learning-rate {wanted:g} (found {found:g})", evidence)
+    return kind.found(f"--learning-rate {wanted:g} (found {found:g})", evidence, learning_rate=wanted)
 
 
-def non_finite(trial: Trial) -> Finding:
-    """The finding for a loss that became NaN or infinite."""
+def non_finite(trial: Trial, better: Trial | None = None) -> Finding:
+    """The finding for a loss that became NaN or infinite; `better` is a trial that learned."""
     evidence = trial.figures | {"first_not_finite_step": len(trial.losses)}
-    return NON_FINITE.found("--clip 1 and a lower --learning-rate", evidence)
+    found = trial.settings.network
+    changes: dict[str, Any] = {"clip": NetworkSettings.clip}
+    if better:
+        changes["learning_rate"] = better.settings.network.learning_rate
+    else:
+        changes |= {"updater": NetworkSettings.updater, "learning_rate": NetworkSettings.learning_rate}
+    changes = {name: value for name, value in changes.items() if value != getattr(found, name)}
+    return NON_FINITE.found("--clip 1 and a lower --learning-rate", evidence, **changes)

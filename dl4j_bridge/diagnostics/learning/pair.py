@@ -1,10 +1,13 @@
 """Learn the pair, or what comes next, for a while: a network that learns nothing where a simple model does is stuck."""
 
+import numpy as np
+
+from dl4j_bridge.diagnostics import curves
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Outcome
 from dl4j_bridge.diagnostics.learning.identity import non_finite
 from dl4j_bridge.diagnostics.output.generalization import overfit
-from dl4j_bridge.diagnostics.trial import Effort, Trial
+from dl4j_bridge.diagnostics.trial import LAST, Effort, Trial
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.pairs import Stretch, part
 
@@ -46,6 +49,8 @@ def pair(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort
     if criterion.is_stuck(trial, here, simple):
         return Outcome([criterion.stuck(trial, stretch)], figures)
     # A validation part that is merely harder still gets better.
-    worse = criterion.task.bits_gained(there, halfway[0]) > WORSE_BITS
+    gained = criterion.task.bits_gained
+    middle = float(np.mean(trial.losses[steps // 2 - LAST : steps // 2]))
+    worse = gained(there, halfway[0]) > WORSE_BITS and curves.keeps_learning(middle, trial.level, gained)
     simplest = criterion.simplest_errors(signals)
-    return Outcome(overfit(criterion, settings.network, here, there, simplest) if worse else [], figures)
+    return Outcome(overfit(criterion, settings.network, here, there, simplest, worse) if worse else [], figures)

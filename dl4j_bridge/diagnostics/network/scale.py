@@ -1,16 +1,21 @@
 """Does the input reach the first layer?"""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from dl4j_bridge import reference as lstm
-from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.network.reference import forward
+from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
+from dl4j_bridge.diagnostics.network.reference import forward, unpack
 from dl4j_bridge.java.interface import Interface
+from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.tasks.interface import Signal
 
 WEAK_INPUT_SCALE = Kind("weak-input-scale")
+INPUT_SCALE = {"init": "smooth"}
 INPUT_SCALE_FIX = (
-    "--init one-hot (or wide, the default); in DL4J, for the first layer: new GravesLSTM.Builder()"
+    "--init smooth, the default; in DL4J, for the first layer: new GravesLSTM.Builder()"
     ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
 )
 
@@ -45,12 +50,19 @@ def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -
         for layer, run, slope in zip(reference.layers, record.layers, slopes.layers, strict=True)
     ]
     figures = {"layers": rows}
-    from_input = rows[0]["from_input"]
+    found = _found(rows[0]["from_input"], reference, {"layers": rows})
+    return Outcome([found] if found else [], figures)
+
+
+def weak_input(settings: NetworkSettings, interface: Interface, parameters: npt.ArrayLike) -> Finding | None:
+    """The same finding from the weights alone: a one-hot input picks a row of them."""
+    reference = unpack(settings, interface, parameters)
+    return _found(float(np.std(reference.layers[0].W)), reference, {})
+
+
+def _found(from_input: float, reference: lstm.Network, more: dict[str, Any]) -> Finding | None:
     of_xavier = float(np.std(reference.output.W) / np.sqrt(2 / sum(reference.output.W.shape)))
-    evidence = {
-        "first_layer_from_input": from_input,
-        "wanted_about": 1.0,
-        "output_weights_to_xavier": of_xavier,
-        "layers": rows,
-    }
-    return WEAK_INPUT_SCALE.outcome(not from_input * of_xavier >= WEAK_INPUT, INPUT_SCALE_FIX, evidence, figures)
+    if from_input * of_xavier >= WEAK_INPUT:
+        return None
+    evidence = {"first_layer_from_input": from_input, "wanted_about": 1.0, "output_weights_to_xavier": of_xavier}
+    return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, evidence | more, **INPUT_SCALE)

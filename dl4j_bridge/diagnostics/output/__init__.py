@@ -6,6 +6,7 @@ from typing import cast
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.criteria.criterion import Rows
+from dl4j_bridge.diagnostics.curves import History
 from dl4j_bridge.diagnostics.findings import Check, Outcome
 from dl4j_bridge.diagnostics.output.baselines import against_baselines
 from dl4j_bridge.diagnostics.output.decoding import decoding
@@ -29,6 +30,7 @@ def checks(
     compare: Callable[[], Rows],
     decode: str = "mean",
     processed: Indices | None = None,
+    history: History | None = None,
 ) -> list[Check]:
     """The checks of a trained network.
 
@@ -48,8 +50,10 @@ def checks(
         How the user's program decodes classes: ``mean``, ``argmax`` or ``sample``.
     processed : ndarray of uint8, shape (n,), optional
         Classes that the user's program made of the same samples.
+    history
+        The validations of the training, if they are known.
     """
-    found = [Check("train and validation", lambda: generalization(criterion, settings, network, signals))]
+    found = [Check("train and validation", lambda: generalization(criterion, settings, network, signals, history))]
     baselines = Check("baselines", lambda: against_baselines(criterion, compare()))
     if criterion.task.interface.output != "softmax":
         return [*found, baselines, Check("memory", lambda: _memory_of_vectors(criterion, network, signals))]

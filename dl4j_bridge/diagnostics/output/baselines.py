@@ -23,5 +23,9 @@ def against_baselines(criterion: Criterion, rows: Rows) -> Outcome:
         return Outcome([], figures)
     best = (min if criterion.lower_is_better else max)(others, key=others.__getitem__)
     evidence = criterion.noisier(figures, best)
-    fix = f"train for longer; until then {best} is the better model of this pair"
-    return NOISIER_THAN_BASELINE.outcome(bool(evidence), fix, evidence, figures)
+    return NOISIER_THAN_BASELINE.outcome(bool(evidence), train_longer(best), evidence, figures)
+
+
+def train_longer(best: str) -> str:
+    """What to do where the baseline `best` is better than a model."""
+    return f"train for longer; until then {best} is the better model of this pair"

@@ -35,4 +35,4 @@ def check(case: Case) -> Outcome:
     fix = f"--align {excess.samples}; or drop the first {count} samples of the {later} in your own program"
     if left > 0 and delay.samples > 0:
         fix = f"--align auto (the default) cuts out {delay.samples} samples; or {fix}"
-    return kind.outcome(found, fix, evidence, {"delay": measured})
+    return kind.outcome(found, fix, evidence, {"delay": measured}, align=str(excess.samples))

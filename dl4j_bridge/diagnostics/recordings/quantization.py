@@ -32,9 +32,12 @@ def check(case: Case) -> Outcome:
         "quantisation_esr": errors,
         "quantisation_db": {name: metrics.snr_db(error) for name, error in errors.items()},
     }
-    fix = f"normalize the {' and the '.join(quiet)}" + (", or --codec mulaw" if codec.name == "linear" else "")
+    mulaw = codec.name == "linear"
+    fix = f"normalize the {' and the '.join(quiet)}" + (", or --codec mulaw" if mulaw else "")
     evidence = {"esr": quiet, "level_dbfs": {name: decibels(float(sides[name].std())) for name in quiet}}
-    return QUIET_RECORDING.outcome(bool(quiet), fix, evidence, figures)
+    # What was rounded before stays so.
+    helps = mulaw and not any(case.recordings[name].is_8_bit for name in quiet)
+    return QUIET_RECORDING.outcome(bool(quiet), fix, evidence, figures, **({"codec": "mulaw"} if helps else {}))
 
 
 def quantization_esr(case: Case, x: Floats, is_8_bit: bool) -> float:

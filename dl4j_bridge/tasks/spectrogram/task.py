@@ -18,7 +18,7 @@ from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import metrics
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch, part_of
 from dl4j_bridge.signal.stft import Spectra, Stft
-from dl4j_bridge.tasks.baselines.base import Baseline
+from dl4j_bridge.tasks.baselines.base import Arrays, Baseline
 from dl4j_bridge.tasks.baselines.wiener import Wiener
 from dl4j_bridge.tasks.comparison import Comparison
 from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_vectors
@@ -142,6 +142,10 @@ class SpectrogramTask(VectorTask):
 
     def baseline_signals(self, stretch: Stretch) -> Stretch:
         return stretch[0], self.stem(*stretch)
+
+    def baseline_errors(self, stretches: list[Stretch], fitted: Arrays) -> dict[str, float]:
+        # The ESR of a validation is that of magnitudes.
+        return {}
 
     # ---- using a trained network
 

@@ -11,10 +11,43 @@ Floats = npt.NDArray[np.floating]
 STRETCH = 1 << 19
 # Number of taps of the filters that compare candidate delays.
 TAPS = 48
-# A delay is removed only if a filter that starts after it explains the target as well as one that starts earlier:
-# the error may increase by this share of itself plus this share of the target's energy.
-ERROR_GROWTH = 0.001
-ERROR_FLOOR = 1e-6
+# Power of noise, as a share of that of the input, below which a network makes no use of it.
+RIDGE = 1e-6
+# Maximum number of taps of the filter that shows where an effect starts.
+LONGEST_FILTER = 512
+# Number of samples before the peak at which such a filter may start.
+BEFORE = 64
+# Number of samples after the peak that show that it is the start.
+AFTER = 4
+# The loudest windows are compared: their length in samples, and the maximum number of them.
+WINDOW = 4096
+WINDOWS = 16
+# Number of pieces of a curve from input to target, each a straight line.
+PIECES = 32
+# A curve is searched for within this number of samples of the peak.
+CURVE_REACH = 6
+# A filter that explains more than this share of what a shifted curve leaves shows that the effect has a memory.
+MEMORY_SHARE = 0.5
+# Share of the target's energy that nobody misses.
+NEGLIGIBLE = 1e-5
+# A filter that starts one lag earlier explains a little more of what is not linear. The lag at which the effect starts
+# explains this many times more than any lag before it.
+JUMP = 3.0
+# Number of lags that show how much that is.
+SHORTEST_BASELINE = 8
+SMALL_GAIN = 0.003
+# Share of the target's energy below which no lag is one.
+SMALLEST_JUMP = 1e-9
+# Residual, as a share of the target's energy, of an effect that a filter or a curve describes.
+LINEAR = 1e-3
+# Without such a lag, the error may increase by this share of itself.
+ERROR_GROWTH = 0.02
+# Leaving in this number of samples does no harm, but cutting out one too many does.
+HARMLESS = 4
+# A filter that lags by this number of samples may start a sample earlier than it seems.
+SLOW_START = 8
+# Beyond the upper bound of the delay, the error increases by more than this share of itself.
+CLEAR_GROWTH = 0.1
 # Correlation below this share of the peak does not belong to the rise of the peak.
 ONSET_SHARE = 0.02
 # Number of samples in a frame of an averaged spectrum.
@@ -41,21 +74,25 @@ class Delay:
         Prominence of the peak over the correlation at other lags, from 0 to 1.
     inverted
         True if the peak is negative: the polarity of the target is inverted.
+    low, high
+        Bounds of the delay. Where the target is a curve of the shifted input, they are a fraction of a sample apart.
+        Otherwise they contain the filters that explain the target equally well.
     """
 
     samples: int
     peak: int
     confidence: float
     inverted: bool
+    low: float = 0.0
+    high: float = 0.0
 
 
-def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> Delay:
+def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True, spread: int = TAPS) -> Delay:
     """Estimate the delay of `y` relative to `x`.
 
     The peak of the generalized cross-correlation (Knapp and Carter, 1976; Wiener weighting) is at the lag with the
     most energy. A low-pass filter shifts that peak although its output starts at once, and removing the shift would
-    require the network to predict the future. So the peak is moved back to the latest lag from which a causal
-    least-squares filter still explains `y` as well as one that starts earlier.
+    require the network to predict the future. So the peak is moved back to the lag at which the effect starts.
 
     Parameters
     ----------
@@ -65,6 +102,8 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> D
         Maximum delay of either sign, in samples.
     causal
         If False, `Delay.samples` is the peak itself, which is many times faster.
+    spread
+        Number of samples on either side of the peak that belong to it.
 
     Returns
     -------
@@ -78,14 +117,14 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> D
     y = np.asarray(y[:n], np.float64) - np.mean(y[:n])
     longest = min(longest, n // 2)
     correlation = _whitened_correlation(x, y, longest)
-    at = int(np.argmax(np.abs(correlation)))
+    size = np.abs(correlation)
+    at = int(np.argmax(size))
     peak = at - longest
-    confidence = _confidence(np.abs(correlation), at)
-    samples = peak
+    confidence = _confidence(size, at, spread)
+    low, start, high = float(peak), peak, float(peak)
     if causal and confidence >= LOW_CONFIDENCE:
-        # Nonlinearity makes the response seem to start too early; the onset of the peak limits how far.
-        samples = max(_latest_causal_start(x, y, peak), _onset(np.abs(correlation), at) - longest)
-    return Delay(samples, peak, confidence, bool(correlation[at] < 0))
+        low, start, high = _start_of_effect(x, y, peak, _onset(size, at) - longest)
+    return Delay(start, peak, confidence, bool(correlation[at] < 0), low, high)
 
 
 def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
@@ -188,9 +227,9 @@ def _whitened_correlation(x: Floats, y: Floats, longest: int) -> Floats:
     return np.asarray(fft.irfft(cross, size)[np.arange(-longest, longest + 1)])
 
 
-def _confidence(size: Floats, at: int) -> float:
+def _confidence(size: Floats, at: int, spread: int) -> float:
     """1 minus the ratio of the largest correlation far from the peak to the peak."""
-    elsewhere = np.concatenate([size[: max(at - TAPS, 0)], size[at + TAPS + 1 :]])
+    elsewhere = np.concatenate([size[: max(at - spread, 0)], size[at + spread + 1 :]])
     return float(1 - elsewhere.max(initial=0.0) / size[at]) if size[at] else 0.0
 
 
@@ -202,16 +241,110 @@ def _onset(size: Floats, at: int) -> int:
     return at
 
 
-def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:
-    """Latest lag up to `peak` at which a filter from x to y may start."""
+def _start_of_effect(x: Floats, y: Floats, peak: int, onset: int) -> tuple[float, int, float]:
+    """Lag at which the effect starts, between its bounds; `onset` is where the rise of the peak begins."""
+    u, v = _loudest_windows(x[max(-peak, 0) : x.size - max(peak, 0)], y[max(peak, 0) : y.size - max(-peak, 0)])
+    shift, shifted = _best_shift(u, v)
+    taps = min(LONGEST_FILTER, u.size // 16)
+    sides = ((u, v), (_curve(u, v, shift)(u), v), (u, _curve(v, u, -shift)(v)))
+    errors = [filter_errors(a, b, -BEFORE, AFTER, taps, RIDGE) / max(float(np.sum(b**2)), 1e-300) for a, b in sides]
+    error = min(errors, key=lambda e: float(e[0]))
+    shortest = excess_lag(x, y, peak).samples
+    if MEMORY_SHARE * shifted <= error[0] + NEGLIGIBLE and (shifted < LINEAR or peak + shift - shortest < HARMLESS):
+        # A shift explains as much as a filter. A tenth of a sample is below the precision of the shift.
+        width = 0.1 + np.sqrt(shifted)
+        return peak + shift - width, int(np.floor(peak + shift + 0.1)), peak + shift + width
+    jump = _first_jump(error, u.size)
+    tolerated = int(np.flatnonzero(error <= error[0] * (1 + ERROR_GROWTH) + SMALLEST_JUMP)[-1])
+    if jump is None:
+        # What is not linear makes the response seem to start too early; the onset of the peak limits how far.
+        jump = tolerated if error[0] < LINEAR else max(tolerated, onset - peak + BEFORE)
     # An effect cannot start before its input: filter taps at negative lags only imitate its nonlinearity.
-    earliest = max(peak - TAPS // 2, 0) if peak >= 0 else peak - TAPS // 2
-    errors = filter_errors(x[None], y[None], earliest, peak, peak + TAPS)
-    allowed = errors[0] * (1 + ERROR_GROWTH) + ERROR_FLOOR * float(np.dot(y, y))
-    return earliest + int(np.flatnonzero(errors <= allowed)[-1])
+    earliest = 0 if peak >= 0 else peak - BEFORE
+    start = min(peak - BEFORE + jump, shortest, peak)
+    # The response of a filter that lags by more starts more gently, and its first samples are not noticed.
+    start = max(start - 1 - (peak - start) // SLOW_START, earliest)
+    start = 0 if 0 < start <= HARMLESS else start
+    clear = np.flatnonzero(error <= error[0] * (1 + CLEAR_GROWTH) + NEGLIGIBLE)[-1]
+    return float(min(start, shortest)), start, float(max(peak - BEFORE + clear, start))
 
 
-def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) -> Floats:
+def _loudest_windows(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The windows of both in which `y` is loudest; each of shape (windows, samples)."""
+    if x.size < 2 * WINDOW:
+        return x[None], y[None]
+    count = x.size // WINDOW
+    x, y = x[: count * WINDOW].reshape(count, WINDOW), y[: count * WINDOW].reshape(count, WINDOW)
+    best = np.sort(np.argsort(np.sum(y**2, axis=1))[-WINDOWS:])
+    return x[best], y[best]
+
+
+def _best_shift(x: Floats, y: Floats) -> tuple[float, float]:
+    """Fit y(t + shift) = f(x(t)) with any curve f; return the shift, and the share of the energy that is left."""
+    from scipy.optimize import minimize_scalar
+
+    def error(shift: float) -> float:
+        left, right = _shifted(x, y, shift)
+        return float(np.sum((right - _Lines.through(left, right)(left)) ** 2))
+
+    whole = min(range(-CURVE_REACH, CURVE_REACH + 1), key=error)
+    least = error(whole)
+    between = minimize_scalar(error, bounds=(whole - 1, whole + 1), method="bounded", options={"xatol": 0.01})
+    shift, least = (float(between.x), float(between.fun)) if between.fun < least else (float(whole), least)
+    return shift, least / max(float(np.sum(_shifted(x, y, 0.0)[1] ** 2)), 1e-300)
+
+
+def _curve(x: Floats, y: Floats, shift: float) -> "_Lines":
+    """The curve from x(t) to y(t + shift)."""
+    return _Lines.through(*_shifted(x, y, shift))
+
+
+def _shifted(x: Floats, y: Floats, shift: float) -> tuple[Floats, Floats]:
+    """x(t) and y(t + shift), without the ends of each window, which its spectrum joins."""
+    margin = min(BEFORE, x.shape[1] // 8)
+    turn = np.exp(2j * np.pi * np.fft.rfftfreq(y.shape[1]) * shift)
+    moved = np.fft.irfft(np.fft.rfft(y, axis=1) * turn, y.shape[1], axis=1)
+    return x[:, margin : x.shape[1] - margin], moved[:, margin : x.shape[1] - margin]
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """A curve made of straight lines: y = offset + slope * x between two edges."""
+
+    edges: Floats
+    offset: Floats
+    slope: Floats
+
+    @classmethod
+    def through(cls, x: Floats, y: Floats) -> "_Lines":
+        """Fit each line by least squares, all to the same number of samples."""
+        edges = np.quantile(x, np.linspace(0, 1, PIECES + 1)[1:-1])
+        piece = np.searchsorted(edges, x).ravel()
+        count, sx, sy, sxx, sxy = (
+            np.bincount(piece, weights, edges.size + 1) for weights in (None, *map(np.ravel, (x, y, x * x, x * y)))
+        )
+        count = np.maximum(count, 1)
+        spread = sxx - sx * sx / count
+        slope = np.where(spread > 1e-12 * sxx, (sxy - sx * sy / count) / np.maximum(spread, 1e-300), 0.0)
+        return cls(edges, (sy - slope * sx) / count, slope)
+
+    def __call__(self, x: Floats) -> Floats:
+        piece = np.searchsorted(self.edges, x)
+        return np.asarray(self.offset[piece] + self.slope[piece] * x)
+
+
+def _first_jump(errors: Floats, count: int) -> int | None:
+    """Index of the first start that the effect cannot do without, given the residual of `count` samples for each."""
+    gains = np.diff(errors)
+    # Chance explains 1 / count of the residual, more where neighboring samples are alike.
+    smallest = 32 * errors[0] / count + SMALLEST_JUMP
+    for at in range(SHORTEST_BASELINE, gains.size):
+        if gains[at] > max(JUMP * max(gains[:at].max(), smallest), SMALL_GAIN * gains.max()):
+            return at
+    return None
+
+
+def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ridge: float = 1e-9) -> Floats:
     """Compute the residual energy of least-squares filters from `x` to `y` that start at different lags.
 
     The filter for a start has taps at lags ``start..end - 1``. One Cholesky factor of the Gram matrix of all lags and
@@ -227,6 +360,8 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) ->
         First and last lag to start at, in samples; a filter with negative lags uses the future of `x`.
     end
         First lag after the last tap, in samples.
+    ridge
+        Power of noise that is added to the input, as a share of its own. A filter cannot use what is below it.
 
     Returns
     -------
@@ -234,19 +369,27 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) ->
         Residual energy for each start.
     """
     from scipy.linalg import cholesky
+    from scipy.signal import fftconvolve
 
     count = end - earliest
     first, last = max(end - 1, 0), x.shape[1] + min(earliest, 0)
+    begin, end_of_first = first - (end - 1), last - (end - 1)
+    target = y[:, first:last]
+    # Column k holds lag end - 1 - k at all time steps: x from begin + k to end_of_first + k.
+    first_column, all_columns = x[:, begin:end_of_first], x[:, begin : end_of_first + count - 1]
     gram = np.zeros((count + 1, count + 1))
-    for source, target in zip(x, y, strict=True):
-        # Row t holds x[t - (end - 1)] .. x[t - earliest].
-        past = np.lib.stride_tricks.sliding_window_view(source, count)[first - (end - 1) :]
-        for start in range(0, last - first, 8192):
-            stop = min(start + 8192, last - first)
-            columns = np.column_stack([past[start:stop], target[first + start : first + stop]])
-            gram += columns.T @ columns
+    gram[0, :-1], gram[-1, :-1] = (
+        fftconvolve(all_columns, side[:, ::-1], "valid", axes=1).sum(axis=0) for side in (first_column, target)
+    )
+    gram[-1, -1] = np.sum(target**2)
+    # The next column begins and ends one sample later, so each row follows from the one above.
+    left, right = x[:, begin : begin + count - 1], x[:, end_of_first : end_of_first + count - 1]
+    moved = right.T @ right - left.T @ left
+    for k in range(count - 1):
+        gram[k + 1, k + 1 : -1] = gram[k, k:-2] + moved[k, k:]
+    gram[:-1, :-1] = np.triu(gram[:-1, :-1]) + np.triu(gram[:-1, :-1], 1).T
     # Quiet bands of the input make the columns almost linearly dependent.
-    ridge = np.append(np.full(count, 1e-9 * gram[0, 0] + 1e-12), 1e-12)
-    explained = np.cumsum(cholesky(gram + np.diag(ridge), lower=True)[-1, :-1] ** 2)
+    added = np.append(np.full(count, ridge * gram[0, 0] + 1e-12), 1e-12)
+    explained = np.cumsum(cholesky(gram + np.diag(added), lower=True)[-1, :-1] ** 2)
     errors = gram[-1, -1] - explained
     return np.asarray(np.maximum(errors[: -(latest - earliest + 2) : -1], 0.0))

@@ -27,13 +27,21 @@ from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.codecs import CLASSES
 from dl4j_bridge.signal.pairs import Stretch, part_of
-from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.recordings import open_recording, sha256
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
 from dl4j_bridge.tasks.registry import choose, train_settings
 from dl4j_bridge.tasks.shown import Excerpt
 
 # With one of these the pair cannot be learned, and trying would only repeat it.
-NO_PAIR = {"rate-mismatch", "length-mismatch", "unrelated", "target-leads", "misaligned"}
+NO_PAIR = {
+    "rate-mismatch",
+    "length-mismatch",
+    "delay-changes",
+    "swapped",
+    "unrelated",
+    "target-leads",
+    "misaligned",
+}
 # What does not learn the identity learns no pair.
 NO_LEARNING = {
     "learning-rate-too-high",
@@ -110,7 +118,7 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
     if request.source is None:
         return _diagnosis(request, suite)
     opened = open_model(request.model) if request.model else None
-    case = Case(request.source, request.target, _settings(request, opened))
+    case = Case(request.source, request.target, _settings(request, opened), _stored_delay(request, opened))
     examined = _examine(case, request, opened, suite)
     excerpt, part = _excerpt(case, examined)
     return replace(
@@ -147,7 +155,8 @@ class _Suite:
             self._report(check.name, passed)
 
     def found(self, codes: set[str]) -> bool:
-        return any(finding.code in codes for finding in self.findings)
+        """Whether there is a fault with one of these codes."""
+        return any(finding.code in codes and finding.severity == FAULT for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -249,6 +258,14 @@ def _settings(request: Request, opened: OpenedModel | None) -> TrainSettings:
     check_kind(opened.path, info, request.target)
     codec = info.task.as_dict().get("codec", info.settings.data.codec)
     return replace(info.settings, data=replace(info.settings.data, rate=info.rate, codec=codec))
+
+
+def _stored_delay(request: Request, opened: OpenedModel | None) -> int | None:
+    """The delay that a model stores for these recordings, or for the first ones that it was trained with."""
+    if opened is None or request.source is None or request.target is None:
+        return None
+    trained = opened.info.pair_of((sha256(request.source), sha256(request.target)))
+    return (trained or opened.info).delay
 
 
 def _check(request: Request) -> None:

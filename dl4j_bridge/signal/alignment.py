@@ -241,14 +241,26 @@ def _onset(size: Floats, at: int) -> int:
     return at
 
 
+def unexplained(x: Floats, y: Floats) -> float:
+    """Share of the energy of `y` that is left by a filter, by a curve and a filter, or by a filter and a curve.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n,)
+        Recordings without a delay; the filter may start `BEFORE` samples early.
+    """
+    if x.size < 8 * BEFORE or not np.ptp(x) or not np.ptp(y):
+        return 1.0
+    u, v = _loudest_windows(x - np.mean(x), y - np.mean(y))
+    shift, shifted = _best_shift(u, v)
+    return float(min(_errors_by_start(u, v, shift)[0], shifted))
+
+
 def _start_of_effect(x: Floats, y: Floats, peak: int, onset: int) -> tuple[float, int, float]:
     """Lag at which the effect starts, between its bounds; `onset` is where the rise of the peak begins."""
     u, v = _loudest_windows(x[max(-peak, 0) : x.size - max(peak, 0)], y[max(peak, 0) : y.size - max(-peak, 0)])
     shift, shifted = _best_shift(u, v)
-    taps = min(LONGEST_FILTER, u.size // 16)
-    sides = ((u, v), (_curve(u, v, shift)(u), v), (u, _curve(v, u, -shift)(v)))
-    errors = [filter_errors(a, b, -BEFORE, AFTER, taps, RIDGE) / max(float(np.sum(b**2)), 1e-300) for a, b in sides]
-    error = min(errors, key=lambda e: float(e[0]))
+    error = _errors_by_start(u, v, shift)
     shortest = excess_lag(x, y, peak).samples
     if MEMORY_SHARE * shifted <= error[0] + NEGLIGIBLE and (shifted < LINEAR or peak + shift - shortest < HARMLESS):
         # A shift explains as much as a filter. A tenth of a sample is below the precision of the shift.
@@ -267,6 +279,14 @@ def _start_of_effect(x: Floats, y: Floats, peak: int, onset: int) -> tuple[float
     start = 0 if 0 < start <= HARMLESS else start
     clear = np.flatnonzero(error <= error[0] * (1 + CLEAR_GROWTH) + NEGLIGIBLE)[-1]
     return float(min(start, shortest)), start, float(max(peak - BEFORE + clear, start))
+
+
+def _errors_by_start(x: Floats, y: Floats, shift: float) -> Floats:
+    """Residual for each start of the filter around lag 0, with the curve before or after it that leaves least."""
+    taps = min(LONGEST_FILTER, x.size // 16)
+    sides = (x, y), (_curve(x, y, shift)(x), y), (x, _curve(y, x, -shift)(y))
+    errors = [filter_errors(a, b, -BEFORE, AFTER, taps, RIDGE) / max(float(np.sum(b**2)), 1e-300) for a, b in sides]
+    return min(errors, key=lambda error: float(error[0]))
 
 
 def _loudest_windows(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import Codec, get_codec
+from dl4j_bridge.signal.minimum_phase import ExcessLag, excess_lag
 from dl4j_bridge.signal.pairs import Pair, Stretch
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
 from dl4j_bridge.signal.recordings import Recording, open_recording
@@ -120,9 +121,9 @@ class Case:
         return pairs.estimate(self.source, self.processed, self.rate)
 
     @cached_property
-    def excess(self) -> alignment.ExcessLag:
+    def excess(self) -> ExcessLag:
         """The part of the delay that no filter explains."""
-        return alignment.excess_lag(self.x, self.y, self.delay.peak)
+        return excess_lag(self.x, self.y, self.delay.peak)
 
     @property
     def cut(self) -> int:

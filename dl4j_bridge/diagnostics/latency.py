@@ -156,8 +156,8 @@ def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int
         better = np.sum(second[at:]) <= REMAINING * np.sum(first[at:])
         if min(shares) < AGREEING_SHARE or not better or np.sum(first[:at]) > REMAINING * np.sum(second[:at]):
             return None
-    first, second = (float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
-    return LatencyChange(at * max(round(FRAME_SECONDS * rate), 2), before, after, (first, second))
+    left = tuple(float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
+    return LatencyChange(at * max(round(FRAME_SECONDS * rate), 2), before, after, (left[0], left[1]))
 
 
 def _fitted(x: Floats, y: Floats, lag: int, start: int, stop: int) -> Floats | None:
@@ -185,4 +185,4 @@ def _left(x: Floats, y: Floats, taps: Floats, lag: int) -> Floats:
     shift = lag - alignment.TAPS // 2
     whole = oaconvolve(x, taps)
     padded = np.r_[np.zeros(max(shift, 0)), whole[max(-shift, 0) :], np.zeros(y.size)]
-    return y - padded[: y.size]
+    return np.asarray(y - padded[: y.size], np.float64)

@@ -1,17 +1,19 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import Codec, get_codec
+from dl4j_bridge.signal.minimum_phase import ExcessLag, excess_lag
 from dl4j_bridge.signal.pairs import Pair, Stretch
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
 from dl4j_bridge.signal.recordings import Recording, open_recording
@@ -30,6 +32,15 @@ SAME_LAG_SHARE = 0.5
 class Case:
     """One pair of recordings, or one alone, and the settings to train with.
 
+    Attributes
+    ----------
+    input, target
+        The recordings; no target where the next sample is predicted.
+    settings
+        Settings to train with.
+    stored_delay
+        Samples of delay that a finished model stores for this pair; None without a model.
+
     Raises
     ------
     InputError
@@ -39,6 +50,7 @@ class Case:
     input: Path
     target: Path | None
     settings: TrainSettings
+    stored_delay: int | None = None
 
     # ---- the recordings
 
@@ -109,13 +121,15 @@ class Case:
         return pairs.estimate(self.source, self.processed, self.rate)
 
     @cached_property
-    def excess(self) -> alignment.ExcessLag:
+    def excess(self) -> ExcessLag:
         """The part of the delay that no filter explains."""
-        return alignment.excess_lag(self.x, self.y, self.delay.peak)
+        return excess_lag(self.x, self.y, self.delay.peak)
 
     @property
     def cut(self) -> int:
         """Samples of delay that training cuts out."""
+        if self.stored_delay is not None:
+            return self.stored_delay
         fixed = parse_align(self.settings.data.align) if self.processed else 0
         if fixed is not None:
             return fixed
@@ -124,11 +138,33 @@ class Case:
     @cached_property
     def local(self) -> tuple[Floats, Floats]:
         """Times and lags, in samples, of the windows that have a lag of their own; each of shape (windows,)."""
-        at, lags = local_lags(self.x, self.y, self.rate, self.delay.peak)
+        at, lags = self._windows
+        return self._in_the_recording(at), lags
+
+    @cached_property
+    def _windows(self) -> tuple[Floats, Floats]:
+        return local_lags(self.x, self.y, self.rate, self.delay.peak)
+
+    def _in_the_recording(self, at: Floats) -> Floats:
+        """Positions in the recording of positions in the stretches that are looked at."""
         first = np.array([start for start, _ in self.places])
         ends = np.cumsum([stop - start for start, stop in self.places])
         place = np.minimum(np.searchsorted(ends, at, side="right"), len(first) - 1)
-        return at - np.r_[0, ends[:-1]][place] + first[place], lags
+        return np.asarray(at - np.r_[0, ends[:-1]][place] + first[place])
+
+    @cached_property
+    def change(self) -> LatencyChange | None:
+        """A change of the latency on the way, at a place in the recording; None if there is none."""
+        if self.processed is None:
+            return None
+        found = find_change(self.x, self.y, self.rate, *self._windows)
+        return found and replace(found, at=round(float(self._in_the_recording(np.array([found.at]))[0])))
+
+    @cached_property
+    def unexplained(self) -> tuple[float, float]:
+        """Share of the target's energy that a filter and a curve leave, and share of the input's from the target."""
+        x, y = without_delay(self.x, self.y, self.delay.peak)
+        return alignment.unexplained(x, y), alignment.unexplained(y, x)
 
     @property
     def keeps_lag(self) -> bool:
@@ -144,11 +180,10 @@ class Case:
         """Samples by which lengths may differ, beyond the delay."""
         return pairs.length_tolerance(*self.lengths, self.rate)
 
-    @property
+    @cached_property
     def fits_in_length(self) -> bool:
         """Whether training takes recordings of these lengths."""
-        x, y = self.lengths
-        return abs(y - x) <= abs(self.cut) + self.tolerance
+        return self.processed is None or pairs.lengths_fit(self.source, self.processed, self.rate, self.cut)
 
     @cached_property
     def length(self) -> int:
@@ -195,7 +230,7 @@ class Case:
     @cached_property
     def speed(self) -> float | None:
         """How many times slower the target's contents run; None if at the same speed, or if nothing shows another."""
-        if self.processed is None:
+        if self.processed is None or self.change:
             return None
         slope = drift(*self.local)
         if slope:

@@ -16,6 +16,10 @@ FEWEST_WINDOWS = 5
 # A drift shows if it comes to this number of samples in all, and to this multiple of what the windows scatter.
 SMALLEST_DRIFT = 3
 DRIFT_TO_SCATTER = 8
+# Share of the windows that must agree on another speed, and share of the recording that they must span; how far apart
+# their lags may be.
+AGREEING_SHARE = 0.5
+AGREEING_SECONDS = 0.005
 # Rates that a header may confuse, in Hz.
 STANDARD_RATES = (8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000)
 # Tape speeds to try besides: 0.8 to 1.25, a thousandth apart.
@@ -91,12 +95,23 @@ def find_speed(x: Floats, y: Floats, rate: int, length_ratio: float, confidence:
         fits[max(at - 3, 0) : at + 4] = 0
     longest = round(pairs.LONGEST_DELAY_SECONDS * rate)
     best = None
+    fewest = SMALLEST_DRIFT / max(min(x.size, y.size), 1)
     for speed in sorted(speeds):
+        if abs(speed - 1) < fewest:
+            continue
         if 1 / LENGTH_TO_SPEED < speed / length_ratio < LENGTH_TO_SPEED:
             lag = alignment.estimate_delay(x, at_speed(y, speed), longest, causal=False)
-            if lag.confidence >= confidence:
+            if lag.confidence >= confidence and _agrees(x, at_speed(y, speed), rate, lag.peak):
                 best, confidence = speed, lag.confidence
     return best
+
+
+def _agrees(x: Floats, y: Floats, rate: int, lag: int) -> bool:
+    """Whether windows all over the recordings have this lag, but for what is left of a drift."""
+    times, lags = local_lags(x, y, rate, lag)
+    if times.size < FEWEST_WINDOWS or np.ptp(times) < AGREEING_SHARE * (min(x.size, y.size) - LOCAL_SECONDS * rate):
+        return False
+    return float(np.mean(np.abs(lags - lag) <= rate * AGREEING_SECONDS)) >= AGREEING_SHARE
 
 
 def at_speed(y: Floats, speed: float) -> Floats:

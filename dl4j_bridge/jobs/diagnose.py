@@ -37,7 +37,7 @@ from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.codecs import CLASSES
 from dl4j_bridge.signal.pairs import Stretch, part_of
-from dl4j_bridge.signal.recordings import open_recording
+from dl4j_bridge.signal.recordings import open_recording, sha256
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
 from dl4j_bridge.tasks.registry import choose
 from dl4j_bridge.tasks.shown import Excerpt
@@ -109,7 +109,7 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
     if request.source is None:
         return _diagnosis(request, suite, request.settings)
     opened = open_model(request.model) if request.model else None
-    case = Case(request.source, request.target, _settings(request, opened))
+    case = Case(request.source, request.target, _settings(request, opened), _stored_delay(request, opened))
     examined = _examine(case, request, opened, suite)
     excerpt, part = _excerpt(case, examined)
     return replace(
@@ -270,6 +270,14 @@ def _settings(request: Request, opened: OpenedModel | None) -> TrainSettings:
     check_kind(opened.path, info, request.target)
     codec = info.task.as_dict().get("codec", info.settings.data.codec)
     return replace(info.settings, data=replace(info.settings.data, rate=info.rate, codec=codec))
+
+
+def _stored_delay(request: Request, opened: OpenedModel | None) -> int | None:
+    """The delay that a model stores for these recordings, or for the first ones that it was trained with."""
+    if opened is None or request.source is None or request.target is None:
+        return None
+    trained = opened.info.pair_of((sha256(request.source), sha256(request.target)))
+    return (trained or opened.info).delay
 
 
 def _check(request: Request) -> None:

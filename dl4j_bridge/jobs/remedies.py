@@ -76,6 +76,8 @@ def _command(finding: Finding, request: Request, settings: TrainSettings) -> str
     if finding.changes and request.source:
         targets = [request.target] if request.target else []
         return typed.training([request.source], targets, settings, **finding.changes)
+    if finding.code == "swapped" and request.source and request.target:
+        return typed.training([request.target], [request.source], settings)
     if finding.code in _DOCTOR:
         return typed.command("doctor")
     if finding.code in _PROCESS and request.model and request.source:

@@ -5,24 +5,53 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.signal.minimum_phase import excess_lag
+
 Floats = npt.NDArray[np.floating]
 
 # Number of samples of each recording that a delay is estimated from.
 STRETCH = 1 << 19
 # Number of taps of the filters that compare candidate delays.
 TAPS = 48
-# A delay is removed only if a filter that starts after it explains the target as well as one that starts earlier:
-# the error may increase by this share of itself plus this share of the target's energy.
-ERROR_GROWTH = 0.001
-ERROR_FLOOR = 1e-6
+# Power of noise, as a share of that of the input, below which a network makes no use of it.
+RIDGE = 1e-6
+# Maximum number of taps of the filter that shows where an effect starts.
+LONGEST_FILTER = 512
+# Number of samples before the peak at which such a filter may start.
+BEFORE = 64
+# Number of samples after the peak that show that it is the start.
+AFTER = 4
+# The loudest windows are compared: their length in samples, and the maximum number of them.
+WINDOW = 4096
+WINDOWS = 16
+# Number of pieces of a curve from input to target, each a straight line.
+PIECES = 32
+# A curve is searched for within this number of samples of the peak.
+CURVE_REACH = 6
+# A filter that explains more than this share of what a shifted curve leaves shows that the effect has a memory.
+MEMORY_SHARE = 0.5
+# Share of the target's energy that nobody misses.
+NEGLIGIBLE = 1e-5
+# A filter that starts one lag earlier explains a little more of what is not linear. The lag at which the effect starts
+# explains this many times more than any lag before it.
+JUMP = 3.0
+# Number of lags that show how much that is.
+SHORTEST_BASELINE = 8
+SMALL_GAIN = 0.003
+# Share of the target's energy below which no lag is one.
+SMALLEST_JUMP = 1e-9
+# Residual, as a share of the target's energy, of an effect that a filter or a curve describes.
+LINEAR = 1e-3
+# Without such a lag, the error may increase by this share of itself.
+ERROR_GROWTH = 0.02
+# Leaving in this number of samples does no harm, but cutting out one too many does.
+HARMLESS = 4
+# A filter that lags by this number of samples may start a sample earlier than it seems.
+SLOW_START = 8
+# Beyond the upper bound of the delay, the error increases by more than this share of itself.
+CLEAR_GROWTH = 0.1
 # Correlation below this share of the peak does not belong to the rise of the peak.
 ONSET_SHARE = 0.02
-# Number of samples in a frame of an averaged spectrum.
-FRAME = 2048
-# Share of the loudest band's power below which the filter's response in a band cannot be measured.
-SILENT_BAND = 1e-5
-# Share of a filter's largest gain below which its gain is not measurable.
-SMALLEST_GAIN = 1e-4
 # Confidence below which no common lag stands out.
 LOW_CONFIDENCE = 0.3
 
@@ -41,21 +70,25 @@ class Delay:
         Prominence of the peak over the correlation at other lags, from 0 to 1.
     inverted
         True if the peak is negative: the polarity of the target is inverted.
+    low, high
+        Bounds of the delay. Where the target is a curve of the shifted input, they are a fraction of a sample apart.
+        Otherwise they contain the filters that explain the target equally well.
     """
 
     samples: int
     peak: int
     confidence: float
     inverted: bool
+    low: float = 0.0
+    high: float = 0.0
 
 
-def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> Delay:
+def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True, spread: int = TAPS) -> Delay:
     """Estimate the delay of `y` relative to `x`.
 
     The peak of the generalized cross-correlation (Knapp and Carter, 1976; Wiener weighting) is at the lag with the
     most energy. A low-pass filter shifts that peak although its output starts at once, and removing the shift would
-    require the network to predict the future. So the peak is moved back to the latest lag from which a causal
-    least-squares filter still explains `y` as well as one that starts earlier.
+    require the network to predict the future. So the peak is moved back to the lag at which the effect starts.
 
     Parameters
     ----------
@@ -65,6 +98,8 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> D
         Maximum delay of either sign, in samples.
     causal
         If False, `Delay.samples` is the peak itself, which is many times faster.
+    spread
+        Number of samples on either side of the peak that belong to it.
 
     Returns
     -------
@@ -78,14 +113,14 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True) -> D
     y = np.asarray(y[:n], np.float64) - np.mean(y[:n])
     longest = min(longest, n // 2)
     correlation = _whitened_correlation(x, y, longest)
-    at = int(np.argmax(np.abs(correlation)))
+    size = np.abs(correlation)
+    at = int(np.argmax(size))
     peak = at - longest
-    confidence = _confidence(np.abs(correlation), at)
-    samples = peak
+    confidence = _confidence(size, at, spread)
+    low, start, high = float(peak), peak, float(peak)
     if causal and confidence >= LOW_CONFIDENCE:
-        # Nonlinearity makes the response seem to start too early; the onset of the peak limits how far.
-        samples = max(_latest_causal_start(x, y, peak), _onset(np.abs(correlation), at) - longest)
-    return Delay(samples, peak, confidence, bool(correlation[at] < 0))
+        low, start, high = _start_of_effect(x, y, peak, _onset(size, at) - longest)
+    return Delay(start, peak, confidence, bool(correlation[at] < 0), low, high)
 
 
 def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
@@ -108,75 +143,6 @@ def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
     return _whitened_correlation(x - x.mean(), y - y.mean(), min(longest, x.size // 2))
 
 
-@dataclass(frozen=True)
-class ExcessLag:
-    """A lag, split into the group delay of a filter and the excess over it.
-
-    Attributes
-    ----------
-    samples
-        Excess in samples: a delay if positive, a lead if negative.
-    own
-        Lag in samples that a filter with this magnitude response cannot avoid.
-    inverted
-        True if the polarity of the target is inverted.
-    """
-
-    samples: int
-    own: int
-    inverted: bool
-
-
-def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
-    """Split the lag `peak` into the lag of the filter from `x` to `y` and the excess.
-
-    The minimum-phase filter has the smallest lag of all causal filters with the same magnitude response. Its phase
-    follows from the magnitude by the real cepstrum (Oppenheim and Schafer, 1975); the lag of the measured response
-    relative to it is the excess. `Delay.samples` must not be too large; this estimate may be, but is closer on
-    average: for a steep low-pass the error can reach a third of the filter's own lag.
-
-    Parameters
-    ----------
-    x, y : ndarray of float, shape (n,) and (m,)
-        Recordings at the same sample rate.
-    peak
-        `Delay.peak` of the two recordings.
-    """
-    from scipy import fft, signal
-
-    n = min(x.size, y.size)
-    x, y = x[max(-peak, 0) : n - max(peak, 0)], y[max(peak, 0) : n - max(-peak, 0)]
-    size = min(FRAME, x.size // 4 * 2)
-    if size < 2 * TAPS:
-        return ExcessLag(peak, 0, False)
-    power = signal.welch(x, nperseg=size)[1]
-    # The gain of silent bands is interpolated from their neighbors, as is that of the bands around 0 Hz: they hold the
-    # offset.
-    audible = power > SILENT_BAND * power.max()
-    audible[:2] = False
-    response = signal.csd(x, y, nperseg=size)[1] / np.maximum(power, np.finfo(float).tiny)
-    if not np.abs(response[audible]).max(initial=0.0):
-        return ExcessLag(peak, 0, False)
-    gain = np.interp(np.arange(power.size), np.flatnonzero(audible), np.abs(response[audible]))
-    shortest = _minimum_phase(np.maximum(gain, SMALLEST_GAIN * gain.max()))
-    weight = power / (power + 1e-3 * power.mean())
-    match = fft.irfft(weight * response * np.exp(-1j * np.angle(shortest)), size)
-    at = int(np.argmax(np.abs(match)))
-    more = at - size if at > size // 2 else at
-    return ExcessLag(peak + more, -more, bool(match[at] < 0))
-
-
-def _minimum_phase(gain: Floats) -> npt.NDArray[np.complexfloating]:
-    """Compute the minimum-phase frequency response with this magnitude, at 0 to half the rate; shape of `gain`."""
-    from scipy import fft
-
-    cepstrum = fft.irfft(np.log(np.maximum(gain, np.finfo(float).tiny)))
-    half = gain.size - 1
-    cepstrum[1:half] *= 2
-    cepstrum[half + 1 :] = 0
-    return np.asarray(np.exp(fft.rfft(cepstrum)))
-
-
 def _whitened_correlation(x: Floats, y: Floats, longest: int) -> Floats:
     """Cross-correlate at lags -longest..longest, divided by the power spectrum of x where x has energy."""
     from scipy import fft
@@ -188,9 +154,9 @@ def _whitened_correlation(x: Floats, y: Floats, longest: int) -> Floats:
     return np.asarray(fft.irfft(cross, size)[np.arange(-longest, longest + 1)])
 
 
-def _confidence(size: Floats, at: int) -> float:
+def _confidence(size: Floats, at: int, spread: int) -> float:
     """1 minus the ratio of the largest correlation far from the peak to the peak."""
-    elsewhere = np.concatenate([size[: max(at - TAPS, 0)], size[at + TAPS + 1 :]])
+    elsewhere = np.concatenate([size[: max(at - spread, 0)], size[at + spread + 1 :]])
     return float(1 - elsewhere.max(initial=0.0) / size[at]) if size[at] else 0.0
 
 
@@ -202,16 +168,130 @@ def _onset(size: Floats, at: int) -> int:
     return at
 
 
-def _latest_causal_start(x: Floats, y: Floats, peak: int) -> int:
-    """Latest lag up to `peak` at which a filter from x to y may start."""
+def unexplained(x: Floats, y: Floats) -> float:
+    """Share of the energy of `y` that is left by a filter, by a curve and a filter, or by a filter and a curve.
+
+    Parameters
+    ----------
+    x, y : ndarray of float, shape (n,)
+        Recordings without a delay; the filter may start `BEFORE` samples early.
+    """
+    if x.size < 8 * BEFORE or not np.ptp(x) or not np.ptp(y):
+        return 1.0
+    u, v = _loudest_windows(x - np.mean(x), y - np.mean(y))
+    shift, shifted = _best_shift(u, v)
+    return float(min(_errors_by_start(u, v, shift)[0], shifted))
+
+
+def _start_of_effect(x: Floats, y: Floats, peak: int, onset: int) -> tuple[float, int, float]:
+    """Lag at which the effect starts, between its bounds; `onset` is where the rise of the peak begins."""
+    u, v = _loudest_windows(x[max(-peak, 0) : x.size - max(peak, 0)], y[max(peak, 0) : y.size - max(-peak, 0)])
+    shift, shifted = _best_shift(u, v)
+    error = _errors_by_start(u, v, shift)
+    shortest = excess_lag(x, y, peak).samples
+    if MEMORY_SHARE * shifted <= error[0] + NEGLIGIBLE and (shifted < LINEAR or peak + shift - shortest < HARMLESS):
+        # A shift explains as much as a filter. A tenth of a sample is below the precision of the shift.
+        width = 0.1 + np.sqrt(shifted)
+        return peak + shift - width, int(np.floor(peak + shift + 0.1)), peak + shift + width
+    jump = _first_jump(error, u.size)
+    tolerated = int(np.flatnonzero(error <= error[0] * (1 + ERROR_GROWTH) + SMALLEST_JUMP)[-1])
+    if jump is None:
+        # What is not linear makes the response seem to start too early; the onset of the peak limits how far.
+        jump = tolerated if error[0] < LINEAR else max(tolerated, onset - peak + BEFORE)
     # An effect cannot start before its input: filter taps at negative lags only imitate its nonlinearity.
-    earliest = max(peak - TAPS // 2, 0) if peak >= 0 else peak - TAPS // 2
-    errors = filter_errors(x[None], y[None], earliest, peak, peak + TAPS)
-    allowed = errors[0] * (1 + ERROR_GROWTH) + ERROR_FLOOR * float(np.dot(y, y))
-    return earliest + int(np.flatnonzero(errors <= allowed)[-1])
+    earliest = 0 if peak >= 0 else peak - BEFORE
+    start = min(peak - BEFORE + jump, shortest, peak)
+    # The response of a filter that lags by more starts more gently, and its first samples are not noticed.
+    start = max(start - 1 - (peak - start) // SLOW_START, earliest)
+    start = 0 if 0 < start <= HARMLESS else start
+    clear = np.flatnonzero(error <= error[0] * (1 + CLEAR_GROWTH) + NEGLIGIBLE)[-1]
+    return float(min(start, shortest)), start, float(max(peak - BEFORE + clear, start))
 
 
-def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) -> Floats:
+def _errors_by_start(x: Floats, y: Floats, shift: float) -> Floats:
+    """Residual for each start of the filter around lag 0, with the curve before or after it that leaves least."""
+    taps = min(LONGEST_FILTER, x.size // 16)
+    sides = (x, y), (_curve(x, y, shift)(x), y), (x, _curve(y, x, -shift)(y))
+    errors = [filter_errors(a, b, -BEFORE, AFTER, taps, RIDGE) / max(float(np.sum(b**2)), 1e-300) for a, b in sides]
+    return min(errors, key=lambda error: float(error[0]))
+
+
+def _loudest_windows(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """The windows of both in which `y` is loudest; each of shape (windows, samples)."""
+    if x.size < 2 * WINDOW:
+        return x[None], y[None]
+    count = x.size // WINDOW
+    x, y = x[: count * WINDOW].reshape(count, WINDOW), y[: count * WINDOW].reshape(count, WINDOW)
+    best = np.sort(np.argsort(np.sum(y**2, axis=1))[-WINDOWS:])
+    return x[best], y[best]
+
+
+def _best_shift(x: Floats, y: Floats) -> tuple[float, float]:
+    """Fit y(t + shift) = f(x(t)) with any curve f; return the shift, and the share of the energy that is left."""
+    from scipy.optimize import minimize_scalar
+
+    def error(shift: float) -> float:
+        left, right = _shifted(x, y, shift)
+        return float(np.sum((right - _Lines.through(left, right)(left)) ** 2))
+
+    whole = min(range(-CURVE_REACH, CURVE_REACH + 1), key=error)
+    least = error(whole)
+    between = minimize_scalar(error, bounds=(whole - 1, whole + 1), method="bounded", options={"xatol": 0.01})
+    shift, least = (float(between.x), float(between.fun)) if between.fun < least else (float(whole), least)
+    return shift, least / max(float(np.sum(_shifted(x, y, 0.0)[1] ** 2)), 1e-300)
+
+
+def _curve(x: Floats, y: Floats, shift: float) -> "_Lines":
+    """The curve from x(t) to y(t + shift)."""
+    return _Lines.through(*_shifted(x, y, shift))
+
+
+def _shifted(x: Floats, y: Floats, shift: float) -> tuple[Floats, Floats]:
+    """x(t) and y(t + shift), without the ends of each window, which its spectrum joins."""
+    margin = min(BEFORE, x.shape[1] // 8)
+    turn = np.exp(2j * np.pi * np.fft.rfftfreq(y.shape[1]) * shift)
+    moved = np.fft.irfft(np.fft.rfft(y, axis=1) * turn, y.shape[1], axis=1)
+    return x[:, margin : x.shape[1] - margin], moved[:, margin : x.shape[1] - margin]
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """A curve made of straight lines: y = offset + slope * x between two edges."""
+
+    edges: Floats
+    offset: Floats
+    slope: Floats
+
+    @classmethod
+    def through(cls, x: Floats, y: Floats) -> "_Lines":
+        """Fit each line by least squares, all to the same number of samples."""
+        edges = np.quantile(x, np.linspace(0, 1, PIECES + 1)[1:-1])
+        piece = np.searchsorted(edges, x).ravel()
+        count, sx, sy, sxx, sxy = (
+            np.bincount(piece, weights, edges.size + 1) for weights in (None, *map(np.ravel, (x, y, x * x, x * y)))
+        )
+        count = np.maximum(count, 1)
+        spread = sxx - sx * sx / count
+        slope = np.where(spread > 1e-12 * sxx, (sxy - sx * sy / count) / np.maximum(spread, 1e-300), 0.0)
+        return cls(edges, (sy - slope * sx) / count, slope)
+
+    def __call__(self, x: Floats) -> Floats:
+        piece = np.searchsorted(self.edges, x)
+        return np.asarray(self.offset[piece] + self.slope[piece] * x)
+
+
+def _first_jump(errors: Floats, count: int) -> int | None:
+    """Index of the first start that the effect cannot do without, given the residual of `count` samples for each."""
+    gains = np.diff(errors)
+    # Chance explains 1 / count of the residual, more where neighboring samples are alike.
+    smallest = 32 * errors[0] / count + SMALLEST_JUMP
+    for at in range(SHORTEST_BASELINE, gains.size):
+        if gains[at] > max(JUMP * max(gains[:at].max(), smallest), SMALL_GAIN * gains.max()):
+            return at
+    return None
+
+
+def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ridge: float = 1e-9) -> Floats:
     """Compute the residual energy of least-squares filters from `x` to `y` that start at different lags.
 
     The filter for a start has taps at lags ``start..end - 1``. One Cholesky factor of the Gram matrix of all lags and
@@ -227,6 +307,8 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) ->
         First and last lag to start at, in samples; a filter with negative lags uses the future of `x`.
     end
         First lag after the last tap, in samples.
+    ridge
+        Power of noise that is added to the input, as a share of its own. A filter cannot use what is below it.
 
     Returns
     -------
@@ -234,19 +316,27 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int) ->
         Residual energy for each start.
     """
     from scipy.linalg import cholesky
+    from scipy.signal import fftconvolve
 
     count = end - earliest
     first, last = max(end - 1, 0), x.shape[1] + min(earliest, 0)
+    begin, end_of_first = first - (end - 1), last - (end - 1)
+    target = y[:, first:last]
+    # Column k holds lag end - 1 - k at all time steps: x from begin + k to end_of_first + k.
+    first_column, all_columns = x[:, begin:end_of_first], x[:, begin : end_of_first + count - 1]
     gram = np.zeros((count + 1, count + 1))
-    for source, target in zip(x, y, strict=True):
-        # Row t holds x[t - (end - 1)] .. x[t - earliest].
-        past = np.lib.stride_tricks.sliding_window_view(source, count)[first - (end - 1) :]
-        for start in range(0, last - first, 8192):
-            stop = min(start + 8192, last - first)
-            columns = np.column_stack([past[start:stop], target[first + start : first + stop]])
-            gram += columns.T @ columns
+    gram[0, :-1], gram[-1, :-1] = (
+        fftconvolve(all_columns, side[:, ::-1], "valid", axes=1).sum(axis=0) for side in (first_column, target)
+    )
+    gram[-1, -1] = np.sum(target**2)
+    # The next column begins and ends one sample later, so each row follows from the one above.
+    left, right = x[:, begin : begin + count - 1], x[:, end_of_first : end_of_first + count - 1]
+    moved = right.T @ right - left.T @ left
+    for k in range(count - 1):
+        gram[k + 1, k + 1 : -1] = gram[k, k:-2] + moved[k, k:]
+    gram[:-1, :-1] = np.triu(gram[:-1, :-1]) + np.triu(gram[:-1, :-1], 1).T
     # Quiet bands of the input make the columns almost linearly dependent.
-    ridge = np.append(np.full(count, 1e-9 * gram[0, 0] + 1e-12), 1e-12)
-    explained = np.cumsum(cholesky(gram + np.diag(ridge), lower=True)[-1, :-1] ** 2)
+    added = np.append(np.full(count, ridge * gram[0, 0] + 1e-12), 1e-12)
+    explained = np.cumsum(cholesky(gram + np.diag(added), lower=True)[-1, :-1] ** 2)
     errors = gram[-1, -1] - explained
     return np.asarray(np.maximum(errors[: -(latest - earliest + 2) : -1], 0.0))

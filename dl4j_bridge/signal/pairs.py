@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
@@ -11,13 +12,25 @@ from dl4j_bridge.settings.training import DataSettings, parse_align
 from dl4j_bridge.signal import alignment
 from dl4j_bridge.signal.recordings import Recording, open_recording
 
-# Maximum delay that `--align auto` can find.
+# Maximum delay that `--align auto` looks for at first.
 LONGEST_DELAY_SECONDS = 1.0
+# If nothing stands out, it looks for a longer one in a stretch of this length, up to half of it. More lags need more
+# confidence.
+WIDE_STRETCH_SECONDS = 40
+WIDE_CONFIDENCE = 0.4
+# A peak this close to the longest delay is the slope of one beyond it.
+BORDER_SECONDS = 0.01
+# The response of a cabinet has many peaks within this time of the largest.
+SPREAD_SECONDS = 0.01
 
 # Maximum difference between the lengths of a pair beyond the delay, as a share of the longer one and in seconds; the
-# smaller limit applies. It leaves room for the tail of an effect.
-LENGTH_TOLERANCE_SHARE = 0.1
-LENGTH_TOLERANCE_SECONDS = 0.5
+# smaller limit applies. It leaves room for the tail of an effect. Silence at the end of the longer one does not count.
+LENGTH_TOLERANCE_SHARE = 0.2
+LENGTH_TOLERANCE_SECONDS = 1.5
+# Level of silence at the end of a recording, as a share of its peak.
+SILENT_TAIL = 1e-3
+# The user is told of a longer difference.
+LENGTH_NOTE_SECONDS = 0.1
 # Shares of the training, validation and test parts, which are contiguous and in this order.
 SPLIT = (0.8, 0.1, 0.1)
 
@@ -108,16 +121,37 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
     else:
         delay = fixed
     length = _common_length(source, target, rate, delay)
+    notes += _length_note(source, target, rate, delay)
     return Pair(source, target, rate, delay, confidence, length, tuple(notes))
 
 
 def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay:
-    """Estimate the delay in a stretch around the loudest block of the input, in samples at `rate`."""
+    """Estimate the delay around the loudest block of the input, in samples at `rate`.
+
+    Returns
+    -------
+    Delay
+        With confidence 0 if its peak is at the border of the search.
+    """
+    found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, LONGEST_DELAY_SECONDS)
+    if found.confidence >= alignment.LOW_CONFIDENCE and not at_border:
+        return found
+    wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_STRETCH_SECONDS / 2)
+    if wide.confidence >= WIDE_CONFIDENCE and not out_of_reach:
+        return wide
+    return replace(found, samples=0, confidence=0.0) if at_border else found
+
+
+def _estimate_in(
+    source: Recording, target: Recording, rate: int, stretch: int, seconds: float
+) -> tuple[alignment.Delay, bool]:
+    """Estimate a delay of up to `seconds`; whether it is at the border of what could be found is the second value."""
     loudest = source.loudest * rate // source.rate
-    start = max(min(loudest - alignment.STRETCH // 2, source.length_at(rate) - alignment.STRETCH), 0)
-    x = source.read(rate, start, alignment.STRETCH)
-    y = target.read(rate, start, alignment.STRETCH)
-    return alignment.estimate_delay(x, y, round(LONGEST_DELAY_SECONDS * rate))
+    start = max(min(loudest - stretch // 2, source.length_at(rate) - stretch), 0)
+    x, y = (side.read(rate, start, stretch) for side in (source, target))
+    longest = min(round(seconds * rate), min(x.size, y.size) // 2)
+    delay = alignment.estimate_delay(x, y, longest, spread=round(SPREAD_SECONDS * rate))
+    return delay, abs(delay.peak) > longest - round(BORDER_SECONDS * rate)
 
 
 def with_delay(pair: Pair, delay: int) -> Pair:
@@ -186,17 +220,38 @@ def length_tolerance(x: int, y: int, rate: int) -> int:
     return min(round(LENGTH_TOLERANCE_SECONDS * rate), round(LENGTH_TOLERANCE_SHARE * max(x, y)))
 
 
+def lengths_fit(source: Recording, target: Recording, rate: int, delay: int) -> bool:
+    """Whether the delay, a tail, or silence at the end of the longer recording explains the difference in length."""
+    x, y = source.length_at(rate), target.length_at(rate)
+    tolerance = length_tolerance(x, y, rate)
+    if abs(y - x) <= abs(delay) + tolerance:
+        return True
+    longer, start, first = (target, max(delay, 0), x) if y > x else (source, max(-delay, 0), y)
+    tail = np.abs(longer.read(rate, start + first + tolerance))
+    peak = max(float(np.abs(block).max(initial=0.0)) for block in longer.blocks(rate))
+    return bool(tail.max(initial=0.0) <= SILENT_TAIL * peak)
+
+
 def _common_length(source: Recording, target: Recording, rate: int, delay: int) -> int:
     x, y = source.length_at(rate), target.length_at(rate)
     if abs(delay) >= min(x, y):
         raise InputError("--align", f"{delay}, but the recordings have {x} and {y} samples", "wanted a smaller delay")
-    if abs(y - x) > abs(delay) + length_tolerance(x, y, rate):
+    if not lengths_fit(source, target, rate, delay):
         raise InputError(
             target.path,
             f"{y} samples at {rate} Hz against the input's {x}, more than a delay of {delay} explains",
             "wanted two recordings of the same length: cut the longer one",
         )
     return min(x - max(-delay, 0), y - max(delay, 0))
+
+
+def _length_note(source: Recording, target: Recording, rate: int, delay: int) -> list[str]:
+    more = target.length_at(rate) - source.length_at(rate)
+    if abs(more) <= abs(delay) + LENGTH_NOTE_SECONDS * rate:
+        return []
+    longer, shorter = ("target", "input") if more > 0 else ("input", "target")
+    path = target.path if more > 0 else source.path
+    return [f"{path}: {abs(more)} samples ({abs(more) / rate:.1f} s) longer than the {shorter}; the {longer} is cut"]
 
 
 def _resampling_note(recording: Recording, rate: int) -> list[str]:

@@ -22,6 +22,7 @@ from tests.conftest import EXAMPLES
 SECONDS = 4
 AUDIO = os.environ.get("DL4J_BRIDGE_AUDIO")
 LINEAR = TrainSettings().with_options({"codec": "linear"})
+NOT_ALIGNED = TrainSettings().with_options({"align": "off"})
 
 
 def recorded(path, start=0.0, rate=None):
@@ -245,25 +246,29 @@ def test_lengths_that_train_refuses_are_named(diagnosed, voice, cut):
 
 
 @pytest.mark.parametrize("effect", ["identity", "overdrive", "low-pass", "amplifier"])
-@pytest.mark.parametrize("delay", [7, -200])
+@pytest.mark.parametrize("delay", [17, -200])
 @PLANTED
 def test_a_delay_is_named_with_its_sign_after_an_effect(diagnosed, voice, delay, effect):
     x, rate = VOICES[voice]
-    findings, _ = diagnosed(x, rate, delayed(EFFECTS[effect](x, rate), delay))
+    y = delayed(EFFECTS[effect](x, rate), delay)
+    assert codes(diagnosed(x, rate, y)) == []
+    findings, _ = diagnosed(x, rate, y, settings=NOT_ALIGNED)
     assert [finding.code for finding in findings] == ["misaligned" if delay > 0 else "target-leads"]
-    assert findings[0].evidence["samples"] == pytest.approx(delay, abs=2)
+    assert delay - 3 <= findings[0].evidence["samples"] <= delay
+    assert findings[0].evidence["low"] - 1 <= delay <= findings[0].evidence["high"] + 1
     assert findings[0].evidence["confidence"] >= 0.3
     assert f"--align {findings[0].evidence['samples']}" in findings[0].fix
 
 
 @pytest.mark.parametrize("effect", ["identity", "overdrive"])
-@pytest.mark.parametrize("delay", [1, -1])
 @PLANTED
-def test_a_single_sample_is_named(diagnosed, voice, delay, effect):
+def test_a_sample_too_early_is_named_and_one_too_late_is_harmless(diagnosed, voice, effect):
     x, rate = VOICES[voice]
-    findings, _ = diagnosed(x, rate, delayed(EFFECTS[effect](x, rate), delay))
-    assert [finding.code for finding in findings] == ["misaligned" if delay > 0 else "target-leads"]
-    assert findings[0].evidence["samples"] == delay
+    y = EFFECTS[effect](x, rate)
+    assert codes(diagnosed(x, rate, delayed(y, -1), settings=NOT_ALIGNED)) == ["target-leads"]
+    findings, figures = diagnosed(x, rate, delayed(y, 1), settings=NOT_ALIGNED)
+    assert findings == []
+    assert figures["delay"]["samples"] == 1
 
 
 @PLANTED
@@ -286,7 +291,9 @@ def test_an_inverted_polarity_is_named(diagnosed, voice, effect):
 @PLANTED
 def test_a_delay_comes_before_the_polarity(diagnosed, voice):
     x, rate = VOICES[voice]
-    assert codes(diagnosed(x, rate, -delayed(x, 40))) == ["misaligned", "polarity-inverted"]
+    assert codes(diagnosed(x, rate, -delayed(x, 40))) == ["polarity-inverted"]
+    found = codes(diagnosed(x, rate, -delayed(x, 40), settings=NOT_ALIGNED))
+    assert found == ["misaligned", "polarity-inverted"]
 
 
 @pytest.mark.parametrize(("input_gain", "target_gain"), [(1, 0.03), (0.02, 1)])
@@ -435,9 +442,10 @@ def test_the_figures_are_all_there_for_a_healthy_pair(diagnosed):
 def test_of_a_long_recording_stretches_are_looked_at(diagnosed):
     x, delay = synthesis.speech_like(LOOKED_AT_SECONDS + 10, 8000), 40
     findings, figures = diagnosed(x, 8000, delayed(np.tanh(2 * x), delay))
-    assert [finding.code for finding in findings] == ["misaligned"]
+    assert findings == []
     assert figures["looked_at_seconds"] == LOOKED_AT_SECONDS
-    assert figures["training_samples"] == int(0.8 * (x.size - figures["delay"]["cut_out_by_auto"]))
+    assert figures["delay"]["cut_out"] == delay
+    assert figures["training_samples"] == int(0.8 * (x.size - delay))
 
 
 def test_a_long_recording_that_drifts_is_named(diagnosed):

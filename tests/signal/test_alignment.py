@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.signal import butter, lfilter
+from scipy.signal import butter, iirpeak, lfilter
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.signal.alignment import LOW_CONFIDENCE, TAPS, Delay, estimate_delay
@@ -10,6 +10,8 @@ from dl4j_bridge.signal.alignment import LOW_CONFIDENCE, TAPS, Delay, estimate_d
 RATE = synthesis.CLASSIC_RATE
 SECONDS = 2
 MARGIN = 300
+# Samples of delay that may be left in: as many as no network notices.
+FEW = 5
 
 SOUNDS = {
     "strings": synthesis.plucked_strings(SECONDS),
@@ -29,6 +31,11 @@ def filled(x, y, delay):
 def cut(x, y, delay):
     """Both recordings are cut out of longer ones, and so are loud at both ends."""
     return x[MARGIN:-MARGIN], y[MARGIN - delay : y.size - MARGIN - delay]
+
+
+@pytest.fixture(params=[(sound, delay, curve) for sound in SOUNDS for delay in (100.5, 58.8) for curve in (0, 1)])
+def sound_and_delay(request):
+    return request.param
 
 
 PLANTED = pytest.mark.parametrize("plant", [filled, cut])
@@ -63,16 +70,64 @@ def test_a_delay_is_found_behind_a_low_pass_and_an_inverted_polarity(sound, dela
     assert found.confidence > 0.9
 
 
+def loud(x):
+    return 0.9 * x / np.abs(x).max()
+
+
+def one_pole(x):
+    return lfilter([0.3], [1, -0.7], x)
+
+
+def compressor(x):
+    keep = np.exp(-1 / (0.01 * RATE))
+    level = lfilter([1 - keep], [1, -keep], np.abs(x))
+    return x * np.minimum(1, (0.05 / np.maximum(level, 1e-6)) ** 0.8)
+
+
+def cabinet(x):
+    y = lfilter(*butter(2, 90, "highpass", fs=RATE), x)
+    for hertz, gain in ((420, -0.4), (1300, 0.5), (2700, 0.8)):
+        y = y + gain * lfilter(*iirpeak(hertz, 3, fs=RATE), y)
+    return lfilter(*butter(1, 4000, fs=RATE), y)
+
+
+CAUSAL = {
+    "curve": lambda x: np.tanh(3 * x),
+    "fuzz": lambda x: np.tanh(60 * x + 0.3),
+    "curve and one-pole": lambda x: one_pole(np.tanh(3 * x)),
+    "low-pass and curve": lambda x: np.tanh(8 * lfilter(*butter(2, 1500, fs=RATE), x)),
+    "compressor and curve": lambda x: np.tanh(6 * compressor(x)),
+    "amplifier": synthesis.amplifier,
+    "amplifier and cabinet": lambda x: cabinet(synthesis.amplifier(x)),
+    "hum": lambda x: np.tanh(3 * x) + 0.003 * np.sin(2 * np.pi * 60 * np.arange(x.size) / RATE),
+    "tremolo": lambda x: x * (0.55 + 0.45 * np.sin(2 * np.pi * 5 * np.arange(x.size) / RATE)),
+}
+
+
 @EVERY_SOUND
-@pytest.mark.parametrize("delay", [0, 40])
-def test_behind_an_amplifier_too_little_may_be_cut_out_but_not_too_much(sound, delay):
-    """Filters that start earlier mimic some of what is not linear; at 0 there is nothing earlier."""
-    x = SOUNDS[sound]
-    found = estimate_delay(*filled(x, synthesis.amplifier(x), delay), RATE)
-    assert found.peak == pytest.approx(delay + 1, abs=1)
-    assert max(delay - TAPS // 2, 0) <= found.samples <= delay + 1
-    assert found.confidence > 0.8
-    assert not found.inverted
+@pytest.mark.parametrize("effect", CAUSAL)
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("delay", [0, 211])
+def test_of_a_delay_a_few_samples_may_be_left_in_but_never_too_many_cut_out(sound, effect, sign, delay):
+    x = loud(SOUNDS[sound])
+    found = estimate_delay(*filled(x, sign * CAUSAL[effect](x), delay), RATE)
+    assert delay - FEW <= found.samples <= delay
+    assert found.inverted == (sign < 0)
+    assert found.low <= found.samples + 1 <= found.high + 2
+    if delay == 0:
+        assert found.samples == 0
+
+
+def test_between_two_samples(sound_and_delay):
+    sound, delay, curve = sound_and_delay
+    x = loud(SOUNDS[sound])
+    y = np.tanh(3 * x) if curve else x
+    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * x.size) * delay)
+    late = np.fft.irfft(np.fft.rfft(np.r_[y, np.zeros(x.size)]) * turn)[: x.size]
+    found = estimate_delay(x, late, RATE)
+    assert found.samples == int(delay)
+    assert found.low < delay < found.high
+    assert found.high - found.low < 0.6
 
 
 @EVERY_SOUND
@@ -81,7 +136,7 @@ def test_noise_on_the_target_does_not_hide_where_a_low_pass_starts(sound, delay)
     x = SOUNDS[sound]
     noise = np.random.default_rng(2).normal(0, 0.1 * x.std(), x.size)
     y = lfilter(*butter(4, 2500, fs=RATE), x)
-    assert estimate_delay(*filled(x, y + noise, delay), RATE).samples == delay
+    assert delay - 2 <= estimate_delay(*filled(x, y + noise, delay), RATE).samples <= delay
 
 
 @pytest.mark.parametrize("seed", range(2, 5))

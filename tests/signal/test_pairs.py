@@ -136,21 +136,21 @@ def test_one_recording_alone_is_a_pair_without_target(written):
 @pytest.mark.parametrize(
     ("frames", "more", "align", "fits"),
     [
-        # A tenth of the longer one, or half a second.
-        (10_000, 1_111, "off", True),
-        (10_000, 1_113, "off", False),
-        (10_000, -1_000, "off", True),
-        (10_000, -1_002, "off", False),
-        (100_000, 5_512, "off", True),
-        (100_000, 5_514, "off", False),
-        (100_000, -5_514, "off", False),
+        # A fifth of the longer one, or a second and a half.
+        (10_000, 2_500, "off", True),
+        (10_000, 2_502, "off", False),
+        (10_000, -2_000, "off", True),
+        (10_000, -2_002, "off", False),
+        (100_000, 16_538, "off", True),
+        (100_000, 16_540, "off", False),
+        (100_000, -16_540, "off", False),
         # What the delay explains comes on top.
-        (100_000, 5_512 + 300, "300", True),
-        (100_000, 5_514 + 300, "300", False),
+        (100_000, 16_538 + 300, "300", True),
+        (100_000, 16_540 + 300, "300", False),
     ],
 )
 def test_lengths_may_differ_by_a_tail_and_a_delay_but_no_more(written, frames, more, align, fits):
-    noise = np.random.default_rng(1).uniform(-0.9, 0.9, frames + 6000)
+    noise = np.random.default_rng(1).uniform(-0.9, 0.9, frames + 20_000)
     paths = written("x.wav", noise[:frames]), written("y.wav", noise[: frames + more])
     if fits:
         delay = 0 if align == "off" else int(align)
@@ -160,6 +160,35 @@ def test_lengths_may_differ_by_a_tail_and_a_delay_but_no_more(written, frames, m
         open_pair(*paths, DataSettings(align=align))
     assert str(e.value).startswith(f"{paths[1]}: {frames + more} samples")
     assert str(frames) in str(e.value)
+
+
+@pytest.mark.parametrize("longer", ["input", "target"])
+def test_silence_at_the_end_of_the_longer_one_is_cut_with_a_note(written, longer):
+    silent = np.r_[STRINGS, np.zeros(4 * RATE)]
+    x, y = (silent, STRINGS) if longer == "input" else (STRINGS, silent)
+    pair = open_pair(written("x.wav", x), written("y.wav", y), DataSettings())
+    assert (pair.delay, pair.length) == (0, STRINGS.size)
+    assert f"{4 * RATE} samples (4.0 s) longer" in pair.notes[-1]
+    assert f"the {longer} is cut" in pair.notes[-1]
+
+
+@pytest.mark.parametrize("seconds", [1.5, -1.5, 3])
+@pytest.mark.parametrize("effect", [lambda x: x, lambda x: np.tanh(3 * x)], ids=["identity", "curve"])
+def test_a_delay_of_seconds_is_found(written, seconds, effect):
+    sound = synthesis.speech_like(10)
+    delay = round(seconds * RATE)
+    x, y = sound, effect(sound)
+    x, y = (x, delayed(y, delay)) if delay > 0 else (delayed(x, -delay), y)
+    pair = open_pair(written("x.wav", x), written("y.wav", y), DataSettings())
+    assert pair.delay == delay
+    assert pair.confidence > 0.4
+
+
+def test_a_delay_that_is_too_long_to_be_found_is_none(written):
+    sound = synthesis.speech_like(10)
+    pair = open_pair(written("x.wav", sound), written("y.wav", delayed(sound, 8 * RATE)), DataSettings())
+    assert pair.delay == 0
+    assert "no delay stands out" in pair.notes[0]
 
 
 @pytest.mark.parametrize("length", [1, 9, 10, 999, 1000, 12_345, 29_000_000])

@@ -13,6 +13,7 @@ from dl4j_bridge.diagnostics.recordings import (
     alignment,
     amount,
     clipping,
+    delay_changes,
     lengths,
     levels,
     offset,
@@ -21,12 +22,15 @@ from dl4j_bridge.diagnostics.recordings import (
     rates,
     related,
     silence,
+    swapped,
 )
 
 # In the order in which the findings should be fixed.
 CHECKS: dict[str, Callable[[Case], Outcome]] = {
     "rates": rates.check,
     "lengths": lengths.check,
+    "delay changes": delay_changes.check,
+    "swapped": swapped.check,
     "aligned": alignment.check,
     "related": related.check,
     "polarity": polarity.check,
@@ -37,7 +41,7 @@ CHECKS: dict[str, Callable[[Case], Outcome]] = {
     "amount": amount.check,
     "quantisation": quantization.check,
 }
-NEED_TARGET = {"lengths", "aligned", "related", "polarity"}
+NEED_TARGET = {"lengths", "delay changes", "swapped", "aligned", "related", "polarity"}
 
 
 def checks(case: Case) -> list[Check]:

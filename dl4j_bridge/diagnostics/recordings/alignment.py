@@ -1,38 +1,47 @@
-"""Does the target come later, or earlier, than its input and a causal filter explain?"""
+"""Is the target late or early, once the delay is cut out that training cuts out?"""
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.signal.alignment import LOW_CONFIDENCE
+from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.swapped import is_swapped
+from dl4j_bridge.signal.alignment import HARMLESS, LOW_CONFIDENCE
+from dl4j_bridge.signal.pairs import LONGEST_DELAY_SECONDS
 
 MISALIGNED = Kind("misaligned")
 TARGET_LEADS = Kind("target-leads")
+# A delay that no effect has, although training cuts it out.
+FAR_LATE = Kind("misaligned", WARNING)
+FAR_EARLY = Kind("target-leads", WARNING)
 
-# A lag is a delay if it exceeds this share of what a filter of that response takes anyway; for a filter that takes at
-# most this number of samples the estimate is exact. Steep low-passes (order 8) came to 0.43, two samples to 1.
-OWN_LAG_SHARE = 0.5
-EXACT_OWN_LAG = 2
+# A lead of a smaller part of a sample does no harm.
+SMALLEST_LEAD = 0.5
 
 
 def check(case: Case) -> Outcome:
-    delay, excess = case.delay, case.excess
+    delay = case.delay
+    low, high = round(delay.low, 2), round(delay.high, 2)
     measured = {
-        "samples": excess.samples,
-        "cut_out_by_auto": delay.samples,
+        "samples": delay.samples,
+        "low": low,
+        "high": high,
+        "milliseconds": [round(1000 * bound / case.rate, 3) for bound in (low, high)],
+        "cut_out": case.cut,
         "peak": delay.peak,
-        "filter": excess.own,
         "confidence": delay.confidence,
     }
-    fixed = case.settings.data.align != "auto"
-    left = excess.samples - (case.cut if fixed else 0)
-    # A delay that somebody cut out by hand may have been between two samples.
-    rest = fixed and case.cut != 0 and abs(left) <= 1
-    allowed = OWN_LAG_SHARE * excess.own if excess.own > EXACT_OWN_LAG else 0
-    in_doubt = case.speed or rest or delay.confidence < LOW_CONFIDENCE or delay.peak == 0 == case.cut
-    found = not in_doubt and abs(left) > allowed and case.keeps_lag
-    evidence = measured | {"milliseconds": 1000 * excess.samples / case.rate, "left": left}
-    later, kind = ("target", MISALIGNED) if left > 0 else ("input", TARGET_LEADS)
-    count = abs(excess.samples)
-    fix = f"--align {excess.samples}; or drop the first {count} samples of the {later} in your own program"
-    if left > 0 and delay.samples > 0:
-        fix = f"--align auto (the default) cuts out {delay.samples} samples; or {fix}"
-    return kind.outcome(found, fix, evidence, {"delay": measured}, align=str(excess.samples))
+    figures = {"delay": measured}
+    in_doubt = delay.confidence < LOW_CONFIDENCE or case.speed or case.change or is_swapped(case)
+    if case.stored_delay is not None or in_doubt or not case.keeps_lag:
+        return Outcome(figures=figures)
+    changes = {}
+    evidence = measured | {"left": [round(low - case.cut, 2), round(high - case.cut, 2)]}
+    late = low - case.cut > HARMLESS
+    if case.settings.data.align == "auto":
+        kind = FAR_LATE if delay.samples > 0 else FAR_EARLY
+        found = abs(delay.samples) > LONGEST_DELAY_SECONDS * case.rate
+        fix = f"check that both files are of one take; --align auto (the default) cuts out {delay.samples} samples"
+    else:
+        kind = MISALIGNED if late else TARGET_LEADS
+        found = late or high - case.cut <= -SMALLEST_LEAD
+        fix = f"--align {delay.samples}; or --align auto (the default)"
+        changes = {"align": str(delay.samples)}
+    return kind.outcome(found, fix, evidence, figures, **changes)

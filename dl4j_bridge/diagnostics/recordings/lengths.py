@@ -11,7 +11,7 @@ def check(case: Case) -> Outcome:
     x, y = case.lengths
     samples = {"input": x, "target": y}
     figures = {"samples": samples, "seconds": {"input": x / case.rate, "target": y / case.rate}}
-    found = not (case.speed or case.fits_in_length or is_unrelated(case))
+    found = not (case.speed or case.change or case.fits_in_length or is_unrelated(case))
     longer = "target" if y > x else "input"
     evidence = samples | {"difference": y - x, "tolerance": case.tolerance, "delay": case.cut}
     fix = f"cut the {longer} to {min(x, y)} samples at {case.rate} Hz"

@@ -12,12 +12,12 @@ SHORTEST_RELATED_SECONDS = 1.0
 
 
 def check(case: Case) -> Outcome:
-    longest = f"a delay of more than {pairs.LONGEST_DELAY_SECONDS:g} s"
-    fix = f"check that --target was made from --input; {longest} must be cut off first"
+    longest = min(*case.lengths, pairs.WIDE_STRETCH_SECONDS * case.rate) / 2 / case.rate
+    fix = f"check that --target was made from --input; a delay of more than {longest:.1f} s must be cut off first"
     return UNRELATED.outcome(is_unrelated(case), fix, case.relation, {"relation": case.relation})
 
 
 def is_unrelated(case: Case) -> bool:
     """Whether the two have nothing in common, at no speed that was tried."""
     long_enough = min(case.lengths) >= SHORTEST_RELATED_SECONDS * case.rate
-    return not case.speed and not are_related(case.relation) and long_enough
+    return not (case.speed or case.change) and not are_related(case.relation) and long_enough

@@ -1,0 +1,188 @@
+"""A latency that changes from one place of a recording on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.relation import Floats, frames
+from dl4j_bridge.diagnostics.speed import FEWEST_WINDOWS
+from dl4j_bridge.signal import alignment, pairs
+
+# Smallest change, in samples.
+SMALLEST_CHANGE = 2
+# Smallest change that the ends of a recording show alone, since a drift of fewer samples looks alike.
+SMALLEST_OF_ENDS = 4
+# A change of fewer samples may be a drift if too few windows have a lag.
+LARGER_THAN_DRIFTS = 12
+NEVER_A_DRIFT = 512
+# Number of windows on either side of a change.
+FEWEST_ON_A_SIDE = 3
+# Share of the windows on either side that have the lag of that side.
+SAME_SHARE = 0.7
+# A change leaves at most this share of the scatter that a drift leaves.
+CHANGE_TO_DRIFT = 0.6
+# Frames that are explained by one latency or by the other, and the share of their energy that must agree.
+FRAME_SECONDS = 0.01
+AGREEING_SHARE = 0.8
+# What the same filter leaves at the other latency, relative to what it leaves at the first one.
+REMAINING = 0.95
+
+
+@dataclass(frozen=True)
+class LatencyChange:
+    """A change of the latency.
+
+    Attributes
+    ----------
+    at
+        Sample from which on the second latency holds.
+    before, after
+        Lags in samples.
+    unexplained
+        What a filter fitted before the change leaves after it: at the first and at the second lag, as shares of the
+        target's energy.
+    """
+
+    at: int
+    before: int
+    after: int
+    unexplained: tuple[float, float]
+
+
+def find_change(x: Floats, y: Floats, rate: int, times: Floats, lags: Floats) -> LatencyChange | None:
+    """Find the place from which on the target has another latency.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n,) and (m,)
+        Read at `rate`, in Hz.
+    times, lags : ndarray of float64, shape (windows,)
+        What `local_lags` found.
+
+    Returns
+    -------
+    LatencyChange or None
+        None unless the same filter explains the target much better at the second lag than at the first, after the
+        change, and the reverse before it.
+    """
+    for candidate in (*_ends(x, y, rate), *_step(times, lags, rate)):
+        change = _located(x, y, rate, *candidate)
+        if change and _is_sudden(x, y, change) and not _drifts(times, lags, change):
+            return change
+    return None
+
+
+# The lag before and after a change, the last sample that is surely before it, and the first that is surely after it.
+_Candidate = tuple[int, int, int, int]
+
+
+def _step(times: Floats, lags: Floats, rate: int) -> list[_Candidate]:
+    """The best step through the lags of the windows."""
+    if times.size < max(2 * FEWEST_ON_A_SIDE, FEWEST_WINDOWS):
+        return []
+    best = min(range(FEWEST_ON_A_SIDE, lags.size - FEWEST_ON_A_SIDE + 1), key=lambda k: _scatter(lags, k))
+    sides = lags[:best], lags[best:]
+    before, after = (round(float(np.median(side))) for side in sides)
+    near = max(abs(after - before) / 6, 0.5)
+    same = min(float(np.mean(np.abs(side - lag) <= near)) for side, lag in zip(sides, (before, after), strict=True))
+    if abs(after - before) < SMALLEST_CHANGE or same < SAME_SHARE:
+        return []
+    return [(before, after, int(times[best - 1]) - rate // 4, int(times[best]) + rate // 4)]
+
+
+def _scatter(lags: Floats, k: int) -> float:
+    """Distance of the lags from a step before the window `k`."""
+    return float(sum(np.abs(side - np.median(side)).sum() for side in (lags[:k], lags[k:])))
+
+
+def _drifts(times: Floats, lags: Floats, change: LatencyChange) -> bool:
+    """Whether a drift describes the lags of the windows as well as the change does."""
+    from scipy.stats import theilslopes
+
+    near = np.abs(lags - (change.before + change.after) / 2) < abs(change.after - change.before) + alignment.TAPS
+    times, lags = times[near], lags[near]
+    k = int(np.searchsorted(times, change.at))
+    if abs(change.after - change.before) >= NEVER_A_DRIFT:
+        return False
+    if min(k, times.size - k) < FEWEST_ON_A_SIDE:
+        return abs(change.after - change.before) < LARGER_THAN_DRIFTS
+    slope, offset, *_ = theilslopes(lags, times)
+    return _scatter(lags, k) > CHANGE_TO_DRIFT * float(np.abs(lags - offset - slope * times).sum())
+
+
+def _ends(x: Floats, y: Floats, rate: int) -> list[_Candidate]:
+    """The lags of the first and the last third, if both stand out."""
+    n = min(x.size, y.size)
+    thirds = slice(0, n // 3), slice(n - n // 3, n)
+    spread = round(pairs.SPREAD_SECONDS * rate)
+    found = [alignment.estimate_delay(x[part], y[part], rate, causal=False, spread=spread) for part in thirds]
+    first, last = (each.peak for each in found)
+    if min(each.confidence for each in found) < alignment.LOW_CONFIDENCE or abs(last - first) < SMALLEST_OF_ENDS:
+        return []
+    return [(first, last, n // 3, n - n // 3)]
+
+
+def _is_sudden(x: Floats, y: Floats, change: LatencyChange) -> bool:
+    """Whether the lags hold up to the change and from it on. Those of two clocks drift from one to the other."""
+    n = min(x.size, y.size)
+    size = min(n // 6, change.at, n - change.at)
+    near = max(0.5, abs(change.after - change.before) / 6)
+    for start, lag in ((change.at - size, change.before), (change.at, change.after)):
+        left, right = x[max(start - lag, 0) :][:size], y[max(start - lag, 0) + lag :][:size]
+        found = alignment.estimate_delay(left, right, abs(change.after - change.before) + alignment.TAPS, causal=False)
+        if abs(found.peak) > near:
+            return False
+    return True
+
+
+def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int) -> LatencyChange | None:
+    """Find where frames explained at the lag `before` give way to frames explained at the lag `after`."""
+    filters = [_fitted(x, y, before, 0, stop), _fitted(x, y, after, start, y.size)]
+    sides = []
+    for taps in filters:
+        if taps is None:
+            return None
+        first, second = (frames(_left(x, y, taps, lag), rate, FRAME_SECONDS) for lag in (before, after))
+        sides.append((np.sum(first**2, axis=1), np.sum(second**2, axis=1)))
+    energy = np.sum(frames(y, rate, FRAME_SECONDS) ** 2, axis=1)
+    gain = sum(second - first for first, second in sides)
+    at = int(np.argmax(np.cumsum(gain)) + 1)
+    if not 0 < at < energy.size - 1:
+        return None
+    total = np.maximum(energy, 1e-12)
+    for first, second in sides:
+        right = (first[:at] < second[:at], second[at:] < first[at:])
+        shares = [np.sum(t[r]) / np.sum(t) for t, r in zip((total[:at], total[at:]), right, strict=True)]
+        better = np.sum(second[at:]) <= REMAINING * np.sum(first[at:])
+        if min(shares) < AGREEING_SHARE or not better or np.sum(first[:at]) > REMAINING * np.sum(second[:at]):
+            return None
+    left = tuple(float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
+    return LatencyChange(at * max(round(FRAME_SECONDS * rate), 2), before, after, (left[0], left[1]))
+
+
+def _fitted(x: Floats, y: Floats, lag: int, start: int, stop: int) -> Floats | None:
+    """Least-squares taps from x to y around a lag, from samples `start` to `stop` of y."""
+    from scipy.linalg import solve_toeplitz
+    from scipy.signal import correlate
+
+    half = alignment.TAPS // 2
+    start, stop = max(start, lag + 3 * half, 0), min(stop, y.size, x.size + lag - half)
+    if stop - start < 8 * half:
+        return None
+    u, v = x[start - lag - 3 * half : stop - lag + half], y[start:stop]
+    count = 4 * half + 1
+    cross = correlate(u, v, "valid")[:count][::-1]
+    auto = correlate(np.r_[u, np.zeros(count - 1)], u, "valid")[:count]
+    auto[0] = auto[0] * (1 + 1e-6) + 1e-12
+    return np.asarray(solve_toeplitz(auto, cross))
+
+
+def _left(x: Floats, y: Floats, taps: Floats, lag: int) -> Floats:
+    """What filter `taps` leaves of the target at a lag; as long as y."""
+    from scipy.signal import oaconvolve
+
+    # The first tap is for the sample half of TAPS after the lag.
+    shift = lag - alignment.TAPS // 2
+    whole = oaconvolve(x, taps)
+    padded = np.r_[np.zeros(max(shift, 0)), whole[max(-shift, 0) :], np.zeros(y.size)]
+    return np.asarray(y - padded[: y.size], np.float64)

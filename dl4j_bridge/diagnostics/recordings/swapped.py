@@ -1,0 +1,35 @@
+"""Is the input made from the target?"""
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.signal.alignment import HARMLESS
+
+SWAPPED = Kind("swapped")
+
+# Share of the energy that is left from the input to the target, and the largest that is left the other way round.
+UNEXPLAINED = 0.05
+EXPLAINED = 0.15
+# How many times more is left from the input to the target than the other way round, if the target leads, and if not.
+RATIO_OF_A_LEAD = 2.5
+RATIO = 20.0
+# A delay that stands out less may be chance.
+SMALLEST_CONFIDENCE = 0.2
+
+
+def check(case: Case) -> Outcome:
+    forwards, backwards = case.unexplained
+    evidence = {
+        "unexplained": {"input_to_target": forwards, "target_to_input": backwards},
+        "target_leads_by": max(-case.delay.peak, 0),
+    }
+    fix = "exchange the files: --input is the dry recording"
+    return SWAPPED.outcome(is_swapped(case), fix, evidence, evidence)
+
+
+def is_swapped(case: Case) -> bool:
+    """Whether the target gives the input far better than the input gives the target."""
+    if case.speed or case.change or case.delay.confidence < SMALLEST_CONFIDENCE or case.stored_delay is not None:
+        return False
+    forwards, backwards = case.unexplained
+    ratio = RATIO_OF_A_LEAD if case.delay.peak < -HARMLESS else RATIO
+    return forwards > max(UNEXPLAINED, ratio * backwards) and backwards < EXPLAINED

@@ -43,18 +43,24 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, default=audio, metavar="DIR", help="folder with further dry recordings")
     parser.add_argument("--half", choices=(FIT, REPORT), help="use only the recordings of this half")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="findings, faults, effects or recordings; or healthy")
+    parser.add_argument(
+        "--also", nargs="+", metavar="WORD", help="of these, only those that have one of these words too"
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="one case of this number")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of processes")
     parser.add_argument("--list", action="store_true", help="print the failed cases, with what was found")
     parser.add_argument("--case", nargs="+", metavar="NAME", help="run these cases and print the evidence")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="store the recordings of --case there")
     asked = parser.parse_args()
     available = sounds(asked.audio)
     if asked.case:
         for name in asked.case:
-            print(json.dumps(answer(by_name(name, available)).as_dict(), indent=1, default=str))
+            print(json.dumps(answer(by_name(name, available), asked.keep).as_dict(), indent=1, default=str))
         return
     chosen = list(cases([each for each in available if asked.half in (None, each.half)]))
-    if asked.only:
-        chosen = [case for case in chosen if _words(case) & set(asked.only)]
+    for words in filter(None, (asked.only, asked.also)):
+        chosen = [case for case in chosen if _words(case) & set(words)]
+    chosen = chosen[:: asked.every]
     if asked.quick:
         chosen = quick(chosen)
     answers = list(_answers(chosen, asked.jobs))

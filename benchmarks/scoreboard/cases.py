@@ -18,8 +18,9 @@ from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.recordings import checks
 from dl4j_bridge.settings.training import TrainSettings
 from scoreboard.effects import EFFECTS, through
-from scoreboard.faults import BY_NAME, FAULTS, STRENGTHS, TOGETHER, Fault, Take
+from scoreboard.faults import BY_NAME, FAULTS, STRENGTHS, TOGETHER, Fault
 from scoreboard.sounds import Floats, Sound
+from scoreboard.take import Take
 
 # Findings after which the others need not be named: they are fixed first, and hide what only follows from them.
 HIDING = {"rate-mismatch", "unrelated", "length-mismatch"}
@@ -148,14 +149,26 @@ def by_name(name: str, sounds: list[Sound]) -> Planted:
     return Planted(named[sound], effect, tuple(BY_NAME[each] for each in faults.split("+")), strength)
 
 
-def answer(case: Planted) -> Answer:
-    """Make the recordings of a case, diagnose them, and compare the findings with what was planted."""
+def answer(case: Planted, keep: Path | None = None) -> Answer:
+    """Make the recordings of a case, diagnose them, and compare the findings with what was planted.
+
+    Parameters
+    ----------
+    case
+        The case.
+    keep
+        Folder in which the two wavs are stored besides, in one of the case's name.
+    """
     fault = "+".join(each.name for each in case.faults)
     wanted = tuple(each.code for each in case.faults)
     blank = Answer(case.name, case.sound.name, case.effect, case.sound.half, fault, case.strength, wanted)
     take = case.take()
     if take is None:
         return replace(blank, harmless=True)
+    if keep:
+        into = keep / case.name.replace("/", "_")
+        into.mkdir(parents=True, exist_ok=True)
+        stored(take, into)
     with TemporaryDirectory() as folder:
         began = time.perf_counter()
         try:
@@ -192,7 +205,7 @@ def diagnose(take: Take, folder: Path) -> list[Finding]:
 
 def stored(take: Take, folder: Path) -> Case:
     """Write the two wavs; an input of two channels gets a target of two."""
-    paths = [folder / "input.wav", folder / "target.wav"]
+    paths = folder / "input.wav", folder / "target.wav"
     target = take.sound.subtype if take.sound.subtype != "PCM_U8" else "PCM_16"
     for path, x, subtype in zip(paths, (take.x, take.y), (take.sound.subtype, target), strict=True):
         soundfile.write(path, _channels(x, take.sound.stereo), take.rate, subtype=subtype)

@@ -15,9 +15,9 @@ from scoreboard.sounds import Floats
 Effect = Callable[[Floats, int], Floats]
 
 
-def _filter(order: int, hertz: Any, kind: str = "lowpass") -> Effect:
+def _filter(order: int, hertz: Any, kind: Any = "lowpass") -> Effect:
     def effect(x: Floats, rate: int) -> Floats:
-        return np.asarray(lfilter(*butter(order, np.minimum(hertz, 0.42 * rate), kind, fs=rate), x))
+        return np.asarray(lfilter(*butter(order, np.minimum(hertz, 0.42 * rate), kind, fs=rate), x), np.float64)
 
     return effect
 
@@ -27,7 +27,7 @@ def _level(x: Floats, rate: int, attack: float, release: float) -> Floats:
     up, down = (np.exp(-1 / (seconds * rate)) for seconds in (attack, release))
     fast = lfilter([1 - up], [1, -up], np.abs(x))
     slow = lfilter([1 - down], [1, -down], fast)
-    return np.maximum(fast, slow)
+    return np.asarray(np.maximum(fast, slow))
 
 
 def compressor(x: Floats, rate: int) -> Floats:
@@ -60,12 +60,12 @@ def short_reverb(x: Floats, rate: int) -> Floats:
     """Decays by 60 dB in 40 ms."""
     n = round(0.04 * rate)
     tail = np.random.default_rng(3).normal(size=n) * np.exp(-6.9 * np.arange(n) / n)
-    return np.asarray(0.75 * x + 0.25 * oaconvolve(x, tail / np.linalg.norm(tail))[: x.size])
+    return np.asarray(0.75 * x + 0.25 * oaconvolve(x, tail / np.linalg.norm(tail))[: x.size], np.float64)
 
 
 def _coupled(y: Floats) -> Floats:
     """Without the mean, as through a capacitor."""
-    return y - y.mean()
+    return np.asarray(y - y.mean())
 
 
 def late(y: Floats, delay: float) -> Floats:

@@ -1,0 +1,66 @@
+"""A pair of recordings in which a fault is planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from scoreboard.effects import through
+from scoreboard.sounds import Floats, Sound
+
+
+@dataclass(frozen=True)
+class Take:
+    """Two recordings as they will be stored.
+
+    Attributes
+    ----------
+    x, y
+        Input and target.
+    rate
+        Rate that both headers give, in Hz.
+    sound, effect
+        Recording and name of the effect.
+    options
+        Settings of the training, by name.
+    rng
+        Source of chance, seeded by the name of the case.
+    """
+
+    x: Floats
+    y: Floats
+    rate: int
+    sound: Sound
+    effect: str
+    options: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+
+    def rng(self) -> np.random.Generator:
+        """A generator that is the same at each call."""
+        return np.random.default_rng(self.seed)
+
+    def wet(self, x: Floats) -> Floats:
+        """Another sound through the same effect."""
+        return through(self.effect, x, self.rate)
+
+    def at(self) -> Floats:
+        """Times of the target's samples, in seconds."""
+        return np.arange(self.y.size) / self.rate
+
+
+Plant = Callable[[Take, float], Take]
+
+
+def target(change: Callable[[Take, float], Floats]) -> Plant:
+    """A fault that changes the target alone; full scale is kept."""
+
+    def plant(take: Take, amount: float) -> Take:
+        y = change(take, amount)
+        peak = float(np.abs(y).max())
+        # Scaling is no fault, clipping would be another one.
+        return replace(take, y=y if peak <= 0.98 else y * (0.98 / peak))
+
+    return plant

@@ -1,7 +1,7 @@
 """Scores `diagnose` like a detector: recall and precision of each finding on recordings with planted faults.
 
 Usage: python benchmarks/diagnosis.py [--quick] [--json] [--audio DIR] [--half fit|report] [--only WORD ...] [--jobs N]
-                                      [--list] [--case NAME ...]
+                                      [--list] [--case NAME ...] [--advice]
 
 A case is a recording, a healthy effect and a fault of some strength (obvious, middle, weak: just harmful), or no fault.
 The whole list of findings counts: a planted fault must be named, and nothing that is not true. A finding that leads to
@@ -17,12 +17,14 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import rounds
 from rounds import Result
 from scoreboard import score
-from scoreboard.cases import Answer, Planted, answer, by_name, cases, quick
+from scoreboard.answers import Answer
+from scoreboard.plan import AnyCase, by_name, everything, quick
 from scoreboard.sounds import FIT, REPORT, sounds
 
 COLUMNS = {
@@ -50,20 +52,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of processes")
     parser.add_argument("--list", action="store_true", help="print the failed cases, with what was found")
     parser.add_argument("--case", nargs="+", metavar="NAME", help="run these cases and print the evidence")
+    parser.add_argument("--advice", action="store_true", help="also apply the fixes and diagnose again")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="store the recordings of --case there")
     asked = parser.parse_args()
     available = sounds(asked.audio)
     if asked.case:
         for name in asked.case:
-            print(json.dumps(answer(by_name(name, available), asked.keep).as_dict(), indent=1, default=str))
+            answer = by_name(name, available).answer(asked.keep, asked.advice)
+            print(json.dumps(answer.as_dict(), indent=1, default=str))
         return
-    chosen = list(cases([each for each in available if asked.half in (None, each.half)]))
+    chosen = everything([each for each in available if asked.half in (None, each.half)])
     for words in filter(None, (asked.only, asked.also)):
-        chosen = [case for case in chosen if _words(case) & set(words)]
+        chosen = [case for case in chosen if case.words & set(words)]
     chosen = chosen[:: asked.every]
     if asked.quick:
         chosen = quick(chosen)
-    answers = list(_answers(chosen, asked.jobs))
+    answers = list(_answers(chosen, asked.jobs, asked.advice))
     if asked.list:
         for each in filter(lambda each: each.failed, answers):
             said = each.error or f"missed {list(each.missed)} false {list(each.false)} found {list(each.found)}"
@@ -73,7 +77,8 @@ def main() -> None:
     if not asked.json:
         for title, rows in (
             ("By fault", score.by_fault(counted)),
-            ("Findings in healthy pairs", score.false_alarms(counted)),
+            ("Advice", score.advice(counted)),
+            ("Healthy, but accused", score.false_alarms(counted)),
             ("Confusion", score.confusion(counted)[:40]),
         ):
             if rows:
@@ -81,21 +86,19 @@ def main() -> None:
     rounds.show("Findings", result, COLUMNS, asked.json)
 
 
-def _words(case: Planted) -> set[str]:
-    """What --only may name."""
-    words = {case.sound.name, case.effect, *(each.name for each in case.faults), *(each.code for each in case.faults)}
-    return words | ({case.strength} if case.faults else {"healthy"})
-
-
-def _answers(chosen: list[Planted], jobs: int) -> Iterator[Answer]:
+def _answers(chosen: list[AnyCase], jobs: int, advice: bool) -> Iterator[Answer]:
+    answer = partial(_answer, advice=advice)
     if jobs == 1:
-        results: Iterator[Answer] = map(answer, chosen)
-        yield from _counted(results, len(chosen))
+        yield from _counted(map(answer, chosen), len(chosen))
         return
     # Each process keeps to one thread, or they would wait for each other.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
         yield from _counted(pool.map(answer, chosen, chunksize=4), len(chosen))
+
+
+def _answer(case: AnyCase, advice: bool) -> Answer:
+    return case.answer(None, advice)
 
 
 def _counted(results: Iterator[Answer], count: int) -> Iterator[Answer]:

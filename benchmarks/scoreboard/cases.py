@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -17,17 +16,15 @@ from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.recordings import checks
 from dl4j_bridge.settings.training import TrainSettings
+from scoreboard.advice import followed, outcome
+from scoreboard.answers import Answer, blank, compare
 from scoreboard.effects import EFFECTS, through
 from scoreboard.faults import BY_NAME, FAULTS, STRENGTHS, TOGETHER, Fault
 from scoreboard.sounds import Floats, Sound
 from scoreboard.take import Take
 
-# Findings after which the others need not be named: they are fixed first, and hide what only follows from them.
-HIDING = {"rate-mismatch", "unrelated", "length-mismatch"}
 # Every fault at every strength is planted in one recording of this number, another one each time.
 EVERY = 2
-# Highest rate in the quick part, in Hz, and the shares of healthy and of planted cases in it: one of this number.
-QUICK_RATE, QUICK_HEALTHY, QUICK_PLANTED = 16000, 9, 13
 
 
 @dataclass(frozen=True)
@@ -54,58 +51,49 @@ class Planted:
             take = each.planted(take, self.strength) if take else None
         return take
 
-
-@dataclass(frozen=True)
-class Answer:
-    """What the diagnosis said of a case.
-
-    Attributes
-    ----------
-    name
-        Name of the case.
-    sound, effect, half, fault, strength
-        What it is made of; `fault` holds the names of all faults.
-    wanted
-        The findings that were planted.
-    missed
-        Those of `wanted` that were neither found nor hidden by another.
-    false
-        Findings that are not true of the pair.
-    found
-        All findings, in their order.
-    harmless
-        Whether the fault harms nothing in this recording, so that the case does not count.
-    error
-        A check that raised an exception.
-    evidence
-        The evidence of each finding.
-    seconds
-        Time of the diagnosis.
-    """
-
-    name: str
-    sound: str
-    effect: str
-    half: str
-    fault: str
-    strength: str
-    wanted: tuple[str, ...]
-    missed: tuple[str, ...] = ()
-    false: tuple[str, ...] = ()
-    found: tuple[str, ...] = ()
-    harmless: bool = False
-    error: str = ""
-    evidence: dict[str, Any] | None = None
-    seconds: float = 0.0
-
     @property
-    def failed(self) -> bool:
-        """Whether anything was missed or wrongly found."""
-        return bool(self.missed or self.false or self.error)
+    def words(self) -> set[str]:
+        """What `--only` may name."""
+        planted = {word for each in self.faults for word in (each.name, each.code)} | {self.strength}
+        return {"recordings", self.sound.name, self.effect} | (planted if self.faults else {"healthy"})
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON types only."""
-        return asdict(self)
+    def answer(self, keep: Path | None = None, advice: bool = False) -> Answer:
+        """Make the recordings, diagnose them, and compare the findings with what was planted.
+
+        Parameters
+        ----------
+        keep
+            Folder in which the two wavs are stored besides, in one of the case's name.
+        advice
+            Whether to apply the fix of each right finding, and to diagnose again.
+        """
+        about = self.name, self.sound, self.effect, self.faults, self.strength
+        take = self.take()
+        if take is None:
+            return replace(blank(*about), harmless=True)
+        if keep:
+            into = keep / self.name.replace("/", "_")
+            into.mkdir(parents=True, exist_ok=True)
+            stored(take, into)
+        began = time.perf_counter()
+        try:
+            findings = diagnose(take)
+        except Exception as e:
+            # An exception is an answer too: it is counted, and the other cases go on.
+            empty = blank(*about)
+            return replace(empty, error=f"{type(e).__name__}: {e}", missed=empty.wanted)
+        answer = compare(*about, findings, time.perf_counter() - began)
+        return replace(answer, advice=self._advice(take, findings)) if advice else answer
+
+    def _advice(self, take: Take, findings: list[Finding]) -> dict[str, str]:
+        """What becomes of each finding that is right if its fix is followed."""
+        found = tuple(finding.code for finding in findings)
+        outcomes = {}
+        for finding in findings:
+            after = followed(finding, take) if any(finding.code in each.codes for each in self.faults) else None
+            if after:
+                outcomes[finding.code] = outcome(finding.code, found, tuple(each.code for each in diagnose(after)))
+        return outcomes
 
 
 def cases(sounds: list[Sound]) -> Iterator[Planted]:
@@ -129,77 +117,13 @@ def _in_turn(sounds: list[Sound], faults: tuple[Fault, ...], strength: str, numb
             yield Planted(sound, effects[(5 * number + 3 * place + 7 * step) % len(effects)], faults, strength)
 
 
-def quick(everything: list[Planted]) -> list[Planted]:
-    """About 100 cases that are the same every time, of recordings that do not take long."""
-    short = [case for case in everything if case.sound.rate <= QUICK_RATE]
-    healthy = [case for case in short if not case.faults]
-    planted = [case for case in short if case.faults]
-    return healthy[::QUICK_HEALTHY] + planted[::QUICK_PLANTED]
-
-
-def by_name(name: str, sounds: list[Sound]) -> Planted:
-    """The case of that name, whether or not it is among `cases`."""
-    sound, effect, *rest = name.split("/")
-    named = {each.name: each for each in sounds}
-    if sound not in named or effect not in EFFECTS:
-        raise SystemExit(f"error: --case: {name}: no such recording or effect (recordings need --audio)")
-    if not rest:
-        return Planted(named[sound], effect)
-    faults, strength = rest[0].split("@")
-    return Planted(named[sound], effect, tuple(BY_NAME[each] for each in faults.split("+")), strength)
-
-
-def answer(case: Planted, keep: Path | None = None) -> Answer:
-    """Make the recordings of a case, diagnose them, and compare the findings with what was planted.
-
-    Parameters
-    ----------
-    case
-        The case.
-    keep
-        Folder in which the two wavs are stored besides, in one of the case's name.
-    """
-    fault = "+".join(each.name for each in case.faults)
-    wanted = tuple(each.code for each in case.faults)
-    blank = Answer(case.name, case.sound.name, case.effect, case.sound.half, fault, case.strength, wanted)
-    take = case.take()
-    if take is None:
-        return replace(blank, harmless=True)
-    if keep:
-        into = keep / case.name.replace("/", "_")
-        into.mkdir(parents=True, exist_ok=True)
-        stored(take, into)
-    with TemporaryDirectory() as folder:
-        began = time.perf_counter()
-        try:
-            findings = diagnose(take, Path(folder))
-        except Exception as e:
-            # An exception is an answer too: it is counted, and the other cases go on.
-            return replace(blank, error=f"{type(e).__name__}: {e}", missed=wanted)
-        seconds = time.perf_counter() - began
-    found = tuple(finding.code for finding in findings)
-    hidden = bool(HIDING & set(found) & set().union(*(each.codes for each in case.faults))) if case.faults else False
-    missed = tuple(each.code for each in case.faults if not each.codes & set(found))
-    if hidden and len(missed) < len(wanted):
-        missed = ()
-    right = set().union(*(each.codes | each.also for each in case.faults)) if case.faults else set()
-    evidence = {finding.code: finding.evidence for finding in findings}
-    return replace(
-        blank,
-        missed=missed,
-        false=tuple(code for code in found if code not in right),
-        found=found,
-        evidence=evidence,
-        seconds=seconds,
-    )
-
-
-def diagnose(take: Take, folder: Path) -> list[Finding]:
+def diagnose(take: Take) -> list[Finding]:
     """Store the recordings and run all checks of recordings, as `jobs.diagnose` does: no code comes twice."""
     findings: dict[str, Finding] = {}
-    for check in checks(stored(take, folder)):
-        for finding in check.run().findings:
-            findings.setdefault(finding.code, finding)
+    with TemporaryDirectory() as folder:
+        for check in checks(stored(take, Path(folder))):
+            for finding in check.run().findings:
+                findings.setdefault(finding.code, finding)
     return list(findings.values())
 
 

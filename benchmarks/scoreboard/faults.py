@@ -99,7 +99,7 @@ class Fault:
     def _harm(self, before: Take, after: Take) -> float:
         """What the fault does to the input or to the target, whichever is more."""
         first = 0 if self.causal else harm.FIRST
-        sides = [(getattr(before, side), getattr(after, side)) for side in ("x", "y")]
+        sides = (before.x, after.x), (before.y, after.cut())
         return max(harm.unexplained(a, b, first) if a is not b else 0.0 for a, b in sides)
 
 

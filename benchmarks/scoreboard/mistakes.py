@@ -93,7 +93,7 @@ def clipped_target(t: Take, a: float) -> Take:
 
 
 def clip(x: Floats, a: float) -> Floats:
-    limit = (1 - a) * np.abs(x).max()
+    limit = (1 - 0.95 * a) * np.abs(x).max()
     return np.clip(x, -limit, limit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from scoreboard.cases import Answer
+from scoreboard.answers import Answer
 from scoreboard.faults import STRENGTHS
 
 Row = dict[str, Any]
@@ -17,6 +17,7 @@ def ratios(answers: list[Answer]) -> dict[str, float]:
     result["precision"] = _precision(answers, None)
     healthy = [answer for answer in answers if not answer.wanted]
     result["healthy-without-finding"] = _share([not answer.false for answer in healthy])
+    result["advice-works"] = _share([end == "gone" for answer in answers for end in (answer.advice or {}).values()])
     return {name: value for name, value in result.items() if value is not None}
 
 
@@ -46,6 +47,23 @@ def by_fault(answers: list[Answer]) -> list[Row]:
     return rows
 
 
+def advice(answers: list[Answer]) -> list[Row]:
+    """A row for each finding whose fix was applied: how it ended."""
+    ends: dict[str, Counter[str]] = {}
+    for answer in answers:
+        for code, end in (answer.advice or {}).items():
+            ends.setdefault(code, Counter())[end] += 1
+    return [
+        {
+            "finding": code,
+            "applied": count.total(),
+            "gone": count["gone"],
+            "other": ", ".join(sorted({*count} - {"gone"})),
+        }
+        for code, count in sorted(ends.items())
+    ]
+
+
 def false_alarms(answers: list[Answer]) -> list[Row]:
     """A row for each effect and each recording that has false alarms in healthy pairs."""
     rows = []
@@ -56,7 +74,7 @@ def false_alarms(answers: list[Answer]) -> list[Row]:
             false = Counter(code for answer in mine for code in answer.false)
             if false:
                 codes = ", ".join(f"{code} {count}" for code, count in false.most_common())
-                rows.append({"healthy pairs of": name, "pairs": len(mine), "findings": codes})
+                rows.append({"healthy with": name, "cases": len(mine), "findings": codes})
     return rows
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scoreboard.effects import through
+from scoreboard.effects import late, through
 from scoreboard.sounds import Floats, Sound
 
 
@@ -45,6 +45,11 @@ class Take:
     def wet(self, x: Floats) -> Floats:
         """Another sound through the same effect."""
         return through(self.effect, x, self.rate)
+
+    def cut(self) -> Floats:
+        """The target, without the delay that the settings fix."""
+        align = self.options.get("align", "auto")
+        return self.y if align in ("auto", "off") else late(self.y, -int(align))
 
     def at(self) -> Floats:
         """Times of the target's samples, in seconds."""

@@ -15,6 +15,7 @@ from scoreboard.take import Take
 
 # Options of `train` that a fix may name, with their value.
 OPTION = re.compile(r"--(align|codec|hidden|layers|length|tbptt|rate|channel)[ =]([\w+-]+)")
+NUMBERS = ("hidden", "layers", "length", "tbptt", "rate", "channel")
 
 
 def followed(finding: Finding, take: Take) -> Take | None:
@@ -25,11 +26,7 @@ def followed(finding: Finding, take: Take) -> Take | None:
     named = OPTION.search(finding.fix)
     if named and finding.code not in BY_HAND:
         name, value = named.groups()
-        return replace(
-            take,
-            options=take.options
-            | {name: int(value) if name in ("hidden", "layers", "length", "tbptt", "rate", "channel") else value},
-        )
+        return replace(take, options=take.options | {name: int(value) if name in NUMBERS else value})
     by_hand = BY_HAND.get(finding.code)
     return by_hand(take, finding.evidence) if by_hand else None
 

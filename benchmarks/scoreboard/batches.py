@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 from unittest import mock
 
 import numpy as np
@@ -70,11 +71,12 @@ class BatchFault:
     strengths: tuple[float, float, float] = (1, 1, 1)
     but: frozenset[str] = frozenset()
 
+    also: frozenset[str] = frozenset()
+
     @property
     def codes(self) -> frozenset[str]:
+        """All findings that count as right."""
         return frozenset({self.code})
-
-    also: frozenset[str] = frozenset()
 
 
 def _next(s: Source) -> tuple[Classes, Classes]:
@@ -105,10 +107,10 @@ def _axes(order: tuple[int, int, int]) -> Callable[[Source, float], Made]:
     return plant
 
 
-def _memory(written: str, read: str) -> Callable[[Source, float], Made]:
+def _memory(written: Literal["C", "F"], read: Literal["C", "F"]) -> Callable[[Source, float], Made]:
     def plant(s: Source, _: float) -> Made:
         values = [one_hot(side) for side in _next(s)]
-        features, labels = (v.ravel(written).reshape(v.shape, order=read) for v in values)  # type: ignore[call-overload]
+        features, labels = (v.ravel(written).reshape(v.shape, order=read) for v in values)
         return features, labels, "next"
 
     return plant

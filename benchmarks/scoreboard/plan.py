@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from scoreboard import batches, cases
+from scoreboard import batches, cases, trainings
 from scoreboard.answers import Answer
 from scoreboard.effects import EFFECTS
 from scoreboard.faults import BY_NAME
@@ -30,7 +30,7 @@ class AnyCase(Protocol):
 
 def everything(sounds: list[Sound]) -> list[AnyCase]:
     """All cases of these recordings, always in the same order."""
-    return [*cases.cases(sounds), *batches.cases(sounds)]
+    return [*cases.cases(sounds), *batches.cases(sounds), *trainings.cases(sounds)]
 
 
 def quick(chosen: list[AnyCase]) -> list[AnyCase]:
@@ -39,7 +39,7 @@ def quick(chosen: list[AnyCase]) -> list[AnyCase]:
     result = []
     for case in chosen:
         kind = ("batch" if "batch" in case.words else "pair", "healthy" in case.words)
-        if case.sound.rate <= QUICK_RATE:
+        if case.sound.rate <= QUICK_RATE and "training" not in case.words:
             if counts[kind] % QUICK_EVERY[kind] == 0:
                 result.append(case)
             counts[kind] += 1

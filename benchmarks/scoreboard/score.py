@@ -53,15 +53,11 @@ def advice(answers: list[Answer]) -> list[Row]:
     for answer in answers:
         for code, end in (answer.advice or {}).items():
             ends.setdefault(code, Counter())[end] += 1
-    return [
-        {
-            "finding": code,
-            "applied": count.total(),
-            "gone": count["gone"],
-            "other": ", ".join(sorted({*count} - {"gone"})),
-        }
-        for code, count in sorted(ends.items())
-    ]
+    rows = []
+    for code, count in sorted(ends.items()):
+        other = ", ".join(end for end, _ in count.most_common() if end != "gone")
+        rows.append({"finding": code, "applied": count.total(), "gone": count["gone"], "other": other})
+    return rows
 
 
 def false_alarms(answers: list[Answer]) -> list[Row]:

@@ -67,12 +67,14 @@ def steps(t: Take, a: float) -> Floats:
     return np.asarray(t.y * np.convolve(np.pad(gain, smooth, "edge"), np.ones(smooth) / smooth, "same")[smooth:-smooth])
 
 
-def latencies(samples: float, at: float) -> Plant:
-    """From a place on, the target comes later by up to that number of samples."""
+def latencies(at: float) -> Plant:
+    """From a place on, the target comes later by a number of milliseconds, at least by one sample."""
 
-    def change(t: Take, a: float) -> Floats:
-        cut, more = int(at * t.y.size), max(round(a * abs(samples) * t.rate / 44100), 1)
-        return np.concatenate([late(t.y, 20)[:cut], late(t.y, 20 + int(np.sign(samples)) * more)[cut:]])
+    def change(t: Take, milliseconds: float) -> Floats:
+        more = round(milliseconds / 1000 * t.rate) or int(np.sign(milliseconds))
+        # The first latency is longer than any change, so that the target never leads.
+        first, cut = max(20, -more), int(at * t.y.size)
+        return np.concatenate([late(t.y, first)[:cut], late(t.y, first + more)[cut:]])
 
     return target(change)
 

@@ -118,6 +118,9 @@ def fixed(name: str, code: str, plant: Plant, strengths: tuple[Any, Any, Any], w
 # Effects that lose what the dry sound had, so that nothing leads from the wet one to it.
 LOSING = "hard fuzz amplifier amplifier-cabinet asymmetric"
 
+LATENCY = "0.3 ms between two parts of a take, where no fixed delay reaches an ESR below 0.004"
+LEAD = "two samples, where the best causal filter leaves an ESR of 0.02 or more"
+
 FAULTS: list[Fault] = [
     fault("tremolo-5", "time-variant", changes.tremolo(5)),
     fault("tremolo-0.7", "time-variant", changes.tremolo(0.7), right="level-automation"),
@@ -149,8 +152,8 @@ FAULTS: list[Fault] = [
     fault("clicks", "dropouts", target(changes.clicks)),
     fault("coarse", "bit-crushed", target(changes.coarse), but="8-bit mu-law"),
     fault("held", "bit-crushed", target(changes.held)),
-    fault("latency-change", "delay-changes", changes.latencies(700, 0.45)),
-    fault("second-take", "delay-changes", changes.latencies(-200, 0.6)),
+    fixed("latency-change", "delay-changes", changes.latencies(0.45), (15, 2, 0.3), LATENCY, least=HARM[2]),
+    fixed("second-take", "delay-changes", changes.latencies(0.6), (-9, -1.2, -0.3), LATENCY, least=HARM[2]),
     fixed(
         "header-48000",
         "rate-mismatch",
@@ -178,17 +181,32 @@ FAULTS: list[Fault] = [
     fixed(
         "late",
         "misaligned",
-        mistakes.shift(0, {"align": "off"}),
+        mistakes.shift("samples", {"align": "off"}),
         (400, 120, 24),
         "twice the lag that filters have of their own: the network must store it",
     ),
-    fixed("too-much-cut", "target-leads", mistakes.wrong_align, (40, 12, 4), "as lead", least=HARM[2], causal=True),
-    fault("lead", "target-leads", mistakes.lead, causal=True),
-    fixed("late-seconds", "misaligned", mistakes.shift(1, {}), (1.5, 2.2, 3.0), "farther than any effect", once=True),
+    fixed("too-much-cut", "target-leads", mistakes.wrong_align, (40, 12, 4), LEAD, least=HARM[1], causal=True),
+    fixed(
+        "lead",
+        "target-leads",
+        mistakes.shift("samples", {"align": "off"}),
+        (-200, -20, -2),
+        LEAD,
+        least=HARM[1],
+        causal=True,
+    ),
+    fixed(
+        "late-seconds",
+        "misaligned",
+        mistakes.shift("seconds", {}),
+        (1.5, 2.2, 3.0),
+        "farther than any effect",
+        once=True,
+    ),
     fixed(
         "lead-seconds",
         "target-leads",
-        mistakes.shift(1, {}),
+        mistakes.shift("seconds", {}),
         (-1.5, -2.2, -3.0),
         "farther than any effect",
         once=True,

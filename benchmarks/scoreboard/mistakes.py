@@ -30,16 +30,14 @@ def stretched(y: Floats, speed: float) -> Floats:
     return np.asarray(resample(y, 1_000_000, round(1_000_000 * speed)))
 
 
-def shift(seconds: float, options: dict[str, Any]) -> Plant:
+def shift(unit: str, options: dict[str, Any]) -> Plant:
+    """Later by a number of samples or seconds; negative: earlier."""
+
     def plant(t: Take, a: float) -> Take:
-        return replace(t, y=late(t.y, round(a * t.rate) if seconds else a), options=t.options | options)
+        delay = round(a * t.rate) if unit == "seconds" else a
+        return replace(t, y=late(t.y, delay), options=t.options | options)
 
     return plant
-
-
-def lead(t: Take, a: float) -> Take:
-    """Earlier by up to 10 ms, at least one sample, for a causal model that may not look ahead."""
-    return replace(t, y=late(t.y, -max(round(a * 0.01 * t.rate), 1)), options=t.options | {"align": "off"})
 
 
 def wrong_align(t: Take, a: float) -> Take:

@@ -23,12 +23,22 @@ def followed(finding: Finding, take: Take) -> Take | None:
 
     Of several options the first one counts, as a reader would try it first.
     """
+    if finding.code not in BY_HAND:
+        options = _options(finding)
+        return replace(take, options=take.options | options) if options else None
+    return BY_HAND[finding.code](take, finding.evidence)
+
+
+def _options(finding: Finding) -> dict[str, Any]:
+    """The options of `train` that the finding would change; the first one that its fix names if it does not say."""
+    changes: dict[str, Any] | None = getattr(finding, "changes", None)
+    if changes is not None:
+        return changes
     named = OPTION.search(finding.fix)
-    if named and finding.code not in BY_HAND:
-        name, value = named.groups()
-        return replace(take, options=take.options | {name: int(value) if name in NUMBERS else value})
-    by_hand = BY_HAND.get(finding.code)
-    return by_hand(take, finding.evidence) if by_hand else None
+    if not named:
+        return {}
+    name, value = named.groups()
+    return {name: int(value) if name in NUMBERS else value}
 
 
 def _speed(take: Take, evidence: dict[str, Any]) -> Take:

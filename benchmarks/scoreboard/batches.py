@@ -184,6 +184,7 @@ FAULTS = [
     BatchFault("same-labels", "misaligned", _unmoved),
     BatchFault("silent", "silence-dominated", _silent, (1.0, 0.998, 0.992)),
 ]
+BY_NAME = {each.name: each for each in FAULTS}
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ def fixed(name: str, code: str, plant: Plant, strengths: tuple[Any, Any, Any], w
 # Effects that lose what the dry sound had, so that nothing leads from the wet one to it.
 LOSING = "hard fuzz amplifier amplifier-cabinet asymmetric"
 
+OFF = {"align": "off"}
+FAR = "farther than any effect"
 LATENCY = "0.3 ms between two parts of a take, where no fixed delay reaches an ESR below 0.004"
 LEAD = "two samples, where the best causal filter leaves an ESR of 0.02 or more"
 
@@ -181,7 +183,7 @@ FAULTS: list[Fault] = [
     fixed(
         "late",
         "misaligned",
-        mistakes.shift("samples", {"align": "off"}),
+        mistakes.shift("samples", OFF),
         (400, 120, 24),
         "twice the lag that filters have of their own: the network must store it",
     ),
@@ -189,7 +191,7 @@ FAULTS: list[Fault] = [
     fixed(
         "lead",
         "target-leads",
-        mistakes.shift("samples", {"align": "off"}),
+        mistakes.shift("samples", OFF),
         (-200, -20, -2),
         LEAD,
         least=HARM[1],
@@ -200,7 +202,7 @@ FAULTS: list[Fault] = [
         "misaligned",
         mistakes.shift("seconds", {}),
         (1.5, 2.2, 3.0),
-        "farther than any effect",
+        FAR,
         once=True,
     ),
     fixed(
@@ -208,7 +210,7 @@ FAULTS: list[Fault] = [
         "target-leads",
         mistakes.shift("seconds", {}),
         (-1.5, -2.2, -3.0),
-        "farther than any effect",
+        FAR,
         once=True,
         right="swapped",
     ),

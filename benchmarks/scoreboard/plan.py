@@ -8,7 +8,7 @@ from typing import Protocol
 from scoreboard import batches, cases, trainings
 from scoreboard.answers import Answer
 from scoreboard.effects import EFFECTS
-from scoreboard.faults import BY_NAME
+from scoreboard.faults import BY_NAME, STRENGTHS
 from scoreboard.sounds import Sound
 
 # Highest rate in the quick part, in Hz, and the shares in it of pairs and of batches, healthy and planted: one case of
@@ -47,15 +47,18 @@ def quick(chosen: list[AnyCase]) -> list[AnyCase]:
 
 
 def by_name(name: str, sounds: list[Sound]) -> AnyCase:
-    """The case of that name; a pair need not be in the plan."""
-    for case in everything(sounds):
-        if case.name == name:
-            return case
-    sound, effect, *rest = name.split("/")
+    """The case of that name; any recording, effect and fault go together, whether or not they do in the plan."""
+    planned = {case.name: case for case in everything(sounds)}
+    if name in planned:
+        return planned[name]
+    in_batches = name.startswith("batch/")
+    sound, effect, *planted = name.removeprefix("batch/").split("/")
     named = {each.name: each for each in sounds}
-    if sound not in named or effect not in EFFECTS:
+    faults, _, strength = planted[0].partition("@") if planted else ("", "", "")
+    known = batches.BY_NAME if in_batches else BY_NAME
+    wanted = faults.split("+") if faults else []
+    if sound not in named or effect not in EFFECTS or not {*wanted} <= {*known} or strength not in ("", *STRENGTHS):
         raise SystemExit(f"error: --case: {name}: no such case (some recordings need --audio)")
-    if not rest:
-        return cases.Planted(named[sound], effect)
-    faults, strength = rest[0].split("@")
-    return cases.Planted(named[sound], effect, tuple(BY_NAME[each] for each in faults.split("+")), strength)
+    if in_batches:
+        return batches.Batches(named[sound], effect, batches.BY_NAME[faults] if faults else None, strength)
+    return cases.Planted(named[sound], effect, tuple(BY_NAME[each] for each in wanted), strength)

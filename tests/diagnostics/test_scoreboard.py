@@ -67,7 +67,12 @@ def test_a_planted_fault_is_found_and_nothing_else(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["strings/soft/late@obvious", "strings/soft/inverted@obvious", "bass-notes/identity/too-quiet@obvious"]
+    "name",
+    [
+        "strings/soft/inverted@obvious",
+        "bass-notes/identity/too-quiet@obvious",
+        "strings/identity/offset-target@obvious",
+    ],
 )
 def test_the_advice_works(name):
     answer = by_name(name, SOUNDS).answer(advice=True)

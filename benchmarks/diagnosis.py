@@ -113,7 +113,7 @@ def _notes(answers: list[Answer], counted: list[Answer]) -> list[str]:
     seconds = sorted(each.seconds for each in counted) or [0.0]
     notes = [
         f"{len(counted)} cases; {len(answers) - len(counted)} more in which the fault harms nothing do not count",
-        f"a diagnosis took {seconds[len(seconds) // 2]:.2f} s (median), at most {seconds[-1]:.1f} s",
+        f"a diagnosis took {seconds[len(seconds) // 2]:.2f} s of CPU (median), at most {seconds[-1]:.1f} s",
     ]
     errors = [each for each in counted if each.error]
     return notes + ([f"{len(errors)} cases raised an exception: {errors[0].name}: {errors[0].error}"] if errors else [])

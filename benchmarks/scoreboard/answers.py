@@ -51,7 +51,7 @@ class Answer:
     evidence, fixes
         The evidence and the fix of each finding.
     seconds
-        Time of the diagnosis.
+        CPU time of the diagnosis; of trainings, the time that passed.
     advice
         For each finding whose fix could be applied: whether it was gone afterwards, and nothing new had come.
     """

@@ -214,9 +214,9 @@ class Batches:
             made = self.fault.plant(source, self.fault.strengths[STRENGTHS.index(self.strength)])
         else:
             made = one_hot(source.windows(source.dry)), one_hot(source.windows(source.wet)), "target"
-        began = time.perf_counter()
+        began = time.process_time()
         findings = inspect(*made)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         return compare(
             self.name, self.sound, self.effect, [self.fault] if self.fault else [], self.strength, findings, seconds
         )

@@ -76,14 +76,14 @@ class Planted:
             into = keep / self.name.replace("/", "_")
             into.mkdir(parents=True, exist_ok=True)
             stored(take, into)
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             findings = diagnose(take)
         except Exception as e:
             # An exception is an answer too: it is counted, and the other cases go on.
             empty = blank(*about)
             return replace(empty, error=f"{type(e).__name__}: {e}", missed=empty.wanted)
-        answer = compare(*about, findings, time.perf_counter() - began)
+        answer = compare(*about, findings, time.process_time() - began)
         if self.effect in DELAYING:
             # That there is a delay, which does no harm, is true of these.
             notes = {finding.code for finding in findings if finding.severity == WARNING} & {"misaligned"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from scoreboard import batches, cases, trainings
+from scoreboard import batches, cases, retrained, trainings
 from scoreboard.answers import Answer
 from scoreboard.effects import EFFECTS
 from scoreboard.faults import BY_NAME, STRENGTHS
@@ -30,7 +30,7 @@ class AnyCase(Protocol):
 
 def everything(sounds: list[Sound]) -> list[AnyCase]:
     """All cases of these recordings, always in the same order."""
-    return [*cases.cases(sounds), *batches.cases(sounds), *trainings.cases(sounds)]
+    return [*cases.cases(sounds), *batches.cases(sounds), *trainings.cases(sounds), *retrained.cases(sounds)]
 
 
 def quick(chosen: list[AnyCase]) -> list[AnyCase]:

@@ -67,11 +67,12 @@ def main() -> None:
     chosen = chosen[:: asked.every]
     if asked.quick:
         chosen = quick(chosen)
-    answers = list(_answers(chosen, asked.jobs, asked.advice))
-    if asked.list:
-        for each in filter(lambda each: each.failed, answers):
+    answers = []
+    for each in _answers(chosen, asked.jobs, asked.advice):
+        answers.append(each)
+        if asked.list and each.failed:
             said = each.error or f"missed {list(each.missed)} false {list(each.false)} found {list(each.found)}"
-            print(f"{each.name}  {said}")
+            print(f"{each.name}  {said}", flush=True)
     counted = [each for each in answers if not each.harmless]
     result = Result(score.ratios(counted), score.by_finding(counted), _notes(answers, counted))
     if not asked.json:

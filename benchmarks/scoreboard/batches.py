@@ -16,9 +16,10 @@ import numpy.typing as npt
 from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.handover import inspect, own
 from dl4j_bridge.signal.codecs import CLASSES, LINEAR, MULAW
-from scoreboard.answers import Answer, compare
-from scoreboard.effects import through
-from scoreboard.faults import STRENGTHS
+from scoreboard import harm
+from scoreboard.answers import Answer, blank, compare
+from scoreboard.effects import late, through
+from scoreboard.faults import HARM, STRENGTHS
 from scoreboard.sounds import Sound
 
 Classes = npt.NDArray[np.integer]
@@ -26,7 +27,9 @@ Values = npt.NDArray[np.floating]
 # Features and labels, and what the labels are.
 Made = tuple[Values, Values, str]
 
-WINDOWS, TIME = 10, 250
+WINDOWS, TIME, LONG = 10, 250, 1000
+# Level of a window that has sound, relative to the loudest one.
+SOUND = 0.1
 # The quietest recording that 8 linear bits are enough for.
 LINEAR_PEAK = 0.3
 # Effects of healthy batches, and of faults in batches with a target.
@@ -51,6 +54,11 @@ class Source:
     def some(self, count: float) -> npt.NDArray[np.intp]:
         """Places among all samples of a batch."""
         return np.random.default_rng(self.seed).permutation(self.starts.size * TIME)[: int(count)]
+
+    def lead_harm(self, lead: float) -> float:
+        """ESR of the best causal filter for labels that lead by this number of samples."""
+        wet = self.wet - self.wet.mean()
+        return harm.unexplained(wet, late(wet, -int(lead)), 0)
 
 
 def one_hot(indices: Classes) -> Values:
@@ -134,11 +142,10 @@ def _signed(sides: str) -> Callable[[Source, float], Made]:
 
 
 def _overlap(s: Source, hop: float) -> Made:
-    """Windows that begin that share of their length apart."""
-    starts = s.starts[0] + np.arange(WINDOWS) * max(int(hop * TIME), 1)
-    near = replace(s, starts=np.minimum(starts, s.dry.size - TIME - 2))
-    x, y = _next(near)
-    return one_hot(x), one_hot(y), "next"
+    """Longer windows that begin that share of their length apart."""
+    starts = s.starts[0] + np.arange(2 * WINDOWS) * int(hop * LONG)
+    near = replace(s, starts=starts - max(int(starts[-1]) + LONG + 1 - s.dry.size, 0))
+    return one_hot(near.windows(s.dry, 0, LONG)), one_hot(near.windows(s.dry, 1, LONG)), "next"
 
 
 def _copies(sign: int) -> Callable[[Source, float], Made]:
@@ -176,7 +183,7 @@ FAULTS = [
     BatchFault("signed-features", "signed-bytes", _signed("x"), (2500, 750, 250), frozenset({"white-noise"})),
     BatchFault("signed-labels", "signed-bytes", _signed("y"), (2500, 750, 250), frozenset({"white-noise"})),
     BatchFault("signed-both", "signed-bytes", _signed("xy"), (2500, 750, 250), frozenset({"white-noise"})),
-    BatchFault("overlap", "window-overlap", _overlap, (0.04, 0.3, 0.6)),
+    BatchFault("overlap", "window-overlap", _overlap, (0.04, 0.3, 0.6), SMOOTH),
     BatchFault("late-copy", "misaligned", _copies(-1), (30, 6, 1)),
     BatchFault("early-copy", "target-leads", _copies(1), (20, 4, 1)),
     BatchFault("late-labels", "misaligned", _effects(-1), (40, 24, 16), SMOOTH),
@@ -210,16 +217,25 @@ class Batches:
     def answer(self, keep: Path | None = None, advice: bool = False) -> Answer:
         """Make the batches, inspect them, and compare the findings with what was planted."""
         source = self._source()
+        faults = [self.fault] if self.fault else []
+        if self.fault and self.fault.code == "target-leads" and source.lead_harm(self._amount) < HARM[1]:
+            return replace(blank(self.name, self.sound, self.effect, faults, self.strength), harmless=True)
         if self.fault:
-            made = self.fault.plant(source, self.fault.strengths[STRENGTHS.index(self.strength)])
+            made = self.fault.plant(source, self._amount)
         else:
             made = one_hot(source.windows(source.dry)), one_hot(source.windows(source.wet)), "target"
         began = time.process_time()
         findings = inspect(*made)
         seconds = time.process_time() - began
-        return compare(
-            self.name, self.sound, self.effect, [self.fault] if self.fault else [], self.strength, findings, seconds
-        )
+        answer = compare(self.name, self.sound, self.effect, faults, self.strength, findings, seconds)
+        # Windows of a loop do repeat each other.
+        repeated = {"window-overlap"} if self.sound.repeats else set()
+        return replace(answer, false=tuple(code for code in answer.false if code not in repeated))
+
+    @property
+    def _amount(self) -> float:
+        assert self.fault is not None
+        return self.fault.strengths[STRENGTHS.index(self.strength)]
 
     def _source(self) -> Source:
         """Windows with sound, as far as there are any, away from the ends."""
@@ -228,8 +244,8 @@ class Batches:
         dry, wet = (codec.encode(side).astype(np.int64) for side in (x, through(self.effect, x, self.sound.rate)))
         seed = zlib.crc32(self.name.encode())
         places = np.arange(64, x.size - TIME - 64, TIME)
-        loud = np.argsort([-x[start : start + TIME].std() for start in places])[: 4 * WINDOWS]
-        starts = places[np.random.default_rng(seed).permutation(loud)[:WINDOWS]]
+        levels = np.array([x[start : start + TIME].std() for start in places])
+        starts = np.random.default_rng(seed).permutation(places[levels > SOUND * levels.max()])[:WINDOWS]
         return Source(dry, wet, starts, seed)
 
 

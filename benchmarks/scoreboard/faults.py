@@ -118,6 +118,8 @@ def fixed(name: str, code: str, plant: Plant, strengths: tuple[Any, Any, Any], w
 # Effects that lose what the dry sound had, so that nothing leads from the wet one to it.
 LOSING = "hard fuzz amplifier amplifier-cabinet asymmetric"
 
+# After these nearly all samples are at one of two levels, and the mean is how long each of them lasts.
+SQUARE = "fuzz hard"
 OFF = {"align": "off"}
 FAR = "farther than any effect"
 LATENCY = "0.3 ms between two parts of a take, where no fixed delay reaches an ESR below 0.004"
@@ -242,6 +244,7 @@ FAULTS: list[Fault] = [
         (1.5, 0.7, 0.35),
         "an eighth of the energy is offset",
         also="quiet-recording",
+        but=SQUARE,
     ),
     fault("clipped-input", "clipped", mistakes.clipped_input),
     fault("clipped-target", "clipped", mistakes.clipped_target, also="gain-mismatch"),

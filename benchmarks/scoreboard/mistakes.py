@@ -115,17 +115,22 @@ def little(t: Take, seconds: float) -> Take:
 
 
 def too_quiet(t: Take, esr: float) -> Take:
-    """Rounding to 8 linear bits gives this ESR in the target, pauses left out."""
-    level = np.sqrt((1 / 128) ** 2 / 12 / esr)
-    x, y = (side * (level / loudness(side, t.rate)) for side in (t.x, t.y))
+    """Rounding to 8 linear bits gives this ESR in either side, pauses left out."""
+    x, y = (side * _level_of(side, t.rate, esr) for side in (t.x, t.y))
     return replace(t, x=x, y=y, options=t.options | {"codec": "linear"})
 
 
-def loudness(x: Floats, rate: int) -> float:
-    """Standard deviation of the frames of 20 ms that are less than 40 dB below the loudest one."""
+def _level_of(x: Floats, rate: int, esr: float) -> float:
+    """Factor at which rounding to 8 bits has this ESR in the frames of 20 ms within 40 dB of the loudest one."""
     size = round(0.02 * rate)
-    power = x[: x.size // size * size].reshape(-1, size).var(axis=1)
-    return float(np.sqrt(power[power > 1e-4 * power.max()].mean()))
+    frames = x[: x.size // size * size].reshape(-1, size)
+    loud = frames[frames.var(axis=1) > 1e-4 * frames.var(axis=1).max()]
+    low, high = 1e-4, 1e3
+    for _ in range(30):
+        middle = float(np.sqrt(low * high))
+        error = np.round(128 * middle * loud) / 128 - middle * loud
+        low, high = (middle, high) if np.sum(error**2) > esr * np.sum((middle * loud) ** 2) else (low, middle)
+    return high
 
 
 # ---- which file

@@ -164,7 +164,7 @@ FAULTS: list[Fault] = [
         mistakes.header(48000, 44100),
         (1, 1, 1),
         "one strength",
-        also="length-mismatch",
+        also="length-mismatch too-little-data",
     ),
     fixed(
         "header-22050",
@@ -172,7 +172,7 @@ FAULTS: list[Fault] = [
         mistakes.header(22050, 44100),
         (1, 1, 1),
         "one strength",
-        also="length-mismatch",
+        also="length-mismatch too-little-data",
     ),
     fixed(
         "clock",

@@ -12,17 +12,17 @@ from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.resampling import resample
 from scoreboard.effects import late
 from scoreboard.sounds import Floats, at_peak
-from scoreboard.take import Plant, Take
+from scoreboard.take import Plant, Take, in_range
 
 # ---- time
 
 
 def header(true: int, written: int) -> Plant:
-    return lambda t, a: replace(t, y=np.asarray(resample(t.y, written, true), np.float64))
+    return lambda t, a: replace(t, y=in_range(np.asarray(resample(t.y, written, true), np.float64)))
 
 
 def faster(t: Take, speed: float) -> Take:
-    return replace(t, y=stretched(t.y, speed))
+    return replace(t, y=in_range(stretched(t.y, speed)))
 
 
 def stretched(y: Floats, speed: float) -> Floats:
@@ -35,7 +35,7 @@ def shift(unit: str, options: dict[str, Any]) -> Plant:
 
     def plant(t: Take, a: float) -> Take:
         delay = round(a * t.rate) if unit == "seconds" else a
-        return replace(t, y=late(t.y, delay), options=t.options | options)
+        return replace(t, y=in_range(late(t.y, delay)), options=t.options | options)
 
     return plant
 
@@ -157,7 +157,7 @@ def unrelated(t: Take, a: float) -> Take:
 
 
 def inverted(t: Take, delay: float) -> Take:
-    return replace(t, y=-late(t.y, delay) if delay else -t.y)
+    return replace(t, y=-in_range(late(t.y, delay)))
 
 
 def swapped(t: Take, delay: float) -> Take:

@@ -59,13 +59,12 @@ class Take:
 Plant = Callable[[Take, float], Take]
 
 
+def in_range(y: Floats) -> Floats:
+    """Scaled down if it would be clipped, which is another fault."""
+    peak = float(np.abs(y).max())
+    return y if peak <= 0.98 else np.asarray(y * (0.98 / peak))
+
+
 def target(change: Callable[[Take, float], Floats]) -> Plant:
-    """A fault that changes the target alone; full scale is kept."""
-
-    def plant(take: Take, amount: float) -> Take:
-        y = change(take, amount)
-        peak = float(np.abs(y).max())
-        # Scaling is no fault, clipping would be another one.
-        return replace(take, y=y if peak <= 0.98 else y * (0.98 / peak))
-
-    return plant
+    """A fault that changes the target alone."""
+    return lambda take, amount: replace(take, y=in_range(change(take, amount)))

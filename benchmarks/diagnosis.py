@@ -1,7 +1,8 @@
 """Scores `diagnose` like a detector: recall and precision of each finding on recordings with planted faults.
 
 Usage: python benchmarks/diagnosis.py [--quick] [--json] [--audio DIR] [--half fit|report] [--only WORD ...] [--jobs N]
-                                      [--list] [--case NAME ...] [--advice]
+                                      [--list] [--advice] [--markdown]
+       python benchmarks/diagnosis.py --case NAME ... [--keep DIR] [--advice]
 
 A case is a recording, a healthy effect and a fault of some strength (obvious, middle, weak: just harmful), or no fault.
 The whole list of findings counts: a planted fault must be named, and nothing that is not true. A finding that leads to
@@ -17,7 +18,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import rounds
@@ -45,14 +46,13 @@ def main() -> None:
     parser.add_argument("--audio", type=Path, default=audio, metavar="DIR", help="folder with further dry recordings")
     parser.add_argument("--half", choices=(FIT, REPORT), help="use only the recordings of this half")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="findings, faults, effects or recordings; or healthy")
-    parser.add_argument(
-        "--also", nargs="+", metavar="WORD", help="of these, only those that have one of these words too"
-    )
+    parser.add_argument("--also", nargs="+", metavar="WORD", help="of those, only cases with one of these words too")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="one case of this number")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="number of processes")
     parser.add_argument("--list", action="store_true", help="print the failed cases, with what was found")
     parser.add_argument("--case", nargs="+", metavar="NAME", help="run these cases and print the evidence")
     parser.add_argument("--advice", action="store_true", help="also apply the fixes and diagnose again")
+    parser.add_argument("--markdown", action="store_true", help="also print the table as Markdown")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="store the recordings of --case there")
     asked = parser.parse_args()
     available = sounds(asked.audio)
@@ -68,7 +68,7 @@ def main() -> None:
     if asked.quick:
         chosen = quick(chosen)
     answers = []
-    for each in _answers(chosen, asked.jobs, asked.advice):
+    for each in _answers(chosen, asked.audio, asked.jobs, asked.advice):
         answers.append(each)
         if asked.list and each.failed:
             said = each.error or f"missed {list(each.missed)} false {list(each.false)} found {list(each.found)}"
@@ -84,22 +84,30 @@ def main() -> None:
         ):
             if rows:
                 rounds.stdout().print(rounds.table(title, rows, {key: key for key in rows[0]}))
+    if asked.markdown:
+        print("\n".join(score.markdown(result.rows, COLUMNS)))
     rounds.show("Findings", result, COLUMNS, asked.json)
 
 
-def _answers(chosen: list[AnyCase], jobs: int, advice: bool) -> Iterator[Answer]:
-    answer = partial(_answer, advice=advice)
+def _answers(chosen: list[AnyCase], audio: Path | None, jobs: int, advice: bool) -> Iterator[Answer]:
     if jobs == 1:
-        yield from _counted(map(answer, chosen), len(chosen))
+        yield from _counted((case.answer(None, advice) for case in chosen), len(chosen))
         return
     # Each process keeps to one thread, or they would wait for each other.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
-        yield from _counted(pool.map(answer, chosen, chunksize=4), len(chosen))
+    answer = partial(_answer, audio=audio, advice=advice)
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        yield from _counted(pool.map(answer, [case.name for case in chosen], chunksize=4), len(chosen))
 
 
-def _answer(case: AnyCase, advice: bool) -> Answer:
-    return case.answer(None, advice)
+def _answer(name: str, audio: Path | None, advice: bool) -> Answer:
+    """Answer to a case in another process, to which functions cannot be sent."""
+    return _plan(audio)[name].answer(None, advice)
+
+
+@cache
+def _plan(audio: Path | None) -> dict[str, AnyCase]:
+    return {case.name: case for case in everything(sounds(audio))}
 
 
 def _counted(results: Iterator[Answer], count: int) -> Iterator[Answer]:

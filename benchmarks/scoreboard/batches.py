@@ -18,6 +18,7 @@ from dl4j_bridge.diagnostics.handover import inspect, own
 from dl4j_bridge.signal.codecs import CLASSES, LINEAR, MULAW
 from scoreboard import harm
 from scoreboard.answers import Answer, blank, compare
+from scoreboard.cases import LOUD
 from scoreboard.effects import late, through
 from scoreboard.faults import HARM, STRENGTHS
 from scoreboard.sounds import Sound
@@ -30,8 +31,6 @@ Made = tuple[Values, Values, str]
 WINDOWS, TIME, LONG = 10, 250, 1000
 # Level of a window that has sound, relative to the loudest one.
 SOUND = 0.1
-# The quietest recording that 8 linear bits are enough for.
-LINEAR_PEAK = 0.3
 # Effects of healthy batches, and of faults in batches with a target.
 EFFECTS = ("identity", "soft", "one-pole")
 # Recordings that are too smooth or too regular for a shift to show or to matter.
@@ -240,7 +239,7 @@ class Batches:
     def _source(self) -> Source:
         """Windows with sound, as far as there are any, away from the ends."""
         x = self.sound.samples()
-        codec = LINEAR if np.abs(x).max() >= LINEAR_PEAK else MULAW
+        codec = LINEAR if np.abs(x).max() >= LOUD else MULAW
         dry, wet = (codec.encode(side).astype(np.int64) for side in (x, through(self.effect, x, self.sound.rate)))
         seed = zlib.crc32(self.name.encode())
         places = np.arange(64, x.size - TIME - 64, TIME)

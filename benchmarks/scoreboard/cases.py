@@ -26,6 +26,8 @@ from scoreboard.take import Take
 
 # Every fault at every strength is planted in one recording of this number, another one each time.
 EVERY = 2
+# Lowest peak of a sound that 8 linear bits are enough for.
+LOUD = 0.3
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,10 @@ def diagnose(take: Take) -> list[Finding]:
 def stored(take: Take, folder: Path) -> Case:
     """Write the two wavs; an input of two channels gets a target of two."""
     paths = folder / "input.wav", folder / "target.wav"
-    target = take.sound.subtype if take.sound.subtype != "PCM_U8" else "PCM_16"
-    for path, x, subtype in zip(paths, (take.x, take.y), (take.sound.subtype, target), strict=True):
+    # A quiet sound in 8 bits would be another fault.
+    coarse = take.sound.subtype == "PCM_U8"
+    source = "PCM_16" if coarse and np.abs(take.x).max() < LOUD else take.sound.subtype
+    for path, x, subtype in zip(paths, (take.x, take.y), (source, "PCM_16" if coarse else source), strict=True):
         soundfile.write(path, _channels(x, take.sound.stereo), take.rate, subtype=subtype)
     return Case(*paths, TrainSettings().with_options(take.options))
 

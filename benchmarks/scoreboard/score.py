@@ -37,6 +37,19 @@ def by_finding(answers: list[Answer]) -> list[Row]:
     return rows
 
 
+def markdown(rows: list[Row], columns: dict[str, str]) -> list[str]:
+    """Lines of a table; shares in percent."""
+    lines = ["| " + " | ".join(columns.values()) + " |", "| --- |" + " ---: |" * (len(columns) - 1)]
+    for row in rows:
+        cells = [_cell(row[key]) for key in columns]
+        lines.append("| " + " | ".join([f"`{cells[0]}`", *cells[1:]]) + " |")
+    return lines
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else f"{value:.1%}" if isinstance(value, float) else str(value)
+
+
 def by_fault(answers: list[Answer]) -> list[Row]:
     """A row for each planted fault: recall at each strength."""
     rows = []

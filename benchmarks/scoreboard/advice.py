@@ -15,6 +15,7 @@ from scoreboard.take import Take
 
 # Options of `train` that a fix may name, with their value.
 OPTION = re.compile(r"--(align|codec|hidden|layers|length|tbptt|rate|channel)[ =]([\w+-]+)")
+DEFAULTS = {"align": "auto", "codec": "auto"}
 NUMBERS = ("hidden", "layers", "length", "tbptt", "rate", "channel")
 
 
@@ -24,8 +25,9 @@ def followed(finding: Finding, take: Take) -> Take | None:
     Of several options the first one counts, as a reader would try it first.
     """
     if finding.code not in BY_HAND:
-        options = _options(finding)
-        return replace(take, options=take.options | options) if options else None
+        options = DEFAULTS | take.options | _options(finding)
+        # A finding may say that the settings deal with it already.
+        return replace(take, options=options) if options != DEFAULTS | take.options else None
     return BY_HAND[finding.code](take, finding.evidence)
 
 

@@ -63,9 +63,13 @@ def short_reverb(x: Floats, rate: int) -> Floats:
     return np.asarray(0.75 * x + 0.25 * oaconvolve(x, tail / np.linalg.norm(tail))[: x.size], np.float64)
 
 
-def _coupled(y: Floats) -> Floats:
-    """Without the mean, as through a capacitor."""
-    return np.asarray(y - y.mean())
+def _coupled(y: Floats, rate: int) -> Floats:
+    """Without offset, in rests neither: through a capacitor."""
+    return np.asarray(lfilter(*butter(1, 15, "highpass", fs=rate), y - y[0]))
+
+
+def _amplifier(x: Floats, rate: int) -> Floats:
+    return _coupled(synthesis.amplifier(x, rate), rate)
 
 
 def late(y: Floats, delay: float) -> Floats:
@@ -91,8 +95,8 @@ EFFECTS: dict[str, Effect] = {
     "band-pass": _filter(1, (300, 2200), "bandpass"),
     "soft": lambda x, rate: 0.8 * np.tanh(3 * x),
     "hard": lambda x, rate: np.clip(3 * x, -0.6, 0.6),
-    "asymmetric": lambda x, rate: _coupled(0.6 * np.tanh(4 * x + 0.5)),
-    "fuzz": lambda x, rate: _coupled(0.7 * np.tanh(60 * x + 0.3)),
+    "asymmetric": lambda x, rate: _coupled(0.6 * np.tanh(4 * x + 0.5), rate),
+    "fuzz": lambda x, rate: _coupled(0.7 * np.tanh(60 * x + 0.3), rate),
     "compressor": compressor,
     "limiter": limiter,
     "gate": gate,
@@ -100,10 +104,10 @@ EFFECTS: dict[str, Effect] = {
     "short-reverb": short_reverb,
     "8-bit": lambda x, rate: LINEAR.decode(LINEAR.encode(x)).astype(float),
     "mu-law": lambda x, rate: MULAW.decode(MULAW.encode(x)).astype(float),
-    "amplifier": synthesis.amplifier,
-    "amplifier-cabinet": lambda x, rate: cabinet(synthesis.amplifier(x, rate), rate),
+    "amplifier": _amplifier,
+    "amplifier-cabinet": lambda x, rate: cabinet(_amplifier(x, rate), rate),
     "soft-one-pole": lambda x, rate: _filter(1, 2000)(np.tanh(3 * x), rate),
-    "late-amplifier": lambda x, rate: late(synthesis.amplifier(x, rate), 211),
+    "late-amplifier": lambda x, rate: late(_amplifier(x, rate), 211),
     "late-soft": lambda x, rate: late(0.8 * np.tanh(3 * x), 100.5),
     "late-compressor": lambda x, rate: late(np.tanh(3 * compressor(x, rate)), 211),
     "late-one-pole": lambda x, rate: late(_filter(1, 2500)(x, rate), 58.8),

@@ -116,7 +116,7 @@ def fixed(name: str, code: str, plant: Plant, strengths: tuple[Any, Any, Any], w
 
 
 # Effects that lose what the dry sound had, so that nothing leads from the wet one to it.
-LOSING = "hard fuzz amplifier amplifier-cabinet asymmetric"
+LOSING = "hard fuzz amplifier amplifier-cabinet"
 
 # After these nearly all samples are at one of two levels, and the mean is how long each of them lasts.
 SQUARE = "fuzz hard"

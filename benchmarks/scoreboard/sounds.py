@@ -22,6 +22,8 @@ FIT, REPORT = "fit", "report"
 SECONDS, SECOND_AT = 7, 0.5
 # Real recordings and their stretches alternate between the halves, so that each half has every recording.
 HALVES = (FIT, REPORT)
+# Levels on either side of zero in each sample format.
+LEVELS = {"PCM_U8": 1 << 7, "PCM_16": 1 << 15, "PCM_24": 1 << 23}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Sound:
 
 @cache
 def _samples(sound: Sound) -> Floats:
-    return np.asarray(sound.make(), np.float64)
+    # The effect must be given what the wav will hold, or the target knows more than the input.
+    levels = LEVELS[sound.subtype]
+    return np.asarray(np.round(sound.make() * levels) / levels)
 
 
 def sounds(folder: Path | None) -> list[Sound]:

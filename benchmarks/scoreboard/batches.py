@@ -217,7 +217,7 @@ class Batches:
         """Make the batches, inspect them, and compare the findings with what was planted."""
         source = self._source()
         faults = [self.fault] if self.fault else []
-        if self.fault and self.fault.code == "target-leads" and source.lead_harm(self._amount) < HARM[1]:
+        if self.fault and self.fault.name == "early-labels" and source.lead_harm(self._amount) < HARM[1]:
             return replace(blank(self.name, self.sound, self.effect, faults, self.strength), harmless=True)
         if self.fault:
             made = self.fault.plant(source, self._amount)

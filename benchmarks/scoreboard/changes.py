@@ -9,7 +9,7 @@ from scipy.signal import butter, lfilter, oaconvolve, sosfilt
 
 from dl4j_bridge.signal.resampling import resample
 from scoreboard.effects import late
-from scoreboard.sounds import Floats
+from scoreboard.sounds import Floats, power
 from scoreboard.take import Plant, Take, target
 
 # ---- the target changes with time
@@ -127,8 +127,7 @@ def rumble(t: Take) -> Floats:
 def wrong_take(t: Take, share: float) -> Floats:
     """The loudest part of this share is another take: the recording at another time, at the same level."""
     size, fade = int(share * t.y.size), round(0.01 * t.rate)
-    power = np.convolve(t.y**2, np.ones(size), "valid")
-    start = int(power.argmax())
+    start = int(power(t.y, size).argmax())
     part = slice(start, start + size)
     other = t.wet(np.roll(t.x, round(0.4 * t.x.size) + t.rate // 7))
     other *= t.y[part].std() / max(float(other[part].std()), 1e-3 * t.y.std())
@@ -141,9 +140,9 @@ def wrong_take(t: Take, share: float) -> Floats:
 def places(t: Take, count: int, size: int) -> list[int]:
     """Starts of stretches with sound, spread over the target."""
     rng, starts = t.rng(), []
-    power = np.convolve(t.y**2, np.ones(size) / size, "valid")
-    for part in np.array_split(np.arange(power.size), count):
-        loud = part[power[part] >= np.quantile(power[part], 0.6)]
+    levels = power(t.y, size)
+    for part in np.array_split(np.arange(levels.size), count):
+        loud = part[levels[part] >= np.quantile(levels[part], 0.6)]
         starts.append(int(rng.choice(loud)))
     return starts
 

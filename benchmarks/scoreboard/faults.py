@@ -177,7 +177,7 @@ FAULTS: list[Fault] = [
     fixed(
         "clock",
         "rate-mismatch",
-        mistakes.faster,
+        mistakes.slower,
         (1.003, 1.0005, 1.00005),
         "50 ppm, as cheap clocks differ",
         least=HARM[2],

@@ -11,17 +11,18 @@ from dl4j_bridge.demos import synthesis
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.resampling import resample
 from scoreboard.effects import late
-from scoreboard.sounds import Floats, at_peak
+from scoreboard.sounds import Floats, at_peak, power
 from scoreboard.take import Plant, Take, in_range
 
 # ---- time
 
 
 def header(true: int, written: int) -> Plant:
+    """The target was recorded at the rate `true`; its header says `written`."""
     return lambda t, a: replace(t, y=in_range(np.asarray(resample(t.y, written, true), np.float64)))
 
 
-def faster(t: Take, speed: float) -> Take:
+def slower(t: Take, speed: float) -> Take:
     return replace(t, y=in_range(stretched(t.y, speed)))
 
 
@@ -61,8 +62,9 @@ def length(side: str) -> Plant:
 
 
 def gain(side: str) -> Plant:
+    """One side is quieter: mean level and peak are apart by at least a number of decibels."""
+
     def plant(t: Take, decibels: float) -> Take:
-        """Mean and peak are apart by at least this."""
         change = [20 * np.log10(measure(t.y) / measure(t.x)) for measure in (np.std, lambda v: np.abs(v).max())]
         quieter = 10 ** (-(decibels + (max(change) if side == "y" else -min(change))) / 20)
         return replace(t, y=quieter * t.y) if side == "y" else replace(t, x=quieter * t.x)
@@ -71,6 +73,8 @@ def gain(side: str) -> Plant:
 
 
 def offset(side: str) -> Plant:
+    """An offset, relative to the standard deviation; both sides at half their level, so that there is room for it."""
+
     def plant(t: Take, a: float) -> Take:
         x, y = 0.5 * t.x, 0.5 * t.y
         if side == "x":
@@ -98,17 +102,16 @@ def clip(x: Floats, a: float) -> Floats:
 def mostly_silent(t: Take, share: float) -> Take:
     """Sound only around the loudest place of the target, for 1 - share of the time."""
     size = int((1 - share) * t.x.size)
-    power = np.convolve(np.abs(t.x), np.ones(size), "valid")
-    start = int(power.argmax())
+    start = int(power(t.x, size).argmax())
     mask = np.zeros(t.x.size)
     mask[start : start + size] = 1
     mask = np.convolve(mask, np.ones(64) / 64, "same")
     return replace(t, x=t.x * mask, y=t.wet(t.x * mask))
 
 
-def little(t: Take, seconds: float) -> Take:
-    """A stretch with sound; the amount is in thousands of samples."""
-    size = int(1000 * seconds)
+def little(t: Take, thousands: float) -> Take:
+    """A stretch with sound, of a number of thousands of samples."""
+    size = int(1000 * thousands)
     start = min(int(np.abs(t.x).argmax()), t.x.size - size)
     x = t.x[start : start + size]
     return replace(t, x=x, y=t.y[start : start + size])
@@ -149,9 +152,9 @@ def unrelated(t: Take, a: float) -> Take:
         other = t.x[::-1]
     else:
         size = round(0.1 * t.rate)
-        loudness = np.sqrt(np.convolve(t.x**2, np.ones(size) / size, "same"))
+        loudness = np.sqrt(power(np.pad(t.x, (size // 2, size - 1 - size // 2)), size))
         stranger = synthesis.plucked_strings(seconds, t.rate, 97)[: t.x.size]
-        flat = stranger / np.sqrt(np.convolve(stranger**2, np.ones(size) / size, "same") + 1e-6)
+        flat = stranger / np.sqrt(power(np.pad(stranger, (size // 2, size - 1 - size // 2)), size) + 1e-6)
         other = 0.4 * loudness * flat
     return replace(t, y=t.wet(at_peak(np.resize(other, t.x.size), np.abs(t.x).max())))
 

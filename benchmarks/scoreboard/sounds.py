@@ -102,6 +102,12 @@ def at_peak(x: Floats, peak: float = 0.9) -> Floats:
     return np.asarray(peak * x / max(np.abs(x).max(), 1e-9))
 
 
+def power(x: Floats, size: int) -> Floats:
+    """Mean square of each stretch of `size` samples; shape (n - size + 1,)."""
+    total = np.r_[0, np.cumsum(x**2)]
+    return np.asarray(np.maximum(total[size:] - total[:-size], 0) / size)
+
+
 def white_noise(seconds: float, rate: int, seed: int) -> Floats:
     """Gaussian noise at -14 dB, limited to 0.95."""
     return np.random.default_rng(seed).normal(0, 0.2, round(seconds * rate)).clip(-0.95, 0.95)

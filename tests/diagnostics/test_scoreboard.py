@@ -1,0 +1,142 @@
+"""The scoreboard of the diagnosis: a small part of it here, and all of its reported half in `make test-full`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+from scoreboard import harm, score  # noqa: E402
+from scoreboard.answers import Answer  # noqa: E402
+from scoreboard.faults import FAULTS  # noqa: E402
+from scoreboard.plan import by_name, everything, quick  # noqa: E402
+from scoreboard.sounds import FIT, REPORT, sounds  # noqa: E402
+
+SOUNDS = sounds(None)
+# Of the half of the recordings that no threshold was fitted on.
+WANTED = {"recall-obvious": 0.98, "recall-middle": 0.98, "recall-weak": 0.8, "precision": 0.99}
+HEALTHY = [
+    "strings/amplifier",
+    "speech-like/soft",
+    "white-noise/cabinet",
+    "bass-notes/compressor",
+    "quiet-speech-8k/one-pole",
+    "pink-noise/mu-law",
+    "batch/strings/soft",
+]
+# One case of every finding that recordings and batches can have.
+PLANTED = [
+    "strings/soft/clock@obvious",
+    "strings/amplifier/shorter@middle",
+    "speech-like/soft/late@obvious",
+    "strings/one-pole/lead@obvious",
+    "speech-like/amplifier/stranger@obvious",
+    "strings/soft/inverted@obvious",
+    "bass-notes/soft/quiet-target@obvious",
+    "strings/soft/clipped-input@obvious",
+    "speech-like/identity/mostly-silent@obvious",
+    "strings/identity/offset-target@obvious",
+    "white-noise/soft/little@middle",
+    "bass-notes/identity/too-quiet@obvious",
+    "batch/strings/soft/no-one@middle",
+    "batch/strings/identity/classes-last@obvious",
+    "batch/strings/identity/c-as-f@obvious",
+    "batch/strings/identity/signed-both@obvious",
+    "batch/strings/identity/overlap@obvious",
+    "batch/leak",
+]
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_nothing_is_found_in_a_healthy_case(name):
+    answer = by_name(name, SOUNDS).answer()
+    assert (answer.found, answer.error) == ((), "")
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found_and_nothing_else(name):
+    answer = by_name(name, SOUNDS).answer()
+    assert (answer.missed, answer.false, answer.error, answer.harmless) == ((), (), "", False), answer
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "strings/soft/inverted@obvious",
+        "bass-notes/identity/too-quiet@obvious",
+        "strings/identity/offset-target@obvious",
+    ],
+)
+def test_the_advice_works(name):
+    answer = by_name(name, SOUNDS).answer(advice=True)
+    assert set(answer.advice.values()) == {"gone"}
+
+
+def test_faults_are_as_harmful_as_planned():
+    """The ESR is measured again here, with a filter fitted by ordinary least squares."""
+    case = by_name("strings/soft/hiss@weak", SOUNDS)
+    healthy, noisy = (by_name(name, SOUNDS).take().y for name in ("strings/soft", case.name))
+    past = np.lib.stride_tricks.sliding_window_view(healthy, 64)
+    wanted = noisy[40 : 40 + len(past)]
+    left = wanted - past @ np.linalg.lstsq(past, wanted, rcond=None)[0]
+    assert np.sum(left**2) / np.sum(wanted**2) == pytest.approx(0.004, rel=0.1)
+    assert harm.unexplained(healthy, noisy) == pytest.approx(0.004, rel=0.1)
+
+
+def test_the_plan():
+    plan = everything(SOUNDS)
+    names = [case.name for case in plan]
+    assert len(set(names)) == len(names) >= 1500
+    assert {FIT, REPORT} == {case.sound.half for case in plan}
+    assert 80 <= len(quick(plan)) <= 130
+    for half in (FIT, REPORT):
+        words = set().union(*(case.words for case in plan if case.sound.half == half))
+        assert {fault.name for fault in FAULTS} <= words
+
+
+def test_the_score_counts_what_is_missed_and_what_is_false():
+    def answer(fault, found, strength="obvious"):
+        wanted = (fault,) if fault else ()
+        missed = () if fault in found else wanted
+        false = tuple(code for code in found if code != fault)
+        return Answer("name", "strings", "soft", FIT, fault, strength, wanted, missed, false, tuple(found))
+
+    answers = [
+        answer("clipped", ["clipped"]),
+        answer("clipped", ["dc-offset"]),
+        answer("dc-offset", ["dc-offset"]),
+        answer("", [], ""),
+        answer("", ["clipped"], ""),
+    ]
+    assert score.ratios(answers) == {
+        "recall-obvious": pytest.approx(2 / 3),
+        "precision": pytest.approx(2 / 4),
+        "healthy-without-finding": 0.5,
+    }
+    clipped, offset = score.by_finding(answers)
+    assert (clipped["finding"], clipped["obvious"], clipped["precision"], clipped["false"]) == ("clipped", 0.5, 0.5, 1)
+    assert (offset["finding"], offset["obvious"], offset["precision"]) == ("dc-offset", 1, 0.5)
+    assert score.confusion(answers)[0]["cases"] == 1
+
+
+def test_a_case_as_the_command_prints_it():
+    command = [sys.executable, BENCHMARKS / "diagnosis.py", "--case", "strings/soft/inverted@obvious"]
+    printed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert printed["found"] == ["polarity-inverted"]
+    assert printed["fixes"].keys() == {"polarity-inverted"}
+
+
+@pytest.mark.slow
+def test_the_reported_half():
+    options = ["--half", "report", "--only", "recordings", "batch", "--json", "--jobs", "2"]
+    command = [sys.executable, BENCHMARKS / "diagnosis.py", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    ratios = json.loads(done.stdout.splitlines()[-1])["ratios"]
+    assert {name for name, least in WANTED.items() if ratios[name] < least} == set(), ratios

@@ -169,7 +169,7 @@ def _onset(size: Floats, at: int) -> int:
 
 
 def unexplained(x: Floats, y: Floats) -> float:
-    """Share of the energy of `y` that is left by a filter, by a curve and a filter, or by a filter and a curve.
+    """Share of the energy of `y` that is left by a filter, or by a curve and a filter.
 
     Parameters
     ----------
@@ -180,18 +180,20 @@ def unexplained(x: Floats, y: Floats) -> float:
         return 1.0
     u, v = _loudest_windows(x - np.mean(x), y - np.mean(y))
     shift, shifted = _best_shift(u, v)
-    return float(min(_errors_by_start(u, v, shift)[0], shifted))
+    return float(min(shifted, *(error[0] for error in _errors_by_start((u, v), (_curve(u, v, shift)(u), v)))))
 
 
 def _start_of_effect(x: Floats, y: Floats, peak: int, onset: int) -> tuple[float, int, float]:
     """Lag at which the effect starts, between its bounds; `onset` is where the rise of the peak begins."""
     u, v = _loudest_windows(x[max(-peak, 0) : x.size - max(peak, 0)], y[max(peak, 0) : y.size - max(-peak, 0)])
     shift, shifted = _best_shift(u, v)
-    error = _errors_by_start(u, v, shift)
+    # With no curve, with one before the filter, or with one after it, whose inverse is applied to the target.
+    errors = _errors_by_start((u, v), (_curve(u, v, shift)(u), v), (u, _curve(v, u, -shift)(v)))
+    error = min(errors, key=lambda each: float(each[0]))
     shortest = excess_lag(x, y, peak).samples
     if MEMORY_SHARE * shifted <= error[0] + NEGLIGIBLE and (shifted < LINEAR or peak + shift - shortest < HARMLESS):
         # A shift explains as much as a filter. A tenth of a sample is below the precision of the shift.
-        width = 0.1 + np.sqrt(shifted)
+        width = 0.1 + float(np.sqrt(shifted))
         return peak + shift - width, int(np.floor(peak + shift + 0.1)), peak + shift + width
     jump = _first_jump(error, u.size)
     tolerated = int(np.flatnonzero(error <= error[0] * (1 + ERROR_GROWTH) + SMALLEST_JUMP)[-1])
@@ -208,12 +210,10 @@ def _start_of_effect(x: Floats, y: Floats, peak: int, onset: int) -> tuple[float
     return float(min(start, shortest)), start, float(max(peak - BEFORE + clear, start))
 
 
-def _errors_by_start(x: Floats, y: Floats, shift: float) -> Floats:
-    """Residual for each start of the filter around lag 0, with the curve before or after it that leaves least."""
-    taps = min(LONGEST_FILTER, x.size // 16)
-    sides = (x, y), (_curve(x, y, shift)(x), y), (x, _curve(y, x, -shift)(y))
-    errors = [filter_errors(a, b, -BEFORE, AFTER, taps, RIDGE) / max(float(np.sum(b**2)), 1e-300) for a, b in sides]
-    return min(errors, key=lambda error: float(error[0]))
+def _errors_by_start(*sides: tuple[Floats, Floats]) -> list[Floats]:
+    """Residual for each start around lag 0 of a filter between two sides, as a share of the second one's energy."""
+    taps = min(LONGEST_FILTER, sides[0][0].size // 16)
+    return [filter_errors(x, y, -BEFORE, AFTER, taps, RIDGE) / max(float(np.sum(y**2)), 1e-300) for x, y in sides]
 
 
 def _loudest_windows(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -264,8 +264,9 @@ class _Lines:
 
     @classmethod
     def through(cls, x: Floats, y: Floats) -> "_Lines":
-        """Fit each line by least squares, all to the same number of samples."""
-        edges = np.quantile(x, np.linspace(0, 1, PIECES + 1)[1:-1])
+        """Fit each line by least squares. Half of the edges divide the samples evenly, and half the levels."""
+        inner = np.linspace(0, 1, PIECES // 2 + 1)[1:-1]
+        edges = np.sort(np.r_[np.quantile(x, inner), x.min() + np.ptp(x) * inner])
         piece = np.searchsorted(edges, x).ravel()
         count, sx, sy, sxx, sxy = (
             np.bincount(piece, weights, edges.size + 1) for weights in (None, *map(np.ravel, (x, y, x * x, x * y)))

@@ -116,7 +116,7 @@ def test_a_delay_that_training_cuts_out_is_no_finding(diagnosed, sound, effect, 
 def test_between_two_samples_the_interval_is_named(diagnosed, sound):
     x = SOUNDS[sound]
     turn = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * x.size) * 100.5)
-    y = np.fft.irfft(np.fft.rfft(np.r_[np.tanh(3 * x), np.zeros(x.size)]) * turn)[: x.size]
+    y = np.fft.irfft(np.fft.rfft(np.r_[0.6 * np.tanh(3 * x), np.zeros(x.size)]) * turn)[: x.size]
     findings, figures = diagnosed(x, y)
     assert findings == []
     assert figures["delay"]["cut_out"] == 100

@@ -6,12 +6,12 @@ from dl4j_bridge.signal.alignment import HARMLESS
 
 SWAPPED = Kind("swapped")
 
-# Share of the energy that is left from the input to the target, and the largest that is left the other way round.
-UNEXPLAINED = 0.05
+# Share of the energy that is left from the input to the target, and how many times more that is than the other way
+# round: if the target leads, and if not. No healthy effect came to a ratio of 1.
+IF_IT_LEADS = (0.01, 2.5)
+IF_NOT = (0.05, 20.0)
+# Largest share that is left the other way round.
 EXPLAINED = 0.15
-# How many times more is left from the input to the target than the other way round, if the target leads, and if not.
-RATIO_OF_A_LEAD = 2.5
-RATIO = 20.0
 # A delay that stands out less may be chance.
 SMALLEST_CONFIDENCE = 0.2
 
@@ -31,5 +31,5 @@ def is_swapped(case: Case) -> bool:
     if case.speed or case.change or case.delay.confidence < SMALLEST_CONFIDENCE or case.stored_delay is not None:
         return False
     forwards, backwards = case.unexplained
-    ratio = RATIO_OF_A_LEAD if case.delay.peak < -HARMLESS else RATIO
-    return forwards > max(UNEXPLAINED, ratio * backwards) and backwards < EXPLAINED
+    least, ratio = IF_IT_LEADS if case.delay.peak < -HARMLESS else IF_NOT
+    return forwards > max(least, ratio * backwards) and backwards < EXPLAINED

@@ -189,8 +189,7 @@ def test_swapped_files_are_named(diagnosed, sound, effect, delay):
     (finding,) = [finding for finding in findings if finding.code == "swapped"]
     unexplained = finding.evidence["unexplained"]
     assert unexplained["input_to_target"] > 2 * unexplained["target_to_input"]
-    assert "--input" in finding.fix
-    assert finding.fix.index("wet.wav") < finding.fix.index("dry take.wav")
+    assert "exchange the files" in finding.fix
 
 
 @UNLIKE

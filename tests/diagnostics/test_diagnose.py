@@ -68,7 +68,7 @@ def test_a_fault_ends_in_one_with_evidence_and_its_fix(recordings, tmp_path):
     assert (first["code"], first["severity"]) == ("misaligned", "fault")
     assert 37 <= first["evidence"]["samples"] <= 40
     assert "--align" in first["fix"]
-    assert first["meaning"] == "The target comes later than the effect alone would delay it."
+    assert first["meaning"] == "The target is late, and --align does not cut the delay out."
     assert f"delay: {first['evidence']['samples']} samples" in first["facts"]
     assert first["docs"] == "dl4j-bridge diagnose --explain misaligned"
     for text in (first["meaning"], *first["facts"], f"fix: {first['fix']}", f"run: {first['command']}", first["docs"]):

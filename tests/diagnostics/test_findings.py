@@ -27,7 +27,7 @@ def test_every_code_has_a_meaning_in_one_sentence():
     ("code", "evidence", "words"),
     [
         ("misaligned", {"samples": 40, "milliseconds": 3.63}, ["delay: 40 samples", "delay: 3.63 ms"]),
-        ("misaligned", {"filter": 1}, ["lag that a filter of this response needs: 1 sample"]),
+        ("misaligned", {"cut_out": 1}, ["cut out by --align: 1 sample"]),
         ("clipped", {"input": 0.0123}, ["flat peaks in the input: 1.23 %"]),
         ("rate-mismatch", {"rates": {"input": 44100}}, ["sampling rates: input 44,100 Hz"]),
         ("noisier-than-baseline", {"model_esr": 0.25, "fir_esr": 0.1}, ["model ESR: 0.25", "fir ESR: 0.1"]),

@@ -10,6 +10,7 @@ _POSTED: dict[str, Any] = {
     "clip": 0.0,
     "init": "xavier",
     "gradient_state": "stock",
+    "cell_penalty": 0.0,
     "schedule": "plateau",
     "patience": 1_000_000,
 }

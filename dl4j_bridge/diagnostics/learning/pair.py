@@ -48,9 +48,10 @@ def pair(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort
     figures |= {f"train_{unit}": here, f"valid_{unit}_halfway": halfway[0], f"valid_{unit}": there}
     if criterion.is_stuck(trial, here, simple):
         return Outcome([criterion.stuck(trial, stretch)], figures)
-    # A validation part that is merely harder still gets better.
+    # A validation part that is merely harder still gets better, and a training that diverges gets worse too.
     gained = criterion.task.bits_gained
     middle = float(np.mean(trial.losses[steps // 2 - LAST : steps // 2]))
-    worse = gained(there, halfway[0]) > WORSE_BITS and curves.keeps_learning(middle, trial.level, gained)
+    rises = curves.keeps_learning(trial.level, middle, gained)
+    worse = gained(there, halfway[0]) > WORSE_BITS and not rises
     simplest = criterion.simplest_errors(signals)
     return Outcome(overfit(criterion, settings.network, here, there, simplest, worse) if worse else [], figures)

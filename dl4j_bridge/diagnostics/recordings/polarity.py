@@ -2,6 +2,7 @@
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.swapped import is_swapped
 from dl4j_bridge.signal.alignment import LOW_CONFIDENCE
 
 POLARITY_INVERTED = Kind("polarity-inverted")
@@ -15,7 +16,7 @@ def check(case: Case) -> Outcome:
     # evidence.
     inverted = case.excess.inverted if case.excess.own > EXACT_OWN_LAG else case.delay.inverted
     figures = {"inverted": inverted}
-    found = not (case.speed or case.change) and inverted and case.delay.confidence >= LOW_CONFIDENCE
+    found = not (case.speed or case.change or is_swapped(case)) and inverted and case.delay.confidence >= LOW_CONFIDENCE
     evidence = figures | {"confidence": case.delay.confidence}
     fix = "multiply the target by -1 in your own program"
     return POLARITY_INVERTED.outcome(found, fix, evidence, figures)

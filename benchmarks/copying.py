@@ -71,9 +71,10 @@ BASES: dict[str, dict[str, Any]] = {
         "clip": 0.0,
         "init": "xavier",
         "gradient_state": "stock",
+        "cell_penalty": 0.0,
     },
-    "corrected": {"init": "one-hot", "learning_rate": 0.005, "neighbours": 0.0},
-    "wide": {"init": "wide", "neighbours": 0.0},
+    "corrected": {"init": "one-hot", "learning_rate": 0.005, "neighbours": 0.0, "cell_penalty": 0.0},
+    "wide": {"init": "wide", "neighbours": 0.0, "cell_penalty": 0.0},
     "defaults": {},
 }
 

@@ -71,7 +71,7 @@ def waves(path: Path, excerpt: Excerpt) -> Path:
     return style.save(path, plot)
 
 
-def powerdensity(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
+def power_density(sound: Floats, rate: int, size: int, hop: int) -> npt.NDArray[np.float64]:
     """Compute the one-sided power spectral density over time, with a Hann window.
 
     Parameters
@@ -106,7 +106,7 @@ def spectrograms(path: Path, excerpt: Excerpt) -> Path:
     signals = _with_error(excerpt)
     size = frame_size(excerpt.rate, 0.023)
     hop = max(size // 4, excerpt.size // MOST_FRAMES)
-    levels = {name: style.decibels(powerdensity(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
+    levels = {name: style.decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
     top = max(float(levels["target"].max()), -120.0)
     plot, axes = style.panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
     for a, (name, level) in zip(axes, levels.items(), strict=True):
@@ -130,7 +130,7 @@ def error_spectrum(path: Path, excerpt: Excerpt) -> Path:
     plot, axes = style.figure()
     top = -150.0
     for name, sound in signals.items():
-        level = style.decibels(powerdensity(sound, excerpt.rate, size, size // 2).mean(axis=1))
+        level = style.decibels(power_density(sound, excerpt.rate, size, size // 2).mean(axis=1))
         top = max(top, float(level.max()))
         _line(axes, name, frequencies[1:], level[1:])
     limits = frequencies[1], frequencies[-1]

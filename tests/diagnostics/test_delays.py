@@ -38,7 +38,11 @@ SOUNDS = {
     "speech": synthesis.speech_like(SECONDS),
     "chords": looped_chords(SECONDS, RATE),
 }
-EVERY_SOUND = pytest.mark.parametrize("sound", SOUNDS)
+# The chords have many peaks of correlation, and are always tried.
+SLOW = pytest.mark.slow
+EVERY_SOUND = pytest.mark.parametrize(
+    "sound", [pytest.param(name, marks=[] if name == "chords" else SLOW) for name in SOUNDS]
+)
 # What `strings` and `speech` have and a loop of chords has not: no two places alike.
 UNLIKE = pytest.mark.parametrize("sound", ["strings", "speech"])
 
@@ -151,7 +155,9 @@ def test_a_delay_of_seconds_is_cut_out_with_a_warning(diagnosed, sound, seconds)
     assert figures["delay"]["cut_out"] == round(seconds * RATE)
 
 
-@pytest.mark.parametrize(("first", "second"), [(27, 51), (50, 700), (700, 50), (20, 30)])
+@pytest.mark.parametrize(
+    ("first", "second"), [(27, 51), (700, 50), *(pytest.param(*pair, marks=SLOW) for pair in [(50, 700), (20, 30)])]
+)
 @pytest.mark.parametrize("effect", ["identity", "soft", "amplifier", "low-pass 4 at 1500", "compressor and curve"])
 @UNLIKE
 def test_a_latency_that_changes_is_named_with_its_time(diagnosed, sound, effect, first, second):

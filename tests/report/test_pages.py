@@ -145,7 +145,7 @@ def test_what_was_found_while_training(run_page, next_page):
 
 def test_findings_with_their_fixes(diagnosis_page):
     text = diagnosis_page.read_text()
-    assert "<h3>misaligned (fault)</h3><p>The target comes later than the effect alone would delay it.</p>" in text
+    assert "<h3>misaligned (fault)</h3><p>The target is late, and --align does not cut the delay out.</p>" in text
     assert "<p><strong>Fix:</strong> use --align auto</p>" in text
     assert "<code>dl4j-bridge train --align auto</code>" in text
     assert "<code>dl4j-bridge diagnose --explain misaligned</code>" in text

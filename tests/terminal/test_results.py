@@ -75,7 +75,7 @@ def test_diagnosed(capsys):
     results.print_diagnosis(a_diagnosis([a_finding("misaligned"), a_finding("clipped", "warning")]), None)
     out, err = capsys.readouterr()
     assert out.splitlines()[:7] == [
-        "✗ misaligned (fault) The target comes later than the effect alone would delay it.",
+        "✗ misaligned (fault) The target is late, and --align does not cut the delay out.",
         "    best lag: 37",
         "    ESR: 0.1235",
         "    splits: train 0.5, valid 0.25",

@@ -46,9 +46,9 @@ def test_trainings_that_learn_are_left_alone(effect_run, next_run, recordings, t
     ("planted", "options"),
     [
         ("weak-input-scale", {"init": "xavier", "steps": 1}),
-        ("learning-rate-too-low", {"learning_rate": 1e-6}),
+        pytest.param("learning-rate-too-low", {"learning_rate": 1e-6}, marks=pytest.mark.slow),
         ("learning-rate-too-high", {"learning_rate": 1.0}),
-        ("stuck-at-uniform", {"updater": "sgd", "clip": 1e-9}),
+        pytest.param("stuck-at-uniform", {"updater": "sgd", "clip": 1e-9}, marks=pytest.mark.slow),
     ],
 )
 def test_a_wrong_setting_is_named_with_the_command_that_changes_it(planted, options, recordings, tmp_path):

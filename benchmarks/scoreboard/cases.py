@@ -1,4 +1,4 @@
-"""The cases: which fault is planted in which recording behind which effect, and what the diagnosis says of it."""
+"""The cases: which fault is planted in which recording after which effect, and what the diagnosis finds."""
 
 from __future__ import annotations
 

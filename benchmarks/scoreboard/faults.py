@@ -24,7 +24,7 @@ from scoreboard.take import Plant, Take, target
 
 STRENGTHS = ("obvious", "middle", "weak")
 HARM = (0.1, 0.02, 0.004)
-# Findings that are not planted behind an effect with a delay of its own.
+# Findings that are not planted after an effect with a delay of its own.
 ABOUT_TIME = {"misaligned", "target-leads", "delay-changes", "swapped"}
 # Effects that change the sign of low or high bands, or have no sign.
 ANY_SIGN = ("band-pass", "high-pass", "short-reverb", "fuzz", "cabinet", "amplifier-cabinet", "low-pass-4")
@@ -51,7 +51,7 @@ class Fault:
     also
         Findings that are true of the take besides, and neither right nor wrong.
     effects
-        Effects behind which it is planted; all if empty.
+        Effects after which it is planted; all if empty.
     but
         Effects and recordings where it is none, or cannot be told from the sound itself.
     once
@@ -158,21 +158,16 @@ FAULTS: list[Fault] = [
     fault("held", "bit-crushed", target(changes.held)),
     fixed("latency-change", "delay-changes", changes.latencies(0.45), (15, 2, 0.3), LATENCY, least=HARM[2]),
     fixed("second-take", "delay-changes", changes.latencies(0.6), (-9, -1.2, -0.3), LATENCY, least=HARM[2]),
-    fixed(
-        "header-48000",
-        "rate-mismatch",
-        mistakes.header(48000, 44100),
-        (1, 1, 1),
-        "one strength",
-        also="length-mismatch too-little-data",
-    ),
-    fixed(
-        "header-22050",
-        "rate-mismatch",
-        mistakes.header(22050, 44100),
-        (1, 1, 1),
-        "one strength",
-        also="length-mismatch too-little-data",
+    *(
+        fixed(
+            f"header-{rate}",
+            "rate-mismatch",
+            mistakes.header(rate, 44100),
+            (1, 1, 1),
+            "one strength",
+            also="length-mismatch too-little-data",
+        )
+        for rate in (48000, 22050)
     ),
     fixed(
         "clock",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,9 +65,8 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it; JSON types only."""
-        shown = asdict(self) | {"meaning": self.meaning, "facts": self.facts, "docs": self.docs}
-        order = ("code", "severity", "meaning", "evidence", "facts", "fix", "command", "docs")
-        return {name: shown[name] for name in order}
+        shown = ("code", "severity", "meaning", "evidence", "facts", "fix", "command", "docs")
+        return {name: getattr(self, name) for name in shown}
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,9 @@ def find_speed(x: Floats, y: Floats, rate: int, length_ratio: float, confidence:
         if abs(speed - 1) < fewest:
             continue
         if 1 / LENGTH_TO_SPEED < speed / length_ratio < LENGTH_TO_SPEED:
-            lag = alignment.estimate_delay(x, at_speed(y, speed), longest, causal=False)
-            if lag.confidence >= confidence and _agrees(x, at_speed(y, speed), rate, lag.peak):
+            corrected = at_speed(y, speed)
+            lag = alignment.estimate_delay(x, corrected, longest, causal=False)
+            if lag.confidence >= confidence and _agrees(x, corrected, rate, lag.peak):
                 best, confidence = speed, lag.confidence
     return best
 

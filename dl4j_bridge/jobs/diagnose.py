@@ -199,11 +199,9 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
 
 
 def _rows(case: Case, model: Model) -> list[dict[str, Any]]:
-    """Rows of a comparison of the model with its baselines."""
-    pair, info = case.pair, model.info
-    trained = info.pair_of((pair.input.sha256(), pair.target.sha256() if pair.target else None))
-    if pair.target:
-        pair = pairs.with_delay(pair, (trained or info).delay)
+    """Rows of a comparison of the model with its baselines; the case has the delay that the model stores."""
+    pair = case.pair
+    trained = model.info.pair_of((pair.input.sha256(), pair.target.sha256() if pair.target else None))
     return evaluate(model, pair, trained, CompareSettings(drift_seconds=0)).rows
 
 

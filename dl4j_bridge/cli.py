@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from dl4j_bridge import __version__
+from dl4j_bridge import __version__, many_runs
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import (
@@ -18,10 +18,11 @@ from dl4j_bridge.settings.commands import (
     GenerateSettings,
     ProcessSettings,
 )
+from dl4j_bridge.settings.search import SearchSettings
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Model, Verbose, command, setting
+from dl4j_bridge.terminal.options import Model, Preset, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,9 +37,6 @@ _TRAINING: dict[str | None, type] = {
     **dict(zip(("Recordings", "Network", "Training", "Small data"), registry.GROUPS.values(), strict=True)),
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
-
-_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
-Preset = Annotated[str, Option("--preset", help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -339,6 +337,11 @@ def demo(
         return result, 130
     results.print_demo(result, demos.YOURS[task])
     return result
+
+
+command(
+    app, "search --input dry.wav --target wet.wav --trials 40 --minutes 240", {"Search": SearchSettings, **_TRAINING}
+)(many_runs.search)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Train or diagnose, and write the report: what the command line and Python do the same way."""
+"""Train, search or diagnose, and write the report: what the command line and Python do the same way."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_p
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
     from dl4j_bridge.jobs.diagnose import Request
+    from dl4j_bridge.jobs.search.definition import Search
+    from dl4j_bridge.jobs.search.outcome import SearchResult
 
 
 def train_and_report(
@@ -61,3 +63,19 @@ def diagnose_and_report(request: Request, out: Path | None, progress: bool | Non
         # The findings took a minute; they are shown without a page.
         print_notes([f"no report: {e}"])
         return found, None
+
+
+def search_and_report(folder: Path, search: Search, trial_reports: bool) -> tuple[SearchResult, Path]:
+    """Run trials, with a page of each if wanted; returns what was found and the page over all."""
+    from dl4j_bridge.jobs.search.worker import run_trials
+    from dl4j_bridge.report import search as search_page
+    from dl4j_bridge.terminal.progress import print_trial
+
+    def write_report(trial: run.Run) -> None:
+        if trial_reports:
+            from dl4j_bridge.report import run as run_report
+
+            run_report.write(trial, *curves_and_excerpt(trial))
+
+    result = run_trials(folder, search, print_trial, write_report)
+    return result, search_page.write(result)

@@ -1,6 +1,7 @@
 """The training loop: update, validate, keep the best, stop."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,11 @@ from dl4j_bridge.tasks.update import segments, step
 SAVE_SECONDS = 10.0
 
 
-def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
+# A reason to stop after a step, or None.
+Until = Callable[[Progress], str | None]
+
+
+def train(run: Run, report: Report = lambda progress: None, until: Until = lambda progress: None) -> dict[str, Any]:
     """Train until a limit, a plateau or Ctrl-C; the best and the last network are in the run folder.
 
     Parameters
@@ -31,6 +36,8 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         From `new_run` or `resumed_run`.
     report
         Called after every step.
+    until
+        Called after every step, and returns a reason to stop or None. ``interrupted`` is to be resumed.
 
     Returns
     -------
@@ -45,7 +52,7 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         folder is free for another process.
     """
     try:
-        result = _trained(run, report)
+        result = _trained(run, report, until)
         run.folder.write_run(run.info.as_dict() | {"status": result["stopped_because"], "result": result})
         return result
     except BaseException:
@@ -55,7 +62,7 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         run.folder.lock.release()
 
 
-def _trained(run: Run, report: Report) -> dict[str, Any]:
+def _trained(run: Run, report: Report, until: Until) -> dict[str, Any]:
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
@@ -99,7 +106,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             log(vars(progress) | values | validated | {"learning_rate": state.learning_rate})
             report(progress)
             found = []
-            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
+            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows) or until(progress)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))

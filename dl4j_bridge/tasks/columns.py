@@ -69,6 +69,7 @@ COLUMNS = {
     "stft": Column("STFT", "multi-resolution STFT distance", form="{:.3f}", better=LOWER),
     "parameters": Column("params", "parameters", form="{:,.0f}"),
     "samples_per_second": Column("samples/s", "samples per second", form="{:,.0f}", alone="{} samples/s"),
+    "real_time_factor": Column("speed", "real-time factor", form="{:.3g}", alone="{} x real time", better=HIGHER),
     "level_db": Column("level", unit="dB", form="{:.1f}", missing="silent"),
     "entropy_bits": Column("entropy", unit="bits", form="{:.2f}"),
     "spectrum_db": Column("spectral distance", unit="dB", form="{:.1f}"),

@@ -1,7 +1,7 @@
 """Options of the command line, made from the fields of settings dataclasses.
 
 A field gives its option's name, type, default and help (``metadata["help"]``), and further names
-(``metadata["also"]``). Nothing here imports more than Typer, so that ``--help`` is quick.
+(``metadata["also"]``). Nothing here imports more than Typer and the settings, so that ``--help`` is quick.
 """
 
 import functools
@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from dl4j_bridge.settings.checks import option as spelled
+from dl4j_bridge.tasks import registry
 
 # Options that are handled before a file is read, and parameters that are not options.
 NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
@@ -150,6 +151,8 @@ def _set_verbosity(verbose: bool | None) -> bool | None:
 
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
+_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
+Preset = Annotated[str, typer.Option("--preset", help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.")]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)]
 Verbose = Annotated[

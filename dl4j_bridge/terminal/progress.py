@@ -14,6 +14,7 @@ from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
+    from dl4j_bridge.jobs.search.outcome import Outcome
     from dl4j_bridge.model.run import Progress, Run
 
 P = ParamSpec("P")
@@ -91,6 +92,15 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
                 stderr.print("[green]✓[/]" if passed else "[red]✗[/]", name)
 
         yield show
+
+
+def print_trial(done: Outcome, best: Outcome | None) -> None:
+    """Print how a trial of a search ended, and the best one so far."""
+    values = columns.listed(done.values) or done.error or ""
+    text = f"trial {done.slot}: {done.state} {values}".rstrip()
+    if best:
+        text += f"; best {columns.listed(best.values)} (trial {best.slot})"
+    stderr.print(text, soft_wrap=True, markup=False)
 
 
 class _Average:

@@ -19,6 +19,7 @@ from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.tasks.comparison import ComparisonResult
 
 _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
@@ -131,6 +132,32 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     if report:
         print(f"look: {report}")
     _print_next(diagnosis.next)
+
+
+def print_search(result: SearchResult, report: Path) -> None:
+    """Print the best trials of a search, where its page is, and the next commands."""
+    folder = shlex.quote(str(result.folder))
+    ends = ", ".join(f"{count} {state}" for state, count in result.counts.items())
+    print(f"{folder}: {columns.count(len(result.trials), 'trial')}: {ends}")
+    for trial in result.trials:
+        if trial.error:
+            stderr.print(f"trial {trial.slot} failed: {trial.error}", soft_wrap=True, markup=False)
+    if len(result.front) > 1:
+        rows = [{"trial": str(trial.slot), **columns.spelled([trial.values])[0]} for trial in result.front]
+        Console().print(tables.plain(rows, "trials that no other one beats in both"))
+    if result.best:
+        chosen = ", ".join(f"{name} {columns.plain(value) or 'none'}" for name, value in result.best.parameters.items())
+        print(f"best: trial {result.best.slot}, {columns.listed(result.best.values)}: {chosen}")
+    print(f"look: {report}")
+    if result.interrupted:
+        _print_next(f"dl4j-bridge search {folder} --resume")
+    elif result.best:
+        model = shlex.quote(str(result.best_run))
+        use = "process --model {} --input X.wav" if result.search.targets else "generate --model {}"
+        _print_next(
+            f"dl4j-bridge {use.format(model)} --output Y.wav\n"
+            f"  dl4j-bridge export --model {model} --format onnx --output model.onnx"
+        )
 
 
 def print_doctor(result: Mapping[str, Any]) -> None:

@@ -344,6 +344,9 @@ command(
 )(many_runs.search)
 
 
+command(app, "batch captures.toml --out runs/captures")(many_runs.batch)
+
+
 def main() -> None:
     """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
     # NumPy's products are small here: on a busy machine its threads wait for each other twenty times as long as one

@@ -1,5 +1,6 @@
 """The commands that train many networks, `search` and `batch`, for `cli`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,3 +61,38 @@ def search(
     results.print_search(result, page)
     content = result.as_dict() | {"report": str(page)}
     return content, 130 if result.interrupted else 0 if result.best else 1
+
+
+def batch(
+    plan: Annotated[Path, Argument(metavar="PLAN.toml", help="Pairs of recordings, and options of train.")],
+    out: Annotated[Path | None, Option(help="Folder for the run folders.", show_default="runs/PLAN")] = None,
+    resume: Annotated[bool, Option("--resume", help="Run what is not trained yet, each from its last save.")] = False,
+    cluster: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="Ray cluster to run on, such as 10.0.0.1:6379; this machine if not given."),
+    ] = None,
+    cores_per_run: Annotated[int, Option(help="CPU cores of a run; a machine runs as many as fit.", min=1)] = 1,
+    report: Annotated[bool, Option("--report/--no-report", help="Write report.html of each run.")] = True,
+) -> Any:
+    """Train, export and compare a network for each pair of a plan, on the cores of one or many machines."""
+    from dl4j_bridge.jobs.batch import cluster as ray_cluster
+    from dl4j_bridge.jobs.batch import plan as plans
+    from dl4j_bridge.terminal import results
+    from dl4j_bridge.with_report import batch_and_report
+
+    ray_cluster.require()
+    found = plans.read(plan)
+    folder = plans.prepared_folder(plan, out, resume)
+    rows, interrupted, page = batch_and_report(found, folder, report, cluster, cores_per_run)
+    at = f"--cluster {cluster} " if cluster else ""
+    results.print_batch(rows, interrupted, page, f"dl4j-bridge batch {plan} --out {folder} {at}--resume")
+    trained = sum(row.state == "trained" for row in rows)
+    content = {
+        "batch": str(folder),
+        "trained": trained,
+        "failed": sum(row.state == "failed" for row in rows),
+        "rows": [asdict(row) for row in rows],
+        "interrupted": interrupted,
+        "report": str(page),
+    }
+    return content, 130 if interrupted else 0 if trained == len(rows) else 1

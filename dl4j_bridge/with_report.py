@@ -1,4 +1,4 @@
-"""Train, search or diagnose, and write the report: what the command line and Python do the same way."""
+"""Train, search, batch or diagnose, and write the report: what the command line and Python do the same way."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_p
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.batch.plan import Entry, Plan
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.jobs.search.definition import Search
     from dl4j_bridge.jobs.search.outcome import SearchResult
@@ -34,9 +36,7 @@ def train_and_report(
     ):
         result = train(started, report)
     if with_report:
-        from dl4j_bridge.report import run as run_report
-
-        run_report.write(started, *curves_and_excerpt(started))
+        _page_of_run(started)
     jvm.release_memory()
     return result
 
@@ -71,11 +71,30 @@ def search_and_report(folder: Path, search: Search, trial_reports: bool) -> tupl
     from dl4j_bridge.report import search as search_page
     from dl4j_bridge.terminal.progress import print_trial
 
-    def write_report(trial: run.Run) -> None:
-        if trial_reports:
-            from dl4j_bridge.report import run as run_report
-
-            run_report.write(trial, *curves_and_excerpt(trial))
-
-    result = run_trials(folder, search, print_trial, write_report)
+    result = run_trials(folder, search, print_trial, _page_of_run if trial_reports else lambda trial: None)
     return result, search_page.write(result)
+
+
+def batch_and_report(
+    plan: Plan, out: Path, run_reports: bool, cluster: str | None, cores: int
+) -> tuple[list[Row], bool, Path]:
+    """Run a plan, with a page of each run if wanted; returns its rows, whether it was interrupted, and its page."""
+    from dl4j_bridge.jobs.batch.cluster import run_plan
+    from dl4j_bridge.report import batch as batch_page
+    from dl4j_bridge.terminal.progress import print_run
+
+    rows, interrupted = run_plan(plan, out, work_on_pair, run_reports, cluster, cores, print_run)
+    return rows, interrupted, batch_page.write(out, rows)
+
+
+def work_on_pair(entry: Entry, out: Path, formats: list[str], threads: int, with_page: bool) -> Row:
+    """What a worker of a batch does, in a process of its own."""
+    from dl4j_bridge.jobs.batch.pair import run_pair
+
+    return run_pair(entry, out, formats, threads, _page_of_run if with_page else lambda ended: None)
+
+
+def _page_of_run(ended: run.Run) -> None:
+    from dl4j_bridge.report import run as run_report
+
+    run_report.write(ended, *curves_and_excerpt(ended))

@@ -6,7 +6,7 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from dl4j_bridge.terminal.console import print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.batch.pair import Row
     from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.tasks.comparison import ComparisonResult
 
@@ -158,6 +159,17 @@ def print_search(result: SearchResult, report: Path) -> None:
             f"dl4j-bridge {use.format(model)} --output Y.wav\n"
             f"  dl4j-bridge export --model {model} --format onnx --output model.onnx"
         )
+
+
+def print_batch(rows: Sequence[Row], interrupted: bool, report: Path, command: str) -> None:
+    """Print a table of the runs of a batch, what failed, and where its page is; `command` resumes it."""
+    Console().print(tables.plain([{k: escape(cell) for k, cell in row.cells().items()} for row in rows], "runs"))
+    for row in rows:
+        if row.error:
+            stderr.print(f"{row.name} failed: {row.error}", soft_wrap=True, markup=False)
+    print(f"look: {report}")
+    if interrupted or any(row.error for row in rows):
+        _print_next(command)
 
 
 def print_doctor(result: Mapping[str, Any]) -> None:

@@ -105,6 +105,8 @@ def begin(study: Study, trial: Trial) -> int | None:
     if slot is None or any(t.state != TrialState.FAIL or ERROR in t.user_attrs for t in before):
         trial.set_user_attr(SUPERFLUOUS, trial.number)
         return None
+    # Optuna's own heartbeat comes from a thread, which may be too late if this process dies at once.
+    study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]
     trial.set_user_attr(BEGUN, trial.number)
     return slot
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,8 +56,13 @@ def _database(address: str, heartbeat: int) -> BaseStorage:
 
     if address.startswith("postgresql://"):
         address = address.replace("postgresql://", "postgresql+psycopg://", 1)
+    opened = partial(optuna.storages.RDBStorage, heartbeat_interval=heartbeat, grace_period=3 * heartbeat)
     try:
-        return optuna.storages.RDBStorage(address, heartbeat_interval=heartbeat, grace_period=3 * heartbeat)
+        try:
+            return opened(address)
+        except sqlalchemy.exc.IntegrityError:
+            # Another worker made the tables of a new database at the same time.
+            return opened(address)
     except (ImportError, ValueError, sqlalchemy.exc.SQLAlchemyError) as e:
         reason = " ".join(str(getattr(e, "orig", None) or e).split())
         wanted = "wanted a database that runs, such as postgresql://USER@HOST/NAME"
@@ -87,11 +94,13 @@ def _journal(folder: Path) -> BaseStorage:
         def __init__(self) -> None:
             super().__init__(JournalFileBackend(str(folder / "journal.log"), Lock()))
             self._held: dict[int, FileLock] = {}
+            self._beat = threading.Lock()
 
         def record_heartbeat(self, trial_id: int) -> None:
-            if trial_id not in self._held:
-                self._held = {trial_id: _lock(folder / f".trial-{trial_id}.lock")}
-                self._held[trial_id].acquire()
+            with self._beat:
+                if trial_id not in self._held:
+                    self._held = {trial_id: _lock(folder / f".trial-{trial_id}.lock")}
+                    self._held[trial_id].acquire()
 
         def _get_stale_trial_ids(self, study_id: int) -> list[int]:
             running = self.get_all_trials(study_id, deepcopy=False, states=(TrialState.RUNNING,))

@@ -159,7 +159,7 @@ def begin(search: Search, out: Path | None) -> Path:
         RUNS.mkdir(exist_ok=True)
     check_folder(folder)
     folder.mkdir(exist_ok=True)
-    _write(folder, search)
+    write(folder, search)
     return folder
 
 
@@ -192,20 +192,24 @@ def resume(folder: Path, changes: dict[str, Any]) -> Search:
     search = replace(search, settings=replace(search.settings, **own), options=search.options | threads)
     search.check()
     if own:
-        _write(folder, search)
+        write(folder, search)
     return search
 
 
-def _write(folder: Path, search: Search) -> None:
+def write(folder: Path, search: Search) -> None:
+    """Write ``search.json``, without the password of a database."""
     settings = search.settings
     if settings.storage:
-        from sqlalchemy.engine import make_url
+        from sqlalchemy.engine import URL, make_url
         from sqlalchemy.exc import ArgumentError
 
         try:
-            address = make_url(settings.storage).set(password=None)
+            given = make_url(settings.storage)
         except ArgumentError:
             wanted = "wanted an address such as postgresql://USER@HOST/NAME"
             raise InputError("--storage", "not the address of a database", wanted) from None
-        settings = replace(settings, storage=address.render_as_string(hide_password=False))
+        address = URL.create(
+            given.drivername, given.username, None, given.host, given.port, given.database, given.query
+        )
+        settings = replace(settings, storage=address.render_as_string())
     write_json(folder / FILE, msgspec.to_builtins(replace(search, settings=settings)))

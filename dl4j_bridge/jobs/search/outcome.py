@@ -68,7 +68,7 @@ class SearchResult:
     front
         Trials that no other one beats in all objectives.
     importances
-        Share of each parameter in the differences of the first objective; empty with few trials.
+        How much each parameter decides whether a trial is among the best, 1 in all; empty with few trials.
     interrupted
         Whether trials are left because the search was interrupted.
     """
@@ -105,7 +105,7 @@ class SearchResult:
         }
 
 
-def result(folder: Path, search: Search, study: Study) -> SearchResult:
+def result(folder: Path, search: Search, study: Study, with_importances: bool) -> SearchResult:
     """The present state of a search."""
     found = [_outcome(slot, trials, search.objectives) for slot, trials in slots.by_slot(study).items()]
     first = search.objectives[0]
@@ -114,7 +114,9 @@ def result(folder: Path, search: Search, study: Study) -> SearchResult:
     on_front = {t.user_attrs[slots.SLOT] for t in study.best_trials} if ranked else set()
     front = [t for t in ranked if t.slot in on_front]
     best = ranked[0] if ranked else None
-    return SearchResult(folder, search, found, best, front, _importances(study, len(ranked)))
+    return SearchResult(
+        folder, search, found, best, front, _importances(study, len(ranked)) if with_importances else {}
+    )
 
 
 def _outcome(slot: int, trials: list[FrozenTrial], objectives: tuple[str, ...]) -> Outcome:
@@ -140,7 +142,7 @@ def _importances(study: Study, complete: int) -> dict[str, float]:
     if complete < 4:
         return {}
     try:
-        return optuna.importance.get_param_importances(study, target=lambda trial: trial.values[0])
+        return optuna.importance.get_param_importances(study)
     except (ValueError, RuntimeError):
         # All trials have the same value.
         return {}

@@ -74,11 +74,12 @@ def run_trials(
                 continue
             trial = worker.run_one(study)
             if trial is not None:
-                result = outcome.result(folder, search, study)
+                result = outcome.result(folder, search, study, with_importances=False)
                 report(next(t for t in result.trials if t.slot == trial), result.best)
     except KeyboardInterrupt:
         worker.interrupted = True
-    return replace(outcome.result(folder, search, study), interrupted=worker.interrupted or worker.is_over)
+    is_left = worker.interrupted or slots.state(study) != "done"
+    return replace(outcome.result(folder, search, study, with_importances=True), interrupted=is_left)
 
 
 class _Worker:
@@ -95,21 +96,26 @@ class _Worker:
 
     def run_one(self, study: Study) -> int | None:
         """Run the trial that waits; returns its slot, None if another worker was faster."""
-        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
 
-        slot: int | None = None
+        slot, taken = None, False
 
         def objective(trial: Trial) -> tuple[float, ...]:
-            nonlocal slot
+            nonlocal slot, taken
             slot = slots.begin(study, trial)
             if slot is None:
                 raise _Superfluous
-            return self._values(trial, slot)
+            try:
+                return self._values(trial, slot)
+            finally:
+                taken = study.get_trials(deepcopy=False)[trial.number].state != TrialState.RUNNING
 
         try:
             study.optimize(objective, n_trials=1, catch=(_Superfluous, BridgeError))
-        except UpdateFinishedTrialError:
-            # The others took this worker for dead and run the trial again.
+        except Exception:
+            # The others took this worker for dead and run the trial again: Optuna refuses its result.
+            if not taken:
+                raise
             return None
         return slot
 

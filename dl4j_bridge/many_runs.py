@@ -10,6 +10,8 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.options import Preset
 
+CoresPerRun = Annotated[int, Option(help="CPU cores of a run on Ray; a machine runs as many as fit.", min=1)]
+
 
 def search(
     folder: Annotated[
@@ -36,6 +38,15 @@ def search(
         ),
     ] = None,
     preset: Preset = registry.DEFAULT,
+    cluster: Annotated[
+        str | None,
+        Option(
+            metavar="ADDRESS",
+            help="Run trials side by side on a Ray cluster, such as 10.0.0.1:6379, or local: on the cores of this "
+            "machine. If not given, one after the other.",
+        ),
+    ] = None,
+    cores_per_run: CoresPerRun = 1,
     report: Annotated[bool, Option("--report/--no-report", help="Write report.html of each trial.")] = True,
     *,
     options: dict[str, Any],
@@ -43,10 +54,13 @@ def search(
     """Search for the training settings that suit a recording, in many trials."""
     if folder and (not resume or out):
         raise InputError(folder, "a folder or file without an option", "wanted --input FILE, or SEARCH --resume alone")
+    from dl4j_bridge.jobs import ray_cluster
     from dl4j_bridge.jobs.search import definition
     from dl4j_bridge.terminal import results
     from dl4j_bridge.with_report import search_and_report
 
+    if cluster:
+        ray_cluster.require("--cluster")
     folder = folder or out
     if resume:
         if folder is None:
@@ -57,7 +71,7 @@ def search(
         folder = definition.begin(found, folder)
     else:
         raise InputError("--input", "not given", "wanted a recording")
-    result, page = search_and_report(folder, found, report)
+    result, page = search_and_report(folder, found, report, cluster, cores_per_run)
     results.print_search(result, page)
     content = result.as_dict() | {"report": str(page)}
     return content, 130 if result.interrupted else 0 if result.best else 1
@@ -71,19 +85,19 @@ def batch(
         str | None,
         Option(metavar="ADDRESS", help="Ray cluster to run on, such as 10.0.0.1:6379; this machine if not given."),
     ] = None,
-    cores_per_run: Annotated[int, Option(help="CPU cores of a run; a machine runs as many as fit.", min=1)] = 1,
+    cores_per_run: CoresPerRun = 1,
     report: Annotated[bool, Option("--report/--no-report", help="Write report.html of each run.")] = True,
 ) -> Any:
     """Train, export and compare a network for each pair of a plan, on the cores of one or many machines."""
-    from dl4j_bridge.jobs.batch import cluster as ray_cluster
+    from dl4j_bridge.jobs import ray_cluster
     from dl4j_bridge.jobs.batch import plan as plans
     from dl4j_bridge.terminal import results
     from dl4j_bridge.with_report import batch_and_report
 
-    ray_cluster.require()
+    ray_cluster.require("batch")
     found = plans.read(plan)
     folder = plans.prepared_folder(plan, out, resume)
-    rows, interrupted, page = batch_and_report(found, folder, report, cluster, cores_per_run)
+    rows, interrupted, page = batch_and_report(found, folder, report, cluster or ray_cluster.LOCAL, cores_per_run)
     at = f"--cluster {cluster} " if cluster else ""
     results.print_batch(rows, interrupted, page, f"dl4j-bridge batch {plan} --out {folder} {at}--resume")
     trained = sum(row.state == "trained" for row in rows)

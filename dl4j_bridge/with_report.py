@@ -65,21 +65,38 @@ def diagnose_and_report(request: Request, out: Path | None, progress: bool | Non
         return found, None
 
 
-def search_and_report(folder: Path, search: Search, trial_reports: bool) -> tuple[SearchResult, Path]:
-    """Run trials, with a page of each if wanted; returns what was found and the page over all."""
-    from dl4j_bridge.jobs.search.worker import run_trials
+def search_and_report(
+    folder: Path, search: Search, trial_reports: bool, cluster: str | None = None, cores: int = 1
+) -> tuple[SearchResult, Path]:
+    """Run trials, with a page of each if wanted; returns what was found and the page over all.
+
+    Without the address of a cluster this process runs one trial after the other.
+    """
+    from dl4j_bridge.jobs.search import on_cluster, worker
     from dl4j_bridge.report import search as search_page
     from dl4j_bridge.terminal.progress import print_trial
 
-    result = run_trials(folder, search, print_trial, _page_of_run if trial_reports else lambda trial: None)
+    if cluster:
+        path = folder.absolute()
+        result = on_cluster.run_trials(path, search, work_on_trials, trial_reports, cluster, cores, print_trial)
+    else:
+        result = worker.run_trials(folder, search, print_trial, _page_of_run if trial_reports else _no_page)
     return result, search_page.write(result)
 
 
+def work_on_trials(folder: Path, search: Search, with_pages: bool) -> None:
+    """What a worker of a search on a cluster does, in a process of its own."""
+    from dl4j_bridge.jobs.search import storage, worker
+
+    storage.require()
+    worker.run_trials(folder, search, after=_page_of_run if with_pages else _no_page)
+
+
 def batch_and_report(
-    plan: Plan, out: Path, run_reports: bool, cluster: str | None, cores: int
+    plan: Plan, out: Path, run_reports: bool, cluster: str, cores: int
 ) -> tuple[list[Row], bool, Path]:
     """Run a plan, with a page of each run if wanted; returns its rows, whether it was interrupted, and its page."""
-    from dl4j_bridge.jobs.batch.cluster import run_plan
+    from dl4j_bridge.jobs.batch.runs import run_plan
     from dl4j_bridge.report import batch as batch_page
     from dl4j_bridge.terminal.progress import print_run
 
@@ -91,10 +108,14 @@ def work_on_pair(entry: Entry, out: Path, formats: list[str], threads: int, with
     """What a worker of a batch does, in a process of its own."""
     from dl4j_bridge.jobs.batch.pair import run_pair
 
-    return run_pair(entry, out, formats, threads, _page_of_run if with_page else lambda ended: None)
+    return run_pair(entry, out, formats, threads, _page_of_run if with_page else _no_page)
 
 
 def _page_of_run(ended: run.Run) -> None:
     from dl4j_bridge.report import run as run_report
 
     run_report.write(ended, *curves_and_excerpt(ended))
+
+
+def _no_page(ended: run.Run) -> None:
+    pass

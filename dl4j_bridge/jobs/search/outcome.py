@@ -87,6 +87,11 @@ class SearchResult:
         return dict(Counter(trial.state for trial in self.trials))
 
     @property
+    def ended(self) -> list[Outcome]:
+        """Trials that will not be run again."""
+        return [trial for trial in self.trials if trial.state in ("complete", "pruned", "failed")]
+
+    @property
     def best_run(self) -> Path | None:
         """Run folder of the best trial."""
         return self.folder / self.best.run if self.best and self.best.run else None
@@ -121,16 +126,18 @@ def result(folder: Path, search: Search, study: Study, with_importances: bool) -
 
 def _outcome(slot: int, trials: list[FrozenTrial], objectives: tuple[str, ...]) -> Outcome:
     trial = slots.counting(trials)
-    state = ENDS[trial.state.name]
+    state, error = ENDS[trial.state.name], trial.user_attrs.get(slots.ERROR)
     if state == "failed" and not slots.is_given_up(trials):
         state = "waiting"
+    elif state == "failed":
+        error = error or f"its process ended {len(trials)} times, for example without memory"
     return Outcome(
         slot,
         trial.user_attrs.get(slots.FOLDER),
         state,
         dict(zip(objectives, trial.values, strict=True)) if state == "complete" else {},
         dict(trial.params),
-        trial.user_attrs.get(slots.ERROR),
+        error,
         trial.duration.total_seconds() if trial.duration else None,
     )
 

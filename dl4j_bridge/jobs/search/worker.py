@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -150,7 +151,8 @@ class _Worker:
         trial.set_user_attr(slots.FOLDER, folder.name)
         settings = self.search.with_parameters({name: p.sample(trial, name) for name, p in self.space.items()})
         if (folder / "last.zip").exists():
-            return resumed_run(folder, {}, [], [])
+            threads = {name: value for name, value in self.search.options.items() if name == "threads"}
+            return resumed_run(folder, threads, [], [])
         inputs, targets = ([Path(path) for path in paths] for paths in (self.search.inputs, self.search.targets))
         return new_run(inputs, targets, folder, settings)
 
@@ -175,7 +177,7 @@ class _Worker:
     def _value(self, name: str, run: Run, result: dict[str, Any]) -> float:
         assert run.best is not None, "a run that was not interrupted has a best network"
         value = speed(run.best) if name == SPEED else result["valid"][name]
-        if value is None:
+        if value is None or not math.isfinite(value):
             raise BridgeError(run.folder.path, f"no {name} on a silent validation part", "wanted another --objective")
         return float(value)
 

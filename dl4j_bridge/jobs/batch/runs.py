@@ -1,40 +1,17 @@
-"""Runs of a batch as tasks of Ray, which starts a task again where a worker or a machine died."""
+"""The runs of a plan as tasks of Ray."""
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.jobs.batch.pair import Row
 from dl4j_bridge.jobs.batch.plan import Entry, Plan
-
-# How often a run is started again after its worker died: a run that needs too much memory would never end.
-RETRIES = 5
-# Seconds that runs have to save after Ctrl-C.
-SAVE_SECONDS = 120.0
+from dl4j_bridge.jobs.ray_cluster import RETRIES, SAVE_SECONDS, connected
 
 # What a worker does: entry, folder of the batch, formats, threads, and whether to write a page of the run.
 Work = Callable[[Entry, Path, list[str], int, bool], Row]
-
-
-def require() -> None:
-    """Check that Ray is installed.
-
-    Raises
-    ------
-    InputError
-        It is not.
-    """
-    # Ray would send statistics of its use to its makers.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        raise InputError("batch", "needs ray, which is not installed", "run: pip install 'dl4j_bridge[ray]'") from None
 
 
 def run_plan(
@@ -42,7 +19,7 @@ def run_plan(
     out: Path,
     work: Work,
     pages: bool,
-    cluster: str | None,
+    cluster: str,
     cores: int,
     report: Callable[[Row], None],
 ) -> tuple[list[Row], bool]:
@@ -59,7 +36,7 @@ def run_plan(
     pages
         Whether to write a page of each run.
     cluster
-        Address of a Ray cluster; None starts one on this machine.
+        Address of a Ray cluster, as `connected` takes it.
     cores
         Cores of a run. A machine runs as many at the same time as it has cores for.
     report
@@ -77,13 +54,7 @@ def run_plan(
     """
     import ray
 
-    _connect(cluster)
-    try:
-        most = max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0)
-        if cores > most:
-            raise InputError("--cores-per-run", f"{cores}, more than any machine's {most:.0f}", "wanted at most that")
-        # Ray starts its workers as new processes, so each has a Java of its own, for all runs that it gets. Ray sets
-        # OMP_NUM_THREADS to the cores of the task there, which NumPy's products keep to.
+    with connected(cluster, cores):
         task: Any = ray.remote(num_cpus=cores, max_retries=RETRIES)(work)
         pending = {task.remote(entry, out, plan.export, cores, pages): entry for entry in plan.entries}
         rows: dict[str, Row] = {}
@@ -96,27 +67,8 @@ def run_plan(
                 # Raises Ctrl-C in the task, which saves.
                 ray.cancel(reference, force=False)
             _collect(pending, rows, report, SAVE_SECONDS)
-        missing = (Row(entry.name, "interrupted") for entry in plan.entries if entry.name not in rows)
-        rows |= {row.name: row for row in missing}
-        return [rows[entry.name] for entry in plan.entries], interrupted
-    finally:
-        ray.shutdown()
-
-
-def _connect(cluster: str | None) -> None:
-    import ray
-
-    try:
-        ray.init(
-            address=cluster or "local",
-            logging_level=logging.ERROR,
-            log_to_driver=False,
-            include_dashboard=None if cluster else False,
-        )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as e:
-        reason = " ".join(str(e).split())[:200]
-        wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
-        raise BridgeError(f"--cluster {cluster}", f"not reached ({reason})", wanted) from e
+    missing = {entry.name: Row(entry.name, "interrupted") for entry in plan.entries if entry.name not in rows}
+    return [(rows | missing)[entry.name] for entry in plan.entries], interrupted
 
 
 def _collect(

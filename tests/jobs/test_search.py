@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs.search import definition, slots, storage
+from dl4j_bridge.jobs.search import definition, outcome, slots, storage, worker
+from dl4j_bridge.report import search as search_page
 from dl4j_bridge.settings.search import SearchSettings
 from dl4j_bridge.tasks import registry, search_space
 from tests.conftest import SMALL, command, run, run_ok
@@ -89,16 +90,16 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     subprocess.run([*as_user, "rm", "-rf", folder], **run)
 
 
-def worker(folder: Path, address: str, *deaths: str) -> subprocess.Popen[bytes]:
+def started(folder: Path, address: str, *deaths: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", WORKER, str(folder), address, *deaths])
 
 
 @pytest.mark.parametrize("kind", ["journal", "postgresql"])
 def test_trials_of_dead_workers_are_run_again_and_no_other(request, tmp_path, kind):
     address = request.getfixturevalue("postgresql") if kind == "postgresql" else ""
-    workers = [worker(tmp_path, address, "2=first", "5=later") for _ in range(3)]
+    workers = [started(tmp_path, address, "2=first", "5=later") for _ in range(3)]
     assert [process.wait(60) for process in workers] == [9, 9, 9]
-    last = worker(tmp_path, address)
+    last = started(tmp_path, address)
     assert last.wait(60) == 0
     storage.require()
     settings = SearchSettings(trials=TRIALS, storage=address or None)
@@ -118,12 +119,74 @@ def test_trials_of_dead_workers_are_run_again_and_no_other(request, tmp_path, ki
 
 def test_settings_that_always_end_their_process_are_given_up(tmp_path):
     for _ in range(slots.MOST_DEATHS + 1):
-        assert worker(tmp_path, "", "3=later").wait(60) == 9
+        assert started(tmp_path, "", "3=later").wait(60) == 9
         time.sleep(1)
-    assert worker(tmp_path, "", "3=later").wait(60) == 0
+    assert started(tmp_path, "", "3=later").wait(60) == 0
     storage.require()
     study = slots.open_study("search", tmp_path, SearchSettings(trials=TRIALS), ["minimize"])
     assert [slot for slot, trials in slots.by_slot(study).items() if slots.is_given_up(trials)] == [3]
+
+
+def front_of(values: dict[int, dict[str, float]]) -> set[int]:
+    """Trials that no other one beats in both."""
+    return {
+        a for a, x in values.items()
+        if not any(
+            y["esr"] <= x["esr"] and y["real_time_factor"] >= x["real_time_factor"] and y != x for y in values.values()
+        )
+    }  # fmt: skip
+
+
+def made_up(folder: Path, trials: int, objective: str = "") -> tuple[definition.Search, Any]:
+    """A search whose trials compute nothing, and its study."""
+    settings = SearchSettings(trials=trials, objective=objective, pruner="none")
+    search = definition.Search("s", ["/x.wav"], ["/y.wav"], registry.DEFAULT, {"steps": 3}, ["hidden"], settings)
+    storage.require()
+    study = slots.open_study("s", folder, settings, search.directions)
+    slots.add_slots(study, trials, {})
+    return search, study
+
+
+def test_a_worker_that_was_taken_for_dead_changes_nothing(tmp_path):
+    from optuna.trial import TrialState
+
+    search, study = made_up(tmp_path, 1)
+    _, others = made_up(tmp_path, 1)
+    late = worker._Worker(tmp_path, search, {}, lambda run: None)
+
+    def slow(trial: Any, slot: int) -> tuple[float, ...]:
+        others.tell(trial.number, state=TrialState.FAIL)
+        return (1.0,)
+
+    late._values = slow
+    assert late.run_one(study) is None
+    assert slots.state(others) == "waiting"
+    late._values = lambda trial, slot: (2.0,)
+    assert late.run_one(study) == 0
+    assert outcome.result(tmp_path, search, study, False).best.values == {"bits": 2.0}
+
+
+def test_the_report_has_the_front_of_two_objectives(tmp_path):
+    search, study = made_up(tmp_path, 8, "esr,real_time_factor")
+
+    def values(trial: Any) -> tuple[float, float]:
+        slot = slots.begin(study, trial)
+        size = trial.suggest_int("hidden", 40, 400)
+        if slot == 3:
+            trial.set_user_attr(slots.ERROR, "no memory <&")
+            raise ValueError
+        return 1 / size, (0.5 if slot == 4 else 1) * 100 / size
+
+    study.optimize(values, n_trials=8, catch=(ValueError,))
+    assert slots.state(study) == "done"
+    result = outcome.result(tmp_path, search, study, True)
+    assert result.counts == {"complete": 7, "failed": 1}
+    # The smaller, the faster; but trial 4 is slower than its size.
+    assert {t.slot for t in result.front} == front_of({t.slot: t.values for t in result.trials if t.values})
+    assert result.best.parameters["hidden"] == max(t.parameters["hidden"] for t in result.trials if t.slot != 3)
+    page = Page(search_page.write(result))
+    assert len(page.pictures) == 3
+    assert "no memory &lt;&amp;" in page.text
 
 
 # --- The command.
@@ -149,7 +212,7 @@ def searched(result: dict[str, Any], folder: Path) -> dict[int, dict[str, float]
 def test_a_search_on_postgresql_is_killed_and_resumed(postgresql, recordings, tmp_path):
     out = tmp_path / "search"
     pair = ["--input", recordings[0], "--target", recordings[1], "--threads", 1]
-    two = ["--objective", "esr,real_time_factor", "--storage", postgresql, "--heartbeat", 2]
+    two = ["--objective", "esr,real_time_factor", "--storage", postgresql]
     # Two workers run the trials, and are killed before these are done.
     workers = [subprocess.Popen(command("search", *pair, "--out", out, "--trials", 6, *two, *TINY))]
     _wait_for(lambda: (out / "trial-0" / "last.zip").exists())
@@ -164,12 +227,7 @@ def test_a_search_on_postgresql_is_killed_and_resumed(postgresql, recordings, tm
     study = slots.open_study(*_stored(out, postgresql))
     complete = [t.user_attrs[slots.SLOT] for t in study.get_trials() if t.state.name == "COMPLETE"]
     assert sorted(complete) == list(range(6))
-    # Its front is what no other trial beats in both.
-    better = {
-        a for a, x in values.items() for y in values.values()
-        if y != x and y["esr"] <= x["esr"] and y["real_time_factor"] >= x["real_time_factor"]
-    }  # fmt: skip
-    assert set(result["front"]) == set(values) - better
+    assert set(result["front"]) == front_of(values)
     assert result["best"]["values"]["esr"] == min(x["esr"] for x in values.values())
     page = Page(out / "report.html")
     assert {"both objectives of each trial", "importance of each setting"} <= set(page.pictures)
@@ -186,11 +244,11 @@ def test_ctrl_c_saves_the_trial_and_resume_ends_it(recordings, tmp_path):
     out = tmp_path / "search"
     pair = ["--input", recordings[0], "--target", recordings[1], "--out", out, "--trials", 2, "--pruner", "none"]
     # So many steps that it is still in its first trial.
-    started = subprocess.Popen(command("search", *pair, *TINY, "--steps", 100_000), stderr=subprocess.PIPE)
+    process = subprocess.Popen(command("search", *pair, *TINY, "--steps", 100_000), stderr=subprocess.PIPE)
     _wait_for(lambda: (out / "trial-0" / "model.zip").exists())
-    started.send_signal(signal.SIGINT)
-    assert "search" in started.communicate()[1].decode().split("next:")[1]
-    assert started.returncode == 130
+    process.send_signal(signal.SIGINT)
+    assert "search" in process.communicate()[1].decode().split("next:")[1]
+    assert process.returncode == 130
     assert len((out / "trial-0" / "log.csv").read_text().splitlines()) > 10
     interrupted = storage.require() or slots.open_study(*_stored(out, None))
     assert [t.state.name for t in interrupted.get_trials()] == ["FAIL", "WAITING"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -61,6 +63,7 @@ def connected(address: str, cores: int) -> Iterator[int]:
     """
     import ray
 
+    on_termination = signal.getsignal(signal.SIGTERM)
     try:
         dashboard = False if address == LOCAL else None
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard)
@@ -68,6 +71,9 @@ def connected(address: str, cores: int) -> Iterator[int]:
         reason = " ".join(str(e).split())[:200]
         wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
         raise BridgeError(f"--cluster {address}", f"not reached ({reason})", wanted) from e
+    if threading.current_thread() is threading.main_thread():
+        # Ray would end this process at once; the command saves, as after Ctrl-C.
+        signal.signal(signal.SIGTERM, on_termination)
     try:
         nodes = ray.nodes()  # type: ignore[no-untyped-call]
         machines = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]

@@ -85,15 +85,17 @@ def test_without_ray_one_line_says_how_to_get_it(tmp_path):
 
 # Two runs that last until they are killed, nine short ones, and one that cannot be done. The first save of a run comes
 # after ten seconds.
-LONG, SHORT = 12_000, 10
+LONG, SHORT = 20_000, 5
 PLAN = """
 export = ["dl4j"]
-hidden = 16
-layers = 1
+task = "frames"
+loss = "mse"
+hidden = 8
 batch = 4
-length = 100
-tbptt = 25
-validate-every = 100
+length = 200
+tbptt = 100
+warm-up = 0
+validate-every = 500
 validation-samples = 400
 """
 
@@ -169,7 +171,8 @@ def test_a_batch_that_was_interrupted_is_resumed(recordings, tmp_path):
     words = command("batch", tmp_path / "plan.toml", "--out", out, "--no-report")
     batch = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     _wait_for((out / "a" / "model.zip").exists, batch)
-    batch.send_signal(2)
+    # As Ctrl-C, which a shell's background jobs ignore.
+    batch.terminate()
     assert "--resume" in batch.communicate()[1].split("next:")[1]
     assert batch.returncode == 130
     assert _saved_steps(out / "a") > 0

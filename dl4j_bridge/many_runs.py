@@ -98,8 +98,8 @@ def batch(
     found = plans.read(plan)
     folder = plans.prepared_folder(plan, out, resume)
     rows, interrupted, page = batch_and_report(found, folder, report, cluster or ray_cluster.LOCAL, cores_per_run)
-    at = f"--cluster {cluster} " if cluster else ""
-    results.print_batch(rows, interrupted, page, f"dl4j-bridge batch {plan} --out {folder} {at}--resume")
+    at = ["--cluster", cluster] if cluster else []
+    results.print_batch(rows, page, ["dl4j-bridge", "batch", str(plan), "--out", str(folder), *at, "--resume"])
     trained = sum(row.state == "trained" for row in rows)
     content = {
         "batch": str(folder),

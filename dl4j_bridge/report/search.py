@@ -42,7 +42,7 @@ def _results(result: SearchResult) -> str:
         f"best {columns.column(name).title} (trial {result.best.slot})": columns.with_unit(result.best.values, name)
         for name in result.search.objectives
     }
-    note = " Trials are left: resume the search." if result.interrupted else ""
+    note = " Trials are left: resume the search." if result.is_left else ""
     return page.numbers(best | tiles) + page.paragraph(f"The network of the best trial is in {result.best.run}.{note}")
 
 

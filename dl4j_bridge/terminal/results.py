@@ -150,26 +150,25 @@ def print_search(result: SearchResult, report: Path) -> None:
         chosen = ", ".join(f"{name} {columns.plain(value) or 'none'}" for name, value in result.best.parameters.items())
         print(f"best: trial {result.best.slot}, {columns.listed(result.best.values)}: {chosen}")
     print(f"look: {report}")
-    if result.interrupted:
-        _print_next(f"dl4j-bridge search {folder} --resume")
-    elif result.best:
+    commands = [f"dl4j-bridge search {folder} --resume"] if result.is_left else []
+    if result.best_run:
         model = shlex.quote(str(result.best_run))
         use = "process --model {} --input X.wav" if result.search.targets else "generate --model {}"
-        _print_next(
-            f"dl4j-bridge {use.format(model)} --output Y.wav\n"
-            f"  dl4j-bridge export --model {model} --format onnx --output model.onnx"
-        )
+        commands.append(f"dl4j-bridge {use.format(model)} --output Y.wav")
+        commands.append(f"dl4j-bridge export --model {model} --format onnx --output model.onnx")
+    if commands:
+        _print_next("\n  ".join(commands))
 
 
-def print_batch(rows: Sequence[Row], interrupted: bool, report: Path, command: str) -> None:
-    """Print a table of the runs of a batch, what failed, and where its page is; `command` resumes it."""
+def print_batch(rows: Sequence[Row], report: Path, resume: Sequence[str]) -> None:
+    """Print a table of the runs of a batch, what failed, and where its page is; `resume` are the words to resume it."""
     Console().print(tables.plain([{k: escape(cell) for k, cell in row.cells().items()} for row in rows], "runs"))
     for row in rows:
         if row.error:
             stderr.print(f"{row.name} failed: {row.error}", soft_wrap=True, markup=False)
     print(f"look: {report}")
-    if interrupted or any(row.error for row in rows):
-        _print_next(command)
+    if any(row.state != "trained" for row in rows):
+        _print_next(shlex.join(resume))
 
 
 def print_doctor(result: Mapping[str, Any]) -> None:

@@ -66,5 +66,4 @@ def run_trials(
                 # Raises Ctrl-C in the worker, which saves.
                 ray.cancel(worker, force=False)
             ray.wait(workers, num_returns=len(workers), timeout=SAVE_SECONDS)
-    is_left = interrupted or slots.state(study) != "done"
-    return replace(outcome.result(folder, search, study, with_importances=True), interrupted=is_left)
+    return replace(outcome.result(folder, search, study, with_importances=True), interrupted=interrupted)

@@ -70,7 +70,7 @@ class SearchResult:
     importances
         How much each parameter decides whether a trial is among the best, 1 in all; empty with few trials.
     interrupted
-        Whether trials are left because the search was interrupted.
+        Whether the search ended by Ctrl-C.
     """
 
     folder: Path
@@ -90,6 +90,11 @@ class SearchResult:
     def ended(self) -> list[Outcome]:
         """Trials that will not be run again."""
         return [trial for trial in self.trials if trial.state in ("complete", "pruned", "failed")]
+
+    @property
+    def is_left(self) -> bool:
+        """Whether trials are left, because of Ctrl-C, or since the minutes are over."""
+        return len(self.ended) < len(self.trials)
 
     @property
     def best_run(self) -> Path | None:

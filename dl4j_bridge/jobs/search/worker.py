@@ -67,7 +67,7 @@ def run_trials(
     space, defaults = search.space, search.train_settings.as_options()
     first = {name: defaults[name] for name, parameter in space.items() if defaults[name] in parameter}
     slots.add_slots(study, search.settings.trials, first)
-    worker = _Worker(folder, search, space, after)
+    worker, interrupted = _Worker(folder, search, space, after), False
     try:
         while (state := slots.state(study)) != "done" and not worker.is_over:
             if state == "running":
@@ -78,9 +78,8 @@ def run_trials(
                 result = outcome.result(folder, search, study, with_importances=False)
                 report(next(t for t in result.trials if t.slot == trial), result.best)
     except KeyboardInterrupt:
-        worker.interrupted = True
-    is_left = worker.interrupted or slots.state(study) != "done"
-    return replace(outcome.result(folder, search, study, with_importances=True), interrupted=is_left)
+        interrupted = not worker.is_over
+    return replace(outcome.result(folder, search, study, with_importances=True), interrupted=interrupted)
 
 
 class _Worker:
@@ -88,7 +87,6 @@ class _Worker:
 
     def __init__(self, folder: Path, search: Search, space: search_space.Space, after: Callable[[Run], None]) -> None:
         self.folder, self.search, self.space, self.after = folder, search, space, after
-        self.interrupted = False
         self._end = time.monotonic() + (search.settings.minutes or float("inf")) * 60
 
     @property

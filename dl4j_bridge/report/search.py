@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dl4j_bridge.report import page, style
 from dl4j_bridge.tasks import columns
@@ -67,7 +68,7 @@ def _history(result: SearchResult) -> str:
     figure, axes = style.figure()
     axes.plot(numbers, values, "o", color=style.BLUE, markersize=4, label="trial")
     axes.step(numbers, better.accumulate(values), where="post", color=style.ORANGE, label="best so far")
-    if (values > 0).all() and values.max() > 10 * values.min():
+    if _is_wide(values):
         style.log_axis(axes)
     style.count_axis(axes, "trial")
     axes.set_ylabel(columns.column(name).title)
@@ -85,13 +86,21 @@ def _front(result: SearchResult) -> str:
     axes.plot([t.values[x] for t in front], [t.values[y] for t in front], "o-", color=style.ORANGE, label="front")
     for trial in front:
         axes.annotate(str(trial.slot), (trial.values[x], trial.values[y]), xytext=(4, 4), textcoords="offset points")
-    axes.set_xscale("log")
-    style.log_axis(axes)
+    if _is_wide([t.values[x] for t in trials]):
+        axes.set_xscale("log")
+    if _is_wide([t.values[y] for t in trials]):
+        style.log_axis(axes)
     axes.set_xlabel(columns.column(x).title)
     axes.set_ylabel(columns.column(y).title)
     style.legend(axes)
     caption = "No other trial beats one of the front in both; the numbers are those of the trials."
     return _picture(result, "front", figure, "both objectives of each trial", caption)
+
+
+def _is_wide(values: npt.ArrayLike) -> bool:
+    """Whether values need a logarithmic axis."""
+    lowest, highest = np.min(values), np.max(values)
+    return bool(0 < 10 * lowest < highest)
 
 
 def _importances(result: SearchResult) -> str:

@@ -104,7 +104,14 @@ validation-samples = 400
 def cluster() -> Iterator[Any]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     cluster_utils = pytest.importorskip("ray.cluster_utils")
-    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    for attempt in range(5):
+        try:
+            made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+            break
+        except Exception:
+            # Ray gives a machine that is busy with other things half a minute.
+            if attempt == 4:
+                raise
     yield made
     made.shutdown()
 

@@ -9,12 +9,14 @@ import org.nd4j.linalg.activations.impl.ActivationIdentity;
 import org.nd4j.linalg.activations.impl.ActivationSigmoid;
 import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 
-/** Runs vectors through a network one at a time, as {@link SampleStream} runs classes. */
+/** Runs vectors of one recording through a network, as {@link SampleStream} runs classes. */
 public final class VectorStream {
     private final SampleNetwork network;
     private final IActivation activation;
     private final Softmax softmax;
-    private final float[] input;
+    private final float[][] block;
+    private final SampleNetwork.Source source = this::begin;
+    private final SampleNetwork.Sink sink = this::put;
     private final FloatView inputs = new FloatView();
     private final FloatView outputs = new FloatView();
 
@@ -26,7 +28,7 @@ public final class VectorStream {
             throw new IllegalArgumentException("the output is not linear, sigmoid or softmax but " + activation);
         }
         softmax = new Softmax(network.outputs(), 1);
-        input = new float[network.inputs()];
+        block = new float[network.blockLength()][network.inputs()];
     }
 
     /** Clears the state. */
@@ -42,13 +44,24 @@ public final class VectorStream {
      * @param results  receives [n, outputs], likewise
      */
     public void run(Tensor vectors, Tensor results, int n) {
-        FloatBuffer in = inputs.of(vectors);
-        FloatBuffer out = outputs.of(results);
-        for (int t = 0; t < n; t++) {
-            in.get(input);
-            network.advanceDense(input);
-            activate(network.sums());
-            out.put(network.sums());
+        inputs.of(vectors);
+        outputs.of(results);
+        network.run(n, source, sink);
+    }
+
+    private void begin(int from, float[][] sums, int count) {
+        FloatBuffer in = inputs.at(from * network.inputs());
+        for (int t = 0; t < count; t++) {
+            in.get(block[t]);
+        }
+        network.beginDense(block, sums, count);
+    }
+
+    private void put(int from, float[][] sums, int count) {
+        FloatBuffer out = outputs.at(from * network.outputs());
+        for (int t = 0; t < count; t++) {
+            activate(sums[t]);
+            out.put(sums[t]);
         }
     }
 

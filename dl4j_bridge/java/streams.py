@@ -146,7 +146,7 @@ class BatchStream:
     def __init__(self, java_network: Any, interface: Interface, batch: int, steps: int = STEPS_PER_CALL) -> None:
         self.batch = batch
         self._features = segment_tensor(interface.input == "one-hot", batch, interface.inputs, steps)
-        self._output = NativeArray.zeros((batch, interface.outputs, steps))
+        self._output = NativeArray.zeros((batch, steps, interface.outputs), order="c")
         self._steps = steps
         self._skip = interface.skip
         self._network = java_network
@@ -170,12 +170,12 @@ class BatchStream:
         ndarray of float32, shape (batch, n, outputs), C order
         """
         n = inputs.shape[1]
-        outputs: npt.NDArray[np.float32] = np.empty((self.batch, n, self._output.shape[1]), np.float32)
+        outputs: npt.NDArray[np.float32] = np.empty((self.batch, n, self._output.shape[2]), np.float32)
         with jvm.java_errors("network"):
             for start in range(0, n, self._steps):
                 part = inputs[:, start : start + self._steps]
                 self._java.run(self._features.write(part), self._output.java, part.shape[1])
-                outputs[:, start : start + self._steps] = self._output.read()[:, :, : part.shape[1]].transpose(0, 2, 1)
+                outputs[:, start : start + self._steps] = self._output.read()[:, : part.shape[1]]
         if self._skip:
             outputs += inputs
         return outputs

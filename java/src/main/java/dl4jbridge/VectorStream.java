@@ -1,19 +1,14 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.OutputActivation;
 import dl4jbridge.fused.SampleNetwork;
-import dl4jbridge.fused.Softmax;
 import java.nio.FloatBuffer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.nd4j.linalg.activations.IActivation;
-import org.nd4j.linalg.activations.impl.ActivationIdentity;
-import org.nd4j.linalg.activations.impl.ActivationSigmoid;
-import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 
 /** Runs vectors of one recording through a network, as {@link SampleStream} runs classes. */
 public final class VectorStream {
     private final SampleNetwork network;
-    private final IActivation activation;
-    private final Softmax softmax;
+    private final OutputActivation activation;
     private final float[][] block;
     private final SampleNetwork.Source source = this::begin;
     private final SampleNetwork.Sink sink = this::put;
@@ -22,12 +17,7 @@ public final class VectorStream {
 
     VectorStream(MultiLayerNetwork net) {
         network = new SampleNetwork(net);
-        activation = network.activation();
-        if (!(activation instanceof ActivationIdentity || activation instanceof ActivationSigmoid
-                || activation instanceof ActivationSoftmax)) {
-            throw new IllegalArgumentException("the output is not linear, sigmoid or softmax but " + activation);
-        }
-        softmax = new Softmax(network.outputs(), 1);
+        activation = new OutputActivation(network.activation(), network.outputs(), 1);
         block = new float[network.blockLength()][network.inputs()];
     }
 
@@ -60,18 +50,8 @@ public final class VectorStream {
     private void put(int from, float[][] sums, int count) {
         FloatBuffer out = outputs.at(from * network.outputs());
         for (int t = 0; t < count; t++) {
-            activate(sums[t]);
+            activation.replace(sums[t], 1);
             out.put(sums[t]);
-        }
-    }
-
-    private void activate(float[] y) {
-        if (activation instanceof ActivationSoftmax) {
-            softmax.replace(y, 1);
-        } else if (activation instanceof ActivationSigmoid) {
-            for (int i = 0; i < y.length; i++) {
-                y[i] = (float) (1 / (1 + Math.exp(-y[i])));
-            }
         }
     }
 }

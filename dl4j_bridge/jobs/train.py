@@ -65,10 +65,9 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         if not run.folder.last.exists():
             _save_last(run)
         reason = _reason_to_stop(run, windows)
-        if state.step == 0:
-            # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
-            if reason is None and run.settings.small_data.pretrain != "none":
-                reason = pretrain(run, training + run.augmented, report, interrupted)
+        # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
+        if state.step == 0 and reason is None and run.settings.small_data.pretrain != "none":
+            reason = pretrain(run, training + run.augmented, report, interrupted)
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()

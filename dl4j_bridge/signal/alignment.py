@@ -325,9 +325,7 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ri
     # Column k holds lag end - 1 - k at all time steps: x from begin + k to end_of_first + k.
     first_column, all_columns = x[:, begin:end_of_first], x[:, begin : end_of_first + count - 1]
     gram = np.zeros((count + 1, count + 1))
-    gram[0, :-1], gram[-1, :-1] = (
-        _correlation(all_columns, side).sum(axis=0) for side in (first_column, target)
-    )
+    gram[0, :-1], gram[-1, :-1] = (_correlation(all_columns, side).sum(axis=0) for side in (first_column, target))
     gram[-1, -1] = np.sum(target**2)
     # The next column begins and ends one sample later, so each row follows from the one above.
     left, right = x[:, begin : begin + count - 1], x[:, end_of_first : end_of_first + count - 1]

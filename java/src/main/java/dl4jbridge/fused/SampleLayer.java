@@ -121,12 +121,12 @@ final class SampleLayer {
         }
     }
 
-    /** Sets the first {@code n} rows of {@code z} to the sums over inputs [n, inputs]. */
-    void beginDense(float[][] x, float[][] z, int n) {
-        for (int t = 0; t < n; t++) {
+    /** Sets some rows of {@code z} to the sums over the inputs in the same rows of {@code x}. */
+    void beginDense(float[][] x, float[][] z, int from, int to) {
+        for (int t = from; t < to; t++) {
             System.arraycopy(bias, 0, z[t], 0, bias.length);
         }
-        SampleProduct.add(x, inputWeights, z, n);
+        SampleProduct.add(x, inputWeights, z, from, to);
     }
 
     /**

@@ -1,5 +1,7 @@
 package dl4jbridge.fused;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntConsumer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
@@ -17,11 +19,13 @@ import org.nd4j.linalg.activations.IActivation;
 public final class SampleNetwork {
     /** Floats of a block's sums in a layer, of which some fit into the second-level cache beside the weights. */
     private static final int BLOCK_FLOATS = 51_200;
-    private static final int SHORTEST_BLOCK = 16;
+    private static final int SHORTEST_BLOCK = 24;
     private static final int LONGEST_BLOCK = 256;
     /** Blocks of a call below which the threads would wait for each other longer than they work. */
     private static final int FEWEST_BLOCKS = 4;
 
+    /** Parts into which a product over a block is cut. */
+    private static final int PARTS = 4;
     /** Outputs below which a sum at a time is faster than a loop over the outputs. */
     private static final int FEW_OUTPUTS = 4;
 
@@ -50,7 +54,7 @@ public final class SampleNetwork {
     private final float[][][][] sums; // [layer][parity of the block][sample][gate and unit]
     private final float[][][][] hidden; // likewise, [unit]
     private final float[][][] outputs; // [parity][sample][output]
-    private final int[] longestFirst; // stages: 2 i and 2 i + 1 belong to layer i
+    private final int[][] tasks; // [stage, part of the block]; stages 2 i and 2 i + 1 belong to layer i
     private final IntConsumer task = this::runTask;
     // The present call.
     private Source source;
@@ -75,7 +79,8 @@ public final class SampleNetwork {
         outputWeights = SampleLayer.rows(net.getOutputLayer().getParam("W"));
         outputColumns = SampleLayer.rows(net.getOutputLayer().getParam("W").transpose());
         outputBias = SampleLayer.vector(net.getOutputLayer().getParam("b"));
-        blockLength = Math.max(SHORTEST_BLOCK, Math.min(LONGEST_BLOCK, BLOCK_FLOATS / widest));
+        int length = Math.max(SHORTEST_BLOCK, Math.min(LONGEST_BLOCK, BLOCK_FLOATS / widest));
+        blockLength = length / (PARTS * SampleProduct.ROWS) * PARTS * SampleProduct.ROWS;
         sums = new float[recurrent][2][blockLength][];
         hidden = new float[recurrent][2][blockLength][];
         for (int i = 0; i < recurrent; i++) {
@@ -85,12 +90,23 @@ public final class SampleNetwork {
             }
         }
         outputs = new float[2][blockLength][outputBias.length];
-        longestFirst = new int[2 * recurrent + 1];
-        for (int i = 0; i < recurrent; i++) {
-            longestFirst[i] = 2 * i + 1;
-            longestFirst[recurrent + i] = 2 * i + 2;
+        tasks = tasks(recurrent);
+    }
+
+    /** The longest first: recurrences, which cannot be cut, the output, and products in parts that fill the gaps. */
+    private static int[][] tasks(int layers) {
+        List<int[]> tasks = new ArrayList<>();
+        for (int i = 0; i < layers; i++) {
+            tasks.add(new int[] {2 * i + 1, 0});
         }
-        longestFirst[2 * recurrent] = 0;
+        tasks.add(new int[] {2 * layers, 0});
+        for (int i = 1; i < layers; i++) {
+            for (int part = 0; part < PARTS; part++) {
+                tasks.add(new int[] {2 * i, part});
+            }
+        }
+        tasks.add(new int[] {0, 0});
+        return tasks.toArray(new int[0][]);
     }
 
     /** The activation of the output, which the caller computes. */
@@ -127,7 +143,7 @@ public final class SampleNetwork {
 
     /** Begins the samples of a block with inputs [count, inputs], likewise. */
     public void beginDense(float[][] x, float[][] rows, int count) {
-        layers[0].beginDense(x, rows, count);
+        layers[0].beginDense(x, rows, 0, count);
     }
 
     /** Takes one sample with a one-hot input and returns the sums, [outputs]; the next sample overwrites them. */
@@ -135,7 +151,7 @@ public final class SampleNetwork {
         layers[0].beginOneHot(oneHotClass, sums[0][0][0]);
         for (int i = 0; i < layers.length; i++) {
             if (i > 0) {
-                layers[i].beginDense(hidden[i - 1][0], sums[i][0], 1);
+                layers[i].beginDense(hidden[i - 1][0], sums[i][0], 0, 1);
             }
             layers[i].advance(sums[i][0][0], hidden[i][0][0]);
         }
@@ -153,29 +169,33 @@ public final class SampleNetwork {
         this.sink = sink;
         samples = n;
         int blocks = (n + blockLength - 1) / blockLength;
-        int stages = longestFirst.length;
-        if (blocks < FEWEST_BLOCKS) {
+        int stages = 2 * layers.length + 1;
+        if (blocks < FEWEST_BLOCKS || Workers.threads() == 1) {
             for (int block = 0; block < blocks; block++) {
                 for (int stage = 0; stage < stages; stage++) {
-                    runStage(stage, block);
+                    runStage(stage, block, 0, blockLength);
                 }
             }
             return;
         }
         for (step = 0; step < blocks + stages - 1; step++) {
-            Workers.run(stages, task);
+            Workers.run(tasks.length, task);
         }
     }
 
     private void runTask(int number) {
-        int stage = longestFirst[number];
+        int stage = tasks[number][0];
+        int part = tasks[number][1];
         int block = step - stage;
         if (block >= 0 && block * blockLength < samples) {
-            runStage(stage, block);
+            boolean isCut = stage % 2 == 0 && stage > 0 && stage < 2 * layers.length;
+            int length = isCut ? blockLength / PARTS : blockLength;
+            runStage(stage, block, part * length, (part + 1) * length);
         }
     }
 
-    private void runStage(int stage, int block) {
+    /** Runs a stage on samples {@code begin} to {@code end} of a block, as far as there are so many. */
+    private void runStage(int stage, int block, int begin, int end) {
         int parity = block % 2;
         int from = block * blockLength;
         int count = Math.min(blockLength, samples - from);
@@ -187,7 +207,7 @@ public final class SampleNetwork {
                 layers[layer].advance(sums[layer][parity][t], hidden[layer][parity][t]);
             }
         } else if (layer < layers.length) {
-            layers[layer].beginDense(hidden[layer - 1][parity], sums[layer][parity], count);
+            layers[layer].beginDense(hidden[layer - 1][parity], sums[layer][parity], begin, Math.min(end, count));
         } else if (sink != null) {
             sumOutputs(parity, count);
             sink.accept(from, outputs[parity], count);
@@ -208,6 +228,6 @@ public final class SampleNetwork {
         for (int t = 0; t < count; t++) {
             System.arraycopy(outputBias, 0, y[t], 0, outputBias.length);
         }
-        SampleProduct.add(h, outputWeights, y, count);
+        SampleProduct.add(h, outputWeights, y, 0, count);
     }
 }

@@ -10,6 +10,9 @@ package dl4jbridge.fused;
  * loop over rows within one array, and none with more than about seven arrays.
  */
 final class SampleProduct {
+    /** Number of samples that go through the weights together. */
+    static final int ROWS = 3;
+
     private SampleProduct() {}
 
     /** z += x W. */
@@ -27,10 +30,10 @@ final class SampleProduct {
         }
     }
 
-    /** The same for the first {@code n} samples of a block; three at a time read the weights a third as often. */
-    static void add(float[][] x, float[][] w, float[][] z, int n) {
-        int t = 0;
-        for (; t + 2 < n; t += 3) {
+    /** The same for some samples of a block; {@link #ROWS} at a time read the weights as much less often. */
+    static void add(float[][] x, float[][] w, float[][] z, int from, int to) {
+        int t = from;
+        for (; t + 2 < to; t += ROWS) {
             float[] a = x[t];
             float[] b = x[t + 1];
             float[] c = x[t + 2];
@@ -44,7 +47,7 @@ final class SampleProduct {
                 add(c[i], w[i], z[t + 2]);
             }
         }
-        for (; t < n; t++) {
+        for (; t < to; t++) {
             add(x[t], w, z[t]);
         }
     }

@@ -49,7 +49,7 @@ class SampleProductTest {
             }
             assertEquals(expected[t][outputs - 1], SampleProduct.sum(z[t][outputs - 1], x[t], column));
         }
-        SampleProduct.add(x, w, z, samples);
+        SampleProduct.add(x, w, z, 0, samples);
         for (int t = 0; t < samples; t++) {
             assertArrayEquals(expected[t], z[t]);
         }

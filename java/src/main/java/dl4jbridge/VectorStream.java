@@ -2,14 +2,15 @@ package dl4jbridge;
 
 import dl4jbridge.fused.OutputActivation;
 import dl4jbridge.fused.SampleNetwork;
-import java.nio.FloatBuffer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
 
 /** Runs vectors of one recording through a network, as {@link SampleStream} runs classes. */
 public final class VectorStream {
     private final SampleNetwork network;
     private final OutputActivation activation;
-    private final float[][] block;
+    private final float[][] block; // inputs by sample
+    private final float[] vectors; // all inputs of a block, or all outputs: one copy is faster than one a sample
+    private final float[] results;
     private final SampleNetwork.Source source = this::begin;
     private final SampleNetwork.Sink sink = this::put;
     private final FloatView inputs = new FloatView();
@@ -19,6 +20,8 @@ public final class VectorStream {
         network = new SampleNetwork(net);
         activation = new OutputActivation(network.activation(), network.outputs(), 1);
         block = new float[network.blockLength()][network.inputs()];
+        vectors = new float[network.blockLength() * network.inputs()];
+        results = new float[network.blockLength() * network.outputs()];
     }
 
     /** Clears the state. */
@@ -40,18 +43,20 @@ public final class VectorStream {
     }
 
     private void begin(int from, float[][] sums, int count) {
-        FloatBuffer in = inputs.at(from * network.inputs());
+        int n = network.inputs();
+        inputs.at(from * n).get(vectors, 0, count * n);
         for (int t = 0; t < count; t++) {
-            in.get(block[t]);
+            System.arraycopy(vectors, t * n, block[t], 0, n);
         }
         network.beginDense(block, sums, count);
     }
 
     private void put(int from, float[][] sums, int count) {
-        FloatBuffer out = outputs.at(from * network.outputs());
+        int n = network.outputs();
         for (int t = 0; t < count; t++) {
             activation.replace(sums[t], 1);
-            out.put(sums[t]);
+            System.arraycopy(sums[t], 0, results, t * n, n);
         }
+        outputs.at(from * n).put(results, 0, count * n);
     }
 }

@@ -18,7 +18,8 @@ final class SampleProduct {
     /** z += x W. */
     static void add(float[] x, float[][] w, float[] z) {
         int i = 0;
-        for (; i + 5 < w.length; i += 6) {
+        // Eight are two passes of four, not one of six and two of one.
+        for (; i + 5 < w.length && i + 8 != w.length; i += 6) {
             add(x[i], w[i], x[i + 1], w[i + 1], x[i + 2], w[i + 2],
                     x[i + 3], w[i + 3], x[i + 4], w[i + 4], x[i + 5], w[i + 5], z);
         }

@@ -2,6 +2,7 @@ package dl4jbridge.fused;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.function.IntConsumer;
 import org.deeplearning4j.nn.conf.layers.RnnOutputLayer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
@@ -55,7 +56,9 @@ public final class SampleNetwork {
     private final float[][][][] hidden; // likewise, [unit]
     private final float[][][] outputs; // [parity][sample][output]
     private final int[][] tasks; // [stage, part of the block]; stages 2 i and 2 i + 1 belong to layer i
-    private final IntConsumer task = this::runTask;
+    private final AtomicIntegerArray taken; // by task: number of the step it is to be taken in
+    private final Thread[] takers; // by task: the thread that took it last
+    private final IntConsumer takeTask = number -> takeTask();
     // The present call.
     private Source source;
     private Sink sink;
@@ -91,6 +94,8 @@ public final class SampleNetwork {
         }
         outputs = new float[2][blockLength][outputBias.length];
         tasks = tasks(recurrent);
+        taken = new AtomicIntegerArray(tasks.length);
+        takers = new Thread[tasks.length];
     }
 
     /** The longest first: recurrences, which cannot be cut, the output, and products in parts that fill the gaps. */
@@ -178,8 +183,28 @@ public final class SampleNetwork {
             }
             return;
         }
+        for (int i = 0; i < tasks.length; i++) {
+            taken.set(i, 0);
+        }
         for (step = 0; step < blocks + stages - 1; step++) {
-            Workers.run(tasks.length, task);
+            Workers.run(tasks.length, takeTask);
+        }
+    }
+
+    /** Runs one task of this step that is not taken: one of this thread's last step, whose weights are in its cache. */
+    private void takeTask() {
+        for (int i = 0; i < tasks.length; i++) {
+            if (takers[i] == Thread.currentThread() && taken.compareAndSet(i, step, step + 1)) {
+                runTask(i);
+                return;
+            }
+        }
+        for (int i = 0; i < tasks.length; i++) {
+            if (taken.compareAndSet(i, step, step + 1)) {
+                takers[i] = Thread.currentThread();
+                runTask(i);
+                return;
+            }
         }
     }
 

@@ -30,7 +30,9 @@ public final class SampleStream {
     private DataBuffer indices; // of the present call
     private double[] values;
     private double[] means = new double[0];
-    private float[] logits; // of the last sample of generate
+    private final float[] last;
+    private int samples; // of the present call
+    private float[] logits; // of the last sample; null before the first
     private SplittableRandom random = new SplittableRandom(0);
 
     SampleStream(MultiLayerNetwork net) {
@@ -41,6 +43,7 @@ public final class SampleStream {
         classes = network.outputs();
         softmax = new Softmax(classes, 1);
         ranks = new long[classes];
+        last = new float[classes];
     }
 
     /** Clears the state. */
@@ -93,6 +96,7 @@ public final class SampleStream {
 
     private void run(Tensor indices, int n, SampleNetwork.Sink sink) {
         this.indices = indices.array().data();
+        samples = n;
         network.run(n, inputs, sink);
     }
 
@@ -102,7 +106,16 @@ public final class SampleStream {
         }
     }
 
+    /** Keeps the last logits of a call, for {@link #generate}. */
+    private void keepLast(int from, float[][] sums, int count) {
+        if (from + count == samples) {
+            System.arraycopy(sums[count - 1], 0, last, 0, classes);
+            logits = last;
+        }
+    }
+
     private void putRows(int from, float[][] sums, int count) {
+        keepLast(from, sums, count);
         FloatBuffer out = rows.at(from * classes);
         for (int t = 0; t < count; t++) {
             softmax.replace(sums[t], 1);
@@ -111,6 +124,7 @@ public final class SampleStream {
     }
 
     private void putMeans(int from, float[][] sums, int count) {
+        keepLast(from, sums, count);
         for (int t = 0; t < count; t++) {
             softmax.replace(sums[t], 1);
             means[from + t] = mean(sums[t], values);

@@ -223,6 +223,22 @@ class SampleStreamTest {
     }
 
     @Test
+    void generatesAfterRunningWhatItGeneratesAfterConsuming() {
+        int[][] generated = new int[2][];
+        for (int i = 0; i < 2; i++) {
+            SampleStream stream = trained.stream();
+            stream.seed(1);
+            if (i == 0) {
+                run(stream, 1, 7, 3);
+            } else {
+                consume(stream, 1, 7, 3);
+            }
+            generated[i] = generate(stream, 20, 1.0, 1.0);
+        }
+        assertArrayEquals(generated[0], generated[1]);
+    }
+
+    @Test
     void consumesWhatItGenerates() {
         SampleStream stream = primed();
         int[] generated = generate(stream, 50, 1.0, 1.0);

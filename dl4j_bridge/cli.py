@@ -2,16 +2,17 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from dl4j_bridge import __version__
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import (
+    DECODES,
     AdoptSettings,
     CompareSettings,
     ExportSettings,
@@ -19,9 +20,10 @@ from dl4j_bridge.settings.commands import (
     ProcessSettings,
 )
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
-from dl4j_bridge.tasks import registry
+from dl4j_bridge.tasks import defaults, registry
+from dl4j_bridge.terminal.completion import offer
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Model, Verbose, command, setting
+from dl4j_bridge.terminal.options import Known, Model, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,13 +39,57 @@ _TRAINING: dict[str | None, type] = {
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
 
+
+def _values(name: str) -> Iterable[str]:
+    """Values of a training option that its field does not list."""
+    if name == "task":
+        return registry.KINDS
+    if name == "codec":
+        from dl4j_bridge.signal.codecs import CODECS
+
+        return ["auto", *CODECS]
+    return defaults.values(name)
+
+
+def _presets() -> list[str]:
+    return [registry.DEFAULT, *(name for kind in registry.KINDS.values() for name in kind.presets)]
+
+
+def _exports() -> Iterable[str]:
+    from dl4j_bridge.model.exports import FORMATS
+
+    return FORMATS
+
+
+def _findings() -> Iterable[str]:
+    from dl4j_bridge.diagnostics import explanations
+
+    return explanations.codes()
+
+
+def _demos() -> Iterable[str]:
+    from dl4j_bridge.demos import YOURS
+
+    return YOURS
+
+
+_KNOWN = Known(defaults.in_words, _values)
 _PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
-Preset = Annotated[str, Option("--preset", help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.")]
+Preset = Annotated[
+    str,
+    Option(
+        "--preset",
+        help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.",
+        autocompletion=offer(_presets),
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[bool, Option("--version", help="Show the version.")] = False,
+    version: Annotated[
+        bool, Option("--version", help="Show the versions of this program, DL4J, Java and Python.")
+    ] = False,
     offline: Annotated[
         bool, Option("--offline", help="Never use the network; report what is missing instead.")
     ] = False,
@@ -52,11 +98,13 @@ def root(
     if offline:
         os.environ["DL4J_BRIDGE_OFFLINE"] = "1"
     if version:
-        print(__version__)
+        from dl4j_bridge.terminal.results import print_versions
+
+        print_versions()
         raise typer.Exit
 
 
-@command(app, "train --input dry.wav --target wet.wav --out runs/amp", _TRAINING)
+@command(app, "train --input dry.wav --target wet.wav --out runs/amp", _TRAINING, _KNOWN)
 def train(
     run_folder: Annotated[
         Path | None, Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
@@ -181,7 +229,13 @@ def compare(
 @command(app, "export --model runs/amp --format onnx --output amp.onnx", {None: ExportSettings})
 def export(
     model: Model,
-    format: Annotated[str, Option(help="onnx, nam (Neural Amp Modeler), rtneural (AIDA-X), proteus or dl4j (Java).")],
+    format: Annotated[
+        str,
+        Option(
+            help="onnx, nam (Neural Amp Modeler), rtneural (AIDA-X), proteus or dl4j (Java).",
+            autocompletion=offer(_exports),
+        ),
+    ],
     output: Annotated[Path, Option("--output", metavar="FILE", help="File to write.")],
     options: dict[str, Any],
 ) -> Any:
@@ -211,7 +265,7 @@ def adopt(
     return result
 
 
-@command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING)
+@command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING, _KNOWN)
 def diagnose(
     source: Annotated[Path | None, Option("--input", metavar="A.wav", help="Dry recording.")] = None,
     target: Annotated[
@@ -222,7 +276,11 @@ def diagnose(
         Path | None, Option(metavar="Y.wav", help="With --model: your own program's output for --input.")
     ] = None,
     decode: Annotated[
-        str, Option(help="With --model: how your program makes samples: mean, argmax or sample.")
+        str,
+        Option(
+            help="With --model: how your program makes samples: mean, argmax or sample.",
+            autocompletion=offer(lambda: DECODES[1:]),
+        ),
     ] = "mean",
     iterator: Annotated[str | None, Option(metavar="CLASS", help="A DataSetIterator of your own to examine.")] = None,
     classpath: Annotated[str | None, Option(metavar="JARS", help="With --iterator: where its class is.")] = None,
@@ -232,7 +290,12 @@ def diagnose(
         Path | None, Option(help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
     explain: Annotated[
-        str | None, Option(metavar="CODE", help="Print what a finding means and how to fix it, and nothing else.")
+        str | None,
+        Option(
+            metavar="CODE",
+            help="Print what a finding means and how to fix it, and nothing else.",
+            autocompletion=offer(_findings),
+        ),
     ] = None,
     *,
     options: dict[str, Any],
@@ -315,7 +378,8 @@ def demo(
         str,
         Option(
             help=f"Task to show: {', '.join(registry.KINDS)}, sag (samples with another effect), "
-            "next-frame (frames without target)."
+            "next-frame (frames without target).",
+            autocompletion=offer(_demos),
         ),
     ] = NetworkSettings.task,
     out: Annotated[Path | None, Option(help="Folder to write.", show_default="runs/demo-1, -2, ...")] = None,

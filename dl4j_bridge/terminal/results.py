@@ -5,6 +5,7 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 
 from __future__ import annotations
 
+import platform
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from dl4j_bridge import __version__
+from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.java.installation import find_java
+from dl4j_bridge.java.jars import dl4j_version
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal import tables
 from dl4j_bridge.terminal.console import print_notes, stderr
@@ -56,6 +61,18 @@ def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool 
         print(f"look: {shlex.quote(result['run'] + '/report.html')}")
     use = "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
     _print_next(f"dl4j-bridge {use.format(folder)}")
+
+
+def print_versions() -> None:
+    """Print the versions of this program and of what it runs on; the JVM is not started for its own."""
+    try:
+        found = find_java()
+        java = f"{found.version} ({found.source})"
+    except BridgeError:
+        java = "not found; see: dl4j-bridge doctor"
+    versions = {"dl4j-bridge": __version__, "DL4J": dl4j_version(), "Java": java, "Python": platform.python_version()}
+    for name, version in versions.items():
+        print(f"{name} {version}")
 
 
 def print_written(result: Mapping[str, Any]) -> None:

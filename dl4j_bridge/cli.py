@@ -162,19 +162,23 @@ def train(
 @command(app, "process --model runs/amp --input guitar.wav --output out.wav", {None: ProcessSettings})
 def process(
     model: Model,
-    source: Annotated[Path, Option("--input", metavar="X.wav", help="Recording to process.")],
-    output: Annotated[Path, Option("--output", metavar="Y.wav", help="Recording to write.")],
+    inputs: Annotated[
+        list[Path], Option("--input", metavar="X.wav", help="Recording or folder to process; repeat for several.")
+    ],
+    output: Annotated[
+        Path, Option("--output", metavar="Y.wav", help="Recording to write; of several, the folder for them.")
+    ],
     options: dict[str, Any],
     channel: Annotated[int | None, setting(DataSettings, "channel")] = None,
 ) -> Any:
-    """Run a recording of any length through a model."""
-    from dl4j_bridge.jobs.process import process as process_recording
+    """Run recordings of any length through a model."""
+    from dl4j_bridge.jobs.process_files import process_files
     from dl4j_bridge.terminal import progress, results
 
     with progress.samples_progress("process") as report:
-        result = process_recording(model, source, output, ProcessSettings(**options), channel, report)
-    results.print_written(result)
-    return result
+        result = process_files(model, inputs, output, ProcessSettings(**options), channel, report)
+    results.print_processed(result)
+    return result, 1 if result.get("failed") else 0
 
 
 @command(app, "generate --model runs/voice --output new.wav --seconds 10 --seed 7", {None: GenerateSettings})
@@ -196,7 +200,15 @@ def generate(
 
 @command(app, "compare --model runs/amp --input dry.wav --target wet.wav", {None: CompareSettings})
 def compare(
-    model: Model,
+    models: Annotated[
+        list[Path],
+        Option(
+            "--model",
+            metavar="M",
+            help="A run folder, a model zip, a .nam of the architecture LSTM, or an .onnx that export wrote; "
+            "repeat to see several side by side.",
+        ),
+    ],
     source: Annotated[Path, Option("--input", metavar="A.wav", help="Dry recording.")],
     target: Annotated[Path | None, Option(metavar="B.wav", help="Processed recording.")] = None,
     *,
@@ -205,19 +217,19 @@ def compare(
         Path | None, Option(help="Folder for report.html.", show_default="compare, beside the model file")
     ] = None,
 ) -> Any:
-    """Evaluate a model and the pure-Python baselines on the same held-out samples."""
+    """Evaluate models and the pure-Python baselines on the same held-out samples."""
     from dl4j_bridge.atomic_files import check_folder
-    from dl4j_bridge.jobs.compare import compare as compare_models
     from dl4j_bridge.jobs.compare import report_folder
+    from dl4j_bridge.jobs.compare_models import compare_models
     from dl4j_bridge.report import charts, comparison
     from dl4j_bridge.terminal import progress, results
 
     settings = CompareSettings(**options)
-    folder = out or report_folder(model)
+    folder = out or report_folder(models[0])
     if out or folder.parent.is_dir():
         check_folder(folder)
     with progress.samples_progress("compare") as report:
-        result = compare_models(model, source, target, settings, report)
+        result = compare_models(models, source, target, settings, report)
     if settings.plot:
         charts.bars(settings.plot, result.rows, result.chart)
     page = comparison.write(folder, f"Comparison on {source.name}", result)

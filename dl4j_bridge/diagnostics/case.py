@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,13 @@ class Case:
     target: Path | None
     settings: TrainSettings
     stored_delay: int | None = None
+
+    @classmethod
+    def of(cls, pair: Pair, settings: TrainSettings) -> Self:
+        """The case of recordings that are open."""
+        case = cls(pair.input.path, pair.target.path if pair.target else None, settings)
+        vars(case).update(source=pair.input, processed=pair.target)
+        return case
 
     # ---- the recordings
 

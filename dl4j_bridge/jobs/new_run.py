@@ -8,7 +8,7 @@ from typing import Any
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import memory, pretraining
+from dl4j_bridge.jobs import advice, memory, pretraining
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.run import Run
@@ -66,6 +66,7 @@ def new_run(
     InputError
         Before anything is written.
     """
+    advice.check_predict(settings, bool(targets))
     if targets and len(targets) != len(inputs):
         raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     if settings.run.backend == "cuda":
@@ -84,6 +85,7 @@ def new_run(
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
+    notes, warnings = advice.notes(task, opened, settings), advice.warnings(opened, settings)
     configure_java(settings)
     network = _network_of(start, settings, task) if start else Network.create(settings.network, task.interface)
     info = ModelInfo(
@@ -100,7 +102,8 @@ def new_run(
     with folder.released_on_error():
         origin = {"from": str(start.absolute())} if start else {}
         folder.begin(info.as_dict(), options_of(settings, inputs, targets) | origin)
-    return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=start)
+    run = Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=start)
+    return replace(run, advice=notes, warnings=warnings)
 
 
 def _network_of(start: Path, settings: TrainSettings, task: Task) -> Network:

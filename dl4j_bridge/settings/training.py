@@ -51,6 +51,11 @@ class DataSettings(Settings):
     )
     pre_emphasis: float = setting(0.0, "Coefficient of the pre-emphasis filter, 0 for none.", BELOW_1)
     align: str = setting("auto", "Delay of the target to cut out: auto, off or samples.", _ALIGN)
+    predict: str | None = setting(
+        None,
+        "What is learned: the sample of the target, or the next one of the input; target if one is given, else next.",
+        one_of(["target", "next"]),
+    )
 
 
 @dataclass(frozen=True)

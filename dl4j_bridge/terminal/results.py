@@ -20,7 +20,7 @@ from dl4j_bridge.java.installation import find_java
 from dl4j_bridge.java.jars import dl4j_version
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal import tables
-from dl4j_bridge.terminal.console import print_notes, stderr
+from dl4j_bridge.terminal.console import print_error, print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
@@ -84,6 +84,14 @@ def print_written(result: Mapping[str, Any]) -> None:
     )
 
 
+def print_processed(result: Mapping[str, Any]) -> None:
+    """Print what was written, and an error for each recording that failed: as `jobs.process_files` returns it."""
+    for written in result.get("outputs", [result]):
+        print_written(written)
+    for failed in result.get("failed", ()):
+        print_error(failed["error"])
+
+
 def print_exported(result: Mapping[str, Any]) -> None:
     """Print what was written, and how close it is to the model: as `jobs.export` returns it."""
     print(f"{result['output']}: {result['format']}, {columns.count(result['bytes'], 'byte')}")
@@ -133,6 +141,7 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
 
 def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     """Print the findings of a diagnosis with their evidence and fixes, and where its page is."""
+    print_notes(diagnosis.notes)
     console = Console(highlight=False)
     for finding in diagnosis.findings:
         colour = _COLOURS[finding.severity]

@@ -47,7 +47,10 @@ CHART = Chart(
 
 @dataclass(frozen=True)
 class _Rival:
-    """A model to compare: `parameters` and `delay` (in samples at its rate) are None if its file stores none."""
+    """A model to compare: `parameters` and `delay` (in samples at its rate) are None if its file stores none.
+
+    `trained` is the pair of its training that has the same recordings.
+    """
 
     name: str
     model: Model
@@ -182,9 +185,6 @@ def _evaluated(
     for number, rival in enumerate(rivals):
         info = rival.model.info
         notes += rival.notes
-        if rival.delay is None:
-            info = replace(info, delay=round(lag * info.rate / rate))
-            notes += [f"{rival.name}: stores no delay; put in that of the recordings, {lag} samples"] if lag else []
         if info.rate != rate:
             notes.append(f"{rival.name}: works at {info.rate} Hz, evaluated at the recordings' {rate} Hz")
         warm_up = round((LONG_WARM_UP * info.task.hop + abs(info.delay)) * rate / info.rate)
@@ -194,10 +194,14 @@ def _evaluated(
             report(number * total + done, len(rivals) * total)
 
         began = time.perf_counter()
-        made = process_samples(
-            replace(rival.model, info=info), x[first:end], rate, ProcessSettings(chunk=CHUNK), report_all
-        )
-        add(rival.name, made[begin - first :], rival.parameters, made.size / (time.perf_counter() - began))
+        made: Floats = process_samples(rival.model, x[first:end], rate, ProcessSettings(chunk=CHUNK), report_all)
+        speed = made.size / (time.perf_counter() - began)
+        if rival.delay is None:
+            found = alignment.estimate_delay(made, y[first:end], rate, causal=False)
+            late = found.peak if found.confidence >= alignment.LOW_CONFIDENCE else lag
+            made = _delayed(made, late, made.size)
+            notes += [f"{rival.name}: stores no delay; delayed by {late} samples to fit the target"] if late else []
+        add(rival.name, made[begin - first :], rival.parameters, speed)
     # The input with the delay of the recordings, as `compare` has it.
     add("copy", _delayed(x, lag, end)[here], 0, None)
     best = min(rows[:-1], key=lambda row: row["esr"] if row["esr"] is not None else np.inf)["name"]

@@ -17,7 +17,7 @@ from tests.conftest import SMALL, run, run_ok
 def fine(tmp_path_factory):
     """Plucked strings at 44.1 kHz and 24 bits, dry and through a clipping amplifier."""
     folder = tmp_path_factory.mktemp("fine")
-    dry = synthesis.plucked_strings(5, 44100)
+    dry = synthesis.plucked_strings(2, 44100)
     wet = lfilter([0.4], [1, -0.6], np.clip(6 * dry, -0.5, 0.5))
     for name, sound in (("dry", dry), ("wet", wet)):
         soundfile.write(folder / f"{name}.wav", 0.6 * sound / np.abs(sound).max(), 44100, "PCM_24")

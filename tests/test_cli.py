@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -388,6 +390,22 @@ def test_the_shell_is_given_a_completion_script():
     env = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     script = subprocess.run(command("--show-completion", "bash"), env=env, capture_output=True, text=True, check=True)
     assert "complete -o default -F _dl4j_bridge_completion dl4j-bridge" in script.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the completion is a shell's")
+def test_bash_completes_values_once_the_completion_is_installed(tmp_path):
+    (tmp_path / "dl4j-bridge").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dl4j_bridge "$@"\n')
+    (tmp_path / "dl4j-bridge").chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    env |= {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    script = """
+    dl4j-bridge --install-completion bash > /dev/null
+    . ~/.bashrc
+    COMP_WORDS=(dl4j-bridge train --cell g) COMP_CWORD=3
+    _dl4j_bridge_completion dl4j-bridge && echo "${COMPREPLY[*]}"
+    """
+    done = subprocess.run(["bash", "-ec", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "graves\n"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from dl4j_bridge.model.exports.onnx import OnnxNetwork
 from dl4j_bridge.model.info import ModelInfo, PairInfo
 from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.settings.commands import AdoptSettings, CompareSettings, ProcessSettings
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import MAX_RATE, TrainSettings
 from dl4j_bridge.signal import alignment, metrics, pairs
 from dl4j_bridge.signal.recordings import Recording, channel_if_there, open_recording, sha256
 from dl4j_bridge.tasks import registry
@@ -139,9 +139,13 @@ def _of_onnx(path: Path, name: str) -> _Rival:
     try:
         network = OnnxNetwork(content, path)
         stored = {key: _value(text) for key, text in network.properties.items()}
-        task, rate, layers = registry.from_dict(stored), int(stored["rate"]), network.hidden
-        info = ModelInfo(task, rate, layers, (), TrainSettings(), int(stored["delay"]))
-    except (ValueError, KeyError, TypeError) as e:
+        task, rate = registry.from_dict(stored), int(stored["rate"])
+        if not 1 <= rate <= MAX_RATE or network.width != (
+            None if task.interface.input == "one-hot" else task.interface.inputs
+        ):
+            raise ValueError(f"{network.width} inputs at {rate} Hz")
+        info = ModelInfo(task, rate, network.hidden, (), TrainSettings(), int(stored["delay"]))
+    except (ValueError, KeyError, TypeError, OverflowError) as e:
         wanted = "wanted a file that export --format onnx wrote"
         raise InputError(path, f"not usable ({type(e).__name__}: {str(e)[:200]})", wanted) from None
     return _Rival(name, Model(cast(Network, network), info), None, info.delay)

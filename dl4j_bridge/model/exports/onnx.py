@@ -21,6 +21,7 @@ from dl4j_bridge.model.exports.format import Format, Run, metadata
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.reference.parameters import gate_rows, unpack
 from dl4j_bridge.settings.commands import ExportSettings
+from dl4j_bridge.settings.training import MAX_RATE
 
 # LSTM is the same from opset 14 to 21. Older readers want an older IR version than today's.
 OPSET, IR_VERSION = 14, 8
@@ -129,7 +130,7 @@ class OnnxNetwork:
             self.properties = dict(self._session.get_modelmeta().custom_metadata_map)
             self._inputs = {i.name: i.shape for i in self._session.get_inputs()}
             self.silence = int(self.properties.get("silence", 0))
-            if "input" not in self._inputs or "h0" not in self._inputs:
+            if "input" not in self._inputs or "h0" not in self._inputs or not 0 <= self.silence <= MAX_RATE:
                 raise ValueError("another graph")
         except Exception as e:  # onnxruntime has no common class for its errors
             raise ValueError(" ".join(str(e).split())[:200]) from None
@@ -138,6 +139,12 @@ class OnnxNetwork:
     def hidden(self) -> tuple[int, ...]:
         """Units of each layer."""
         return tuple(shape[2] for name, shape in self._inputs.items() if name.startswith("h"))
+
+    @property
+    def width(self) -> int | None:
+        """Values in a vector of the input; None for class indices."""
+        shape = self._inputs["input"]
+        return shape[2] if len(shape) == 3 else None
 
     def stream(self) -> OnnxStream:
         """Run class indices from the state of silence, or vectors."""

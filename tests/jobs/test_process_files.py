@@ -7,6 +7,8 @@ import soundfile
 
 import dl4j_bridge
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.jobs.process_files import process_files
+from dl4j_bridge.settings.commands import ProcessSettings
 from tests.conftest import run, run_ok
 
 
@@ -51,6 +53,19 @@ def test_what_is_there_is_replaced_only_if_asked(songs, effect_run, tmp_path, ja
     assert (seen["failed"], soundfile.info(out / "a.wav").frames) == ([], seen["samples"])
     with pytest.raises(InputError, match="the same file as the input"):
         dl4j_bridge.process(effect_run, [songs / "a.wav"], songs, overwrite=True)
+
+
+def test_the_progress_is_that_of_all_recordings(songs, effect_run, tmp_path, java):
+    seen = []
+    process_files(
+        effect_run, [songs], tmp_path / "out", ProcessSettings(chunk=10_000), report=lambda *now: seen.append(now)
+    )
+    done = [now for now, _ in seen]
+    frames = [soundfile.info(songs / name).frames for name in ("a.wav", "live/a.wav")]
+    assert {total for _, total in seen} == {sum(frames)}
+    assert done == sorted(done)
+    assert done[-1] == sum(frames)
+    assert frames[0] in done
 
 
 @pytest.mark.parametrize(

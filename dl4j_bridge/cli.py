@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,48 +38,14 @@ _TRAINING: dict[str | None, type] = {
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
 
-
-def _values(name: str) -> Iterable[str]:
-    """Values of a training option that its field does not list."""
-    if name == "task":
-        return registry.KINDS
-    if name == "codec":
-        from dl4j_bridge.signal.codecs import CODECS
-
-        return ["auto", *CODECS]
-    return defaults.values(name)
-
-
-def _presets() -> list[str]:
-    return [registry.DEFAULT, *(name for kind in registry.KINDS.values() for name in kind.presets)]
-
-
-def _exports() -> Iterable[str]:
-    from dl4j_bridge.model.exports import FORMATS
-
-    return FORMATS
-
-
-def _findings() -> Iterable[str]:
-    from dl4j_bridge.diagnostics import explanations
-
-    return explanations.codes()
-
-
-def _demos() -> Iterable[str]:
-    from dl4j_bridge.demos import YOURS
-
-    return YOURS
-
-
-_KNOWN = Known(defaults.in_words, _values)
+_KNOWN = Known(defaults.in_words, defaults.values)
 _PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
 Preset = Annotated[
     str,
     Option(
         "--preset",
         help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.",
-        autocompletion=offer(_presets),
+        autocompletion=offer("dl4j_bridge.tasks.registry:presets"),
     ),
 ]
 
@@ -245,7 +210,7 @@ def export(
         str,
         Option(
             help="onnx, nam (Neural Amp Modeler), rtneural (AIDA-X), proteus or dl4j (Java).",
-            autocompletion=offer(_exports),
+            autocompletion=offer("dl4j_bridge.model.exports:FORMATS"),
         ),
     ],
     output: Annotated[Path, Option("--output", metavar="FILE", help="File to write.")],
@@ -306,7 +271,7 @@ def diagnose(
         Option(
             metavar="CODE",
             help="Print what a finding means and how to fix it, and nothing else.",
-            autocompletion=offer(_findings),
+            autocompletion=offer("dl4j_bridge.diagnostics.explanations:codes"),
         ),
     ] = None,
     *,
@@ -391,7 +356,7 @@ def demo(
         Option(
             help=f"Task to show: {', '.join(registry.KINDS)}, sag (samples with another effect), "
             "next-frame (frames without target).",
-            autocompletion=offer(_demos),
+            autocompletion=offer("dl4j_bridge.demos:YOURS"),
         ),
     ] = NetworkSettings.task,
     out: Annotated[Path | None, Option(help="Folder to write.", show_default="runs/demo-1, -2, ...")] = None,

@@ -34,7 +34,14 @@ def in_words(name: str) -> str:
 
 
 def values(name: str) -> list[str]:
-    """The defaults of an option, each once."""
+    """Values of an option for a shell to offer: all of them if they have names, or else the defaults, each once."""
+    if name == "task":
+        return list(registry.KINDS)
+    if name == "codec":
+        # Not at the top: the codecs import NumPy, which `--help` does not wait for.
+        from dl4j_bridge.signal.codecs import CODECS
+
+        return ["auto", *CODECS]
     found = [value for values in by_task(name).values() for value in values.values()]
     return list(dict.fromkeys(str(value) for value in found if _is_one(value)))
 

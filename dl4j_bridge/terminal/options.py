@@ -152,8 +152,8 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:
             given = self.make_parser(ctx).parse_args(args=list(args))[2]
-            for parameter in {p for p in given if given.count(p) > 1}:
-                if parameter.param_type_name == "option" and not parameter.multiple:
+            for parameter in given:
+                if given.count(parameter) > 1 and parameter.param_type_name == "option" and not parameter.multiple:
                     name = max(parameter.opts, key=len)
                     raise InputError(name, "given more than once", "wanted it once: only one value counts")
         return super().parse_args(ctx, args)

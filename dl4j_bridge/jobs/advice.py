@@ -60,7 +60,7 @@ def warnings(pairs: list[Pair], settings: TrainSettings) -> list[str]:
     for pair in pairs[:_EXAMINED]:
         if pair.target is None:
             continue
-        for finding in swapped.check(Case.of(pair, settings)).findings:
+        for finding in swapped.check(Case.of_start(pair, settings)).findings:
             dry, wet = pair.input.path, pair.target.path
             text = f"{dry} and {wet} look swapped ({'; '.join(finding.facts)}); wanted the dry one as --input"
             found.append(f"{text}: {typed.training([wet], [dry], settings)}")

@@ -42,7 +42,9 @@ def settings_from(start: Path, options: dict[str, Any]) -> TrainSettings:
         raise InputError("--task", f"{options['task']} with --from a model of {task}", f"wanted --task {task}")
     # What another recording would choose for itself: the network knows its samples at this rate and in this codec.
     fixed = {"rate": info.rate, "codec": info.task.as_dict().get("codec", info.settings.data.codec)}
-    return info.settings.with_options(_OWN | fixed | options)
+    # A model that predicts what comes next has asked for it; one of samples may go on to learn an effect.
+    asked = "next" if info.predicts == "next" and registry.find(task).next_by_name else None
+    return info.settings.with_options(_OWN | fixed | {"predict": asked} | options)
 
 
 def new_run(

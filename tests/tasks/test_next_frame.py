@@ -17,7 +17,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs.compare import compare
-from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import CompareSettings
@@ -410,3 +410,7 @@ def test_relu_in_the_layers_explodes_where_tanh_does_not(benchmarks):
     assert max(u.gradient for u in tanh) < 100
     assert not max(u.gradient for u in relu) < 1e6
     assert not max(u.loss for u in relu) < 1e6 * max(u.loss for u in tanh)
+
+
+def test_what_starts_from_such_a_model_predicts_the_next_frame_too(trained):
+    assert settings_from(trained, {}).data.predict == "next"

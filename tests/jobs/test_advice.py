@@ -8,6 +8,7 @@ from scipy.signal import lfilter
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import advice
+from dl4j_bridge.jobs.diagnose import Request, diagnose
 from dl4j_bridge.signal import pairs
 from dl4j_bridge.tasks import registry
 from tests.conftest import SMALL, run, run_ok
@@ -17,7 +18,7 @@ from tests.conftest import SMALL, run, run_ok
 def fine(tmp_path_factory):
     """Plucked strings at 44.1 kHz and 24 bits, dry and through a clipping amplifier."""
     folder = tmp_path_factory.mktemp("fine")
-    dry = synthesis.plucked_strings(2, 44100)
+    dry = synthesis.plucked_strings(1.5, 44100)
     wet = lfilter([0.4], [1, -0.6], np.clip(6 * dry, -0.5, 0.5))
     for name, sound in (("dry", dry), ("wet", wet)):
         soundfile.write(folder / f"{name}.wav", 0.6 * sound / np.abs(sound).max(), 44100, "PCM_24")
@@ -48,12 +49,13 @@ def test_train_names_swapped_files_and_the_task_for_an_amplifier(fine, tmp_path)
     assert lines.index(warning) < next(i for i, line in enumerate(lines) if "Ctrl-C stops" in line)
 
 
+@pytest.mark.slow
 def test_long_recordings_are_examined_at_their_start(fine, tmp_path):
     """Beyond the first minute nothing is read: there the two have nothing in common."""
     files = [tmp_path / path.name for path in fine]
     rng = np.random.default_rng(1)
     for path, file in zip(fine, files, strict=True):
-        sound = np.tile(soundfile.read(path)[0], 8)[: 61 * 11025]
+        sound = np.tile(soundfile.read(path)[0], 11)[: 61 * 11025]
         soundfile.write(file, np.concatenate([sound, rng.normal(0, 0.1, 11025)]), 11025, "PCM_16")
     dry, wet = files
     assert len(advice.warnings(*pair_of([wet, dry]))) == 1
@@ -96,11 +98,13 @@ def test_a_forgotten_target_is_refused_where_it_must_be_asked_for(options, has_t
         advice.check_predict(settings, has_target)
 
 
-@pytest.mark.parametrize("command", ["train", "diagnose"])
-def test_frames_without_a_target_are_refused_by_the_commands(recordings, tmp_path, command):
-    result = run(command, "--task", "frames", "--input", recordings[0], "--out", tmp_path / "out")
+def test_frames_without_a_target_are_refused_before_anything_is_done(recordings, tmp_path):
+    result = run("train", "--task", "frames", "--input", recordings[0], "--out", tmp_path / "out")
     assert (result.status, list(tmp_path.iterdir())) == (2, [])
     assert result.error.startswith("error: --target: not given with --task frames; wanted the processed recording")
+    settings = registry.train_settings({"task": "frames"}, has_target=False)
+    with pytest.raises(InputError, match="--target: not given with --task frames"):
+        diagnose(Request(recordings[0], None, settings))
 
 
 @pytest.mark.slow

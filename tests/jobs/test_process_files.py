@@ -9,7 +9,7 @@ import dl4j_bridge
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.process_files import process_files
 from dl4j_bridge.settings.commands import ProcessSettings
-from tests.conftest import run, run_ok
+from tests.conftest import run
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def songs(recordings, tmp_path):
     return tmp_path / "songs"
 
 
-def test_a_bad_file_is_reported_at_the_end_and_loses_none(songs, recordings, effect_run, tmp_path):
+def test_a_bad_file_is_reported_at_the_end_and_loses_none(songs, recordings, effect_run, tmp_path, java):
     out, gone = tmp_path / "out", tmp_path / "gone.wav"
     shutil.copy(recordings[0], tmp_path / "other.wav")
     args = ["--input", songs, "--input", gone, "--input", tmp_path / "other.wav", "--output", out, "--json"]
@@ -37,7 +37,7 @@ def test_a_bad_file_is_reported_at_the_end_and_loses_none(songs, recordings, eff
     written = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
     assert written == {"a.wav", "live/a.wav", "other.wav"}
     assert result.json["samples"] == sum(one["samples"] for one in result.json["outputs"])
-    run_ok("process", "--model", effect_run, "--input", songs / "live" / "a.wav", "--output", tmp_path / "alone.wav")
+    dl4j_bridge.process(effect_run, songs / "live" / "a.wav", tmp_path / "alone.wav")
     assert (out / "live" / "a.wav").read_bytes() == (tmp_path / "alone.wav").read_bytes()
     assert (out / "a.wav").read_bytes() == (out / "other.wav").read_bytes()
 

@@ -25,7 +25,7 @@ from dl4j_bridge.settings.commands import AdoptSettings, CompareSettings, Proces
 from dl4j_bridge.settings.training import MAX_RATE, TrainSettings
 from dl4j_bridge.signal import alignment, metrics, pairs
 from dl4j_bridge.signal.recordings import Recording, channel_if_there, open_recording, sha256
-from dl4j_bridge.tasks import registry
+from dl4j_bridge.tasks import columns, registry
 from dl4j_bridge.tasks.comparison import ComparisonResult, Row
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_vectors
 from dl4j_bridge.tasks.shown import Chart, Excerpt
@@ -204,12 +204,16 @@ def _evaluated(
             found = alignment.estimate_delay(made, y[first:end], rate, causal=False)
             late = found.peak if found.confidence >= alignment.LOW_CONFIDENCE else lag
             made = _delayed(made, late, made.size)
-            notes += [f"{rival.name}: stores no delay; delayed by {late} samples to fit the target"] if late else []
+            moved = columns.count(late, "sample")
+            notes += (
+                [f"{rival.name}: stores no delay; its output was delayed by {moved} to fit the target"] if late else []
+            )
         add(rival.name, made[begin - first :], rival.parameters, speed)
     # The input with the delay of the recordings, as `compare` has it.
     add("copy", _delayed(x, lag, end)[here], 0, None)
     best = min(rows[:-1], key=lambda row: row["esr"] if row["esr"] is not None else np.inf)["name"]
-    notes.append(f"{best} has the smallest ESR; a report plays and plots its output")
+    if len(rivals) > 1:
+        notes.append(f"{best} has the smallest ESR; a report plays and plots its output")
     if settings.wavs:
         sounds = {name.replace("/", "-"): sound for name, sound in outputs.items()}
         write_wavs(settings.wavs, {"input": x[here], "target": wanted} | sounds, rate, "FLOAT")

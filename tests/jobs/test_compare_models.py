@@ -67,7 +67,7 @@ def test_a_late_recording_is_late_for_every_model(amp, recordings, tmp_path):
     y, rate = soundfile.read(tmp_path / "y.wav")
     soundfile.write(tmp_path / "late.wav", np.concatenate([np.zeros(300), y[:-300]]), rate, "PCM_16")
     late = dl4j_bridge.compare(amp / "amp.nam", recordings[0], tmp_path / "late.wav")
-    assert "amp.nam: stores no delay; delayed by 300 samples to fit the target" in late.notes
+    assert "amp.nam: stores no delay; its output was delayed by 300 samples to fit the target" in late.notes
     assert late[0]["esr"] < 1e-4 < late[1]["esr"]
 
 

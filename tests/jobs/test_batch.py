@@ -84,18 +84,18 @@ def test_without_ray_one_line_says_how_to_get_it(tmp_path):
 # --- Runs on a cluster of two machines, which are processes here.
 
 # Two runs that last until they are killed, nine short ones, and one that cannot be done. The first save of a run comes
-# after ten seconds.
-LONG, SHORT = 20_000, 5
+# after ten seconds; a step takes one to two milliseconds.
+LONG, SHORT = 18_000, 5
 PLAN = """
 export = ["dl4j"]
 task = "frames"
 loss = "mse"
-hidden = 8
-batch = 4
-length = 200
-tbptt = 100
+hidden = 32
+batch = 16
+length = 400
+tbptt = 200
 warm-up = 0
-validate-every = 500
+validate-every = 200
 validation-samples = 400
 """
 
@@ -173,7 +173,7 @@ def test_a_batch_that_was_interrupted_is_resumed(recordings, tmp_path):
     pytest.importorskip("ray")
     for name in ("dry", "wet"):
         shutil.copy(recordings[name == "wet"], tmp_path / f"a_{name}.wav")
-    (tmp_path / "plan.toml").write_text(f'input = "*_dry.wav"\ntarget = "*_wet.wav"\nsteps = 100000\n{PLAN}')
+    (tmp_path / "plan.toml").write_text(f'input = "*_dry.wav"\ntarget = "*_wet.wav"\nsteps = 1000000\n{PLAN}')
     out = tmp_path / "out"
     words = command("batch", tmp_path / "plan.toml", "--out", out, "--no-report")
     batch = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

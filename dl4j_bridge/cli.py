@@ -31,14 +31,18 @@ app = typer.Typer(
     help="Train a DL4J GravesLSTM on a dry and a processed recording, and run it.",
 )
 
+_ABOUT = "About the model"
 # Groups of settings by the title of their panel in the help.
 _TRAINING: dict[str | None, type] = {
-    **dict(zip(("Recordings", "Network", "Training", "Small data"), registry.GROUPS.values(), strict=True)),
+    **dict(zip(("Recordings", "Network", "Training", "Small data", _ABOUT), registry.GROUPS.values(), strict=True)),
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
 
-_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
-Preset = Annotated[str, Option("--preset", help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.")]
+# A diagnosis names no model.
+_DIAGNOSED = {title: group for title, group in _TRAINING.items() if title != _ABOUT}
+
+_PRESETS = [f"{n} (--task {k.name}): {p.purpose}" for k in registry.KINDS.values() for n, p in k.presets.items()]
+Preset = Annotated[str, Option("--preset", help=f"Settings to start from, beside the defaults. {' '.join(_PRESETS)}")]
 
 
 @app.callback(invoke_without_command=True)
@@ -211,7 +215,7 @@ def adopt(
     return result
 
 
-@command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING)
+@command(app, "diagnose --input dry.wav --target wet.wav --quick", _DIAGNOSED)
 def diagnose(
     source: Annotated[Path | None, Option("--input", metavar="A.wav", help="Dry recording.")] = None,
     target: Annotated[
@@ -232,7 +236,8 @@ def diagnose(
         Path | None, Option(help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
     explain: Annotated[
-        str | None, Option(metavar="CODE", help="Print what a finding means and how to fix it, and nothing else.")
+        str | None,
+        Option(metavar="CODE", help="Print what a finding or a metric such as ESR means, and nothing else."),
     ] = None,
     *,
     options: dict[str, Any],
@@ -240,9 +245,10 @@ def diagnose(
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     if explain:
         from dl4j_bridge.diagnostics import explanations
+        from dl4j_bridge.terminal.console import line
 
         text = explanations.explain(explain)
-        print(text)
+        line(text)
         return {"code": explain, "meaning": explanations.meaning(explain), "text": text}
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.terminal import results
@@ -284,28 +290,19 @@ def fetch() -> Any:
 
 @command(app, "info runs/amp")
 def info(
-    model: Annotated[Path, Argument(metavar="M", help="A run folder, a model zip, or the zip of any DL4J network.")],
+    model: Annotated[
+        Path,
+        Argument(metavar="M", help="A run folder, a model zip, the zip of any DL4J network, or a .nam or .json file."),
+    ],
     as_json: bool,
 ) -> Any:
-    """Show what a model file holds."""
-    from rich.console import Console
-
-    from dl4j_bridge.model import foreign_zip
-    from dl4j_bridge.model.model_zip import open_model
-    from dl4j_bridge.model.opened_network import open_network
+    """Show what a model file holds: a table for people, everything with --json."""
+    from dl4j_bridge.jobs.describe import describe
     from dl4j_bridge.terminal import results
 
-    try:
-        content = open_model(model).info.as_dict()
-    except InputError:
-        if not foreign_zip.is_foreign(model):
-            raise
-        content = open_network(model).as_dict()
-        if not as_json:
-            results.print_network(model, content)
-        return content
+    content = describe(model)
     if not as_json:
-        Console().print_json(data=content)
+        results.print_described(model, content)
     return content
 
 

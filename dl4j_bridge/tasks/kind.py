@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """A named set of options.
+
+    Attributes
+    ----------
+    purpose
+        What it is for: a sentence for ``--help``.
+    options
+        Values by name of field.
+    """
+
+    purpose: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class TaskKind:
     """A task's name, options and defaults, and where its code is.
 
@@ -28,7 +44,7 @@ class TaskKind:
     with_target, without_target
         Defaults that differ from those in `settings`, with a target and without; None where the task cannot be used so.
     presets
-        Named sets of options, beside the defaults.
+        By name; the defaults are none of them.
     """
 
     name: str
@@ -36,7 +52,7 @@ class TaskKind:
     settings: type[TaskSettings] = TaskSettings
     with_target: dict[str, Any] | None = None
     without_target: dict[str, Any] | None = None
-    presets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
 
     def load(self) -> type[Task]:
         """The task's class."""

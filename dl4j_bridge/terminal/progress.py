@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, ParamSpec
 
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.console import RenderableType
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
-from dl4j_bridge.tasks import columns
-from dl4j_bridge.terminal.console import print_notes, stderr
+from dl4j_bridge.tasks import columns, grades
+from dl4j_bridge.terminal.console import command_lines, line, print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.model.run import Progress, Run
@@ -20,8 +22,6 @@ P = ParamSpec("P")
 
 # Seconds between two lines if stderr is not a terminal.
 LINE_EVERY = 10.0
-# Width from which a bar fits beside the values, and its width.
-WIDE, BAR = 120, 30
 # Steps that the values are averaged over, exponentially.
 SMOOTHING = 20
 
@@ -32,22 +32,62 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
     if run:
         print_notes(run.notes)
         text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
-        stderr.print(f"{run.folder.path}: {text}; Ctrl-C stops and saves", soft_wrap=True, markup=False)
-    average = _Average()
+        line(f"{run.folder.path}: {text}; Ctrl-C stops and saves", stderr)
+    average = _Average(run is not None and run.task.graded)
     if not stderr.is_terminal:
         yield _with_findings(_lines(average))
         return
-    bars = [BarColumn(BAR)] if stderr.width >= WIDE else []
-    width = stderr.width - (BAR + 1) * len(bars)
-    with Bar(*bars, TextColumn("{task.fields[text]}"), console=stderr) as bar:
-        task = bar.add_task("train", total=None, text="")
+    with _TrainingBar(_Label(), BarColumn(None), _Share(), console=stderr, expand=True) as bar:
+        task = bar.add_task("train", total=None)
 
         def show(progress: Progress) -> None:
             average.add(progress)
             total = None if progress.fraction is None else 1.0
-            bar.update(task, total=total, completed=progress.fraction or 0, text=average.text(progress, width))
+            bar.text = average.text(progress, stderr.width)
+            bar.update(task, total=total, completed=progress.fraction or 0)
 
         yield _with_findings(show)
+
+
+class _TrainingBar(Bar):
+    """A bar over the whole width, and a line of values below it."""
+
+    text = "starting"
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.text)
+
+
+class _Label(ProgressColumn):
+    """What the bar is of."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.description)
+
+
+class _Share(ProgressColumn):
+    """How much is done, as far as the end is known."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:3.0f} %")
+
+
+class _Samples(ProgressColumn):
+    """How many samples are done, once their number is known."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("")
+        return Text(f"{task.completed:,.0f} of {columns.count(int(task.total), 'sample')}")
+
+
+class _Left(ProgressColumn):
+    """The time that is left, once it is known."""
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if left is None or task.total is None else f"{_clock(left)} left")
 
 
 def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -55,9 +95,14 @@ def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], Non
 
     def show_all(progress: Progress) -> None:
         for finding in progress.findings:
-            todo = f"Run: {finding.command}" if finding.command else f"Fix: {finding.fix}"
-            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning} {todo}"
-            stderr.print(text, soft_wrap=True, markup=False)
+            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning}"
+            if not finding.command:
+                line(f"{text} Fix: {finding.fix}", stderr)
+            elif stderr.is_terminal:
+                line(f"{text} Run:", stderr)
+                line(command_lines(finding.command, stderr, "  "), stderr)
+            else:
+                line(f"{text} Run: {finding.command}", stderr)
         show(progress)
 
     return show_all
@@ -65,15 +110,20 @@ def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], Non
 
 @contextmanager
 def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar over the samples that are done; nothing if stderr is not a terminal, since these jobs are short."""
+    """Show a bar over the samples that are done; nothing if stderr is not a terminal."""
     if not stderr.is_terminal:
         yield lambda done, total: None
         return
-    count = TextColumn("{task.completed:,.0f} of {task.total:,.0f} samples")
-    shown = TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn()
-    with Bar(*shown, console=stderr) as bar:
-        task = bar.add_task(title, total=1)
+    with Bar(_Label(), BarColumn(None), _Samples(), _Left(), console=stderr, expand=True) as bar:
+        task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show on a terminal that something is done whose length is not known."""
+    with stderr.status(text) if stderr.is_terminal else nullcontext():
+        yield
 
 
 @contextmanager
@@ -82,11 +132,12 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
     if not stderr.is_terminal:
         yield lambda name, passed: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
         return
-    with stderr.status("diagnose") as status:
+    with Bar(_Label(), TextColumn("{task.fields[check]}"), BarColumn(None), console=stderr, expand=True) as bar:
+        task = bar.add_task("diagnose", total=None, check="")
 
         def show(name: str, passed: bool | None) -> None:
             if passed is None:
-                status.update(name)
+                bar.update(task, check=name)
             else:
                 stderr.print("[green]✓[/]" if passed else "[red]✗[/]", name)
 
@@ -94,9 +145,10 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
 
 
 class _Average:
-    """Values averaged over steps, and the newest validation."""
+    """Values averaged over steps, and the newest validation, whose ESR is put into words where it is `graded`."""
 
-    def __init__(self) -> None:
+    def __init__(self, graded: bool = False) -> None:
+        self._graded = graded
         self._values: dict[str, float] = {}
         self._valid: dict[str, float | None] = {}
         self._pretraining = False
@@ -123,7 +175,9 @@ class _Average:
 
     def _measured(self, count: int) -> tuple[str, str]:
         """Up to `count` values of training, and of validation."""
-        valid = columns.listed(self._valid, list(self._valid)[:count])
+        grade = grades.of(self._valid.get("esr")) if self._graded else None
+        shown = columns.by_importance(self._valid) if self._graded else self._valid
+        valid = columns.listed(shown, list(shown)[:count], grade)
         return columns.listed(self._values, list(self._values)[:count]), valid and f"(valid {valid})"
 
 

@@ -22,8 +22,8 @@ def describe(model: Path) -> dict[str, Any]:
     dict
         JSON types only. Of a model of this package: its metadata, ``represents`` (time steps in words),
         ``parameters``, ``about`` (what its author said), ``valid`` (its last validation) and ``grade`` (that ESR in
-        words), and of a run folder ``status`` and ``result`` of the training. Of another program's file: ``format, network, parameters, rate, about``. Of
-        DL4J's zip: as `OpenedNetwork.as_dict`.
+        words), and of a run folder ``status`` and ``result`` of the training. Of another program's file: ``format,
+        network, parameters, rate, about``. Of DL4J's zip: as `OpenedNetwork.as_dict`.
 
     Raises
     ------

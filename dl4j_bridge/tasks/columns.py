@@ -155,6 +155,7 @@ COLUMNS = {
     "level_db": Column("level", unit="dB", form="{:.1f}", missing="silent"),
     "entropy_bits": Column("entropy", unit="bits", form="{:.2f}"),
     "spectrum_db": Column("spectral distance", unit="dB", form="{:.1f}"),
+    "gear_model": Column("gear"),
     "steps": Column("steps", form="{:,}", meaning="Updates of the network."),
 }
 # The metrics of what is heard, the most telling one first.

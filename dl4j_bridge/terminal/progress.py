@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from rich.console import RenderableType
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from dl4j_bridge.tasks import columns, grades
+from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal.console import command_lines, line, print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.model.run import Progress, Run
 
 P = ParamSpec("P")
+B = TypeVar("B", bound=Bar)
 
 # Seconds between two lines if stderr is not a terminal.
 LINE_EVERY = 10.0
@@ -37,7 +38,7 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
     if not stderr.is_terminal:
         yield _with_findings(_lines(average))
         return
-    with _TrainingBar(_Label(), BarColumn(None), _Share(), console=stderr, expand=True) as bar:
+    with _bar(_TrainingBar, BarColumn(None), _Share()) as bar:
         task = bar.add_task("train", total=None)
 
         def show(progress: Progress) -> None:
@@ -47,6 +48,11 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
             bar.update(task, total=total, completed=progress.fraction or 0)
 
         yield _with_findings(show)
+
+
+def _bar(kind: type[B], *shown: ProgressColumn) -> B:
+    """Make a bar with its name. It goes when the job is done: the result has the same figures, or better ones."""
+    return kind(_Label(), *shown, console=stderr, expand=True, transient=True)
 
 
 class _TrainingBar(Bar):
@@ -95,7 +101,8 @@ def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], Non
 
     def show_all(progress: Progress) -> None:
         for finding in progress.findings:
-            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning}"
+            facts = f" ({'; '.join(finding.facts)})" if finding.facts else ""
+            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning}{facts}"
             if not finding.command:
                 line(f"{text} Fix: {finding.fix}", stderr)
             elif stderr.is_terminal:
@@ -114,7 +121,7 @@ def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     if not stderr.is_terminal:
         yield lambda done, total: None
         return
-    with Bar(_Label(), BarColumn(None), _Samples(), _Left(), console=stderr, expand=True) as bar:
+    with _bar(Bar, BarColumn(None), _Samples(), _Left()) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -132,7 +139,7 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
     if not stderr.is_terminal:
         yield lambda name, passed: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
         return
-    with Bar(_Label(), TextColumn("{task.fields[check]}"), BarColumn(None), console=stderr, expand=True) as bar:
+    with _bar(Bar, TextColumn("{task.fields[check]}"), BarColumn(None)) as bar:
         task = bar.add_task("diagnose", total=None, check="")
 
         def show(name: str, passed: bool | None) -> None:
@@ -145,10 +152,10 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
 
 
 class _Average:
-    """Values averaged over steps, and the newest validation, whose ESR is put into words where it is `graded`."""
+    """Values averaged over steps, and the newest validation, which begins with its ESR if `esr_first`."""
 
-    def __init__(self, graded: bool = False) -> None:
-        self._graded = graded
+    def __init__(self, esr_first: bool = False) -> None:
+        self._esr_first = esr_first
         self._values: dict[str, float] = {}
         self._valid: dict[str, float | None] = {}
         self._pretraining = False
@@ -175,9 +182,8 @@ class _Average:
 
     def _measured(self, count: int) -> tuple[str, str]:
         """Up to `count` values of training, and of validation."""
-        grade = grades.of(self._valid.get("esr")) if self._graded else None
-        shown = columns.by_importance(self._valid) if self._graded else self._valid
-        valid = columns.listed(shown, list(shown)[:count], grade)
+        shown = columns.by_importance(self._valid) if self._esr_first else self._valid
+        valid = columns.listed(shown, list(shown)[:count])
         return columns.listed(self._values, list(self._values)[:count]), valid and f"(valid {valid})"
 
 

@@ -79,20 +79,22 @@ class LiveChecks:
             found += self._after_validation(valid)
         return self._add(found)
 
-    def at_end(self) -> list[Finding]:
-        """The new findings once a training has ended by itself."""
+    def at_end(self, valid: Metrics) -> list[Finding]:
+        """The new findings once a training has ended by itself, with the last validation of the best network."""
         # What was found before explains it.
         if self.findings or self._run.task.predicts != "target" or not self._history.errors or self._step < FEWEST:
             return []
         error = min(self._history.errors)
         if error <= POOR:
             return []
-        lag, prominence = self._echo if error > SUSPICIOUS and self._run.task.graded else (0, 0.0)
+        is_far = error > SUSPICIOUS and self._run.task.graded
+        evidence = self._errors() | {"model_esr": valid.get("esr")}
+        lag, prominence = self._echo if is_far else (0, 0.0)
         if prominence > IS_ECHO:
-            evidence = {"echo_seconds": lag / self._run.info.rate, "echo_prominence": prominence}
+            evidence |= {"echo_seconds": lag / self._run.info.rate, "echo_prominence": prominence}
             return self._add([self._not_followed(evidence)])
         if error <= WORSE * self._simple_error:
-            return self._add([self._not_followed({})] if error > SUSPICIOUS and self._run.task.graded else [])
+            return self._add([self._not_followed(evidence)] if is_far else [])
         name = min(self._simple, key=self._simple.__getitem__)
         evidence = {"model_esr": error, f"{name}_esr": self._simple[name]}
         found = NOISIER_THAN_BASELINE.found(train_longer(name), evidence)
@@ -185,7 +187,7 @@ class LiveChecks:
         pair = self._run.pairs[0]
         words = ["--input", pair.input.path, *(["--target", pair.target.path] if pair.target else [])]
         fix = "record the amplifier without it and add it afterwards; if there is none, train for longer"
-        found = NOT_FOLLOWED.found(fix, self._errors() | evidence)
+        found = NOT_FOLLOWED.found(fix, evidence)
         return replace(found, command=typed.command("diagnose", *words))
 
     def _slow(self) -> Finding:

@@ -108,7 +108,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
             run.best, valid = _calibrated_best(run)
             preview.at_end()
-            if progress and (found := checks.at_end()):
+            if progress and (found := checks.at_end(valid)):
                 report(replace(progress, values={}, valid=None, findings=found))
         _save_last(run)
     result = {

@@ -191,9 +191,10 @@ def export(
 ) -> Any:
     """Write a model for another program, after comparing the two."""
     from dl4j_bridge.jobs.export import export as export_model
-    from dl4j_bridge.terminal import results
+    from dl4j_bridge.terminal import progress, results
 
-    result = export_model(model, format, output, ExportSettings(**options))
+    with progress.working("export: writing the file and comparing it with the model"):
+        result = export_model(model, format, output, ExportSettings(**options))
     results.print_exported(result)
     return result
 
@@ -208,9 +209,10 @@ def adopt(
 ) -> Any:
     """Make a run folder from a model of another program, after comparing the two."""
     from dl4j_bridge.jobs.adopt import adopt as adopt_model
-    from dl4j_bridge.terminal import results
+    from dl4j_bridge.terminal import progress, results
 
-    result = adopt_model(file, out, AdoptSettings(**options))
+    with progress.working("adopt: comparing the network with the file"):
+        result = adopt_model(file, out, AdoptSettings(**options))
     results.print_adopted(result, result["predicts"] == "target")
     return result
 
@@ -268,10 +270,11 @@ def doctor(
 ) -> Any:
     """Check Java, jars, backend and audio library: what is wrong and how to fix it."""
     from dl4j_bridge.jobs.doctor import examine
-    from dl4j_bridge.terminal import results
+    from dl4j_bridge.terminal import progress, results
 
     settings = TrainSettings().with_options({"threads": threads, "backend": backend})
-    result = examine(settings.threads, settings.run.backend)
+    with progress.working("doctor: starting Java"):
+        result = examine(settings.threads, settings.run.backend)
     results.print_doctor(result)
     return result, 1 if result["problems"] else 0
 
@@ -322,7 +325,7 @@ def demo(
     """A task end to end on recordings that the package makes: train, compare, process or generate, report."""
     from dl4j_bridge import demos
     from dl4j_bridge.terminal import progress, results
-    from dl4j_bridge.terminal.console import stderr
+    from dl4j_bridge.terminal.console import line, stderr
 
     check("task", task, one_of(demos.YOURS))
     if minutes is None and steps is None:
@@ -330,7 +333,7 @@ def demo(
     limits = {"minutes": minutes, "steps": steps}
     TrainSettings().with_options(limits)
     with progress.training_progress() as report:
-        result = demos.run(task, out, limits, lambda text: stderr.print(text, soft_wrap=True, markup=False), report)
+        result = demos.run(task, out, limits, lambda text: line(text, stderr), report)
     if result["stopped_because"] == "interrupted":
         results.print_trained(result, has_target=True)
         return result, 130

@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from dl4j_bridge.settings.checks import option as spelled
+from dl4j_bridge.terminal.help import Command
 
 # Options that are handled before a file is read, and parameters that are not options.
 NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
@@ -100,7 +101,7 @@ def command(
             parameters.append(_config_option(parameters))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(function.__name__, epilog=f"Example: dl4j-bridge {example}")(run)
+        app.command(function.__name__, cls=Command, epilog=f"Example: dl4j-bridge {example}")(run)
         return run
 
     return decorate

@@ -19,5 +19,5 @@ class Command(TyperCommand):
                 for column in self.columns[:-1]:
                     column.no_wrap = True
 
-        rich_utils.Table = Unbroken  # type: ignore[misc]
+        rich_utils.Table = Unbroken  # type: ignore[attr-defined]
         super().format_help(*args)

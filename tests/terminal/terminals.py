@@ -18,8 +18,8 @@ HEIGHT = 60
 _NOT_IN_A_TERMINAL = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
 
 
-def shown(width: int, *args: object) -> tuple[list[str], list[str]]:
-    """Run a command in a pseudo-terminal.
+def shown(width: int, *args: object, status: int = 0) -> tuple[list[str], list[str]]:
+    """Run a command, which ends with `status`, in a pseudo-terminal.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def shown(width: int, *args: object) -> tuple[list[str], list[str]]:
         stream.feed(part)
         live |= dict.fromkeys(line.rstrip() for line in screen.display)
     os.close(ours)
-    assert process.wait() == 0, "\n".join(screen.display)
+    assert process.wait() == status, "\n".join(screen.display)
     above = ["".join(row[column].data for column in range(width)).rstrip() for row in screen.history.top]
     lines = above + [line.rstrip() for line in screen.display]
     return lines, [line for line in live if line not in lines]

@@ -79,15 +79,6 @@ class _Share(ProgressColumn):
         return Text("" if task.total is None else f"{task.percentage:3.0f} %")
 
 
-class _Samples(ProgressColumn):
-    """How many samples are done, once their number is known."""
-
-    def render(self, task: Task) -> Text:
-        if task.total is None:
-            return Text("")
-        return Text(f"{task.completed:,.0f} of {columns.count(int(task.total), 'sample')}")
-
-
 class _Left(ProgressColumn):
     """The time that is left, once it is known."""
 
@@ -121,7 +112,7 @@ def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     if not stderr.is_terminal:
         yield lambda done, total: None
         return
-    with _bar(Bar, BarColumn(None), _Samples(), _Left()) as bar:
+    with _bar(Bar, BarColumn(None), _Share(), _Left()) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -246,11 +246,11 @@ class ComparisonResult:
         if not self.graded or self.rows[0].get("esr") is None:
             return None
         model, *others = self.rows
-        found = f"{model['name']}: {columns.named('esr', model['esr'])}, {grades.of(model['esr'])}"
+        found = f"{model['name']}: {columns.listed(model, ['esr'], grades.of(model['esr']))}"
         best = min((row for row in others if row.get("parameters")), key=_error, default=None)
         if best is None or best.get("esr") is None:
             return found
-        return f"{found}; best baseline: {best['name']}, {columns.named('esr', best['esr'])}, {grades.of(best['esr'])}"
+        return f"{found}; best baseline: {best['name']}, {columns.listed(best, ['esr'], grades.of(best['esr']))}"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON fields of `compare`, but for the files that were written."""

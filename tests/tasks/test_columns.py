@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dl4j_bridge.tasks import columns, grades, registry
+from dl4j_bridge.tasks.comparison import ComparisonResult
+from dl4j_bridge.tasks.shown import Chart, Excerpt
 
 
 @pytest.mark.parametrize(
@@ -109,3 +111,23 @@ def test_every_metric_of_every_task_has_a_meaning():
         task = kind.load()
         for name in (*task.training_metrics, *task.validation_metrics):
             assert columns.column(name).meaning, name
+
+
+def test_the_verdict_of_a_comparison():
+    rows = [
+        {"name": "model", "esr": 0.02, "parameters": 100},
+        {"name": "copy", "esr": 0.001, "parameters": 0},
+        {"name": "silent", "esr": None, "parameters": 5},
+        {"name": "fir", "esr": 0.2, "parameters": 5},
+        {"name": "8-bit", "esr": 0.0001, "parameters": None},
+    ]
+
+    def verdict(rows, graded=True):
+        chart, excerpt = Chart((), "", "", ""), Excerpt(1, 0, {})
+        return ComparisonResult(rows, "test", 1, [], excerpt, chart, 1, {}, graded=graded).verdict
+
+    # What was not fitted is no rival.
+    assert verdict(rows) == "model: ESR 0.02 (not bad); best baseline: fir, ESR 0.2 (probably sounds wrong)"
+    assert verdict(rows[:2]) == "model: ESR 0.02 (not bad)"
+    assert verdict(rows, graded=False) is None
+    assert verdict([{"name": "model", "si_sdr_db": 3.0}]) is None

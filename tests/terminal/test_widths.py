@@ -60,7 +60,7 @@ def test_a_comparison(effect_run, recordings, tmp_path, width):
     assert any(re.search(r"^compare ━.* \d+ %", line) for line in bars), bars
     assert all(line.startswith("compare ") for line in bars)
     assert not any("…" in line for line in [*lines, *live])
-    assert any(re.match(r"model: ESR \S+, .*; best baseline: ", line) for line in lines), lines
+    assert any(re.match(r"model: ESR \S+ \(.+\); best baseline: ", line) for line in lines), lines
 
 
 def test_a_paragraph_and_an_error_are_broken_between_words(tmp_path):

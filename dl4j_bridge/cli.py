@@ -209,10 +209,9 @@ def adopt(
 ) -> Any:
     """Make a run folder from a model of another program, after comparing the two."""
     from dl4j_bridge.jobs.adopt import adopt as adopt_model
-    from dl4j_bridge.terminal import progress, results
+    from dl4j_bridge.terminal import results
 
-    with progress.working("adopt: comparing the network with the file"):
-        result = adopt_model(file, out, AdoptSettings(**options))
+    result = adopt_model(file, out, AdoptSettings(**options))
     results.print_adopted(result, result["predicts"] == "target")
     return result
 
@@ -270,11 +269,10 @@ def doctor(
 ) -> Any:
     """Check Java, jars, backend and audio library: what is wrong and how to fix it."""
     from dl4j_bridge.jobs.doctor import examine
-    from dl4j_bridge.terminal import progress, results
+    from dl4j_bridge.terminal import results
 
     settings = TrainSettings().with_options({"threads": threads, "backend": backend})
-    with progress.working("doctor: starting Java"):
-        result = examine(settings.threads, settings.run.backend)
+    result = examine(settings.threads, settings.run.backend)
     results.print_doctor(result)
     return result, 1 if result["problems"] else 0
 

@@ -22,6 +22,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
+from dl4j_bridge.model.model_zip import OpenedModel, open_model
 from dl4j_bridge.model.opened_network import OpenedNetwork, open_network
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings import toml_file
@@ -98,7 +99,7 @@ def train(
     16
     """
     given = checked("train", {"rate": rate, **options})
-    origin = None if start is None else as_path("start", start)
+    origin = None if start is None else open_model(as_path("start", start))
     usual = partial(registry.train_settings, given, target is not None, preset)
     settings = settings_from(origin, given) if origin else usual()
     tensorboard_log.check(tensorboard)
@@ -216,7 +217,7 @@ def diagnose(
 
 
 def _new_run(
-    inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings, start: Path | None
+    inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings, start: OpenedModel | None
 ) -> run.Run:
     if not any(isinstance(x, np.ndarray) for x in (*inputs, *targets)):
         sources, others = [as_path("input", x) for x in inputs], [as_path("target", x) for x in targets]

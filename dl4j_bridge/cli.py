@@ -92,6 +92,7 @@ def train(
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
     from dl4j_bridge.jobs import new_run, resumed_run, tensorboard_log
+    from dl4j_bridge.model.model_zip import open_model
     from dl4j_bridge.terminal import results
     from dl4j_bridge.with_report import train_and_report
 
@@ -103,11 +104,12 @@ def train(
         changes = registry.preset_options(preset, registry.find(options.get("task", NetworkSettings.task)))
         run = resumed_run.resumed_run(out, changes | options, inputs or [], targets or [])
     elif inputs:
-        if start:
-            settings = new_run.settings_from(start, options)
+        opened = open_model(start) if start else None
+        if opened:
+            settings = new_run.settings_from(opened, options)
         else:
             settings = registry.train_settings(options, bool(targets), preset)
-        run = new_run.new_run(inputs, targets or [], out, settings, start)
+        run = new_run.new_run(inputs, targets or [], out, settings, opened)
     else:
         raise InputError("--input", "not given", "wanted a recording")
     result = train_and_report(run, True, tensorboard, report)

@@ -10,10 +10,12 @@ import numpy.typing as npt
 
 from dl4j_bridge.atomic_files import check_output
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo
 from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.settings.commands import ProcessSettings
+from dl4j_bridge.settings.training import cores
 from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
@@ -128,6 +130,7 @@ def check_effect(model: Path, info: ModelInfo) -> None:
 
 def _processed(model: Model, blocks: Blocks, length: int, settings: ProcessSettings, report: Report) -> Blocks:
     """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
+    jvm.configure(min(cores(), model.info.settings.network.layers + 1))
     processed = model.info.task.process(model.network, cut(blocks, settings.chunk), settings)
     return _delayed(reported(processed, length, report), model.info.delay, length)
 

@@ -323,12 +323,15 @@ class TrainSettings:
 
 def default_threads(batch: int) -> int:
     """The number of cores of this machine, but at most one for each 8 rows of a batch: fewer are no work to share."""
+    return max(1, min(cores(), batch // 8))
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
     import psutil
 
-    cores = psutil.cpu_count(logical=False) or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = min(cores, len(os.sched_getaffinity(0)))
-    return max(1, min(cores, batch // 8))
+    found = psutil.cpu_count(logical=False) or 1
+    return min(found, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else found
 
 
 def parse_align(align: str) -> int | None:

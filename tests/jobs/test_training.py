@@ -140,7 +140,7 @@ def test_file_names_beyond_ascii_whatever_the_locale(recordings, tmp_path):
 
 
 def test_the_rate_is_that_of_training_alone(java, recordings, tmp_path, monkeypatch):
-    """Nor does `--minutes` count the seconds before the first step, in which the baselines are fitted."""
+    """Nor does `--minutes` count the seconds in which the baselines are fitted."""
 
     class Slow(Copy):
         def fit(self, stretches):

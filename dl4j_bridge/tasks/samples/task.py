@@ -260,7 +260,7 @@ class SamplesTask(Task):
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         stream, encoder, decoder = network.stream(), self.encoder(), self.decoder(settings.decode, settings.seed)
         for block in blocks:
-            yield decoder.push(stream.run(encoder.push(block)))
+            yield decoder.run(stream, encoder.push(block))
 
     @property
     def temperature(self) -> float:

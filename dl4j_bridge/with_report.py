@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import run
 from dl4j_bridge.model.run_folder import RUNS, RunFolder
 from dl4j_bridge.terminal.console import print_notes
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress
+from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress, working
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
@@ -34,7 +35,8 @@ def train_and_report(
     if with_report:
         from dl4j_bridge.report import run as run_report
 
-        run_report.write(started, *curves_and_excerpt(started))
+        with nullcontext() if progress is False else working("writing the report"):
+            run_report.write(started, *curves_and_excerpt(started))
     jvm.release_memory()
     return result
 

@@ -75,6 +75,8 @@ _NAMES: dict[str, tuple[str, str]] = {
     "misaligned.high": ("delay at most", "samples"),
     "misaligned.low": ("delay at least", "samples"),
     "misaligned.samples": ("delay", "samples"),
+    "not-followed.echo_seconds": ("the input comes again after", "s"),
+    "not-followed.echo_prominence": ("how far that time stands out (1: not at all)", ""),
     "not-one-hot.samples": ("samples examined", ""),
     "quiet-recording.esr": ("error of 8 bits relative to the sound (ESR)", ""),
     "rate-mismatch.rates": ("sampling rates", "Hz"),

@@ -104,6 +104,7 @@ def evaluate(
         comparison.lines(),
         drift.facts if drift else None,
         drift.sound if drift else None,
+        info.task.graded,
     )
 
 

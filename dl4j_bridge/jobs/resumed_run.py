@@ -1,6 +1,6 @@
 """Open a run folder to resume its training from ``last.zip``."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from dl4j_bridge.model.info import PairInfo
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import recordings_of
 
 # Options that may change when a run is resumed.
-FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads"}
+FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads", "preview"}
+FREE |= {f.name for f in fields(AboutSettings)}
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:

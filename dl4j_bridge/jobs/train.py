@@ -6,6 +6,7 @@ from typing import Any
 
 from dl4j_bridge.jobs.live_checks import LiveChecks
 from dl4j_bridge.jobs.pretraining import pretrain
+from dl4j_bridge.jobs.preview import Preview
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
 from dl4j_bridge.jobs.validation import long_outputs, loss_of, validate, validate_long
 from dl4j_bridge.model import model_zip
@@ -15,6 +16,7 @@ from dl4j_bridge.model.run import Progress, Report, Run
 from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks import grades
 from dl4j_bridge.tasks.interface import Metrics
 from dl4j_bridge.tasks.update import segments, step
 
@@ -35,8 +37,8 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``, and ``findings`` of the live
-        checks, as `diagnose` has them.
+        ``run, model, task, steps, epochs, samples_per_second, valid, grade`` (the ESR in words, or None),
+        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()
-        watch = Stopwatch(state.seconds)
+        watch, preview = Stopwatch(state.seconds), Preview(run)
         while reason is None:
             _follow_schedule(run, windows)
             loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task)
@@ -85,6 +87,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
                     run.baselines = run.task.fit_baselines(training, run.baselines)
                     valid = validate(run.network, run.task, run.signals, settings.validation_samples)
                     _keep_if_best(run, valid)
+                    preview.after_validation()
                     if settings.schedule not in SCHEDULES:
                         _reduce_lr_on_plateau(run, valid)
                     if time.monotonic() - saved > SAVE_SECONDS:
@@ -103,7 +106,8 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
             run.best, valid = _calibrated_best(run)
-            if progress and (found := checks.at_end()):
+            preview.at_end()
+            if progress and (found := checks.at_end(valid)):
                 report(replace(progress, values={}, valid=None, findings=found))
         _save_last(run)
     result = {
@@ -114,6 +118,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         "epochs": windows.epochs(state.step / segments(run.settings)),
         "samples_per_second": watch.samples_per_second,
         "valid": valid,
+        "grade": grades.of(valid.get("esr")) if valid and run.task.graded else None,
         "stopped_because": reason,
         "findings": [finding.as_dict() for finding in checks.findings],
     }

@@ -73,6 +73,11 @@ class Task(ABC):
     predicts: str = "target"
     hop: int = 1
 
+    @property
+    def graded(self) -> bool:
+        """Whether the ``esr`` of `measure` is that of a sound, which `grades.of` puts into words."""
+        return self.predicts == "target"
+
     # ---- making one
 
     @classmethod

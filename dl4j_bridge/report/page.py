@@ -9,6 +9,8 @@ from typing import Any
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.tasks import columns
 
+# A browser loads nothing from anywhere else, whatever the page says.
+_POLICY = "default-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 # A telephone shows one column. The plots are black on white: the dark scheme dims them.
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5d5d5b; --ground: #f5f5f2; --card: #fff; --line: #dadad6; }
@@ -53,6 +55,7 @@ def write(folder: Path, title: str, sections: list[tuple[str, str]]) -> Path:
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
     )
     path = folder / "report.html"
@@ -83,16 +86,14 @@ def cards(pictures: list[str]) -> str:
 
 
 def sound(path: Path, text: str) -> str:
-    """Embed a player of a recording."""
-    return player(path.read_bytes(), text)
+    """Embed a player of a wav file."""
+    return player(f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}", text)
 
 
-def player(wav: bytes, text: str, remark: str = "") -> str:
-    """Embed a player of a wav file; `remark` stands below its title."""
-    data = base64.b64encode(wav).decode()
+def player(address: str, text: str, remark: str = "") -> str:
+    """Show a player of the sound at an address; `remark` stands below its title."""
     below = f"<small>{html.escape(remark)}</small>" if remark else ""
-    source = f"data:audio/wav;base64,{data}"
-    return f'<div class="player">{html.escape(text)}{below}<audio controls src="{source}"></audio></div>'
+    return f'<div class="player">{html.escape(text)}{below}<audio controls src="{address}"></audio></div>'
 
 
 def numbers(values: dict[str, str]) -> str:

@@ -19,7 +19,6 @@ import numpy as np
 
 from dl4j_bridge.arguments import checked
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
 from dl4j_bridge.model.opened_network import OpenedNetwork, open_network
@@ -32,7 +31,7 @@ from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
 from dl4j_bridge.trained import Run
-from dl4j_bridge.with_report import diagnose_and_report, train_and_report
+from dl4j_bridge.with_report import Watching, diagnose_and_report, train_and_report
 
 __all__ = ["Comparison", "Diagnosis", "OpenedNetwork", "Run", "adopt", "diagnose", "load", "open_network", "train"]
 
@@ -47,6 +46,8 @@ def train(
     start: str | PathLike[str] | None = None,
     progress: bool | None = None,
     tensorboard: str | PathLike[str] | None = None,
+    mlflow: str | PathLike[str] | None = None,
+    live: bool = False,
     report: bool = True,
     **options: Any,
 ) -> Run:
@@ -70,6 +71,10 @@ def train(
         True shows it on stderr; None shows it on a terminal and in a notebook only.
     tensorboard
         Folder to log scalars for TensorBoard into; needs the extra ``dl4j_bridge[tensorboard]``.
+    mlflow
+        Folder or tracking URI of MLflow to log settings and scalars to; needs the extra ``dl4j_bridge[mlflow]``.
+    live
+        Whether to show the training in a browser on this computer, at the address that is printed on stderr.
     report
         Whether to write ``report.html`` and its plots into the run folder.
     **options
@@ -101,10 +106,11 @@ def train(
     origin = None if start is None else as_path("start", start)
     usual = partial(registry.train_settings, given, target is not None, preset)
     settings = settings_from(origin, given) if origin else usual()
-    tensorboard_log.check(tensorboard)
+    watching = Watching(progress, tensorboard, mlflow, live, report)
+    watching.check()
     inputs, targets = _several("input", input), _several("target", target)
     started = _new_run(inputs, targets, None if out is None else Path(out), settings, origin)
-    train_and_report(started, progress, tensorboard, report)
+    train_and_report(started, watching)
     return Run(started.folder.path)
 
 

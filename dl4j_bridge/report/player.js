@@ -225,7 +225,7 @@ function listen(root) {
   one(".start").onclick = startTest;
   one(".end").onclick = endTest;
   all(".heard button").forEach((button, index) => { button.onclick = () => hear(index); });
-  all(".answers button").forEach((button, index) => { button.onclick = () => answer(index); });
+  all(".answers button:not(.end)").forEach((button, index) => { button.onclick = () => answer(index); });
 
   const place = event => {
     const box = wave.getBoundingClientRect();

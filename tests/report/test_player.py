@@ -25,7 +25,9 @@ TITLES = ("Input (dry)", "Target", "Output", "Best baseline (fir)")
 TAP = """
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (to, ...rest) {
-  if (to instanceof AudioDestinationNode) connect.call(this, window.tap = new AnalyserNode(to.context, {fftSize: 4096}));
+  if (to instanceof AudioDestinationNode) {
+    connect.call(this, window.tap = new AnalyserNode(to.context, {fftSize: 4096}));
+  }
   return connect.call(this, to, ...rest);
 };
 window.coins = [];
@@ -166,7 +168,7 @@ def test_a_part_is_looped(opened):
     for _ in range(30):
         places.append(position(opened))
         time.sleep(0.05)
-    assert 0.95 < min(places)
+    assert min(places) > 0.95
     assert max(places) < 1.55
     press(opened, "ESCAPE", "SPACE")
     assert not one(opened, ".looping").is_selected()
@@ -206,7 +208,7 @@ def test_a_test_that_is_ended_counts_its_answers(opened):
     one(opened, ".abx summary").click()
     opened.execute_script("window.coins = [0, 1, 0]")
     one(opened, ".start").click()
-    answers = opened.find_elements("css selector", ".answers button")
+    answers = opened.find_elements("css selector", ".answers button:not(.end)")
     answers[0].click()
     answers[1].click()
     one(opened, ".end").click()
@@ -258,8 +260,8 @@ def test_sounds_are_lossless_where_they_fit(rate):
 @pytest.mark.parametrize("rate", [22050, 44100])
 def test_noise_becomes_as_small_as_it_must_and_stays_in_step(rate):
     rng = np.random.default_rng(1)
-    sounds = [rng.normal(0, 0.1, 5 * rate) for _ in range(3)]
-    budget = 700_000
+    sounds = [rng.normal(0, 0.1, 2 * rate) for _ in range(2)]
+    budget = 150_000 if rate == 22050 else 200_000
     uris = encoding.data_uris(sounds, rate, budget)
     assert budget / 2 < sum(map(len, uris)) <= budget
     for uri, sound in zip(uris, sounds, strict=True):

@@ -165,7 +165,7 @@ function listen(root) {
   function nextTrial() {
     trial.x = crypto.getRandomValues(new Uint8Array(1))[0] & 1;
     trial.heard = 2;
-    one(".number").textContent = `Trial ${trial.number + 1} of ${trial.of}. Is X the same as A or as B?`;
+    one(".question").textContent = `Trial ${trial.number + 1} of ${trial.of}. Is X the same as A or as B?`;
     showTest();
     fade();
   }

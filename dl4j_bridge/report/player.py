@@ -134,7 +134,7 @@ def _blind_test(tracks: Sequence[Track], compared: tuple[int, int]) -> str:
         f'<div class="setting"><div class="choices pair">{choices}</div><div class="choices">'
         f'<label>Trials <select class="count">{counts}</select></label>'
         '<button type="button" class="start">Start</button></div></div>'
-        '<div class="trial" hidden><p class="number" role="status"></p>'
+        '<div class="trial" hidden><p class="question" role="status"></p>'
         f'<div class="choices heard" role="group" aria-label="Listen to">{heard}</div>'
         f'<div class="choices answers" role="group" aria-label="Answer">{answers}'
         '<button type="button" class="end">End the test</button></div>'

@@ -183,7 +183,7 @@ def test_a_blind_test_by_keys(opened, right, count):
     press(opened, "l")
     one(opened, ".start").click()
     for trial, x in enumerate(coins):
-        assert f"Trial {trial + 1} of {count}" in one(opened, ".number").text
+        assert f"Trial {trial + 1} of {count}" in one(opened, ".question").text
         if trial < 2:
             # X is what the coin says, A is the target and B the output.
             hears(opened, 1 + x)

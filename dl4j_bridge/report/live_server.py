@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.untrusted import files
 
 if TYPE_CHECKING:
     from dl4j_bridge.report.live import Live
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 # Seconds that the end waits for a page to fetch the last state, if there is one.
 PATIENCE = 4.0
+# Maximum size of the sound so far, in bytes.
+LARGEST = 64 << 20
 
 
 @contextmanager
@@ -142,8 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_preview(self) -> None:
         """Send the sound so far, or the range of its bytes that a player asks for."""
         try:
-            content = self.server.live.preview.read_bytes()
-        except OSError:
+            content = files.read(self.server.live.preview, LARGEST, "wanted a wav file")
+        except InputError:
             self._refuse(HTTPStatus.NOT_FOUND)
             return
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))

@@ -12,6 +12,7 @@ import soundfile
 from matplotlib.image import imread
 
 from dl4j_bridge.report import comparison, diagnosis, listening, run
+from dl4j_bridge.tasks.shown import Excerpt
 from tests.report.conftest import CURVES, EFFECT, NEXT, RATE, SECONDS, a_comparison, a_diagnosis, a_run, an_excerpt
 from tests.report.pages import Page
 
@@ -69,6 +70,19 @@ def test_a_page_needs_no_other_file(page):
     assert not re.search(r"https?://|@import|<script [^>]*src|import\(|fetch\(|url\(", found.text)
     assert len(found.text) < 5e6
     assert "prefers-color-scheme: dark" in found.text
+
+
+@pytest.mark.slow
+def test_ten_seconds_of_noise_at_44_khz_stay_below_5_mb(tmp_path):
+    """What compresses least, in sound and picture, with four tracks."""
+    rate = 44100
+    rng = np.random.default_rng(1)
+    sounds = {name: rng.normal(0, 0.1, 10 * rate) for name in EFFECT}
+    excerpt = Excerpt(rate, 0, sounds, {}, {"Best baseline (fir)": rng.normal(0, 0.1, 10 * rate)})
+    page = run.write(a_run(tmp_path, {"bits": 1.0}), CURVES, excerpt)
+    assert page.stat().st_size < 5e6
+    found = [soundfile.read(io.BytesIO(sound)) for sound in Page(page).sounds]
+    assert [(sound.size, its) for sound, its in found] == [(10 * rate, rate)] * 4
 
 
 @pytest.mark.parametrize(("names", "count"), [(EFFECT, 3), (NEXT, 3), (("input", "target"), 2)])

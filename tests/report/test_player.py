@@ -174,7 +174,7 @@ def test_a_part_is_looped(opened):
     assert not one(opened, ".looping").is_selected()
 
 
-@pytest.mark.parametrize(("right", "count"), [(9, 10), (5, 10), (16, 16)])
+@pytest.mark.parametrize(("right", "count"), [(9, 10), (16, 16)])
 def test_a_blind_test_by_keys(opened, right, count):
     one(opened, ".abx summary").click()
     opened.execute_script("document.querySelector('.count').value = arguments[0]", str(count))
@@ -201,7 +201,7 @@ def test_a_blind_test_by_keys(opened, right, count):
     assert f"Target and Output: {right} of {count} right" in result
     shown = float(result.split("p = ")[1].split(":")[0])
     assert shown == pytest.approx(p, rel=0.06)
-    assert ("no evidence" in result) == (p >= 0.05)
+    assert "you hear a difference" in result
 
 
 def test_a_test_that_is_ended_counts_its_answers(opened):
@@ -212,7 +212,7 @@ def test_a_test_that_is_ended_counts_its_answers(opened):
     answers[0].click()
     answers[1].click()
     one(opened, ".end").click()
-    assert "2 of 2 right, p = 0.25" in one(opened, ".result").text
+    assert "2 of 2 right, p = 0.25: no evidence" in one(opened, ".result").text
     assert all(b.is_enabled() for b in opened.find_elements("css selector", ".tracks button"))
 
 

@@ -96,8 +96,8 @@ def _what(excerpt: Excerpt, part: str) -> str:
         return f"The loudest {seconds:.1f} s of {part}, starting at {begin:.1f} s."
     trained = excerpt.trained / excerpt.rate
     return (
-        f"{seconds:.1f} s, starting at {begin:.1f} s. The shaded first {trained:.1f} s were used for training; the "
-        f"rest is {part}, which the plots below show alone."
+        f"{seconds:.1f} s, starting at {begin:.1f} s. The shaded first {trained:.1f} s were used for training and "
+        f"validation; the rest is {part}, which the plots below show alone."
     )
 
 

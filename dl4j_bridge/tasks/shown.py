@@ -30,8 +30,8 @@ class Excerpt:
     others : dict of ndarray of float64, shape (n,)
         Further outputs to listen to, by title, such as that of a baseline.
     trained
-        Number of samples at the start that the network was trained on or chosen by: a short held-out part alone would
-        be too short to listen to.
+        Number of samples at the start that the training used, also to choose the network: a short held-out part alone
+        would be too short to listen to.
     """
 
     rate: int

@@ -97,8 +97,7 @@ def train(
     from dl4j_bridge.terminal import results
     from dl4j_bridge.with_report import Watching, train_and_report
 
-    watching = Watching(True, tensorboard, mlflow, live, report)
-    watching.check()
+    watching = Watching(True, tensorboard, mlflow, live, report).checked()
     out = out or run_folder
     if resume:
         if out is None:

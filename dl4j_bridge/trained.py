@@ -345,11 +345,8 @@ class Run:
         InputError
             A recording of the run is gone or is another one now.
         """
-        watching = Watching(progress, tensorboard, mlflow, live, report)
-        watching.check()
-        resumed = resumed_run(self.path, checked("resume", limits), [], [])
-        train_and_report(resumed, watching)
-        return Run(resumed.folder.path)
+        watching = Watching(progress, tensorboard, mlflow, live, report).checked()
+        return Run(train_and_report(resumed_run(self.path, checked("resume", limits), [], []), watching)["run"])
 
     def curves(self) -> dict[str, npt.NDArray[np.float64]]:
         """The log of the training.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dl4j_bridge.atomic_files import check_folder
 from dl4j_bridge.errors import BridgeError, InputError
@@ -51,8 +51,8 @@ class Watching:
     live: bool = False
     report: bool = True
 
-    def check(self) -> None:
-        """Check, before any work is done, that all of it can be written.
+    def checked(self) -> Self:
+        """Return this after checking, before any work is done, that all of it can be written.
 
         Raises
         ------
@@ -61,6 +61,7 @@ class Watching:
         """
         tensorboard_log.check(self.tensorboard)
         mlflow_log.check(self.mlflow)
+        return self
 
 
 def train_and_report(started: run.Run, watching: Watching) -> dict[str, Any]:

@@ -125,6 +125,31 @@ def test_keys_switch_between_tracks_that_run_in_step(opened):
     assert one(opened, ".play").text == "Play"
 
 
+def test_a_switch_has_no_gap(opened, tmp_path):
+    """Between two tracks that are equal, nothing is heard of it; a pause shows that this test hears one."""
+    sound = tones()[0]
+    content = player([Track(title, "", sound) for title in TITLES[:2]], RATE, Wave(sound))
+    (tmp_path / "equal.html").write_text(page.document("Player", [("Listen", content)]))
+    opened.get((tmp_path / "equal.html").as_uri())
+    press(opened, "l", "SPACE")
+    hears(opened, 0)
+    opened.execute_script("window.tap.fftSize = 32768")
+    time.sleep(0.8)
+
+    def levels() -> np.ndarray:
+        # Two thirds of a second, with what was just pressed in their middle.
+        time.sleep(0.3)
+        wave = np.array(opened.execute_script(HEARD.replace("4096", "32768"))[1])
+        return np.std(wave[: wave.size // 480 * 480].reshape(-1, 480), axis=1)
+
+    press(opened, "2", "1", "2")
+    found = levels()
+    assert found.min() > 0.9 * found.max()
+    press(opened, "SPACE", "SPACE")
+    found = levels()
+    assert found.min() < 0.5 * found.max()
+
+
 def test_arrows_move_and_the_end_is_the_start(opened):
     press(opened, "ARROW_RIGHT", "ARROW_RIGHT")
     assert position(opened) == 2

@@ -97,6 +97,12 @@ def train(
     tensorboard: Annotated[
         Path | None, Option(metavar="DIR", help="Folder to log scalars for TensorBoard into.")
     ] = None,
+    mlflow: Annotated[
+        str | None, Option(metavar="DIR", help="Folder or tracking URI of MLflow to log settings and scalars to.")
+    ] = None,
+    live: Annotated[
+        bool, Option("--live", help="Show the training in a browser on this computer, at the address that is printed.")
+    ] = False,
     report: Annotated[bool, Option("--report/--no-report", help="Write report.html and its plots.")] = True,
     *,
     options: dict[str, Any],
@@ -104,12 +110,12 @@ def train(
     """Learn to turn INPUT into TARGET; without a target, learn to predict the next sample."""
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
-    from dl4j_bridge.jobs import new_run, resumed_run, tensorboard_log
+    from dl4j_bridge.jobs import new_run, resumed_run
     from dl4j_bridge.model.model_zip import open_model
     from dl4j_bridge.terminal import results
-    from dl4j_bridge.with_report import train_and_report
+    from dl4j_bridge.with_report import Watching, train_and_report
 
-    tensorboard_log.check(tensorboard)
+    watching = Watching(True, tensorboard, mlflow, live, report).checked()
     out = out or run_folder
     if resume:
         if out is None:
@@ -125,7 +131,7 @@ def train(
         run = new_run.new_run(inputs, targets or [], out, settings, opened)
     else:
         raise InputError("--input", "not given", "wanted a recording")
-    result = train_and_report(run, True, tensorboard, report)
+    result = train_and_report(run, watching)
     results.print_trained(result, run.task.predicts == "target", report)
     return result, 130 if result["stopped_because"] == "interrupted" else 0
 

@@ -1,5 +1,6 @@
 """The training loop: update, validate, keep the best, stop."""
 
+import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ from dl4j_bridge.tasks.update import segments, step
 SAVE_SECONDS = 10.0
 
 
-def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
+def train(run: Run, report: Report = lambda progress: None, stop: threading.Event | None = None) -> dict[str, Any]:
     """Train until a limit, a plateau or Ctrl-C; the best and the last network are in the run folder.
 
     Parameters
@@ -33,6 +34,8 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         From `new_run` or `resumed_run`.
     report
         Called after every step.
+    stop
+        Set by another thread to stop and save, as Ctrl-C does.
 
     Returns
     -------
@@ -47,7 +50,7 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         folder is free for another process.
     """
     try:
-        result = _trained(run, report)
+        result = _trained(run, report, stop or threading.Event())
         run.folder.write_run(run.info.as_dict() | {"status": result["stopped_because"], "result": result})
         return result
     except BaseException:
@@ -57,13 +60,13 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         run.folder.lock.release()
 
 
-def _trained(run: Run, report: Report) -> dict[str, Any]:
+def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
-    with interruptible() as interrupted:
+    with interruptible(stop) as interrupted:
         if not run.folder.last.exists():
             _save_last(run)
         reason = _reason_to_stop(run, windows)

@@ -222,6 +222,20 @@ class Task(ABC):
                 errors[baseline.name] = error
         return errors
 
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        """Sounds of the fitted baselines by name, for some time steps of a pair.
+
+        Parameters
+        ----------
+        pair, signals
+            The recordings, and `signals` of them.
+        fitted
+            Arrays of the baselines.
+        where
+            Time steps.
+        """
+        return {}
+
     def sharpness(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> float:
         """Factor on the output layer's weights that makes the outputs fit the target best; 1 where there is none."""
         return 1.0

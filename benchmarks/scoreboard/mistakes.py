@@ -149,7 +149,8 @@ def unrelated(t: Take, a: float) -> Take:
             else (synthesis.plucked_strings(seconds, t.rate, 98)[: t.x.size])
         )
     elif a == 2:
-        other = t.x[::-1]
+        # A loop played backwards is the same loop through an all-pass filter.
+        other = synthesis.speech_like(seconds, t.rate, 96) if t.sound.repeats else t.x[::-1]
     else:
         size = round(0.1 * t.rate)
         loudness = np.sqrt(power(np.pad(t.x, (size // 2, size - 1 - size // 2)), size))

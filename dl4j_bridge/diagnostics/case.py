@@ -9,7 +9,16 @@ import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
-from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
+from dl4j_bridge.diagnostics.speed import (
+    SPEED_CONFIDENCE,
+    SPEED_SECONDS,
+    drift,
+    find_speed,
+    fine_drift,
+    fine_lags,
+    local_lags,
+    refine,
+)
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import Codec, get_codec
@@ -145,6 +154,12 @@ class Case:
     def _windows(self) -> tuple[Floats, Floats]:
         return local_lags(self.x, self.y, self.rate, self.delay.peak)
 
+    @cached_property
+    def fine(self) -> tuple[Floats, Floats]:
+        """Times and lags, in samples and to a fraction of one, of the windows that a fixed filter explains."""
+        at, lags = fine_lags(self.x, self.y, self.rate, self.delay.peak)
+        return self._in_the_recording(at), lags
+
     def _in_the_recording(self, at: Floats) -> Floats:
         """Positions in the recording of positions in the stretches that are looked at."""
         first = np.array([start for start, _ in self.places])
@@ -232,7 +247,7 @@ class Case:
         """How many times slower the target's contents run; None if at the same speed, or if nothing shows another."""
         if self.processed is None or self.change:
             return None
-        slope = drift(*self.local)
+        slope = drift(*self.local) or fine_drift(*self.fine)
         if slope:
             # Stretches that stand end to end here would not at another speed.
             return refine(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.relation import Floats, frames
 from dl4j_bridge.diagnostics.speed import FEWEST_WINDOWS
 from dl4j_bridge.signal import alignment, pairs
@@ -137,12 +138,12 @@ def _is_sudden(x: Floats, y: Floats, change: LatencyChange) -> bool:
 
 def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int) -> LatencyChange | None:
     """Find where frames explained at the lag `before` give way to frames explained at the lag `after`."""
-    filters = [_fitted(x, y, before, 0, stop), _fitted(x, y, after, start, y.size)]
+    filters = [fitted(x, y, before, 0, stop), fitted(x, y, after, start)]
     sides = []
     for taps in filters:
         if taps is None:
             return None
-        first, second = (frames(_left(x, y, taps, lag), rate, FRAME_SECONDS) for lag in (before, after))
+        first, second = (frames(y - filtered(x, taps, lag, y.size), rate, FRAME_SECONDS) for lag in (before, after))
         sides.append((np.sum(first**2, axis=1), np.sum(second**2, axis=1)))
     energy = np.sum(frames(y, rate, FRAME_SECONDS) ** 2, axis=1)
     gain = sum(second - first for first, second in sides)
@@ -158,31 +159,3 @@ def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int
             return None
     left = tuple(float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
     return LatencyChange(at * max(round(FRAME_SECONDS * rate), 2), before, after, (left[0], left[1]))
-
-
-def _fitted(x: Floats, y: Floats, lag: int, start: int, stop: int) -> Floats | None:
-    """Least-squares taps from x to y around a lag, from samples `start` to `stop` of y."""
-    from scipy.linalg import solve_toeplitz
-    from scipy.signal import correlate
-
-    half = alignment.TAPS // 2
-    start, stop = max(start, lag + 3 * half, 0), min(stop, y.size, x.size + lag - half)
-    if stop - start < 8 * half:
-        return None
-    u, v = x[start - lag - 3 * half : stop - lag + half], y[start:stop]
-    count = 4 * half + 1
-    cross = correlate(u, v, "valid")[:count][::-1]
-    auto = correlate(np.r_[u, np.zeros(count - 1)], u, "valid")[:count]
-    auto[0] = auto[0] * (1 + 1e-6) + 1e-12
-    return np.asarray(solve_toeplitz(auto, cross))
-
-
-def _left(x: Floats, y: Floats, taps: Floats, lag: int) -> Floats:
-    """What filter `taps` leaves of the target at a lag; as long as y."""
-    from scipy.signal import oaconvolve
-
-    # The first tap is for the sample half of TAPS after the lag.
-    shift = lag - alignment.TAPS // 2
-    whole = oaconvolve(x, taps)
-    padded = np.r_[np.zeros(max(shift, 0)), whole[max(-shift, 0) :], np.zeros(y.size)]
-    return np.asarray(y - padded[: y.size], np.float64)

@@ -14,8 +14,11 @@ DC_OFFSET = Kind("dc-offset")
 OFFSET = 0.03
 OFFSET_TO_SOUND = 0.2
 OFFSET_TO_SCATTER = 2.0
-# Peak to mean level of what is nearly a square wave: its mean is how long it stays on either side, not an offset.
+# Peak to mean level of what is nearly a square wave, whose mean is how long it stays on either side. An offset moves
+# the middle between its levels too, at least half as far.
 SQUARE_CREST = 2.5
+LEVELS = (0.01, 0.99)
+MIDDLE_TO_MEAN = 0.5
 PARTS = 10
 PART_SECONDS = 0.2
 
@@ -43,5 +46,11 @@ def steady_offset(x: Floats, rate: int) -> float:
         power = part.var(axis=1)
         means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
     middle = float(np.median(means))
-    square = float(np.abs(x).max()) < SQUARE_CREST * float(x.std())
-    return middle if abs(middle) > OFFSET_TO_SCATTER * float(np.std(means)) and not square else 0.0
+    if abs(middle) <= OFFSET_TO_SCATTER * float(np.std(means)):
+        return 0.0
+    return middle if float(np.abs(x).max()) >= SQUARE_CREST * float(x.std()) or _moves_levels(x, middle) else 0.0
+
+
+def _moves_levels(x: Floats, offset: float) -> bool:
+    """Whether the middle between the lowest and the highest level lies on the side of the offset."""
+    return float(np.mean(np.quantile(x, LEVELS))) / offset > MIDDLE_TO_MEAN

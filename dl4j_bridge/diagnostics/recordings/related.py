@@ -12,7 +12,7 @@ SHORTEST_RELATED_SECONDS = 1.0
 
 
 def check(case: Case) -> Outcome:
-    longest = min(*case.lengths, pairs.WIDE_STRETCH_SECONDS * case.rate) / 2 / case.rate
+    longest = pairs.WIDE_SHARE * min(*case.lengths, pairs.WIDE_STRETCH_SECONDS * case.rate) / case.rate
     fix = f"check that --target was made from --input; a delay of more than {longest:.1f} s must be cut off first"
     return UNRELATED.outcome(is_unrelated(case), fix, case.relation, {"relation": case.relation})
 

@@ -157,8 +157,12 @@ class Case:
     @cached_property
     def fine(self) -> tuple[Floats, Floats]:
         """Times and lags, in samples and to a fraction of one, of the windows that a fixed filter explains."""
-        at, lags = fine_lags(self.x, self.y, self.rate, self.delay.peak)
+        at, lags = self._fine_windows
         return self._in_the_recording(at), lags
+
+    @cached_property
+    def _fine_windows(self) -> tuple[Floats, Floats]:
+        return fine_lags(self.x, self.y, self.rate, self.delay.peak)
 
     def _in_the_recording(self, at: Floats) -> Floats:
         """Positions in the recording of positions in the stretches that are looked at."""
@@ -172,7 +176,7 @@ class Case:
         """A change of the latency on the way, at a place in the recording; None if there is none."""
         if self.processed is None:
             return None
-        found = find_change(self.x, self.y, self.rate, *self._windows)
+        found = find_change(self.x, self.y, self.rate, self._windows, self._fine_windows)
         return found and replace(found, at=round(float(self._in_the_recording(np.array([found.at]))[0])))
 
     @cached_property

@@ -22,6 +22,12 @@ FEWEST_ON_A_SIDE = 3
 SAME_SHARE = 0.7
 # A change leaves at most this share of the scatter that a drift leaves.
 CHANGE_TO_DRIFT = 0.6
+# A step is clear if it leaves at most this share of the scatter that a drift leaves: in healthy pairs, none left less
+# than 0.5 of it, or 0.85 of that of lags found to a fraction of a sample.
+CLEAR_CHANGE_TO_DRIFT = 0.4
+FEWEST_FOR_A_CLEAR_STEP = 12
+# Smallest step of lags found to a fraction of a sample.
+SMALLEST_FINE_CHANGE = 0.8
 # Frames that are explained by one latency or by the other, and the share of their energy that must agree.
 FRAME_SECONDS = 0.01
 AGREEING_SHARE = 0.8
@@ -50,25 +56,31 @@ class LatencyChange:
     unexplained: tuple[float, float]
 
 
-def find_change(x: Floats, y: Floats, rate: int, times: Floats, lags: Floats) -> LatencyChange | None:
+def find_change(
+    x: Floats, y: Floats, rate: int, windows: tuple[Floats, Floats], fine: tuple[Floats, Floats]
+) -> LatencyChange | None:
     """Find the place from which on the target has another latency.
 
     Parameters
     ----------
     x, y : ndarray of float64, shape (n,) and (m,)
         Read at `rate`, in Hz.
-    times, lags : ndarray of float64, shape (windows,)
-        What `local_lags` found.
+    windows, fine : tuple of ndarray of float64, shape (windows,)
+        What `local_lags` and `fine_lags` found.
 
     Returns
     -------
     LatencyChange or None
         None unless the same filter explains the target much better at the second lag than at the first, after the
-        change, and the reverse before it.
+        change, and the reverse before it; or the lags of the windows are those of a clear step.
     """
-    for candidate in (*_ends(x, y, rate), *_step(times, lags, rate)):
+    for candidate in (*_ends(x, y, rate), *_step(*windows, rate)):
         change = _located(x, y, rate, *candidate)
-        if change and _is_sudden(x, y, change) and not _drifts(times, lags, change):
+        if change and _is_sudden(x, y, change) and not _drifts(*windows, change):
+            return change
+    for candidate in (*_clear_step(*windows, SMALLEST_CHANGE, rate), *_clear_step(*fine, SMALLEST_FINE_CHANGE, rate)):
+        change = _located(x, y, rate, *candidate, is_certain=True)
+        if change:
             return change
     return None
 
@@ -89,6 +101,22 @@ def _step(times: Floats, lags: Floats, rate: int) -> list[_Candidate]:
     if abs(after - before) < SMALLEST_CHANGE or same < SAME_SHARE:
         return []
     return [(before, after, int(times[best - 1]) - rate // 4, int(times[best]) + rate // 4)]
+
+
+def _clear_step(times: Floats, lags: Floats, smallest: float, rate: int) -> list[_Candidate]:
+    """The best step through the lags of the windows, if it describes them far better than a drift."""
+    from scipy.stats import theilslopes
+
+    if times.size < FEWEST_FOR_A_CLEAR_STEP:
+        return []
+    best = min(range(FEWEST_ON_A_SIDE, lags.size - FEWEST_ON_A_SIDE + 1), key=lambda k: _scatter(lags, k))
+    before, after = (float(np.median(side)) for side in (lags[:best], lags[best:]))
+    slope, offset, *_ = theilslopes(lags, times)
+    drift = float(np.abs(lags - offset - slope * times).sum())
+    if abs(after - before) < smallest or _scatter(lags, best) > CLEAR_CHANGE_TO_DRIFT * drift:
+        return []
+    first = round(before)
+    return [(first, first + round(after - before), int(times[best - 1]) - rate // 4, int(times[best]) + rate // 4)]
 
 
 def _scatter(lags: Floats, k: int) -> float:
@@ -136,8 +164,13 @@ def _is_sudden(x: Floats, y: Floats, change: LatencyChange) -> bool:
     return True
 
 
-def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int) -> LatencyChange | None:
-    """Find where frames explained at the lag `before` give way to frames explained at the lag `after`."""
+def _located(
+    x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int, is_certain: bool = False
+) -> LatencyChange | None:
+    """Find where frames explained at the lag `before` give way to frames explained at the lag `after`.
+
+    Unless the change is certain, most frames must agree to it; the place of one that is lies from `stop` to `start`.
+    """
     filters = [fitted(x, y, before, 0, stop), fitted(x, y, after, start)]
     sides = []
     for taps in filters:
@@ -146,16 +179,18 @@ def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int
         first, second = (frames(y - filtered(x, taps, lag, y.size), rate, FRAME_SECONDS) for lag in (before, after))
         sides.append((np.sum(first**2, axis=1), np.sum(second**2, axis=1)))
     energy = np.sum(frames(y, rate, FRAME_SECONDS) ** 2, axis=1)
-    gain = sum(second - first for first, second in sides)
-    at = int(np.argmax(np.cumsum(gain)) + 1)
+    gain = np.cumsum(sum(second - first for first, second in sides))
+    size = max(round(FRAME_SECONDS * rate), 2)
+    near = slice(max(stop // size, 0), max(start // size, 1)) if is_certain else slice(None)
+    at = (near.start or 0) + int(np.argmax(gain[near])) + 1
     if not 0 < at < energy.size - 1:
         return None
     total = np.maximum(energy, 1e-12)
-    for first, second in sides:
+    for first, second in () if is_certain else sides:
         right = (first[:at] < second[:at], second[at:] < first[at:])
         shares = [np.sum(t[r]) / np.sum(t) for t, r in zip((total[:at], total[at:]), right, strict=True)]
         better = np.sum(second[at:]) <= REMAINING * np.sum(first[at:])
         if min(shares) < AGREEING_SHARE or not better or np.sum(first[:at]) > REMAINING * np.sum(second[:at]):
             return None
     left = tuple(float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
-    return LatencyChange(at * max(round(FRAME_SECONDS * rate), 2), before, after, (left[0], left[1]))
+    return LatencyChange(at * size, before, after, (left[0], left[1]))

@@ -135,7 +135,7 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
         With confidence 0 if its peak is at the border of the search.
     """
     found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, 0.5, LONGEST_DELAY_SECONDS)
-    if found.confidence >= alignment.LOW_CONFIDENCE and not at_border:
+    if found.confidence >= WIDE_CONFIDENCE and not at_border:
         return found
     wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
     if wide.confidence >= WIDE_CONFIDENCE and not out_of_reach:

@@ -20,7 +20,7 @@ EXPLAINED = 0.15
 SMALLEST_CONFIDENCE = 0.2
 # An effect bends its sound down: -0.0001 to -0.12 of the energy. The way back bends it up, or hardly.
 BENT_DOWN = -0.004
-HARDLY_BENT = -0.002
+HARDLY_BENT = -0.003
 BENDS_APART = 0.006
 
 

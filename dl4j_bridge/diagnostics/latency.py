@@ -26,8 +26,8 @@ CHANGE_TO_DRIFT = 0.6
 # than 0.5 of it, or 0.85 of that of lags found to a fraction of a sample.
 CLEAR_CHANGE_TO_DRIFT = 0.4
 FEWEST_FOR_A_CLEAR_STEP = 12
-# Smallest step of lags found to a fraction of a sample.
-SMALLEST_FINE_CHANGE = 0.8
+# Smallest step of lags found to a fraction of a sample, in samples and in seconds.
+SMALLEST_FINE_CHANGE, SMALLEST_FINE_SECONDS = 0.8, 5e-5
 # Frames that are explained by one latency or by the other, and the share of their energy that must agree.
 FRAME_SECONDS = 0.01
 AGREEING_SHARE = 0.8
@@ -78,8 +78,9 @@ def find_change(
         change = _located(x, y, rate, *candidate)
         if change and _is_sudden(x, y, change) and not _drifts(*windows, change):
             return change
-    for candidate in (*_clear_step(*windows, SMALLEST_CHANGE, rate), *_clear_step(*fine, SMALLEST_FINE_CHANGE, rate)):
-        change = _located(x, y, rate, *candidate, is_certain=True)
+    smallest = max(SMALLEST_FINE_CHANGE, SMALLEST_FINE_SECONDS * rate)
+    for candidate in (*_clear_step(*windows, SMALLEST_CHANGE, rate), *_clear_step(*fine, smallest, rate)):
+        change = _located(x, y, rate, *candidate, is_clear=True)
         if change:
             return change
     return None
@@ -165,11 +166,12 @@ def _is_sudden(x: Floats, y: Floats, change: LatencyChange) -> bool:
 
 
 def _located(
-    x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int, is_certain: bool = False
+    x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int, is_clear: bool = False
 ) -> LatencyChange | None:
     """Find where frames explained at the lag `before` give way to frames explained at the lag `after`.
 
-    Unless the change is certain, most frames must agree to it; the place of one that is lies from `stop` to `start`.
+    A filter from either side must explain the other one better at that side's lag. Unless the step is clear, most
+    frames must agree to it; the place of one that is lies from `stop` to `start`.
     """
     filters = [fitted(x, y, before, 0, stop), fitted(x, y, after, start)]
     sides = []
@@ -181,16 +183,20 @@ def _located(
     energy = np.sum(frames(y, rate, FRAME_SECONDS) ** 2, axis=1)
     gain = np.cumsum(sum(second - first for first, second in sides))
     size = max(round(FRAME_SECONDS * rate), 2)
-    near = slice(max(stop // size, 0), max(start // size, 1)) if is_certain else slice(None)
+    near = slice(max(stop // size, 0), max(start // size, 1)) if is_clear else slice(None)
     at = (near.start or 0) + int(np.argmax(gain[near])) + 1
     if not 0 < at < energy.size - 1:
         return None
     total = np.maximum(energy, 1e-12)
-    for first, second in () if is_certain else sides:
+    for first, second in sides:
         right = (first[:at] < second[:at], second[at:] < first[at:])
         shares = [np.sum(t[r]) / np.sum(t) for t, r in zip((total[:at], total[at:]), right, strict=True)]
         better = np.sum(second[at:]) <= REMAINING * np.sum(first[at:])
-        if min(shares) < AGREEING_SHARE or not better or np.sum(first[:at]) > REMAINING * np.sum(second[:at]):
+        if (
+            (min(shares) < AGREEING_SHARE and not is_clear)
+            or not better
+            or np.sum(first[:at]) > REMAINING * np.sum(second[:at])
+        ):
             return None
     left = tuple(float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
     return LatencyChange(at * size, before, after, (left[0], left[1]))

@@ -19,10 +19,10 @@ SMALLEST_DRIFT = 3
 DRIFT_TO_SCATTER = 8
 # Around the delay, the lag of what a fixed filter gives is found to a fraction of a sample, this number of samples to
 # either side; the correlation there must be this large. In healthy pairs such lags drifted by up to 0.26 samples, half
-# of their scatter.
+# of their scatter, or by 3 millionths: a chord that dies away meets another part of a curve at its end.
 FINE_REACH = 8
 FINE_CORRELATION = 0.5
-SMALLEST_FINE_DRIFT = 0.8
+SMALLEST_FINE_DRIFT, SLOWEST_FINE_DRIFT = 0.8, 1e-5
 FINE_DRIFT_TO_SCATTER = 4
 # Share of the windows that must agree on another speed, and share of the recording that they must span; how far apart
 # their lags may be.
@@ -108,7 +108,7 @@ def drift(
 def fine_drift(times: Floats, lags: Floats) -> float | None:
     """The drift of `fine_lags`; None also if a step describes them better."""
     slope = drift(times, lags, SMALLEST_FINE_DRIFT, FINE_DRIFT_TO_SCATTER)
-    if slope is None:
+    if slope is None or abs(slope) < SLOWEST_FINE_DRIFT:
         return None
     left = lags - slope * times
     return slope if _scatter(left) < min(_scatter(lags[:k]) + _scatter(lags[k:]) for k in range(1, lags.size)) else None

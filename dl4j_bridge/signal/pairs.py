@@ -14,8 +14,10 @@ from dl4j_bridge.signal.recordings import Recording, open_recording
 
 # Maximum delay that `--align auto` looks for at first.
 LONGEST_DELAY_SECONDS = 1.0
-# If nothing stands out, it looks for a longer one in a stretch of this length, up to this share of it. At one of so
-# many lags two notes of the same pitch meet by chance: a recording played backwards came to a confidence of 0.45.
+# Unless a delay stands out this far, it looks for a longer one in a stretch of this length, up to this share of it. At
+# one of so many lags two notes of the same pitch meet by chance: a recording played backwards came to a confidence of
+# 0.45.
+CERTAIN = 0.75
 WIDE_STRETCH_SECONDS = 40
 WIDE_SHARE = 2 / 3
 WIDE_CONFIDENCE = 0.6
@@ -135,10 +137,10 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
         With confidence 0 if its peak is at the border of the search.
     """
     found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, 0.5, LONGEST_DELAY_SECONDS)
-    if found.confidence >= WIDE_CONFIDENCE and not at_border:
+    if found.confidence >= CERTAIN and not at_border:
         return found
     wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
-    if wide.confidence >= WIDE_CONFIDENCE and not out_of_reach:
+    if wide.confidence >= max(WIDE_CONFIDENCE, found.confidence) and not out_of_reach:
         return wide
     return replace(found, samples=0, confidence=0.0) if at_border else found
 

@@ -5,6 +5,7 @@ import numpy as np
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.clipping import CLIPPED_SHARE, clipped_share
 from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal.alignment import HARMLESS
 
@@ -44,6 +45,9 @@ def is_swapped(case: Case) -> bool:
         return False
     forwards, backwards = case.unexplained
     leads = case.delay.peak < -HARMLESS
+    if not leads and clipped_share(case.source)[0] > CLIPPED_SHARE:
+        # A dry recording that clipped is a wet one of what had not.
+        return False
     least, ratio = IF_IT_LEADS if leads else IF_NOT
     if backwards >= EXPLAINED:
         return False

@@ -40,7 +40,9 @@ def steady_offset(x: Floats, rate: int) -> float:
     A lopsided sound has a mean only while it lasts, and a plucked string another one with every note.
     """
     means = _quiet_means(x, rate)
-    middle = float(np.median(means)) if means.size else 0.0
+    if not means.size:
+        return 0.0
+    middle = float(np.median(means))
     if abs(middle) <= OFFSET_TO_SCATTER * float(means.std()):
         return 0.0
     is_square = float(np.abs(x - x.mean()).max()) < SQUARE_CREST * float(x.std())

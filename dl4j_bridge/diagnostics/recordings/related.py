@@ -9,6 +9,9 @@ UNRELATED = Kind("unrelated")
 
 # Shorter than this, chance makes anything look unrelated.
 SHORTEST_RELATED_SECONDS = 1.0
+# One note that meets another of its pitch makes a lag stand out this far, but explains no more than that note.
+CHANCE_CONFIDENCE = 0.6
+CHANCE_UNEXPLAINED = 0.6
 
 
 def check(case: Case) -> Outcome:
@@ -19,5 +22,7 @@ def check(case: Case) -> Outcome:
 
 def is_unrelated(case: Case) -> bool:
     """Whether the two have nothing in common, at no speed that was tried."""
-    long_enough = min(case.lengths) >= SHORTEST_RELATED_SECONDS * case.rate
-    return not (case.speed or case.change) and not are_related(case.relation) and long_enough
+    if case.speed or case.change or min(case.lengths) < SHORTEST_RELATED_SECONDS * case.rate:
+        return False
+    by_chance = case.delay.confidence < CHANCE_CONFIDENCE and min(case.unexplained) > CHANCE_UNEXPLAINED
+    return not are_related(case.relation | ({"confidence": 0.0} if by_chance else {}))

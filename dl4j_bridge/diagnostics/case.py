@@ -35,6 +35,8 @@ LOOKED_AT_SECONDS = 60
 STRETCHES = 6
 # Windows that find the same lag, as a share of those that find any. A vibrato has a lag, but no two windows the same.
 SAME_LAG_SHARE = 0.5
+# Confidence that only one lag for the whole gives, whatever short windows of one frequency find.
+ONE_LAG_CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ class Case:
     @property
     def keeps_lag(self) -> bool:
         """Whether the windows that have a lag of their own have that of the whole."""
+        if self.delay.confidence >= ONE_LAG_CONFIDENCE:
+            return True
         lags = self.local[1]
         same = np.abs(lags - self.delay.peak) <= 1 + abs(self.excess.own)
         return not lags.size or float(np.mean(same)) >= SAME_LAG_SHARE

@@ -54,8 +54,8 @@ def _of_one_side(case: Case) -> dict[str, float]:
 
     The other side then has one of the other sign besides its share, so that it is the side whose means agree better.
     """
-    sides = (_quiet_means(side, case.rate) for side in without_delay(case.x, case.y, case.delay.peak))
-    means = dict(zip(("input", "target"), sides, strict=True))
+    sides = dict(zip(("input", "target"), without_delay(case.x, case.y, case.delay.peak), strict=True))
+    means = {name: _quiet_means(side, case.rate) / max(float(side.std()), 1e-12) for name, side in sides.items()}
     if not means["input"].size:
         return {}
     found = {}
@@ -67,7 +67,7 @@ def _of_one_side(case: Case) -> dict[str, float]:
         if abs(offset) > OFFSET_TO_SCATTER * scatter:
             found[name] = offset
     best = min(found, key=lambda name: abs(float(np.median(means[name])) - found[name]), default=None)
-    return {best: found[best]} if best else {}
+    return {best: found[best] * float(sides[best].std())} if best else {}
 
 
 def _quiet_means(x: Floats, rate: int) -> Floats:

@@ -15,11 +15,10 @@ DC_OFFSET = Kind("dc-offset")
 OFFSET = 0.03
 OFFSET_TO_SOUND = 0.2
 OFFSET_TO_SCATTER = 2.0
-# Peak to mean level of what is nearly a square wave, whose mean is how long it stays on either side. An offset moves
-# the middle between its levels too, at least half as far.
-SQUARE_CREST = 2.2
-LEVELS = (0.01, 0.99)
-MIDDLE_TO_MEAN = 0.5
+# A curve with a bias has an offset in rests, and much less of it while there is sound.
+LOUD_TO_QUIET = 0.5
+# Mean of a part, relative to the standard deviation of the side, that is none.
+NO_MEAN = 0.02
 PARTS = 10
 PART_SECONDS = 0.2
 
@@ -29,58 +28,54 @@ def check(case: Case) -> Outcome:
     limits = {name: max(OFFSET, OFFSET_TO_SOUND * float(x.std())) for name, x in case.sides.items()}
     shifted = {name: value for name, value in offsets.items() if abs(value) > limits[name]}
     if not shifted and case.delay.confidence >= LOW_CONFIDENCE:
-        shifted = {name: value for name, value in _of_one_side(case).items() if abs(value) > limits[name]}
+        aligned = without_delay(case.x, case.y, case.delay.peak)
+        shifted = {name: value for name, value in of_one_side(*aligned, case.rate).items() if abs(value) > limits[name]}
     fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
     return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets | shifted})
 
 
 def steady_offset(x: Floats, rate: int) -> float:
-    """The mean that the parts of a recording share, in their quiet moments too; 0 if they do not.
+    """The mean that the parts of a recording share, in quiet moments as in loud ones; 0 if they do not.
 
     A lopsided sound has a mean only while it lasts, and a plucked string another one with every note.
     """
-    means = _quiet_means(x, rate)
-    if not means.size:
-        return 0.0
-    middle = float(np.median(means))
-    if abs(middle) <= OFFSET_TO_SCATTER * float(means.std()):
-        return 0.0
-    is_square = float(np.abs(x - x.mean()).max()) < SQUARE_CREST * float(x.std())
-    return 0.0 if is_square and not _moves_levels(x, middle) else middle
+    quiet, loud = _means(x, rate)
+    return _offset(quiet, loud) if quiet.size else 0.0
 
 
-def _of_one_side(case: Case) -> dict[str, float]:
-    """An offset of one side: what its parts have besides their share of the means of the other side's parts.
+def of_one_side(x: Floats, y: Floats, rate: int) -> dict[str, float]:
+    """An offset of ``input`` or ``target``: what its parts have besides their share of the other side's means.
 
     The other side then has one of the other sign besides its share, so that it is the side whose means agree better.
     """
-    sides = dict(zip(("input", "target"), without_delay(case.x, case.y, case.delay.peak), strict=True))
-    means = {name: _quiet_means(side, case.rate) / max(float(side.std()), 1e-12) for name, side in sides.items()}
+    sides = {"input": x, "target": y}
+    means = {name: np.divide(_means(side, rate), max(float(side.std()), 1e-12)) for name, side in sides.items()}
     if not means["input"].size:
         return {}
     found = {}
     for name, other in (("input", "target"), ("target", "input")):
-        spread = means[other] - means[other].mean()
-        slope = np.dot(spread, means[name]) / max(np.dot(spread, spread), 1e-300)
-        own = means[name] - slope * means[other]
-        offset, scatter = float(own.mean()), float(own.std())
-        if abs(offset) > OFFSET_TO_SCATTER * scatter:
-            found[name] = offset
-    best = min(found, key=lambda name: abs(float(np.median(means[name])) - found[name]), default=None)
-    return {best: found[best] * float(sides[best].std())} if best else {}
+        spread = means[other][0] - means[other][0].mean()
+        slope = np.dot(spread, means[name][0]) / (np.dot(spread, spread) + PARTS * NO_MEAN**2)
+        found[name] = _offset(*(means[name] - slope * means[other]))
+    best = min(found, key=lambda name: abs(float(np.median(means[name][0])) - found[name]) if found[name] else np.inf)
+    return {best: found[best] * float(sides[best].std())}
 
 
-def _quiet_means(x: Floats, rate: int) -> Floats:
-    """The mean in the quiet moments of each part; shape (PARTS,), or (0,) if the recording is too short."""
+def _offset(quiet: Floats, loud: Floats) -> float:
+    """What the means of all parts have in common; 0 if that is not clear."""
+    offset = float(np.median(quiet))
+    clear = abs(offset) > OFFSET_TO_SCATTER * float(quiet.std())
+    return offset if clear and float(np.median(loud)) / offset > LOUD_TO_QUIET else 0.0
+
+
+def _means(x: Floats, rate: int) -> tuple[Floats, Floats]:
+    """The mean in the quiet and in the loud moments of each part; each of shape (PARTS,), or (0,) if x is too short."""
     if x.size < PARTS * PART_SECONDS * rate:
-        return np.zeros(0)
+        return np.zeros(0), np.zeros(0)
     means = []
     for part in np.array_split(frames(x, rate, FRAME_SECONDS), PARTS):
         power = part.var(axis=1)
-        means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
-    return np.array(means)
-
-
-def _moves_levels(x: Floats, offset: float) -> bool:
-    """Whether the middle between the lowest and the highest level lies on the side of the offset."""
-    return float(np.mean(np.quantile(x, LEVELS))) / offset > MIDDLE_TO_MEAN
+        low, high = np.quantile(power, (0.25, 0.75))
+        means.append([float(np.median(part[rows].mean(axis=1))) for rows in (power <= low, power >= high)])
+    quiet, loud = np.transpose(means)
+    return quiet, loud

@@ -59,7 +59,7 @@ def compare(
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
-    _check_outputs(settings, inputs)
+    check_outputs(settings, inputs)
     return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
 
 
@@ -91,9 +91,7 @@ def evaluate(
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
-        settings.wavs.mkdir(exist_ok=True)
-        for name, sound in sounds.items():
-            audio_files.write(settings.wavs / f"{name}.wav", [sound], pair.rate, comparison.wav_subtype)
+        write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
     return ComparisonResult(
         comparison.finish(rows),
         comparison.part,
@@ -107,6 +105,13 @@ def evaluate(
         drift.facts if drift else None,
         drift.sound if drift else None,
     )
+
+
+def write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
+    """Write each sound by its name into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
 
 
 def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:
@@ -189,7 +194,7 @@ def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is
         import_torch()
 
 
-def _check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
+def check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
     """Refuse to replace files unasked; the names of the wavs are known only once the rows are."""
     if settings.wavs:
         atomic_files.check_folder(settings.wavs)

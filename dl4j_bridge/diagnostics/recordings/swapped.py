@@ -41,17 +41,20 @@ def is_swapped(case: Case) -> bool:
     Of a target that leads, it is enough that the way from the target to the input is that of an effect: louder parts
     gain less.
     """
-    if case.speed or case.change or case.delay.confidence < SMALLEST_CONFIDENCE or case.stored_delay is not None:
+    if case.stored_delay is not None or case.delay.confidence < SMALLEST_CONFIDENCE:
         return False
     forwards, backwards = case.unexplained
     leads = case.delay.peak < -HARMLESS
+    least, ratio = IF_IT_LEADS if leads else IF_NOT
+    if forwards <= least or backwards >= EXPLAINED:
+        return False
+    if forwards <= ratio * backwards and not (leads and _is_bent_back(case)):
+        return False
     if not leads and clipped_share(case.source)[0] > CLIPPED_SHARE:
         # A dry recording that clipped is a wet one of what had not.
         return False
-    least, ratio = IF_IT_LEADS if leads else IF_NOT
-    if backwards >= EXPLAINED:
-        return False
-    return forwards > max(least, ratio * backwards) or (leads and forwards > IF_IT_LEADS[0] and _is_bent_back(case))
+    # Last, since they take seconds.
+    return not (case.speed or case.change)
 
 
 def _is_bent_back(case: Case) -> bool:

@@ -1,0 +1,116 @@
+"""Are there gaps or clicks in one recording that the other one does not have?"""
+
+from typing import Any
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.relation import Floats
+
+DROPOUTS = Kind("dropouts")
+
+# A gap is a run of near silence of this length, below this share of the recording's level, that starts or ends at once:
+# the level next to it is still this share of the level a little further away. A natural decay fades.
+SHORTEST_GAP_SECONDS = 0.0015
+SILENT_SHARE = 1e-3
+EDGE_SECONDS, NEAR_SECONDS = 0.002, 0.02
+EDGE_SHARE = 0.3
+# The other recording is this loud in the gap, relative to its own level, and where it is that loud elsewhere, few
+# frames are silent: a gate is silent wherever its input is quiet.
+LOUD_SHARE = 0.1
+FRAME_SECONDS = 0.005
+SILENT_FRAMES_SHARE = 0.1
+# A click stands out from the samples around it by this factor, and from nearly all samples of the recording by that.
+CLICK_TO_NEAR = 12.0
+CLICK_TO_USUAL = 3.0
+USUAL_SHARE = 0.999
+FEWEST_CLICKS = 2
+# Times that are listed.
+LISTED = 20
+
+
+def check(case: Case) -> Outcome:
+    if case.model is None:
+        return Outcome()
+    x, y, rate = case.model.x, case.model.y, case.rate
+    found: dict[str, Any] = {}
+    for name, side, other in (("input", x, y), ("target", y, x)):
+        for start, stop in gaps(side, other, rate):
+            at = {"seconds": round(case.seconds_at(start), 3), "milliseconds": round(1000 * (stop - start) / rate, 1)}
+            found.setdefault(f"gaps_in_{name}", []).append(at)
+    clicked = clicks(y, x, rate)
+    if clicked.size >= FEWEST_CLICKS:
+        found["clicks_in_target"] = [round(case.seconds_at(int(at)), 3) for at in clicked]
+    evidence = {name: places[:LISTED] for name, places in found.items()} | {
+        "count": {name: len(places) for name, places in found.items()}
+    }
+    fix = "record again; or cut the seconds around these times out of both recordings"
+    return DROPOUTS.outcome(bool(found), fix, evidence, {"dropouts": evidence["count"]})
+
+
+def gaps(side: Floats, other: Floats, rate: int) -> list[tuple[int, int]]:
+    """Gaps in one recording in which the other one goes on; (start, stop) in samples."""
+    loud = float(np.sqrt(np.mean(side**2)))
+    other_loud = float(np.sqrt(np.mean(other**2)))
+    starts, stops = _silent_runs(side, SILENT_SHARE * loud, round(SHORTEST_GAP_SECONDS * rate))
+    if not starts.size or not other_loud:
+        return []
+    energy, other_energy = (np.concatenate([[0.0], np.cumsum(each**2)]) for each in (side, other))
+
+    def level(of: Floats, start: int, stop: int) -> float:
+        start, stop = max(start, 0), min(stop, side.size)
+        return float(np.sqrt(max(of[stop] - of[start], 0.0) / max(stop - start, 1)))
+
+    edge, near, frame = (round(seconds * rate) for seconds in (EDGE_SECONDS, NEAR_SECONDS, FRAME_SECONDS))
+    found = []
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        before = level(energy, start - edge, start), level(energy, start - near, start)
+        if start < edge or stop > side.size - edge:
+            continue
+        if before[0] < EDGE_SHARE * before[1] or before[1] < LOUD_SHARE * loud:
+            continue
+        there = level(other_energy, start, stop)
+        if there >= LOUD_SHARE * other_loud and _is_rare(side, other, there, SILENT_SHARE * loud, frame):
+            found.append((start, stop))
+    return found
+
+
+def clicks(side: Floats, other: Floats, rate: int) -> Floats:
+    """Samples that stand out from those around them, where nothing stands out in the other recording."""
+    from scipy.ndimage import maximum_filter1d
+
+    bend, other_bend = (np.abs(each[1:-1] - (each[:-2] + each[2:]) / 2) for each in (side, other))
+    usual = float(np.quantile(bend, USUAL_SHARE))
+    at = np.flatnonzero(bend > max(CLICK_TO_USUAL * usual, 1e-6))
+    width = round(NEAR_SECONDS / 4 * rate)
+    found: list[int] = []
+    calm = maximum_filter1d(other_bend, 2 * width + 1)
+    for place in at.tolist():
+        around = np.concatenate([bend[max(place - width, 0) : max(place - 3, 0)], bend[place + 4 : place + width]])
+        steady = float(np.sqrt(np.mean(other_bend[max(place - 8 * width, 0) : place + 8 * width] ** 2)))
+        if (
+            around.size
+            and bend[place] > CLICK_TO_NEAR * float(around.max())
+            and calm[place] < CLICK_TO_NEAR / 2 * steady
+            and (not found or place + 1 - found[-1] > width)
+        ):
+            found.append(place + 1)
+    return np.array(found)
+
+
+def _silent_runs(x: Floats, floor: float, shortest: int) -> tuple[Floats, Floats]:
+    silent = np.concatenate([[False], np.abs(x) <= floor, [False]])
+    change = np.flatnonzero(np.diff(silent.astype(np.int8)))
+    starts, stops = change[::2], change[1::2]
+    long_enough = stops - starts >= max(shortest, 2)
+    return starts[long_enough], stops[long_enough]
+
+
+def _is_rare(side: Floats, other: Floats, there: float, floor: float, frame: int) -> bool:
+    """Whether `side` is seldom silent where `other` is about as loud as there."""
+    count = side.size // frame
+    peaks = np.abs(side[: count * frame]).reshape(count, frame).max(axis=1)
+    levels = np.sqrt(np.mean(other[: count * frame].reshape(count, frame) ** 2, axis=1))
+    alike = (levels > there / 2) & (levels < 2 * there)
+    return not alike.any() or float(np.mean(peaks[alike] <= floor)) < SILENT_FRAMES_SHARE

@@ -27,13 +27,15 @@ AHEAD = 1 / 8
 BLOCK_SECONDS = 0.75
 # Length of the frames to fit on, in all; those of a longer recording are evenly spread.
 FITTED_SECONDS = 20
-# Number of neighbouring bands that share a response: of the input itself, and of the signals made from it.
-NARROW, WIDE = 3, 17
+# Number of neighbouring bands that share a mix of the signals.
+WIDE = 17
+# Models that are weighted against each other: bands that share a response, and fits of the mix. Tones leave most bands
+# empty, so the response of wider bands is surer where there is noise.
+MODELS = ((3, 0), (3, 2), (WIDE, 1), (8 * WIDE, 0))
 # Weight of the bands around.
 SURROUNDINGS = 1e-3
 # Ridge as a share of a signal's power in a band.
 RIDGE = 1e-5
-FITS = 3
 # The same as a share of its power in the loudest band.
 SILENT_BAND = 1e-8
 
@@ -89,10 +91,10 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
     target = frames_at(y, starts, size)
     filters = []
     for fitted, others in zip(chosen, chosen[::-1], strict=True):
-        responses = np.stack([_linear(spectra, target, fitted), _curved(spectra, target, fitted)])
-        # A band that was fitted on little may be far off on other frames: there it gets the weight that it deserves.
+        responses = np.stack([_joint(spectra[:, fitted], target[fitted], *each) for each in MODELS])
+        # A band that was fitted on little may be far off on other frames: there simpler models get more weight.
         predicted = np.einsum("smb,asb->amb", spectra[:, others], responses)
-        weights = _responses(predicted, target[others], WIDE, 1e-9)
+        weights = _responses(predicted, target[others], WIDE, 1e-6, 0.0)
         filters.append(np.einsum("ab,asb->sb", weights, responses))
     # The blocks of one side are predicted with the filters of the other.
     is_odd = np.arange(y.size) // block % 2 == 1
@@ -149,28 +151,26 @@ def _starts(length: int, size: int, rate: int) -> npt.NDArray[np.integer]:
     return starts
 
 
-def _curved(spectra, target, fitted):
-    mix = np.zeros((len(spectra), spectra.shape[2]), np.complex64); mix[0] = 1
-    for _ in range(FITS):
-        common = _responses(np.einsum("smb,sb->mb", spectra[:, fitted], mix)[None], target[fitted], NARROW, 1e-9)
-        mix = _responses(spectra[:, fitted] * common, target[fitted], WIDE, RIDGE)
-    return common * mix
+def _joint(spectra: Spectra, target: Spectra, width: int, fits: int) -> Spectra:
+    """Frequency responses, the product of one that all signals share and of a smooth mix of them; (signals, bands)."""
+    mix = np.zeros((len(spectra), spectra.shape[2]), np.complex64)
+    mix[0] = 1
+    shared = _responses(spectra[:1], target, width, 0.0)
+    for _ in range(fits):
+        mix = _responses(spectra * shared, target, WIDE, RIDGE)
+        mixed = np.einsum("smb,sb->mb", spectra, mix)
+        shared = _responses(mixed[None], target, width, 0.0)
+    return np.asarray(shared * mix)
 
 
-def _linear(spectra, target, fitted):
-    responses = np.zeros((len(spectra), spectra.shape[2]), np.complex64)
-    responses[0] = _responses(spectra[:1, fitted], target[fitted], NARROW, 1e-9)[0]
-    return responses
-
-
-def _responses(spectra: Spectra, target: Spectra, width: int, ridge: float) -> Spectra:
+def _responses(spectra: Spectra, target: Spectra, width: int, ridge: float, surroundings: float = SURROUNDINGS) -> Spectra:
     """Frequency responses of the filters from `spectra` (signals, frames, bands) to `target`, constant over `width` bands.
 
     A quiet band takes the response of its wider surroundings.
     """
     rows = np.ascontiguousarray(np.concatenate([spectra, target[None]]).transpose(2, 0, 1))
     products = (rows.conj() @ rows.transpose(0, 2, 1)).astype(np.complex128)
-    products = _smoothed(products, width) + SURROUNDINGS * _smoothed(products, 8 * width)
+    products = _smoothed(products, width) + surroundings * _smoothed(products, 8 * width)
     gram, cross = products[:, :-1, :-1], products[:, :-1, -1:]
     power = np.einsum("bii->bi", gram).real
     np.einsum("bii->bi", gram)[:] += ridge * power + SILENT_BAND * power.max(axis=0) + 1e-30
@@ -186,7 +186,11 @@ def _smoothed(products: Spectra, width: int) -> Spectra:
 
 def _taps(responses: Spectra, size: int) -> Floats:
     """Filters that start `AHEAD` of their sample; shape (signals, size)."""
-    return np.roll(np.fft.irfft(responses, size), round(AHEAD * size), axis=1)
+    ahead = round(AHEAD * size)
+    # With hard ends, a large gain in an empty band would leak into the loud ones.
+    rise, fall = (0.5 - 0.5 * np.cos(np.linspace(0, np.pi, count, endpoint=False)) for count in (ahead, size // 2))
+    ends = np.concatenate([rise, np.ones(size - ahead - size // 2), fall[::-1]])
+    return np.asarray(np.roll(np.fft.irfft(responses, size), ahead, axis=1) * ends)
 
 
 def _filtered(signals: Sequence[Floats], filters: Sequence[Floats], size: int) -> list[Floats]:

@@ -12,15 +12,22 @@ from dl4j_bridge.diagnostics.findings import Check, Outcome
 from dl4j_bridge.diagnostics.recordings import (
     alignment,
     amount,
+    automation,
     clipping,
+    dropouts,
     lengths,
     levels,
+    memory,
+    noise_floor,
     offset,
     polarity,
     quantization,
     rates,
     related,
+    resolution,
     silence,
+    takes,
+    time_variant,
 )
 
 # In the order in which the findings should be fixed.
@@ -30,14 +37,33 @@ CHECKS: dict[str, Callable[[Case], Outcome]] = {
     "aligned": alignment.check,
     "related": related.check,
     "polarity": polarity.check,
+    "dropouts": dropouts.check,
+    "time-variant": time_variant.check,
+    "memory": memory.check,
+    "takes": takes.check,
+    "automation": automation.check,
     "levels": levels.check,
     "clipping": clipping.check,
     "silence": silence.check,
     "offset": offset.check,
     "amount": amount.check,
+    "resolution": resolution.check,
+    "noise": noise_floor.check,
     "quantisation": quantization.check,
 }
-NEED_TARGET = {"lengths", "aligned", "related", "polarity"}
+NEED_TARGET = {
+    "lengths",
+    "aligned",
+    "related",
+    "polarity",
+    "dropouts",
+    "time-variant",
+    "memory",
+    "takes",
+    "automation",
+    "resolution",
+    "noise",
+}
 
 
 def checks(case: Case) -> list[Check]:

@@ -12,7 +12,7 @@ HELD_SAMPLES = Kind("bit-crushed")
 # Steps of 8 bits are 1/128 of full scale, and 8-bit files are fine; from this step on there are fewer bits.
 COARSE_STEP = 1 / 100
 # With more levels than this it is no uniform code of few bits; a square wave has fewer than that.
-MOST_LEVELS, FEWEST_LEVELS = 200, 4
+MOST_LEVELS, FEWEST_LEVELS = 256, 4
 # Numbers of samples that a sample-and-hold may repeat, and the shares of changes that show it.
 HELD = range(2, 33)
 CHANGES_BETWEEN, CHANGES_AT = 0.002, 0.2
@@ -59,6 +59,15 @@ def level_step(y: Floats) -> float:
 def quantisation_esr(y: Floats, step: float) -> float:
     """ESR of uniform rounding with this step: a twelfth of its square."""
     return step**2 / 12 / max(float(np.mean(y**2)), 1e-30)
+
+
+def rounding_esr(case: Case) -> float:
+    """ESR of the rounding to the target's levels; 0 for 16 bits and more, where it does not count."""
+    recording = case.processed
+    if recording is None:
+        return 0.0
+    y = read(recording, recording.rate, spread(recording.frames, recording.rate))
+    return quantisation_esr(y, level_step(y))
 
 
 def held_samples(y: Floats) -> int:

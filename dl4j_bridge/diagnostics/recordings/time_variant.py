@@ -1,0 +1,29 @@
+"""Does the effect move with time, whatever is played, as an oscillator makes it?"""
+
+from dl4j_bridge.diagnostics import modulation
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+
+TIME_VARIANT = Kind("time-variant")
+
+# Share of what the fixed model leaves that a modulation must explain, and the ESR that it costs.
+SHARES = {"gain": 0.3, "response": 0.3, "multiplied": 0.4}
+SMALLEST_ESR = 0.001
+# A lag that moves by this number of samples in steps that are this share of it, and the ESR that it costs.
+MOVING_SAMPLES = 4.0
+STEP_SHARE = 0.2
+MOVING_ESR = 0.02
+
+
+def check(case: Case) -> Outcome:
+    if case.model is None:
+        return Outcome()
+    found = modulation.find(case.model)
+    moves, step = modulation.moving_lag(case.model)
+    cost = found.share * case.model.esr
+    figures = {"modulation": {"share": found.share, "hertz": found.hertz, "kind": found.kind}, "moving_lag": moves}
+    swings = found.share >= SHARES[found.kind] and cost >= SMALLEST_ESR
+    wanders = moves >= MOVING_SAMPLES and step <= STEP_SHARE * moves and case.model.esr >= MOVING_ESR
+    evidence = figures["modulation"] | {"esr": cost} if swings else {"kind": "lag", "moves": moves, "esr": case.model.esr}
+    fix = "switch the modulation off (tremolo, vibrato, chorus, phaser, ring modulator) and record the target again"
+    return TIME_VARIANT.outcome(swings or wanders, fix, evidence, figures)

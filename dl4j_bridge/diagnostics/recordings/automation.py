@@ -19,8 +19,10 @@ FEWEST_FRAMES = 12
 # A step has this number of frames on either side.
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
-SMALLEST_DB = 1.5
+SMALLEST_DB = 1.0
 SHARE = 0.6
+# Share of a step or fade that the levels must not explain, or nothing is known of it.
+SHAPE_LEFT = 0.05
 
 
 def check(case: Case) -> Outcome:
@@ -54,26 +56,52 @@ def gains(model: FixedModel) -> tuple[Floats, Floats, Floats]:
 
 
 def moved(times: Floats, gain: Floats, loudness: Floats) -> dict[str, Any] | None:
-    """The step or the fade that explains most of the gain that the levels do not; None if none explains enough."""
+    """The fade, or the one or two steps, that explain most of the gain that the levels do not.
+
+    Returns
+    -------
+    dict or None
+        ``shape``, ``decibels`` (the largest change), ``share`` (explained) and ``seconds`` (in samples here). None if
+        nothing explains enough.
+    """
     level_part = loudness - loudness.mean(axis=0)
     base = np.column_stack([np.ones(times.size), level_part, level_part**2 / 10])
     left = _left(base, gain)
-    best: tuple[float, dict[str, Any]] = (0.0, {})
+    energy = max(float(np.dot(left, left)), 1e-12)
+    steps = [(np.arange(times.size) >= at) - 0.5 for at in range(SIDE_FRAMES, times.size - SIDE_FRAMES)]
     ramp = (times - times[0]) / (times[-1] - times[0]) - 0.5
-    shapes = [("fade", ramp, [times[0], times[-1]])]
-    for at in range(SIDE_FRAMES, times.size - SIDE_FRAMES):
-        shapes.append(("step", (np.arange(times.size) >= at) - 0.5, [(times[at - 1] + times[at]) / 2]))
-    for shape, column, where in shapes:
-        # What the levels explain of the shape is not to be held against the gain.
-        own = _left(base, column)
-        power = float(np.dot(own, own))
-        if power < 0.05 * float(np.dot(column, column)):
+    found = []
+    for shape, first in (("fade", [ramp]), ("step", steps)):
+        column = _best(base, left, first)
+        if column is None:
             continue
-        decibels = float(np.dot(own, left) / power)
-        share = decibels**2 * power / max(float(np.dot(left, left)), 1e-12)
-        if abs(decibels) >= SMALLEST_DB and share > best[0]:
-            best = share, {"shape": shape, "decibels": decibels, "share": share, "seconds": where}
-    return best[1] if best[0] >= SHARE else None
+        columns = [column]
+        if shape == "step":
+            second = _best(np.column_stack([base, column]), _left(np.column_stack([base, column]), gain), steps)
+            columns += [second] if second is not None else []
+        everything = np.column_stack([base, *columns])
+        sizes = np.linalg.lstsq(everything, gain, rcond=1e-6)[0][-len(columns) :]
+        rest = _left(everything, gain)
+        share = 1 - float(np.dot(rest, rest)) / energy
+        largest = int(np.abs(sizes).argmax())
+        where = [times[0], times[-1]] if shape == "fade" else [times[int(np.argmax(each > 0))] for each in columns]
+        found.append({"shape": shape, "decibels": float(sizes[largest]), "share": share, "seconds": where})
+    found = [each for each in found if abs(each["decibels"]) >= SMALLEST_DB and each["share"] >= SHARE]
+    return max(found, key=lambda each: each["share"], default=None)
+
+
+def _best(base: Floats, left: Floats, columns: list[Floats]) -> Floats | None:
+    """The column that explains most of what `base` leaves; what `base` explains of a column does not count."""
+    if not columns:
+        return None
+    stacked = np.stack(columns, 1).astype(np.float64)
+    own = stacked - base @ np.linalg.lstsq(base, stacked, rcond=1e-6)[0]
+    power = (own**2).sum(axis=0)
+    valid = power > SHAPE_LEFT * (stacked**2).sum(axis=0)
+    if not valid.any():
+        return None
+    explained = np.where(valid, (left @ own) ** 2 / np.maximum(power, 1e-12), -1)
+    return columns[int(explained.argmax())]
 
 
 def _left(columns: Floats, values: Floats) -> Floats:

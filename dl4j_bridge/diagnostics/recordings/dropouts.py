@@ -26,6 +26,9 @@ CLICK_TO_NEAR = 12.0
 CLICK_TO_USUAL = 3.0
 USUAL_SHARE = 0.999
 FEWEST_CLICKS = 2
+# Sizes of buffers that are played twice, and the share of one that must be the same.
+BUFFERS = (64, 128, 256, 512, 1024, 2048, 4096, 441, 480, 882, 960)
+REPEATED_SHARE = 0.8
 # Times that are listed.
 LISTED = 20
 
@@ -39,7 +42,10 @@ def check(case: Case) -> Outcome:
         for start, stop in gaps(side, other, rate):
             at = {"seconds": round(case.seconds_at(start), 3), "milliseconds": round(1000 * (stop - start) / rate, 1)}
             found.setdefault(f"gaps_in_{name}", []).append(at)
-    clicked = clicks(y, x, rate)
+    again = repeats(y, x, rate)
+    if again:
+        found["repeated_in_target"] = [round(case.seconds_at(at), 3) for at in again]
+    clicked = max(clicks(y, x, rate), clicks(case.model.residual, x, rate), key=len)
     if clicked.size >= FEWEST_CLICKS:
         found["clicks_in_target"] = [round(case.seconds_at(int(at)), 3) for at in clicked]
     evidence = {name: places[:LISTED] for name, places in found.items()} | {
@@ -97,6 +103,24 @@ def clicks(side: Floats, other: Floats, rate: int) -> Floats:
         ):
             found.append(place + 1)
     return np.array(found)
+
+
+def repeats(side: Floats, other: Floats, rate: int) -> list[int]:
+    """Places where a buffer is played again in place of the next one, and the other recording goes on."""
+    found: list[int] = []
+    loud = float(np.sqrt(np.mean(side**2)))
+    for size in BUFFERS:
+        if size > rate // 4:
+            break
+        starts, stops = _silent_runs(side[size:] - side[:-size], 1e-9, round(REPEATED_SHARE * size))
+        for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+            part = slice(start + size, stop + size)
+            before = slice(start, stop)
+            sounds = float(side[part].std()) > LOUD_SHARE * loud and np.ptp(np.diff(side[part])) > LOUD_SHARE * loud / 10
+            change = float(np.std(other[part] - other[before]))
+            if stop - start < 1.5 * size and sounds and change > 0.05 * float(other[part].std()) + 1e-6:
+                found.append(start + size)
+    return sorted(set(found))
 
 
 def _silent_runs(x: Floats, floor: float, shortest: int) -> tuple[Floats, Floats]:

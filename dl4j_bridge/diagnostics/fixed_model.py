@@ -49,7 +49,7 @@ class FixedModel:
     rate
         In Hz.
     x, y, prediction : ndarray of float64, shape (n,)
-        Input, target and predicted target, without the delay and without their means.
+        Input, target and predicted target, without the delay.
     """
 
     rate: int
@@ -79,7 +79,8 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
     x, y : ndarray of float, shape (n,)
         Input and target at `rate` in Hz; a delay up to an eighth of `MEMORY_SECONDS` either way does no harm.
     """
-    x, y = x - x.mean(), y - y.mean()
+    given, offset = (x, y), float(y.mean())
+    x, y = x - x.mean(), y - offset
     size, block = frame_size(rate), round(BLOCK_SECONDS * rate)
     signals = _signals(x, rate)
     starts = _starts(y.size, size, rate)
@@ -99,7 +100,7 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
     # The blocks of one side are predicted with the filters of the other.
     is_odd = np.arange(y.size) // block % 2 == 1
     even, odd = _filtered(signals, [_taps(each, size) for each in filters], size)
-    return FixedModel(rate, x, y, np.where(is_odd, even, odd))
+    return FixedModel(rate, given[0], given[1], np.where(is_odd, even, odd) + offset)
 
 
 def frame_size(rate: int) -> int:

@@ -16,19 +16,23 @@ from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, frames_at, 
 from dl4j_bridge.diagnostics.relation import Floats
 
 # Slowest oscillator that is looked for: this number of periods, and this frequency in Hz.
-FEWEST_PERIODS = 4
+FEWEST_PERIODS = 3
 SLOWEST, FASTEST = 0.3, 12.0
 # From here on a modulation is looked for sample by sample, in Hz.
 FAST = 15.0
 # An oscillator's harmonics, of which the first one, two ... are added.
-HARMONICS = (1, 2, 4, 8)
+HARMONICS = (1, 2, 4, 8, 16)
+# Steps between two frequencies of the spectrum, so that the last harmonic is still met.
+FINER = 16
 # How often what the level explains is subtracted.
 LEVEL_WEIGHT = 2.0
 LEVEL_SECONDS = (0.01, 0.1, 1.0)
 GAIN_SECONDS = 0.02
 # Windows that have a lag of their own, the longest lag, and how far the lag stands out.
-LAG_SECONDS, LONGEST_LAG_SECONDS = 0.05, 0.03
-LAG_PROMINENCE = 0.3
+LAG_SECONDS, LONGEST_LAG_SECONDS = 0.03, 0.03
+# Correlation that a window must have, and the share of the loud windows.
+LAG_MATCH, LAG_WINDOWS_SHARE = 0.45, 0.4
+FEWEST_WINDOWS = 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Modulation:
     hertz
         Its frequency.
     kind
-        ``gain``, ``response`` (a filter or a delay that moves) or ``multiplied`` (by a tone).
+        What moves: ``gain``, ``delay``, ``response`` (of a filter); or ``multiplied`` (by a tone).
     """
 
     share: float
@@ -60,26 +64,46 @@ def find(model: FixedModel) -> Modulation:
 
 
 def moving_lag(model: FixedModel) -> tuple[float, float]:
-    """How far the lag between the input and what is left of the target moves, in samples, and its usual step."""
-    size = round(LAG_SECONDS * model.rate) // 2 * 2
-    longest = round(LONGEST_LAG_SECONDS * model.rate)
-    starts = np.arange(0, model.y.size - 2 * size, size // 2)
-    # Twice as long, so that a lag does not leave the window.
-    x, r = (frames_at(each, starts, 2 * size) for each in (model.x, model.residual))
-    power = np.abs(x) ** 2
-    match = np.fft.irfft(x.conj() * r / (power + 0.01 * power.mean(axis=1, keepdims=True) + 1e-20), 2 * size)
-    match = np.abs(np.roll(match, longest, axis=1)[:, : 2 * longest + 1])
-    at = match.argmax(axis=1)
-    near = np.abs(np.arange(match.shape[1]) - at[:, None]) <= model.rate // 800
-    peak = match.max(axis=1)
-    second = np.where(near, 0, match).max(axis=1)
-    valid = (second < (1 - LAG_PROMINENCE) * peak) & (power.sum(axis=1) > 0.01 * power.sum(axis=1).mean())
-    if valid.sum() < max(0.5 * valid.size, 8):
+    """How far the lag between the input and what is left of the target moves, in samples, and its usual step.
+
+    Both are whitened, so that a part of the target that comes from one place in the input has one peak. Both values are
+    0 unless most windows have such a peak.
+    """
+    from scipy.fft import next_fast_len
+    from scipy.signal.windows import hann
+
+    reach, size = (round(seconds * model.rate) for seconds in (LONGEST_LAG_SECONDS, LAG_SECONDS))
+    x, r = _whitened(model)
+    starts = np.arange(reach, r.size - size - reach, size // 2)
+    if starts.size < FEWEST_WINDOWS:
+        return 0.0, 0.0
+    window = hann(size, sym=False)
+    left = np.lib.stride_tricks.sliding_window_view(r, size)[starts] * window
+    around = np.lib.stride_tricks.sliding_window_view(x, size + 2 * reach)[starts - reach]
+    length = next_fast_len(size + 2 * reach, real=True)
+    match = np.fft.irfft(np.fft.rfft(left, length).conj() * np.fft.rfft(around, length), length)[:, : 2 * reach + 1]
+    energy = np.cumsum(np.pad(around**2, ((0, 0), (1, 0))), axis=1)
+    energies = (energy[:, size:] - energy[:, :-size])[:, : 2 * reach + 1]
+    match = np.abs(match) / np.sqrt(energies * (left**2).sum(axis=1, keepdims=True) / 2 + 1e-20)
+    loud = energies[:, reach] > 0.05 * energies[:, reach].mean()
+    peak, at = match.max(axis=1), match.argmax(axis=1)
+    valid = loud & (peak > LAG_MATCH)
+    if valid.sum() < max(LAG_WINDOWS_SHARE * loud.sum(), FEWEST_WINDOWS):
         return 0.0, 0.0
     lags, both = at.astype(np.float64), valid[1:] & valid[:-1]
     steps = np.abs(np.diff(lags))[both]
     low, high = np.quantile(lags[valid], [0.1, 0.9])
     return float(high - low), float(np.quantile(steps, 0.7)) if steps.size else 0.0
+
+
+def _whitened(model: FixedModel) -> tuple[Floats, Floats]:
+    """Input and residual, both divided by the smoothed spectrum of the input."""
+    from scipy.ndimage import uniform_filter1d
+
+    spectrum = np.fft.rfft(model.x - model.x.mean())
+    power = uniform_filter1d(np.abs(spectrum) ** 2, max(spectrum.size // 200, 3))
+    gain = 1 / np.sqrt(power + 1e-5 * power.max() + 1e-30)
+    return np.fft.irfft(spectrum * gain), np.fft.irfft(np.fft.rfft(model.residual)[: gain.size] * gain)
 
 
 def _followers(model: FixedModel) -> list[Floats]:
@@ -109,7 +133,7 @@ def _multiplied(model: FixedModel) -> Modulation:
 
 
 def _moving_gain(model: FixedModel, followers: Sequence[Floats]) -> Modulation:
-    """The share that the prediction explains when its gain oscillates."""
+    """The share that the prediction explains when its gain, or its delay, oscillates."""
     size = round(GAIN_SECONDS * model.rate)
     count = model.y.size // size
 
@@ -122,12 +146,14 @@ def _moving_gain(model: FixedModel, followers: Sequence[Floats]) -> Modulation:
     times = (np.arange(count) + 0.5) * size / model.rate
     waves = np.exp(-2j * np.pi * hertz[:, None] * times)
     found = []
-    for signal in (model.prediction, model.x):
+    # A delay that moves a little adds the derivative at that gain.
+    derivative = np.gradient(model.prediction)
+    for kind, signal in (("gain", model.prediction), ("gain", model.x), ("delay", derivative)):
         weights = energy(signal, signal)
         shares = _explained_by_waves(waves, weights, energy(model.residual, signal), model.residual)
         others = [_explained_by_waves(waves, energy(model.x, model.x), energy(each, model.x), each) for each in followers]
         shares -= LEVEL_WEIGHT * np.max([_widened(each) for each in others], axis=0)
-        found.append(Modulation(float(shares.max()), float(hertz[shares.argmax()]), "gain"))
+        found.append(Modulation(float(shares.max()), float(hertz[shares.argmax()]), kind))
     return max(found, key=lambda each: each.share)
 
 
@@ -154,7 +180,7 @@ def _moving_response(model: FixedModel, followers: Sequence[Floats]) -> Modulati
     starts = np.arange(0, model.y.size - size, hop)
     residual, x, p = (frames_at(each, starts, size) for each in (model.residual, model.x, model.prediction))
     rate = model.rate / hop
-    others = [_widened(_combs(_shares(frames_at(each, starts, size), x), rate, len(starts))[1]) for each in followers]
+    others = [_widened(_combs(_shares(frames_at(each, starts, size), x), rate, len(starts))[1], 4 * FINER + 1) for each in followers]
     found = []
     for signal in (x, p):
         hertz, combs = _combs(_shares(residual, signal), rate, len(starts))
@@ -188,7 +214,7 @@ def _combs(shares: Floats, rate: float, frames: int) -> tuple[Floats, Floats]:
     size = shares.size
     both = shares + np.concatenate([shares[:1], shares[:0:-1]])
     slowest = max(SLOWEST, FEWEST_PERIODS * rate / frames)
-    at = np.arange(int(np.ceil(slowest * size / rate)), int(FASTEST * size / rate))
+    at = np.arange(slowest * size / rate, FASTEST * size / rate, 1 / FINER)
 
     def share(multiple: float) -> Floats:
         where = np.round(at * multiple).astype(np.int64)
@@ -199,7 +225,7 @@ def _combs(shares: Floats, rate: float, frames: int) -> tuple[Floats, Floats]:
     return at * rate / size, each[np.array(HARMONICS) - 1]
 
 
-def _widened(shares: Floats) -> Floats:
+def _widened(shares: Floats, width: int = 5) -> Floats:
     from scipy.ndimage import maximum_filter1d
 
-    return np.asarray(maximum_filter1d(shares, 5, axis=-1))
+    return np.asarray(maximum_filter1d(shares, width, axis=-1))

@@ -16,9 +16,10 @@ QUIETEST = 0.1
 PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
-# Without pauses, noise has the same power at all levels of the sound, which vary by this much at least.
-FLAT = 1.25
-FLAT_DB = 6.0
+# Without pauses, noise has about the same power at all levels of the sound, relative to its mean; the levels vary by this
+# much at least.
+FLAT = 0.5
+FLAT_DB = 4.0
 LEVELS = 6
 # Taps of the filter that takes out what a pause's own small sound explains.
 PAUSE_TAPS = 32
@@ -72,6 +73,17 @@ def measure(model: FixedModel) -> Floor:
     return Floor(pauses, levels, repeats, hum_power, hertz)
 
 
+def without_hum(model: FixedModel) -> FixedModel:
+    """The same model with the steady tones of the mains in its prediction."""
+    hertz = _hum(model)[1]
+    if not hertz:
+        return model
+    turns = 2 * np.pi * np.arange(model.y.size) / model.rate
+    waves = np.concatenate([[wave(tone * turns) for wave in (np.sin, np.cos)] for tone in hertz])
+    tones = np.linalg.lstsq(waves @ waves.T, waves @ model.residual, rcond=None)[0] @ waves
+    return FixedModel(model.rate, model.x, model.y, model.prediction + tones)
+
+
 def _frames(x: Floats, size: int) -> Floats:
     return x[: x.size // size * size].reshape(-1, size)
 
@@ -121,7 +133,7 @@ def _unfiltered(model: FixedModel, quiet: Floats, size: int) -> Floats:
 
 
 def _at_all_levels(model: FixedModel) -> float | None:
-    """Power of what the fixed model leaves, if it is the same at all levels of input and prediction."""
+    """Power of what the fixed model leaves at the levels where it leaves least, if that is most of it everywhere."""
     lowest = np.inf
     power = model.residual**2
     mean = float(power.mean())
@@ -132,11 +144,9 @@ def _at_all_levels(model: FixedModel) -> float | None:
             edges = np.quantile(loudness, np.linspace(0, 1, LEVELS + 1)[1:-1])
             at = np.searchsorted(edges, loudness)
             each = np.bincount(at, power, LEVELS) / np.maximum(np.bincount(at, minlength=LEVELS), 1)
-            if each.max() > FLAT * each.min():
-                return None
             lowest = min(lowest, float(each.min()))
             varied |= 20 * np.log10((edges[-1] + 1e-12) / (edges[0] + 1e-12)) >= FLAT_DB
-    return mean if varied else None
+    return lowest if varied and lowest > FLAT * mean else None
 
 
 def _in_repeats(model: FixedModel) -> float | None:
@@ -160,7 +170,12 @@ def _in_repeats(model: FixedModel) -> float | None:
         return None
     settled = slice(min(round(model.rate), (n - lag) // 4), None)
     difference = (model.y[lag:] - model.y[:-lag])[settled]
-    return float(np.mean(difference**2) / 2)
+    power = difference**2 / 2
+    # A gain that moves makes a difference where the sound is loud, a gap where it is.
+    loudness = level(model.x[lag:], model.rate, 0.02)[settled]
+    parts = [power[loudness <= np.median(loudness)], power[loudness > np.median(loudness)], *np.array_split(power, 6)]
+    means = [float(part.mean()) for part in parts if part.size]
+    return float(power.mean()) if min(means) > FLAT * float(power.mean()) else None
 
 
 def _hum(model: FixedModel) -> tuple[float, tuple[float, ...]]:
@@ -172,6 +187,7 @@ def _hum(model: FixedModel) -> tuple[float, tuple[float, ...]]:
     window = hann(n, sym=False)
     left, source = (np.fft.rfft(each * window) for each in (model.residual, model.x))
     resolution = model.rate / n
+    gain = float(model.y.std() / max(float(model.x.std()), 1e-12))
     times = np.arange(n) / model.rate
     for mains in MAINS:
         power, tones = 0.0, []
@@ -180,7 +196,9 @@ def _hum(model: FixedModel) -> tuple[float, tuple[float, ...]]:
                 break
             near = slice(round((hertz - 0.6) / resolution) - 1, round((hertz + 0.6) / resolution) + 2)
             at = near.start + int(np.abs(left[near]).argmax())
-            if not _stands_out(left, at, resolution) or _stands_out(source, at, resolution):
+            # What the input has of it may be left over by the model, but not more than the target has of the input.
+            own = gain * np.abs(source[at - 1 : at + 2]).max() if _stands_out(source, at, resolution) else 0.0
+            if not _stands_out(left, at, resolution) or np.abs(left[at]) < own:
                 continue
             exact = at * resolution
             turns = model.residual * np.exp(-2j * np.pi * exact * times)

@@ -20,7 +20,7 @@ FEWEST_FRAMES = 12
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
 SMALLEST_DB = 1.0
-SHARE = 0.6
+SHARE = 0.75
 # Share of a step or fade that the levels must not explain, or nothing is known of it.
 SHAPE_LEFT = 0.05
 
@@ -28,14 +28,19 @@ SHAPE_LEFT = 0.05
 def check(case: Case) -> Outcome:
     if case.model is None:
         return Outcome()
-    times, gain, loudness = gains(case.model)
-    found = moved(times, gain, loudness) if times.size >= FEWEST_FRAMES else None
+    found = movement(case.model)
     if found is None:
         return Outcome()
     found["seconds"] = [round(case.seconds_at(int(at)), 2) for at in found["seconds"]]
     kind = "fades" if found["shape"] == "fade" else "changes"
     fix = f"undo it in the target: its gain {kind} by {found['decibels']:+.1f} dB ({found['seconds']} s)"
     return LEVEL_AUTOMATION.outcome(True, fix, found, {})
+
+
+def movement(model: FixedModel) -> dict[str, Any] | None:
+    """What `moved` finds in a model; None for a recording with too few loud parts."""
+    times, gain, loudness = gains(model)
+    return moved(times, gain, loudness) if times.size >= FEWEST_FRAMES else None
 
 
 def gains(model: FixedModel) -> tuple[Floats, Floats, Floats]:

@@ -6,6 +6,8 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 from dl4j_bridge.diagnostics.relation import Floats
 
 DROPOUTS = Kind("dropouts")
@@ -25,7 +27,10 @@ SILENT_FRAMES_SHARE = 0.1
 CLICK_TO_NEAR = 12.0
 CLICK_TO_USUAL = 3.0
 USUAL_SHARE = 0.999
-FEWEST_CLICKS = 2
+FEWEST_CLICKS = 3
+# Of what the model leaves, a lone sample has this share of the target's peak, and is this many times as large as the four
+# samples around it and as most.
+LONE_SHARE, LONE_TO_NEAR, LONE_TO_USUAL = 0.3, 3.0, 20.0
 # Sizes of buffers that are played twice, and the share of one that must be the same.
 BUFFERS = (64, 128, 256, 512, 1024, 2048, 4096, 441, 480, 882, 960)
 REPEATED_SHARE = 0.8
@@ -34,29 +39,36 @@ LISTED = 20
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None:
+    if case.model is None or is_crushed(case):
         return Outcome()
-    x, y, rate = case.model.x, case.model.y, case.rate
-    found: dict[str, Any] = {}
-    for name, side, other in (("input", x, y), ("target", y, x)):
-        for start, stop in gaps(side, other, rate):
-            at = {"seconds": round(case.seconds_at(start), 3), "milliseconds": round(1000 * (stop - start) / rate, 1)}
-            found.setdefault(f"gaps_in_{name}", []).append(at)
-    again = repeats(y, x, rate)
-    if again:
-        found["repeated_in_target"] = [round(case.seconds_at(at), 3) for at in again]
-    clicked = max(clicks(y, x, rate), clicks(case.model.residual, x, rate), key=len)
-    if clicked.size >= FEWEST_CLICKS:
-        found["clicks_in_target"] = [round(case.seconds_at(int(at)), 3) for at in clicked]
-    evidence = {name: places[:LISTED] for name, places in found.items()} | {
-        "count": {name: len(places) for name, places in found.items()}
+    places = find(case.model)
+    found: dict[str, Any] = {
+        name: [round(case.seconds_at(at), 3) for at in where[:LISTED]] for name, where in places.items() if where
     }
-    fix = "record again; or cut the seconds around these times out of both recordings"
-    return DROPOUTS.outcome(bool(found), fix, evidence, {"dropouts": evidence["count"]})
+    count = {name: len(where) for name, where in places.items() if where}
+    fix = "record again with a larger buffer; or cut the seconds around these times out of both recordings"
+    return DROPOUTS.outcome(bool(found), fix, found | {"count": count}, {"dropouts": count})
 
 
-def gaps(side: Floats, other: Floats, rate: int) -> list[tuple[int, int]]:
-    """Gaps in one recording in which the other one goes on; (start, stop) in samples."""
+def has_dropouts(model: FixedModel) -> bool:
+    """Whether anything is found."""
+    return any(find(model).values())
+
+
+def find(model: FixedModel) -> dict[str, list[int]]:
+    """First samples of gaps, repeated buffers and clicks."""
+    x, y, rate = model.x, model.y, model.rate
+    clicked = max(clicks(y, x, rate), clicks(model.residual, x, rate), lone_samples(model), key=len)
+    return {
+        "gaps_in_input": gaps(x, y, rate),
+        "gaps_in_target": gaps(y, x, rate),
+        "repeated_in_target": repeats(y, x, rate),
+        "clicks_in_target": clicked if len(clicked) >= FEWEST_CLICKS else [],
+    }
+
+
+def gaps(side: Floats, other: Floats, rate: int) -> list[int]:
+    """Starts of gaps in one recording in which the other one goes on."""
     loud = float(np.sqrt(np.mean(side**2)))
     other_loud = float(np.sqrt(np.mean(other**2)))
     starts, stops = _silent_runs(side, SILENT_SHARE * loud, round(SHORTEST_GAP_SECONDS * rate))
@@ -78,11 +90,11 @@ def gaps(side: Floats, other: Floats, rate: int) -> list[tuple[int, int]]:
             continue
         there = level(other_energy, start, stop)
         if there >= LOUD_SHARE * other_loud and _is_rare(side, other, there, SILENT_SHARE * loud, frame):
-            found.append((start, stop))
+            found.append(start)
     return found
 
 
-def clicks(side: Floats, other: Floats, rate: int) -> Floats:
+def clicks(side: Floats, other: Floats, rate: int) -> list[int]:
     """Samples that stand out from those around them, where nothing stands out in the other recording."""
     from scipy.ndimage import maximum_filter1d
 
@@ -102,7 +114,15 @@ def clicks(side: Floats, other: Floats, rate: int) -> Floats:
             and (not found or place + 1 - found[-1] > width)
         ):
             found.append(place + 1)
-    return np.array(found)
+    return found
+
+
+def lone_samples(model: FixedModel) -> list[int]:
+    """Single samples that are loud, and nothing like what the model expects there or leaves next to them."""
+    left = np.abs(model.residual)
+    near = np.maximum(np.maximum(left[:-4], left[1:-3]), np.maximum(left[3:-1], left[4:]))
+    loud = max(LONE_SHARE * float(np.abs(model.y).max()), LONE_TO_USUAL * float(np.median(left)))
+    return (np.flatnonzero((left[2:-2] > loud) & (left[2:-2] > LONE_TO_NEAR * near)) + 2).tolist()
 
 
 def repeats(side: Floats, other: Floats, rate: int) -> list[int]:

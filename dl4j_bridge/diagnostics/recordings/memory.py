@@ -5,6 +5,9 @@ import numpy as np
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.noise import without_hum
+from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
+from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 
 TOO_SHORT = Kind("memory-too-short")
 RATHER_SHORT = Kind("memory-too-short", WARNING)
@@ -12,19 +15,19 @@ RATHER_SHORT = Kind("memory-too-short", WARNING)
 # Longest lag that is looked for.
 LONGEST_SECONDS = 2.0
 # ESR that the late part of the response costs.
-FAULT_ESR, WARNING_ESR = 0.02, 0.002
+FAULT_ESR, WARNING_ESR = 0.02, 0.0008
 # Correlation of what is left of the target with what the other half's late response makes of it.
-CORRELATION = 0.12
+CORRELATION = 0.1
 # Quiet bands of the input do not count, as a share of the mean power.
 SILENT_BAND = 1e-2
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None:
+    if case.model is None or is_crushed(case) or has_dropouts(case.model):
         return Outcome()
     settings = case.settings
     carried = settings.run.length * settings.own.hop
-    esr, correlation, lag = late_response(case.model, carried)
+    esr, correlation, lag = late_response(without_hum(case.model), carried)
     figures = {"late_response": {"esr": esr, "correlation": correlation, "after_samples": carried}}
     found = esr >= WARNING_ESR and correlation >= CORRELATION
     kind = TOO_SHORT if esr >= FAULT_ESR else RATHER_SHORT

@@ -5,7 +5,8 @@ from typing import Any
 from dl4j_bridge.diagnostics import noise
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
+from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
+from dl4j_bridge.diagnostics.recordings.resolution import is_crushed, rounding_esr
 
 NOISE_FLOOR = Kind("noise-floor", WARNING)
 
@@ -15,7 +16,7 @@ SMALLEST_HUM_ESR = 2e-5
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None:
+    if case.model is None or is_crushed(case) or has_dropouts(case.model):
         return Outcome()
     best, evidence = best_esr(case)
     hum = evidence.get("hum") or 0.0

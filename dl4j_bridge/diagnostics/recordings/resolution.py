@@ -44,6 +44,14 @@ def check(case: Case) -> Outcome:
     return Outcome(findings, figures)
 
 
+def is_crushed(case: Case) -> bool:
+    """Whether the target has few levels, or repeats its samples."""
+    if case.processed is None:
+        return False
+    y = read(case.processed, case.processed.rate, spread(case.processed.frames, case.processed.rate))
+    return level_step(y) >= COARSE_STEP or held_samples(y) > 1
+
+
 def level_step(y: Floats) -> float:
     """Distance between neighbouring levels, as most samples have it; 0 if there are many levels or very few."""
     levels, counts = np.unique(np.round(y, 7), return_counts=True)

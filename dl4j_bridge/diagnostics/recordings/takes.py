@@ -12,11 +12,11 @@ WRONG_TAKE = Kind("wrong-take")
 
 FRAME_SECONDS = 0.05
 # Frames over which the target is compared with its prediction.
-SMOOTHED = 8
+SMOOTHED = 5
 # Squared correlation below which nothing is in common, and the one that most of the recording has at least.
-NOTHING, USUAL = 0.1, 0.6
-USUAL_SHARE = 0.6
-SHORTEST_SECONDS = 0.5
+NOTHING, USUAL = 0.15, 0.6
+USUAL_SHARE = 0.35
+SHORTEST_SECONDS = 0.3
 # Frames this far below the loudest ones hold nothing to compare.
 QUIET = 1e-3
 # A part that has another lag is the right take, at another time.

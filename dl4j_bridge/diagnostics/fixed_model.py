@@ -125,6 +125,12 @@ def level(x: Floats, rate: int, seconds: float) -> Floats:
     return np.sqrt(np.maximum(lfilter([1 - smooth], [1, -smooth], x**2), 0))
 
 
+def frame_products(a: Floats, b: Floats, size: int) -> Floats:
+    """Sums of the products of two signals over adjacent frames of `size` samples; shape (frames,)."""
+    count = a.size // size
+    return np.asarray((a[: count * size] * b[: count * size]).reshape(count, size).sum(axis=1))
+
+
 def _signals(x: Floats, rate: int) -> list[Floats]:
     """The signals that are filtered and added."""
     from scipy.signal import butter, lfilter
@@ -164,10 +170,12 @@ def _joint(spectra: Spectra, target: Spectra, width: int, fits: int) -> Spectra:
     return np.asarray(shared * mix)
 
 
-def _responses(spectra: Spectra, target: Spectra, width: int, ridge: float, surroundings: float = SURROUNDINGS) -> Spectra:
-    """Frequency responses of the filters from `spectra` (signals, frames, bands) to `target`, constant over `width` bands.
+def _responses(
+    spectra: Spectra, target: Spectra, width: int, ridge: float, surroundings: float = SURROUNDINGS
+) -> Spectra:
+    """Frequency responses of the filters from `spectra` (signals, frames, bands) to `target`.
 
-    A quiet band takes the response of its wider surroundings.
+    They are constant over `width` bands. A quiet band takes the response of its wider surroundings.
     """
     rows = np.ascontiguousarray(np.concatenate([spectra, target[None]]).transpose(2, 0, 1))
     products = (rows.conj() @ rows.transpose(0, 2, 1)).astype(np.complex128)

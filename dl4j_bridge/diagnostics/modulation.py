@@ -1,8 +1,8 @@
 """What an effect does to the sound as time goes on, whatever the sound is: an oscillator's work.
 
-Each measure takes what the best fixed model leaves and finds the share of it that a modulation at one frequency explains.
-A compressor leaves something that changes with time too, but as the level of the input does. So each share is reduced by
-what the same modulation explains of signals that follow the level (`followers`).
+Each measure takes what the best fixed model leaves and finds the share of it that a modulation at one frequency
+explains. A compressor leaves something that changes with time too, but as the level of the input does. So each share is
+reduced by what the same modulation explains of signals that follow the level (`_followers`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, frames_at, level
+from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, frame_products, frames_at, level
 from dl4j_bridge.diagnostics.relation import Floats
 
 # Slowest oscillator that is looked for: this number of periods, and this frequency in Hz.
@@ -136,10 +136,6 @@ def _moving_gain(model: FixedModel, followers: Sequence[Floats]) -> Modulation:
     """The share that the prediction explains when its gain, or its delay, oscillates."""
     size = round(GAIN_SECONDS * model.rate)
     count = model.y.size // size
-
-    def energy(a: Floats, b: Floats) -> Floats:
-        return (a[: count * size] * b[: count * size]).reshape(count, size).sum(axis=1)
-
     seconds = count * size / model.rate
     slowest = max(SLOWEST, FEWEST_PERIODS / seconds)
     hertz = np.arange(slowest, 1.5 * FASTEST, 0.25 / seconds)
@@ -149,16 +145,21 @@ def _moving_gain(model: FixedModel, followers: Sequence[Floats]) -> Modulation:
     # A delay that moves a little adds the derivative at that gain.
     derivative = np.gradient(model.prediction)
     for kind, signal in (("gain", model.prediction), ("gain", model.x), ("delay", derivative)):
-        weights = energy(signal, signal)
-        shares = _explained_by_waves(waves, weights, energy(model.residual, signal), model.residual)
-        others = [_explained_by_waves(waves, energy(model.x, model.x), energy(each, model.x), each) for each in followers]
+        weights = frame_products(signal, signal, size)
+        shares = _explained_by_waves(waves, weights, frame_products(model.residual, signal, size), model.residual)
+        others = [
+            _explained_by_waves(
+                waves, frame_products(model.x, model.x, size), frame_products(each, model.x, size), each
+            )
+            for each in followers
+        ]
         shares -= LEVEL_WEIGHT * np.max([_widened(each) for each in others], axis=0)
         found.append(Modulation(float(shares.max()), float(hertz[shares.argmax()]), kind))
     return max(found, key=lambda each: each.share)
 
 
 def _explained_by_waves(waves: Spectra, weights: Floats, products: Floats, residual: Floats) -> Floats:
-    """Share of a residual that weighted least squares with a constant, a sine and a cosine explains more than a constant.
+    """Share of a residual that least squares with a constant, a sine and a cosine explains, beyond the constant.
 
     `weights` are the frames' energies of the signal whose gain oscillates, `products` its products with the residual.
     """
@@ -180,7 +181,10 @@ def _moving_response(model: FixedModel, followers: Sequence[Floats]) -> Modulati
     starts = np.arange(0, model.y.size - size, hop)
     residual, x, p = (frames_at(each, starts, size) for each in (model.residual, model.x, model.prediction))
     rate = model.rate / hop
-    others = [_widened(_combs(_shares(frames_at(each, starts, size), x), rate, len(starts))[1], 4 * FINER + 1) for each in followers]
+    others = [
+        _widened(_combs(_shares(frames_at(each, starts, size), x), rate, len(starts))[1], 4 * FINER + 1)
+        for each in followers
+    ]
     found = []
     for signal in (x, p):
         hertz, combs = _combs(_shares(residual, signal), rate, len(starts))

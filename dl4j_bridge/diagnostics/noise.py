@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.fixed_model import FixedModel, level
+from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, level
 from dl4j_bridge.diagnostics.relation import Floats
 
 # Frames in which levels are compared, and how long the target may answer to a sound.
@@ -16,8 +17,8 @@ QUIETEST = 0.1
 PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
-# Without pauses, noise has about the same power at all levels of the sound, relative to its mean; the levels vary by this
-# much at least.
+# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, and by
+# how much the levels vary at least.
 FLAT = 0.5
 FLAT_DB = 4.0
 LEVELS = 6
@@ -60,7 +61,9 @@ class Floor:
     @property
     def esr(self) -> float | None:
         """The largest; a hum is in each of the others too, if there are any."""
-        return max((each for each in (self.pauses, self.levels, self.repeats, self.hum) if each is not None), default=None)
+        return max(
+            (each for each in (self.pauses, self.levels, self.repeats, self.hum) if each is not None), default=None
+        )
 
 
 def measure(model: FixedModel) -> Floor:
@@ -117,7 +120,7 @@ def _in_pauses(model: FixedModel) -> float | None:
     return float(power.mean()) if steady and max(early, late) <= STEADY * min(early, late) and low > 0 else None
 
 
-def _unfiltered(model: FixedModel, quiet: Floats, size: int) -> Floats:
+def _unfiltered(model: FixedModel, quiet: npt.NDArray[np.bool], size: int) -> Floats:
     """The target in these frames without what a filter of the input explains there; (frames, size)."""
     rows = np.flatnonzero(quiet)
     y = _frames(model.residual, size)[rows]
@@ -215,7 +218,7 @@ def _hum(model: FixedModel) -> tuple[float, tuple[float, ...]]:
     return best
 
 
-def _stands_out(spectrum: Floats, at: int, resolution: float) -> bool:
+def _stands_out(spectrum: Spectra, at: int, resolution: float) -> bool:
     far = max(round(1.5 / resolution), 4)
     wide = max(round(8 / resolution), 12)
     around = np.concatenate([spectrum[max(at - wide, 0) : max(at - far, 0)], spectrum[at + far : at + wide]])

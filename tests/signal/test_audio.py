@@ -314,7 +314,7 @@ def test_no_file_is_refused_in_one_line_that_names_it(tmp_path, name, says):
 @pytest.mark.parametrize("left", [0.0, 0.05])
 def test_channels_that_cancel_are_refused_but_each_alone_is_not(recorded, left):
     x = noise(1000)
-    with pytest.raises(InputError, match="2 channels cancel each other.*--channel 1"):
+    with pytest.raises(InputError, match=r"2 channels cancel each other.*--channel 1"):
         recorded(np.stack([x, (left - 1) * x], axis=1))
     assert recorded(np.stack([x, -x], axis=1), channel=2).frames == 1000
 

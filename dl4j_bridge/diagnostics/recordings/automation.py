@@ -1,12 +1,12 @@
 """Does somebody turn the target's volume on the way?"""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.fixed_model import FixedModel, level
+from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
 from dl4j_bridge.diagnostics.relation import Floats
 
 LEVEL_AUTOMATION = Kind("level-automation")
@@ -16,6 +16,8 @@ FRAME_SECONDS = 0.2
 QUIET = 1e-3
 EXPLAINED = 0.5
 FEWEST_FRAMES = 12
+# Times within which the level follows the input.
+LEVEL_SECONDS = (0.1, 1.0)
 # A step has this number of frames on either side.
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
@@ -25,19 +27,40 @@ SHARE = 0.75
 SHAPE_LEFT = 0.05
 
 
+@dataclass(frozen=True)
+class Movement:
+    """A gain that moves.
+
+    Attributes
+    ----------
+    shape
+        ``fade`` or ``step``.
+    decibels
+        The largest change.
+    share
+        Share of the gain's changes that it explains, of those that the input's level does not.
+    at
+        First and last sample of a fade, or the samples of the steps.
+    """
+
+    shape: str
+    decibels: float
+    share: float
+    at: list[int]
+
+
 def check(case: Case) -> Outcome:
-    if case.model is None:
-        return Outcome()
-    found = movement(case.model)
+    found = movement(case.model) if case.model else None
     if found is None:
         return Outcome()
-    found["seconds"] = [round(case.seconds_at(int(at)), 2) for at in found["seconds"]]
-    kind = "fades" if found["shape"] == "fade" else "changes"
-    fix = f"undo it in the target: its gain {kind} by {found['decibels']:+.1f} dB ({found['seconds']} s)"
-    return LEVEL_AUTOMATION.outcome(True, fix, found, {})
+    seconds = [round(case.seconds_at(at), 2) for at in found.at]
+    evidence = {"shape": found.shape, "decibels": found.decibels, "share": found.share, "seconds": seconds}
+    places = " to ".join(map(str, seconds)) if found.shape == "fade" else " and ".join(map(str, seconds))
+    fix = f"undo the {found.shape} of {found.decibels:+.1f} dB in the target ({places} s)"
+    return LEVEL_AUTOMATION.outcome(True, fix, evidence, {})
 
 
-def movement(model: FixedModel) -> dict[str, Any] | None:
+def movement(model: FixedModel) -> Movement | None:
     """What `moved` finds in a model; None for a recording with too few loud parts."""
     times, gain, loudness = gains(model)
     return moved(times, gain, loudness) if times.size >= FEWEST_FRAMES else None
@@ -46,67 +69,59 @@ def movement(model: FixedModel) -> dict[str, Any] | None:
 def gains(model: FixedModel) -> tuple[Floats, Floats, Floats]:
     """Times in samples, gain of the target over its prediction in dB, and levels of the input in dB, by frame."""
     size = round(FRAME_SECONDS * model.rate)
-    count = model.y.size // size
-
-    def energy(a: Floats, b: Floats) -> Floats:
-        return (a[: count * size] * b[: count * size]).reshape(count, size).sum(axis=1)
-
-    yp, y, p = energy(model.y, model.prediction), energy(model.y, model.y), energy(model.prediction, model.prediction)
+    yp, y, p, x = (
+        frame_products(a, b, size)
+        for a, b in (
+            (model.y, model.prediction),
+            (model.y, model.y),
+            (model.prediction, model.prediction),
+            (model.x, model.x),
+        )
+    )
     counts = (yp > 0) & (y > QUIET * y.max()) & (yp**2 > EXPLAINED * y * p)
-    levels = [level(model.x, model.rate, seconds)[size // 2 :: size][:count] for seconds in (0.1, 1.0)]
-    levels.append(np.sqrt(energy(model.x, model.x) / size))
-    loudness = 20 * np.log10(np.stack(levels, 1)[counts] + 1e-4 * float(model.x.std()))
-    times = (np.flatnonzero(counts) + 0.5) * size
-    return times, 20 * np.log10(yp[counts] / p[counts]), loudness
+    levels = [level(model.x, model.rate, seconds)[size // 2 :: size][: y.size] for seconds in LEVEL_SECONDS]
+    levels.append(np.sqrt(x / size))
+    loudness = np.asarray(20 * np.log10(np.stack(levels, 1)[counts] + 1e-4 * float(model.x.std())), np.float64)
+    times = np.asarray((np.flatnonzero(counts) + 0.5) * size, np.float64)
+    return times, np.asarray(20 * np.log10(yp[counts] / p[counts]), np.float64), loudness
 
 
-def moved(times: Floats, gain: Floats, loudness: Floats) -> dict[str, Any] | None:
-    """The fade, or the one or two steps, that explain most of the gain that the levels do not.
-
-    Returns
-    -------
-    dict or None
-        ``shape``, ``decibels`` (the largest change), ``share`` (explained) and ``seconds`` (in samples here). None if
-        nothing explains enough.
-    """
+def moved(times: Floats, gain: Floats, loudness: Floats) -> Movement | None:
+    """The fade, or the one or two steps, that explain most of the gain that the levels do not; None if too little."""
     level_part = loudness - loudness.mean(axis=0)
     base = np.column_stack([np.ones(times.size), level_part, level_part**2 / 10])
-    left = _left(base, gain)
-    energy = max(float(np.dot(left, left)), 1e-12)
-    steps = [(np.arange(times.size) >= at) - 0.5 for at in range(SIDE_FRAMES, times.size - SIDE_FRAMES)]
-    ramp = (times - times[0]) / (times[-1] - times[0]) - 0.5
+    energy = max(float(np.sum(_left(base, gain) ** 2)), 1e-12)
+    steps: Floats = (
+        np.stack([np.arange(times.size) >= at for at in range(SIDE_FRAMES, times.size - SIDE_FRAMES)], 1) - 0.5
+    )
+    ramp: Floats = (times - times[0]) / (times[-1] - times[0]) - 0.5
     found = []
-    for shape, first in (("fade", [ramp]), ("step", steps)):
-        column = _best(base, left, first)
-        if column is None:
+    for shape, shapes, most in (("fade", ramp[:, None], 1), ("step", steps, 2)):
+        columns = base
+        for _ in range(most):
+            best = _best(columns, gain, shapes)
+            columns = columns if best is None else np.column_stack([columns, best])
+        added = columns[:, base.shape[1] :]
+        if not added.size:
             continue
-        columns = [column]
-        if shape == "step":
-            second = _best(np.column_stack([base, column]), _left(np.column_stack([base, column]), gain), steps)
-            columns += [second] if second is not None else []
-        everything = np.column_stack([base, *columns])
-        sizes = np.linalg.lstsq(everything, gain, rcond=1e-6)[0][-len(columns) :]
-        rest = _left(everything, gain)
-        share = 1 - float(np.dot(rest, rest)) / energy
-        largest = int(np.abs(sizes).argmax())
-        where = [times[0], times[-1]] if shape == "fade" else [times[int(np.argmax(each > 0))] for each in columns]
-        found.append({"shape": shape, "decibels": float(sizes[largest]), "share": share, "seconds": where})
-    found = [each for each in found if abs(each["decibels"]) >= SMALLEST_DB and each["share"] >= SHARE]
-    return max(found, key=lambda each: each["share"], default=None)
+        sizes = np.linalg.lstsq(columns, gain, rcond=1e-6)[0][base.shape[1] :]
+        share = 1 - float(np.sum(_left(columns, gain) ** 2)) / energy
+        ends = times[[0, -1]] if shape == "fade" else times[np.argmax(added > 0, axis=0)]
+        decibels = float(sizes[np.abs(sizes).argmax()])
+        found.append(Movement(shape, decibels, share, [int(at) for at in np.sort(ends)]))
+    found = [each for each in found if abs(each.decibels) >= SMALLEST_DB and each.share >= SHARE]
+    return max(found, key=lambda each: each.share, default=None)
 
 
-def _best(base: Floats, left: Floats, columns: list[Floats]) -> Floats | None:
-    """The column that explains most of what `base` leaves; what `base` explains of a column does not count."""
-    if not columns:
-        return None
-    stacked = np.stack(columns, 1).astype(np.float64)
-    own = stacked - base @ np.linalg.lstsq(base, stacked, rcond=1e-6)[0]
+def _best(base: Floats, gain: Floats, columns: Floats) -> Floats | None:
+    """The column that explains most of what `base` leaves of the gain; what `base` explains of it does not count."""
+    left, own = _left(base, gain), _left(base, columns)
     power = (own**2).sum(axis=0)
-    valid = power > SHAPE_LEFT * (stacked**2).sum(axis=0)
+    valid = power > SHAPE_LEFT * (columns**2).sum(axis=0)
     if not valid.any():
         return None
     explained = np.where(valid, (left @ own) ** 2 / np.maximum(power, 1e-12), -1)
-    return columns[int(explained.argmax())]
+    return np.asarray(columns[:, explained.argmax()])
 
 
 def _left(columns: Floats, values: Floats) -> Floats:

@@ -3,12 +3,15 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 from dl4j_bridge.diagnostics.relation import Floats
+
+Places = npt.NDArray[np.integer]
 
 DROPOUTS = Kind("dropouts")
 
@@ -28,8 +31,8 @@ CLICK_TO_NEAR = 12.0
 CLICK_TO_USUAL = 3.0
 USUAL_SHARE = 0.999
 FEWEST_CLICKS = 3
-# Of what the model leaves, a lone sample has this share of the target's peak, and is this many times as large as the four
-# samples around it and as most.
+# Of what the model leaves, a lone sample has this share of the target's peak, and is this many times as large as the
+# four samples around it and as most.
 LONE_SHARE, LONE_TO_NEAR, LONE_TO_USUAL = 0.3, 3.0, 20.0
 # Sizes of buffers that are played twice, and the share of one that must be the same.
 BUFFERS = (64, 128, 256, 512, 1024, 2048, 4096, 441, 480, 882, 960)
@@ -136,14 +139,16 @@ def repeats(side: Floats, other: Floats, rate: int) -> list[int]:
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             part = slice(start + size, stop + size)
             before = slice(start, stop)
-            sounds = float(side[part].std()) > LOUD_SHARE * loud and np.ptp(np.diff(side[part])) > LOUD_SHARE * loud / 10
+            sounds = (
+                float(side[part].std()) > LOUD_SHARE * loud and np.ptp(np.diff(side[part])) > LOUD_SHARE * loud / 10
+            )
             change = float(np.std(other[part] - other[before]))
             if stop - start < 1.5 * size and sounds and change > 0.05 * float(other[part].std()) + 1e-6:
                 found.append(start + size)
     return sorted(set(found))
 
 
-def _silent_runs(x: Floats, floor: float, shortest: int) -> tuple[Floats, Floats]:
+def _silent_runs(x: Floats, floor: float, shortest: int) -> tuple[Places, Places]:
     silent = np.concatenate([[False], np.abs(x) <= floor, [False]])
     change = np.flatnonzero(np.diff(silent.astype(np.int8)))
     starts, stops = change[::2], change[1::2]

@@ -23,7 +23,9 @@ def check(case: Case) -> Outcome:
     noisy = max((evidence.get(name) or 0.0 for name in ("pauses", "levels", "repeats")), default=0.0)
     found = noisy - (evidence.get("rounding") or 0.0) >= SMALLEST_ESR or hum >= SMALLEST_HUM_ESR
     fix = f"no model's ESR can be below {best or 0:.2g}: record the target again with less "
-    fix += f"hum ({', '.join(f'{hertz:g}' for hertz in evidence.get('hum_hertz', []))} Hz)" if hum > noisy / 2 else "noise"
+    fix += (
+        f"hum ({', '.join(f'{hertz:g}' for hertz in evidence.get('hum_hertz', []))} Hz)" if hum > noisy / 2 else "noise"
+    )
     return NOISE_FLOOR.outcome(found, fix, {"best_esr": best} | evidence, {"best_esr": best, "noise": evidence})
 
 

@@ -27,7 +27,9 @@ def check(case: Case) -> Outcome:
     recording = case.processed
     y = read(recording, recording.rate, spread(recording.frames, recording.rate))
     step, held = level_step(y), held_samples(y)
-    edge = None if recording.rate < case.rate or case.model is None else empty_above(case.model.x, case.model.y, case.rate)
+    edge = (
+        None if recording.rate < case.rate or case.model is None else empty_above(case.model.x, case.model.y, case.rate)
+    )
     esr = quantisation_esr(y, step)
     figures = {"level_step": step, "held_samples": held, "empty_above": edge, "rounding_esr": esr}
     findings = []

@@ -4,7 +4,7 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products
 from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal import alignment
 
@@ -44,11 +44,9 @@ def check(case: Case) -> Outcome:
 def agreements(model: FixedModel) -> Floats:
     """Squared correlation of target and prediction around each frame; NaN where either recording is quiet."""
     size = round(FRAME_SECONDS * model.rate)
-    count = model.y.size // size
 
     def energy(a: Floats, b: Floats) -> Floats:
-        each = (a[: count * size] * b[: count * size]).reshape(count, size).sum(axis=1)
-        return np.convolve(each, np.ones(SMOOTHED), "same")
+        return np.convolve(frame_products(a, b, size), np.ones(SMOOTHED), "same")
 
     y, p, x = (energy(each, each) for each in (model.y, model.prediction, model.x))
     agreement = energy(model.y, model.prediction) ** 2 / np.maximum(y * p, 1e-30)

@@ -1,5 +1,7 @@
 """Does the effect move with time, whatever is played, as an oscillator makes it?"""
 
+from typing import Any
+
 from dl4j_bridge.diagnostics import modulation
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
@@ -26,10 +28,11 @@ def check(case: Case) -> Outcome:
     found = modulation.find(case.model)
     moves, step = modulation.moving_lag(case.model)
     cost = found.share * case.model.esr
-    figures = {"modulation": {"share": found.share, "hertz": found.hertz, "kind": found.kind}, "moving_lag": moves}
+    measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}
+    figures = {"modulation": measured, "moving_lag": moves}
     swings = found.share >= SHARES[found.kind] and cost >= SMALLEST_ESR
     swings |= found.share >= SMALLER_SHARE and cost >= LARGER_ESR
     wanders = moves >= MOVING_SAMPLES and step <= STEP_SHARE * moves and case.model.esr >= MOVING_ESR
-    evidence = figures["modulation"] | {"esr": cost} if swings else {"kind": "lag", "moves": moves, "esr": case.model.esr}
+    evidence = measured | {"esr": cost} if swings else {"kind": "lag", "moves": moves, "esr": case.model.esr}
     fix = "switch the modulation off (tremolo, vibrato, chorus, phaser, ring modulator) and record the target again"
     return TIME_VARIANT.outcome(swings or wanders, fix, evidence, figures)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics import fixed_model
+from dl4j_bridge.diagnostics import fixed_model, modulation
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.modulation import Modulation
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
 from dl4j_bridge.settings.training import TrainSettings, parse_align
@@ -223,6 +224,18 @@ class Case:
         if x.size < SHORTEST_MODEL_SECONDS * self.rate:
             return None
         return fixed_model.fit(x, y, self.rate)
+
+    @cached_property
+    def modulation(self) -> Modulation:
+        """The modulation that explains most of what `model` leaves."""
+        assert self.model is not None
+        return modulation.find(self.model)
+
+    @cached_property
+    def moving_lag(self) -> tuple[float, float]:
+        """How far the lag of what `model` leaves moves, and its usual step, in samples."""
+        assert self.model is not None
+        return modulation.moving_lag(self.model)
 
     def seconds_at(self, sample: int) -> float:
         """Time in the recordings of a sample of `x`, in seconds."""

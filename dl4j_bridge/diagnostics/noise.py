@@ -17,10 +17,10 @@ QUIETEST = 0.1
 PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
-# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, and by
-# how much the levels vary at least.
-FLAT = 0.5
-FLAT_DB = 4.0
+# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where the
+# levels vary by less and by more than this. What a model of healthy effects left came to 0.69 and 0.21.
+FLAT, WIDELY_FLAT = 0.75, 0.4
+WIDE_DB = 12.0
 LEVELS = 6
 # Taps of the filter that takes out what a pause's own small sound explains.
 PAUSE_TAPS = 32
@@ -32,6 +32,8 @@ SEGMENTS = 6
 # A passage that the input repeats exactly: at least this lag, up to this difference.
 REPEAT_SECONDS = 0.15
 REPEATED = 1e-7
+# The least difference of its parts, relative to the mean.
+REPEATS_FLAT = 0.5
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _at_all_levels(model: FixedModel) -> float | None:
     lowest = np.inf
     power = model.residual**2
     mean = float(power.mean())
-    varied = False
+    widest = 0.0
     for signal in (model.x, model.prediction, np.diff(model.x, prepend=0.0)):
         for seconds in (0.0007, 0.02):
             loudness = level(signal, model.rate, seconds)
@@ -148,8 +150,8 @@ def _at_all_levels(model: FixedModel) -> float | None:
             at = np.searchsorted(edges, loudness)
             each = np.bincount(at, power, LEVELS) / np.maximum(np.bincount(at, minlength=LEVELS), 1)
             lowest = min(lowest, float(each.min()))
-            varied |= 20 * np.log10((edges[-1] + 1e-12) / (edges[0] + 1e-12)) >= FLAT_DB
-    return lowest if varied and lowest > FLAT * mean else None
+            widest = max(widest, float(20 * np.log10((edges[-1] + 1e-12) / (edges[0] + 1e-12))))
+    return lowest if lowest > (WIDELY_FLAT if widest >= WIDE_DB else FLAT) * mean else None
 
 
 def _in_repeats(model: FixedModel) -> float | None:
@@ -178,7 +180,7 @@ def _in_repeats(model: FixedModel) -> float | None:
     loudness = level(model.x[lag:], model.rate, 0.02)[settled]
     parts = [power[loudness <= np.median(loudness)], power[loudness > np.median(loudness)], *np.array_split(power, 6)]
     means = [float(part.mean()) for part in parts if part.size]
-    return float(power.mean()) if min(means) > FLAT * float(power.mean()) else None
+    return float(power.mean()) if min(means) > REPEATS_FLAT * float(power.mean()) else None
 
 
 def _hum(model: FixedModel) -> tuple[float, tuple[float, ...]]:

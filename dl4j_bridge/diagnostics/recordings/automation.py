@@ -89,18 +89,17 @@ def gains(model: FixedModel) -> tuple[Floats, Floats, Floats]:
 def moved(times: Floats, gain: Floats, loudness: Floats) -> Movement | None:
     """The fade, or the one or two steps, that explain most of the gain that the levels do not; None if too little."""
     level_part = loudness - loudness.mean(axis=0)
-    base = np.column_stack([np.ones(times.size), level_part, level_part**2 / 10])
+    base = np.asarray(np.column_stack([np.ones(times.size), level_part, level_part**2 / 10]), np.float64)
     energy = max(float(np.sum(_left(base, gain) ** 2)), 1e-12)
-    steps: Floats = (
-        np.stack([np.arange(times.size) >= at for at in range(SIDE_FRAMES, times.size - SIDE_FRAMES)], 1) - 0.5
-    )
-    ramp: Floats = (times - times[0]) / (times[-1] - times[0]) - 0.5
+    edges = np.arange(SIDE_FRAMES, times.size - SIDE_FRAMES)
+    steps = (np.arange(times.size)[:, None] >= edges).astype(np.float64) - 0.5
+    ramp = np.asarray((times - times[0]) / (times[-1] - times[0]) - 0.5, np.float64)
     found = []
     for shape, shapes, most in (("fade", ramp[:, None], 1), ("step", steps, 2)):
         columns = base
         for _ in range(most):
             best = _best(columns, gain, shapes)
-            columns = columns if best is None else np.column_stack([columns, best])
+            columns = columns if best is None else np.asarray(np.column_stack([columns, best]), np.float64)
         added = columns[:, base.shape[1] :]
         if not added.size:
             continue

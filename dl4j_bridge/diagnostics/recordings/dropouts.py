@@ -9,6 +9,7 @@ from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
+from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
 from dl4j_bridge.diagnostics.relation import Floats
 
 Places = npt.NDArray[np.integer]
@@ -62,6 +63,9 @@ def find(model: FixedModel) -> dict[str, list[int]]:
     """First samples of gaps, repeated buffers and clicks."""
     x, y, rate = model.x, model.y, model.rate
     clicked = max(clicks(y, x, rate), clicks(model.residual, x, rate), lone_samples(model), key=len)
+    # At the ends the model lacks the past or the future, and it knows nothing of another take.
+    clicked = [at for at in clicked if model.size < at < y.size - model.size]
+    clicked = [] if wrong_parts(model) else clicked
     return {
         "gaps_in_input": gaps(x, y, rate),
         "gaps_in_target": gaps(y, x, rate),

@@ -8,6 +8,7 @@ from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.noise import without_hum
 from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
+from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
 
 TOO_SHORT = Kind("memory-too-short")
 RATHER_SHORT = Kind("memory-too-short", WARNING)
@@ -23,17 +24,28 @@ SILENT_BAND = 1e-2
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None or is_crushed(case) or has_dropouts(case.model):
+    if case.model is None or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
         return Outcome()
-    settings = case.settings
-    carried = settings.run.length * settings.own.hop
+    carried = carried_samples(case)
     esr, correlation, lag = late_response(without_hum(case.model), carried)
     figures = {"late_response": {"esr": esr, "correlation": correlation, "after_samples": carried}}
-    found = esr >= WARNING_ESR and correlation >= CORRELATION
+    found = is_late(case)
     kind = TOO_SHORT if esr >= FAULT_ESR else RATHER_SHORT
     evidence = figures["late_response"] | {"lag_seconds": lag / case.rate, "carried_seconds": carried / case.rate}
     fix = "switch the echo or the reverb off and record the target again, and add it after the network"
     return kind.outcome(found, fix, evidence, figures)
+
+
+def carried_samples(case: Case) -> int:
+    """Samples through which training carries the state."""
+    return case.settings.run.length * case.settings.own.hop
+
+
+def is_late(case: Case) -> bool:
+    """Whether the late response costs enough, and is sure."""
+    assert case.model is not None
+    esr, correlation, _ = late_response(without_hum(case.model), carried_samples(case))
+    return esr >= WARNING_ESR and correlation >= CORRELATION
 
 
 def late_response(model: FixedModel, carried: int) -> tuple[float, float, int]:
@@ -69,4 +81,4 @@ def late_response(model: FixedModel, carried: int) -> tuple[float, float, int]:
         return 0.0, 0.0, 0
     energy = float(np.dot(model.y, model.y))
     # What is noise in the response adds to what it makes, not to the product.
-    return min(product, total) / energy, product / np.sqrt(made * total), int(np.abs(responses).argmax())
+    return min(product, total) / energy, float(product / np.sqrt(made * total)), int(np.abs(responses).argmax())

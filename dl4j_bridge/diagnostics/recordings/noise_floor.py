@@ -1,12 +1,16 @@
 """Is there sound in the target that is not made from the input, so that no model can be better than that?"""
 
+from dataclasses import replace
 from typing import Any
 
 from dl4j_bridge.diagnostics import noise
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
+from dl4j_bridge.diagnostics.recordings.memory import is_late
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed, rounding_esr
+from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
 NOISE_FLOOR = Kind("noise-floor", WARNING)
 
@@ -16,7 +20,7 @@ SMALLEST_HUM_ESR = 2e-5
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None or is_crushed(case) or has_dropouts(case.model):
+    if case.model is None or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
         return Outcome()
     best, evidence = best_esr(case)
     hum = evidence.get("hum") or 0.0
@@ -43,6 +47,9 @@ def best_esr(case: Case) -> tuple[float | None, dict[str, Any]]:
     if case.model is None:
         return None, {}
     floor = noise.measure(case.model)
+    if is_moving(case) or is_late(case):
+        # What the fixed model leaves has another cause then.
+        floor = replace(floor, levels=None, repeats=None)
     named = {"pauses": floor.pauses, "levels": floor.levels, "repeats": floor.repeats, "hum": floor.hum}
     evidence: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if floor.hertz:

@@ -26,19 +26,26 @@ SAME_TAKE_CONFIDENCE = 0.5
 def check(case: Case) -> Outcome:
     if case.model is None:
         return Outcome()
+    parts = [
+        {"from": round(case.seconds_at(start), 2), "to": round(case.seconds_at(stop - 1), 2), "agreement": agreement}
+        for start, stop, agreement in wrong_parts(case.model)
+    ]
     agreement = agreements(case.model)
-    figures = {"agreement": round(float(np.nanmedian(agreement)), 4) if np.isfinite(agreement).any() else None}
-    frame = round(FRAME_SECONDS * case.rate)
-    parts = []
-    for start, stop in foreign_parts(agreement):
-        first, last = start * frame, stop * frame
-        if not _is_shifted(case.model, first, last):
-            share = float(np.nanmedian(agreement[start:stop]))
-            parts.append({"from": case.seconds_at(first), "to": case.seconds_at(last - 1), "agreement": share})
+    figures = {"agreement": float(np.nanmedian(agreement)) if np.isfinite(agreement).any() else None}
     evidence = {"parts": parts, "usual_agreement": figures["agreement"]}
     places = ", ".join(f"{part['from']:.1f} to {part['to']:.1f} s" for part in parts)
     fix = f"cut {places} out of both recordings, or replace it by the right take"
     return WRONG_TAKE.outcome(bool(parts), fix, evidence, figures)
+
+
+def wrong_parts(model: FixedModel) -> list[tuple[int, int, float]]:
+    """Parts that have nothing in common with the prediction: first sample, sample after the last, and agreement."""
+    agreement, frame = agreements(model), round(FRAME_SECONDS * model.rate)
+    parts = [
+        (start * frame, stop * frame, float(np.nanmedian(agreement[start:stop])))
+        for start, stop in foreign_parts(agreement)
+    ]
+    return [part for part in parts if not _is_shifted(model, *part[:2])]
 
 
 def agreements(model: FixedModel) -> Floats:

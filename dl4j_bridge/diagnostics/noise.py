@@ -17,8 +17,8 @@ QUIETEST = 0.1
 PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
-# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where the
-# levels vary by less and by more than this. What a model of healthy effects left came to 0.69 and 0.21.
+# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where
+# the levels vary by less and by more than this. What a model of healthy effects left came to 0.69 and 0.21.
 FLAT, WIDELY_FLAT = 0.75, 0.4
 WIDE_DB = 12.0
 LEVELS = 6

@@ -17,10 +17,10 @@ QUIETEST = 0.1
 PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
-# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where
-# the levels vary by less and by more than this. What a model of healthy effects left came to 0.69 and 0.21.
-FLAT, WIDELY_FLAT = 0.75, 0.4
-WIDE_DB = 12.0
+# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where the
+# levels vary by more and by less than this. What a model of healthy effects left came to 0.69 and 0.89.
+FLAT, NARROWLY_FLAT = 0.72, 0.9
+NARROW_DB = 6.0
 LEVELS = 6
 # Taps of the filter that takes out what a pause's own small sound explains.
 PAUSE_TAPS = 32
@@ -151,7 +151,7 @@ def _at_all_levels(model: FixedModel) -> float | None:
             each = np.bincount(at, power, LEVELS) / np.maximum(np.bincount(at, minlength=LEVELS), 1)
             lowest = min(lowest, float(each.min()))
             widest = max(widest, float(20 * np.log10((edges[-1] + 1e-12) / (edges[0] + 1e-12))))
-    return lowest if lowest > (WIDELY_FLAT if widest >= WIDE_DB else FLAT) * mean else None
+    return lowest if lowest > (FLAT if widest >= NARROW_DB else NARROWLY_FLAT) * mean else None
 
 
 def _in_repeats(model: FixedModel) -> float | None:

@@ -152,10 +152,19 @@ def in_turn():
     return [(effect, names[(i + j) % len(names)]) for i, effect in enumerate(EFFECTS) for j in (0, 4)]
 
 
+# What is true of an effect that no fixed network can learn exactly; test_fixed_model.py has what must be found.
+TRUE_OF = (
+    dict.fromkeys(["tremolo", "ring modulation", "slow ring modulation", "flanger", "chorus"], {"time-variant"})
+    | dict.fromkeys(["echo", "reverb", "wet reverb", "tail"], {"memory-too-short"})
+    | dict.fromkeys(["noise", "ADPCM", "GSM", "Vorbis"], {"noise-floor", "bit-crushed"})
+    | {"bit crusher": {"bit-crushed"}}
+)
+
+
 @pytest.mark.parametrize(("effect", "voice"), sorted(set(in_turn())))
 def test_nothing_is_found_in_a_healthy_pair(diagnosed, voice, effect):
     x, rate = VOICES[voice]
-    assert diagnosed(x, rate, EFFECTS[effect](x, rate))[0] == []
+    assert set(codes(diagnosed(x, rate, EFFECTS[effect](x, rate)))) <= TRUE_OF.get(effect, set())
 
 
 @EVERY_VOICE

@@ -34,7 +34,7 @@ USUAL_SHARE = 0.999
 FEWEST_CLICKS = 3
 # Of what the model leaves, a lone sample has this share of the target's peak, and is this many times as large as the
 # four samples around it and as most.
-LONE_SHARE, LONE_TO_NEAR, LONE_TO_USUAL = 0.3, 3.0, 20.0
+LONE_SHARE, LONE_TO_NEAR, LONE_TO_USUAL = 0.4, 3.0, 20.0
 # Sizes of buffers that are played twice, and the share of one that must be the same.
 BUFFERS = (64, 128, 256, 512, 1024, 2048, 4096, 441, 480, 882, 960)
 REPEATED_SHARE = 0.8
@@ -62,7 +62,7 @@ def has_dropouts(model: FixedModel) -> bool:
 def find(model: FixedModel) -> dict[str, list[int]]:
     """First samples of gaps, repeated buffers and clicks."""
     x, y, rate = model.x, model.y, model.rate
-    clicked = max(clicks(y, x, rate), clicks(model.residual, x, rate), lone_samples(model), key=len)
+    clicked = max(clicks(y, x, rate), lone_samples(model), key=len)
     # At the ends the model lacks the past or the future, and it knows nothing of another take.
     clicked = [at for at in clicked if model.size < at < y.size - model.size]
     clicked = [] if wrong_parts(model) else clicked

@@ -17,8 +17,8 @@ QUIETEST = 0.1
 PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
-# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where the
-# levels vary by more and by less than this. What a model of healthy effects left came to 0.69 and 0.89.
+# Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where
+# the levels vary by more and by less than this. What a model of healthy effects left came to 0.69 and 0.89.
 FLAT, NARROWLY_FLAT = 0.72, 0.9
 NARROW_DB = 6.0
 LEVELS = 6
@@ -154,8 +154,8 @@ def _at_all_levels(model: FixedModel) -> float | None:
     return lowest if lowest > (FLAT if widest >= NARROW_DB else NARROWLY_FLAT) * mean else None
 
 
-def _in_repeats(model: FixedModel) -> float | None:
-    """Half the power of the difference between passages of the target where the input repeats itself exactly."""
+def repeat_lag(model: FixedModel) -> int | None:
+    """Samples after which the input repeats itself exactly; None if it does not."""
     from scipy import fft
 
     n = model.x.size
@@ -171,7 +171,13 @@ def _in_repeats(model: FixedModel) -> float | None:
         return None
     lag = int(match.argmax())
     change = model.x[lag:] - model.x[:-lag]
-    if float(np.dot(change, change)) > REPEATED * float(energy[-1]):
+    return lag if float(np.dot(change, change)) <= REPEATED * float(energy[-1]) else None
+
+
+def _in_repeats(model: FixedModel) -> float | None:
+    """Half the power of the difference between passages of the target where the input repeats itself exactly."""
+    n, lag = model.x.size, repeat_lag(model)
+    if lag is None:
         return None
     settled = slice(min(round(model.rate), (n - lag) // 4), None)
     difference = (model.y[lag:] - model.y[:-lag])[settled]

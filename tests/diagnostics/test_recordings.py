@@ -153,10 +153,11 @@ def in_turn():
 
 
 # What is true of an effect that no fixed network can learn exactly; test_fixed_model.py has what must be found.
+MOVING = ("tremolo", "ring modulation", "slow ring modulation", "flanger", "chorus")
 TRUE_OF = (
-    dict.fromkeys(["tremolo", "ring modulation", "slow ring modulation", "flanger", "chorus"], {"time-variant"})
-    | dict.fromkeys(["echo", "reverb", "wet reverb", "tail"], {"memory-too-short"})
-    | dict.fromkeys(["noise", "ADPCM", "GSM", "Vorbis"], {"noise-floor", "bit-crushed"})
+    {effect: {"time-variant"} for effect in MOVING}
+    | {effect: {"memory-too-short"} for effect in ("echo", "reverb", "wet reverb", "tail")}
+    | {effect: {"noise-floor", "bit-crushed"} for effect in ("noise", "ADPCM", "GSM", "Vorbis")}
     | {"bit crusher": {"bit-crushed"}}
 )
 

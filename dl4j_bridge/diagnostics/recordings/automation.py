@@ -23,6 +23,8 @@ SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
 SMALLEST_DB = 1.4
 SHARE = 0.75
+# With this share, no second step is looked for.
+ENOUGH = 0.9
 # Share of a step or fade that the levels must not explain, or nothing is known of it.
 SHAPE_LEFT = 0.05
 
@@ -98,6 +100,9 @@ def moved(times: Floats, gain: Floats, loudness: Floats) -> Movement | None:
     for shape, shapes, most in (("fade", ramp[:, None], 1), ("step", steps, 2)):
         columns = base
         for _ in range(most):
+            # A second step must explain much that the first one does not.
+            if columns is not base and float(np.sum(_left(columns, gain) ** 2)) < (1 - ENOUGH) * energy:
+                break
             best = _best(columns, gain, shapes)
             columns = columns if best is None else np.asarray(np.column_stack([columns, best]), np.float64)
         added = columns[:, base.shape[1] :]

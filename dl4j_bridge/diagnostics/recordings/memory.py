@@ -5,7 +5,7 @@ import numpy as np
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
-from dl4j_bridge.diagnostics.noise import without_hum
+from dl4j_bridge.diagnostics.noise import repeat_lag, without_hum
 from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
@@ -44,6 +44,9 @@ def carried_samples(case: Case) -> int:
 def is_late(case: Case) -> bool:
     """Whether the late response costs enough, and is sure."""
     assert case.model is not None
+    if repeat_lag(case.model) is not None:
+        # Both halves hold the same, so that neither can test the other.
+        return False
     esr, correlation, _ = late_response(without_hum(case.model), carried_samples(case))
     return esr >= WARNING_ESR and correlation >= CORRELATION
 

@@ -47,9 +47,11 @@ def best_esr(case: Case) -> tuple[float | None, dict[str, Any]]:
     if case.model is None:
         return None, {}
     floor = noise.measure(case.model)
-    if is_moving(case) or is_late(case):
+    if is_moving(case):
         # What the fixed model leaves has another cause then.
         floor = replace(floor, levels=None, repeats=None)
+    elif is_late(case):
+        floor = replace(floor, levels=None)
     named = {"pauses": floor.pauses, "levels": floor.levels, "repeats": floor.repeats, "hum": floor.hum}
     evidence: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if floor.hertz:

@@ -5,6 +5,7 @@ from typing import Any
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.automation import movement
+from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
 
@@ -23,8 +24,10 @@ MOVING_ESR = 0.004
 
 
 def check(case: Case) -> Outcome:
-    # Steps and fades are modulations too, and so are samples that are held, and another take has another lag.
-    if case.model is None or is_crushed(case) or movement(case.model) or wrong_parts(case.model):
+    # Steps, fades, gaps and samples that are held are modulations too, and another take has another lag.
+    if case.model is None or is_crushed(case):
+        return Outcome()
+    if movement(case.model) or wrong_parts(case.model) or has_dropouts(case.model):
         return Outcome()
     found, (moves, _) = case.modulation, case.moving_lag
     measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}

@@ -198,7 +198,7 @@ def test_nothing_bounds_a_clean_pair_but_8_bits_do(case):
     assert (best_esr(case(STRINGS, soft(STRINGS)))[0] or 0) < 1e-5
     y = 0.6 * STRINGS / np.abs(STRINGS).max()
     pair = case(STRINGS, y, "PCM_U8")
-    assert best_esr(pair)[0] == pytest.approx((1 / 128) ** 2 / 12 / np.mean(y**2), rel=0.1)
+    assert best_esr(pair)[0] == pytest.approx((1 / 128) ** 2 / 12 / np.mean(y**2), rel=0.3)
     assert found(pair) == []
 
 

@@ -35,6 +35,8 @@ FEWEST_CLICKS = 3
 # Of what the model leaves, a lone sample has this share of the target's peak, and is this many times as large as the
 # four samples around it and as most.
 LONE_SHARE, LONE_TO_NEAR, LONE_TO_USUAL = 0.4, 3.0, 20.0
+# How much more the target bends there than within the eight samples before and after.
+LONE_BEND = 1.5
 # Sizes of buffers that are played twice, and the share of one that must be the same.
 BUFFERS = (64, 128, 256, 512, 1024, 2048, 4096, 441, 480, 882, 960)
 REPEATED_SHARE = 0.8
@@ -129,7 +131,15 @@ def lone_samples(model: FixedModel) -> list[int]:
     left = np.abs(model.residual)
     near = np.maximum(np.maximum(left[:-4], left[1:-3]), np.maximum(left[3:-1], left[4:]))
     loud = max(LONE_SHARE * float(np.abs(model.y).max()), LONE_TO_USUAL * float(np.median(left)))
-    return (np.flatnonzero((left[2:-2] > loud) & (left[2:-2] > LONE_TO_NEAR * near)) + 2).tolist()
+    found = np.flatnonzero((left[2:-2] > loud) & (left[2:-2] > LONE_TO_NEAR * near)) + 2
+    # The noise at the start of a note has many samples like it.
+    bend = np.abs(np.convolve(model.y, [-0.5, 1, -0.5], "same"))
+    return [
+        int(at)
+        for at in found
+        if bend[at]
+        > LONE_BEND * max(bend[max(at - 9, 0) : at - 1].max(initial=0), bend[at + 2 : at + 10].max(initial=0))
+    ]
 
 
 def repeats(side: Floats, other: Floats, rate: int) -> list[int]:

@@ -22,7 +22,7 @@ LEVEL_SECONDS = (0.1, 1.0)
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
 SMALLEST_DB = 1.4
-SHARE = 0.75
+SHARE = 0.77
 # With this share, no second step is looked for.
 ENOUGH = 0.9
 # Share of a step or fade that the levels must not explain, or nothing is known of it.

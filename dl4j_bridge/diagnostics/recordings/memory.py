@@ -16,7 +16,7 @@ RATHER_SHORT = Kind("memory-too-short", WARNING)
 # Longest lag that is looked for.
 LONGEST_SECONDS = 2.0
 # ESR that the late part of the response costs.
-FAULT_ESR, WARNING_ESR = 0.02, 0.0008
+FAULT_ESR, WARNING_ESR = 0.02, 0.0013
 # Correlation of what is left of the target with what the other half's late response makes of it.
 CORRELATION = 0.1
 # Quiet bands of the input do not count, as a share of the mean power.
@@ -61,7 +61,8 @@ def late_response(model: FixedModel, carried: int) -> tuple[float, float, int]:
 
     half = model.y.size // 2
     longest = min(round(LONGEST_SECONDS * model.rate), half // 2)
-    first = max(carried, model.size)
+    # The last of the lags that the fixed model has are not all its own.
+    first = max(carried, 3 * model.size // 2)
     if first >= longest:
         return 0.0, 0.0, 0
     size = fft.next_fast_len(half + longest, real=True)

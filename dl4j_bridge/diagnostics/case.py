@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import fixed_model, modulation
+from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
+from dl4j_bridge.diagnostics.modulation import Modulation
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
 from dl4j_bridge.settings.training import TrainSettings, parse_align
@@ -26,6 +29,8 @@ LOOKED_AT_SECONDS = 60
 STRETCHES = 6
 # Windows that find the same lag, as a share of those that find any. A vibrato has a lag, but no two windows the same.
 SAME_LAG_SHARE = 0.5
+# Shorter recordings are not enough to fit a model to.
+SHORTEST_MODEL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -243,6 +248,37 @@ class Case:
         count = SPEED_SECONDS * self.rate if self.is_whole else self.places[0][1]
         wanted = max(self.delay.confidence + SPEED_CONFIDENCE / 2, SPEED_CONFIDENCE)
         return find_speed(self.x[:count], self.y, self.rate, self.lengths[1] / self.lengths[0], wanted)
+
+    @cached_property
+    def model(self) -> FixedModel | None:
+        """The best fixed model from input to target; None if there is no target, or nothing for it to find."""
+        if self.processed is None or self.speed or not are_related(self.relation):
+            return None
+        lag = self.delay.peak if self.delay.confidence >= alignment.LOW_CONFIDENCE else self.cut
+        x, y = without_delay(self.x, self.y, lag)
+        if x.size < SHORTEST_MODEL_SECONDS * self.rate:
+            return None
+        return fixed_model.fit(x, y, self.rate)
+
+    @cached_property
+    def modulation(self) -> Modulation:
+        """The modulation that explains most of what `model` leaves."""
+        assert self.model is not None
+        return modulation.find(self.model)
+
+    @cached_property
+    def moving_lag(self) -> tuple[float, float]:
+        """How far the lag of what `model` leaves moves, and its usual step, in samples."""
+        assert self.model is not None
+        return modulation.moving_lag(self.model)
+
+    def seconds_at(self, sample: int) -> float:
+        """Time in the recordings of a sample of `x`, in seconds."""
+        for start, stop in self.places:
+            if sample < stop - start:
+                return (start + sample) / self.rate
+            sample -= stop - start
+        return self.places[-1][1] / self.rate
 
 
 def spread(length: int, rate: int) -> list[tuple[int, int]]:

@@ -1,0 +1,119 @@
+"""Has the target as many levels, and as much bandwidth, as its format and its input let expect?"""
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.case import Case, read, spread
+from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
+from dl4j_bridge.diagnostics.relation import Floats
+
+FEW_LEVELS = Kind("bit-crushed", WARNING)
+HELD_SAMPLES = Kind("bit-crushed")
+
+# Steps of 8 bits are 1/128 of full scale, and 8-bit files are fine; from this step on there are fewer bits.
+COARSE_STEP = 1 / 100
+# With more levels than this it is no uniform code of few bits; a square wave has fewer than that.
+MOST_LEVELS, FEWEST_LEVELS = 256, 4
+# Numbers of samples that a sample-and-hold may repeat, and the shares of changes that show it.
+HELD = range(2, 33)
+CHANGES_BETWEEN, CHANGES_AT = 0.002, 0.2
+# A target that was resampled ends at once: by this many dB within this share of the frequency, where the input goes on.
+EDGE_DB, EDGE_SHARE = 40.0, 0.08
+INPUT_DROP_DB = 15.0
+
+
+def check(case: Case) -> Outcome:
+    if case.processed is None or case.speed:
+        return Outcome()
+    recording = case.processed
+    y = read(recording, recording.rate, spread(recording.frames, recording.rate))
+    step, held = level_step(y), held_samples(y)
+    edge = (
+        None if recording.rate < case.rate or case.model is None else empty_above(case.model.x, case.model.y, case.rate)
+    )
+    esr = quantisation_esr(y, step)
+    figures = {"level_step": step, "held_samples": held, "empty_above": edge, "rounding_esr": esr}
+    findings = []
+    if held > 1:
+        rate = recording.rate // held
+        fix = f"--rate {rate}: the target repeats each sample {held} times, so it holds no more than that"
+        findings.append(HELD_SAMPLES.found(fix, {"held_samples": held, "rate": rate}))
+    elif step >= COARSE_STEP and not recording.is_8_bit:
+        fix = "record or export the target again with 16 bits or more; or leave it: no model's ESR will be below that"
+        findings.append(FEW_LEVELS.found(fix, {"step": step, "bits": float(np.log2(2 / step)), "best_esr": esr}))
+    elif edge is not None:
+        fix = f"--rate {2 * round(edge)}: the target has nothing above {edge:.0f} Hz, it was resampled"
+        findings.append(FEW_LEVELS.found(fix, {"empty_above_hz": edge}))
+    return Outcome(findings, figures)
+
+
+def is_crushed(case: Case) -> bool:
+    """Whether the target has few levels, or repeats its samples."""
+    if case.processed is None:
+        return False
+    y = read(case.processed, case.processed.rate, spread(case.processed.frames, case.processed.rate))
+    return level_step(y) >= COARSE_STEP or held_samples(y) > 1
+
+
+def level_step(y: Floats) -> float:
+    """Distance between neighbouring levels, as most samples have it; 0 if there are many levels or very few."""
+    levels, counts = np.unique(np.round(y, 7), return_counts=True)
+    if not FEWEST_LEVELS <= levels.size <= MOST_LEVELS:
+        return 0.0
+    gaps = np.diff(levels)
+    # A level has a gap on either side; a quiet one of mu-law has small ones.
+    near = np.minimum(np.concatenate([gaps[:1], gaps]), np.concatenate([gaps, gaps[-1:]]))
+    order = np.argsort(near)
+    return float(near[order][np.searchsorted(np.cumsum(counts[order]), y.size / 2)])
+
+
+def quantisation_esr(y: Floats, step: float) -> float:
+    """ESR of uniform rounding with this step: a twelfth of its square."""
+    return step**2 / 12 / max(float(np.mean(y**2)), 1e-30)
+
+
+def rounding_esr(case: Case) -> float:
+    """ESR of the rounding to the target's levels; 0 for 16 bits and more, where it does not count."""
+    recording = case.processed
+    if recording is None:
+        return 0.0
+    y = read(recording, recording.rate, spread(recording.frames, recording.rate))
+    return quantisation_esr(y, level_step(y))
+
+
+def held_samples(y: Floats) -> int:
+    """Number of times that each sample is repeated; 1 if they are not."""
+    changed = np.diff(y) != 0
+    best = 1
+    for count in HELD:
+        if changed.size < 50 * count:
+            break
+        shares = changed[: changed.size // count * count].reshape(-1, count).mean(axis=0)
+        others = np.delete(shares, shares.argmax())
+        if shares.max() > CHANGES_AT and others.max() <= CHANGES_BETWEEN:
+            best = count
+    return best
+
+
+def empty_above(x: Floats, y: Floats, rate: int) -> float | None:
+    """Frequency in Hz at which the target ends at once and the input does not; None if there is none."""
+    from scipy.ndimage import uniform_filter1d
+    from scipy.signal import welch
+
+    size = min(2048, x.size // 8)
+    if size < 256:
+        return None
+    frequencies, left = welch(x, rate, nperseg=size)
+    right = welch(y, rate, nperseg=size)[1]
+    left, right = (10 * np.log10(uniform_filter1d(each, 5) + 1e-16) for each in (left, right))
+    first, last = int(0.1 * frequencies.size), int(0.95 * frequencies.size)
+    best = None
+    for low in range(first, last):
+        high = max(round(low * (1 + EDGE_SHARE)), low + 7)
+        if high >= last:
+            break
+        # All that comes after it stays as low.
+        drop = right[low] - right[high:].max()
+        if drop > EDGE_DB and left[low] - np.median(left[high:last]) < INPUT_DROP_DB:
+            best = float(frequencies[(low + high) // 2])
+            break
+    return best

@@ -1,0 +1,57 @@
+"""Does the effect move with time, whatever is played, as an oscillator makes it?"""
+
+from typing import Any
+
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.automation import movement
+from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
+from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
+from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+
+TIME_VARIANT = Kind("time-variant")
+
+# Share of what the fixed model leaves that a modulation must explain, and the ESR that it costs.
+SHARES = {"gain": 0.2, "delay": 0.2, "response": 0.25, "multiplied": 0.3}
+SMALLEST_ESR = 0.0015
+# A smaller share is enough if it costs more.
+SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
+# A lag that moves by this number of samples and of seconds, in steps that are this share of it, and the ESR that it
+# costs.
+MOVING_SAMPLES, MOVING_SECONDS = 2.0, 0.0003
+STEP_SHARE = 0.25
+MOVING_ESR = 0.004
+
+
+def check(case: Case) -> Outcome:
+    # Steps, fades, gaps and samples that are held are modulations too, and another take has another lag.
+    if case.model is None or is_crushed(case):
+        return Outcome()
+    if movement(case.model) or wrong_parts(case.model) or has_dropouts(case.model):
+        return Outcome()
+    found, (moves, _) = case.modulation, case.moving_lag
+    measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}
+    figures = {"modulation": measured, "moving_lag": moves}
+    if swings(case):
+        evidence = measured | {"esr": found.share * case.model.esr}
+    else:
+        evidence = {"kind": "lag", "moves": moves, "esr": case.model.esr}
+    fix = "switch the modulation off (tremolo, vibrato, chorus, phaser, ring modulator) and record the target again"
+    return TIME_VARIANT.outcome(is_moving(case), fix, evidence, figures)
+
+
+def is_moving(case: Case) -> bool:
+    """Whether a modulation or a moving lag explains enough of what the model leaves."""
+    assert case.model is not None
+    moves, step = case.moving_lag
+    farthest = max(MOVING_SAMPLES, MOVING_SECONDS * case.rate)
+    return swings(case) or (moves >= farthest and step <= STEP_SHARE * moves and case.model.esr >= MOVING_ESR)
+
+
+def swings(case: Case) -> bool:
+    """Whether a modulation explains enough of what the model leaves."""
+    assert case.model is not None
+    found = case.modulation
+    cost = found.share * case.model.esr
+    usual = found.share >= SHARES[found.kind] and cost >= SMALLEST_ESR
+    return usual or (found.share >= SMALLER_SHARE and cost >= LARGER_ESR)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import repeats
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, level
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -29,10 +30,10 @@ MAINS, HARMONICS = (50.0, 60.0), 12
 LINE_TO_NEIGHBOURS = 30.0
 KEEPS_PHASE = 0.8
 SEGMENTS = 6
-# A passage that the input repeats exactly: at least this lag, up to this difference.
+# An input that repeats itself as a whole: at least this lag, up to this difference.
 REPEAT_SECONDS = 0.15
 REPEATED = 1e-7
-# The least difference of its parts, relative to the mean.
+# The least difference of the parts of what is repeated, relative to the mean.
 REPEATS_FLAT = 0.5
 
 
@@ -47,7 +48,7 @@ class Floor:
     levels
         From what the fixed model leaves, if it does not depend on the level.
     repeats
-        From passages that the input repeats exactly.
+        From passages that the input repeats exactly (half of NAM's self-ESR).
     hum
         From tones at multiples of the mains frequency.
     hertz
@@ -62,10 +63,12 @@ class Floor:
 
     @property
     def esr(self) -> float | None:
-        """The largest; a hum is in each of the others too, if there are any."""
-        return max(
-            (each for each in (self.pauses, self.levels, self.repeats, self.hum) if each is not None), default=None
-        )
+        """Their sum, as the surest of them has it: exact repeats, or else pauses and levels.
+
+        A hum is in each of the others too, if there are any.
+        """
+        others = (self.pauses, self.levels) if self.repeats is None else (self.repeats,)
+        return max((each for each in (*others, self.hum) if each is not None), default=None)
 
 
 def measure(model: FixedModel) -> Floor:
@@ -176,14 +179,12 @@ def repeat_lag(model: FixedModel) -> int | None:
 
 def _in_repeats(model: FixedModel) -> float | None:
     """Half the power of the difference between passages of the target where the input repeats itself exactly."""
-    n, lag = model.x.size, repeat_lag(model)
-    if lag is None:
+    found = repeats.find(model.x, model.rate)
+    if found is None:
         return None
-    settled = slice(min(round(model.rate), (n - lag) // 4), None)
-    difference = (model.y[lag:] - model.y[:-lag])[settled]
-    power = difference**2 / 2
+    power = (model.y[found.at] - model.y[found.at - found.lag]) ** 2 / 2
     # A gain that moves makes a difference where the sound is loud, a gap where it is.
-    loudness = level(model.x[lag:], model.rate, 0.02)[settled]
+    loudness = level(model.x, model.rate, 0.02)[found.at]
     parts = [power[loudness <= np.median(loudness)], power[loudness > np.median(loudness)], *np.array_split(power, 6)]
     means = [float(part.mean()) for part in parts if part.size]
     return float(power.mean()) if min(means) > REPEATS_FLAT * float(power.mean()) else None

@@ -11,6 +11,7 @@ HELD_SAMPLES = Kind("bit-crushed")
 
 # Steps of 8 bits are 1/128 of full scale, and 8-bit files are fine; from this step on there are fewer bits.
 COARSE_STEP = 1 / 100
+STEP_OF_16_BITS = 1 / (1 << 15)
 # With more levels than this it is no uniform code of few bits; a square wave has fewer than that.
 MOST_LEVELS, FEWEST_LEVELS = 256, 4
 # Numbers of samples that a sample-and-hold may repeat, and the shares of changes that show it.
@@ -72,12 +73,12 @@ def quantisation_esr(y: Floats, step: float) -> float:
 
 
 def rounding_esr(case: Case) -> float:
-    """ESR of the rounding to the target's levels; 0 for 16 bits and more, where it does not count."""
+    """ESR of the rounding to the target's levels, at least that of 16 bits."""
     recording = case.processed
     if recording is None:
         return 0.0
     y = read(recording, recording.rate, spread(recording.frames, recording.rate))
-    return quantisation_esr(y, level_step(y))
+    return quantisation_esr(y, max(level_step(y), STEP_OF_16_BITS))
 
 
 def held_samples(y: Floats) -> int:

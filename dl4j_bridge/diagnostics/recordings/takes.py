@@ -32,9 +32,9 @@ def check(case: Case) -> Outcome:
     ]
     agreement = agreements(case.model)
     figures = {"agreement": float(np.nanmedian(agreement)) if np.isfinite(agreement).any() else None}
-    evidence = {"parts": parts, "usual_agreement": figures["agreement"]}
-    places = ", ".join(f"{part['from']:.1f} to {part['to']:.1f} s" for part in parts)
-    fix = f"cut {places} out of both recordings, or replace it by the right take"
+    places = [f"{part['from']:.1f} to {part['to']:.1f}" for part in parts]
+    evidence = {"parts": parts, "seconds": places, "usual_agreement": figures["agreement"]}
+    fix = f"cut {', '.join(places)} s out of both recordings, or replace it by the right take"
     return WRONG_TAKE.outcome(bool(parts), fix, evidence, figures)
 
 

@@ -56,13 +56,11 @@ def _lags(x: Floats, size: int) -> npt.NDArray[np.intp]:
     if x.size <= size:
         return np.zeros(0, np.intp)
     numbers = np.round(x * 2**31).astype(np.int64).astype(np.uint64)
-    powers, inverses = (
-        np.cumprod(np.full(x.size, factor, np.uint64)) for factor in (FACTOR, pow(FACTOR, -1, 1 << 64))
-    )
+    powers, inverses = (np.cumprod(np.full(x.size, factor, np.uint64)) for factor in (FACTOR, pow(FACTOR, -1, 1 << 64)))
     sums = np.cumsum(np.r_[np.zeros(1, np.uint64), numbers * powers])
     # Equal for equal passages, wherever they begin.
     hashes = (sums[size:] - sums[:-size]) * inverses[: x.size - size + 1]
     energy = np.cumsum(np.r_[0.0, x**2])
     loud = np.flatnonzero(energy[size:] - energy[:-size] > QUIET * size * energy[-1] / x.size)
     order = loud[np.argsort(hashes[loud], kind="stable")]
-    return np.diff(order)[hashes[order][1:] == hashes[order][:-1]]
+    return np.asarray(np.diff(order)[hashes[order][1:] == hashes[order][:-1]])

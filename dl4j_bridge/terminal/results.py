@@ -108,6 +108,8 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     """Print a comparison and its drift measurement, and where its page is."""
     print_notes(result.notes)
     Console().print(tables.comparison(result.rows, columns.evaluated(result.samples, result.part)))
+    if result.best_esr:
+        print(result.beside_best)
     if result.drift:
         _print_drift(result.drift)
     if report:
@@ -126,6 +128,8 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
         if finding.command:
             console.print(f"    [bold]run:[/] {escape(finding.command)}", soft_wrap=True)
         console.print(f"    [bold]more:[/] {escape(finding.docs)}", soft_wrap=True)
+    if diagnosis.beside_best:
+        print(diagnosis.beside_best)
     if not diagnosis.findings:
         console.print(f"{_TICK} nothing found that would keep a network from learning this", soft_wrap=True)
     if report:

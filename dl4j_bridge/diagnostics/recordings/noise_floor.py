@@ -43,10 +43,6 @@ class BestEsr:
         """The evidence in words."""
         return in_words(NOISE_FLOOR.code, self.evidence)
 
-    def beside(self, esr: float) -> str:
-        """A model's ESR beside this one, such as ``ESR 0.012 of at best 0.010``."""
-        return f"ESR {esr:.2g} of at best {self.esr:.2g}"
-
     def on(self, power: float, whole: float) -> "BestEsr":
         """The same on a part whose mean power is `power`, where that of the whole is `whole`: the noise is the same."""
         ratio = whole / max(power, 1e-30)
@@ -60,8 +56,8 @@ class BestEsr:
 
 def check(case: Case) -> Outcome:
     best = best_esr(case)
-    if best is None or has_other_cause(case):
-        return Outcome(figures={"best_esr": best and best.esr})
+    if best is None:
+        return Outcome(figures={"best_esr": None})
     hum = best.evidence.get("hum", 0.0)
     noisy = max((best.evidence.get(name, 0.0) for name in ("pauses", "levels", "repeats")), default=0.0)
     found = noisy >= SMALLEST_ESR or hum >= SMALLEST_HUM_ESR
@@ -72,14 +68,10 @@ def check(case: Case) -> Outcome:
     return NOISE_FLOOR.outcome(found, fix, evidence, {"best_esr": best.esr, "noise": best.evidence})
 
 
-def has_other_cause(case: Case) -> bool:
-    """Whether gaps, few levels or another take explain what the fixed model leaves."""
-    return case.model is None or is_crushed(case) or has_dropouts(case.model) or bool(wrong_parts(case.model))
-
-
 def best_esr(case: Case) -> BestEsr | None:
     """The ESR that no model of this pair can beat; None where nothing bounds it."""
-    if case.model is None:
+    # Gaps, few levels and another take explain what the fixed model leaves.
+    if case.model is None or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
         return None
     floor = noise.measure(case.model)
     if is_moving(case):

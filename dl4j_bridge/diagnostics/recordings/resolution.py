@@ -36,14 +36,17 @@ def check(case: Case) -> Outcome:
     findings = []
     if held > 1:
         rate = recording.rate // held
-        fix = f"--rate {rate}: the target repeats each sample {held} times, so it holds no more than that"
-        findings.append(HELD_SAMPLES.found(fix, {"held_samples": held, "rate": rate}))
+        # At that rate, nothing is repeated any more.
+        if rate < case.rate:
+            fix = f"--rate {rate}: the target repeats each sample {held} times, so it holds no more than that"
+            findings.append(HELD_SAMPLES.found(fix, {"held_samples": held, "rate": rate}, rate=rate))
     elif step >= COARSE_STEP and not recording.is_8_bit:
         fix = "record or export the target again with 16 bits or more; or leave it: no model's ESR will be below that"
         findings.append(FEW_LEVELS.found(fix, {"step": step, "bits": float(np.log2(2 / step)), "best_esr": esr}))
     elif edge is not None:
-        fix = f"--rate {2 * round(edge)}: the target has nothing above {edge:.0f} Hz, it was resampled"
-        findings.append(FEW_LEVELS.found(fix, {"empty_above_hz": edge}))
+        rate = 2 * round(edge)
+        fix = f"--rate {rate}: the target has nothing above {edge:.0f} Hz, it was resampled"
+        findings.append(FEW_LEVELS.found(fix, {"empty_above_hz": edge}, rate=rate))
     return Outcome(findings, figures)
 
 

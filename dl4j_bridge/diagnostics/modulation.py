@@ -24,6 +24,8 @@ FAST = 15.0
 HARMONICS = (1, 2, 4, 8, 16)
 # Steps between two frequencies of the spectrum, so that the last harmonic is still met.
 FINER = 16
+# Largest energy of a frame of the residual, relative to the mean, that counts.
+LOUDEST_FRAME = 1.0
 # How often what the level explains is subtracted.
 LEVEL_WEIGHT = 2.0
 LEVEL_SECONDS = (0.01, 0.1, 1.0)
@@ -202,14 +204,18 @@ def _shares(residual: Spectra, signal: Spectra) -> Floats:
     """
     from scipy import fft
 
+    # A single loud frame would agree with one at any distance.
+    energy = (np.abs(residual) ** 2).sum(axis=1)
+    even = np.sqrt(np.minimum(1, LOUDEST_FRAME * energy.mean() / (energy + 1e-30)))[:, None].astype(np.float32)
+    residual, signal = even * residual, even * signal
     product = residual * signal.conj()
     half, size = len(product) // 2, fft.next_fast_len(4 * len(product))
-    power = np.stack([(np.abs(part) ** 2).sum(axis=0) for part in (signal[:half], signal[half:])])
+    power = (np.abs(signal) ** 2).sum(axis=0)
     power += 1e-6 * power.max() + 1e-30
     later = np.zeros_like(product)
     later[half:] = product[half:]
     both = fft.fft(product[:half], size, axis=0) * fft.fft(later, size, axis=0).conj()
-    shares = 2 * (both.real / np.sqrt(power[0] * power[1])).sum(axis=1)
+    shares = 4 * (both.real / power).sum(axis=1)
     return np.asarray(shares / max(float((np.abs(residual) ** 2).sum()), 1e-30))
 
 

@@ -1,8 +1,9 @@
 """What an effect does to the sound as time goes on, whatever the sound is: an oscillator's work.
 
 Each measure takes what the best fixed model leaves and finds the share of it that a modulation at one frequency
-explains. A compressor leaves something that changes with time too, but as the level of the input does. So each share is
-reduced by what the same modulation explains of signals that follow the level (`_followers`).
+explains. A compressor leaves something that changes with time too, but as the level of the input does. So what the
+levels explain does not count, or the share is reduced by what the same modulation explains of signals that follow the
+level (`_followers`).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def find(model: FixedModel) -> Modulation:
     """The strongest modulation."""
     followers = _followers(model)
     return max(
-        [_multiplied(model), _moving_gain(model, followers), _moving_response(model, followers)],
+        [_multiplied(model), _moving_gain(model), _moving_response(model, followers)],
         key=lambda found: found.share,
     )
 
@@ -111,8 +112,12 @@ def _whitened(model: FixedModel) -> tuple[Floats, Floats]:
 def _followers(model: FixedModel) -> list[Floats]:
     """The input times its level, without the part that does not depend on the level."""
     weights = model.x**2 + 1e-20
-    logs = [np.log(level(model.x, model.rate, seconds) + 0.02 * model.x.std()) for seconds in LEVEL_SECONDS]
-    return [model.x * (each - np.average(each, weights=weights)) for each in logs]
+    return [model.x * (each - np.average(each, weights=weights)) for each in _levels(model)]
+
+
+def _levels(model: FixedModel) -> list[Floats]:
+    """Logarithms of the input's level at several time constants."""
+    return [np.log(level(model.x, model.rate, seconds) + 0.02 * model.x.std()) for seconds in LEVEL_SECONDS]
 
 
 def _multiplied(model: FixedModel) -> Modulation:
@@ -134,7 +139,7 @@ def _multiplied(model: FixedModel) -> Modulation:
     return best
 
 
-def _moving_gain(model: FixedModel, followers: Sequence[Floats]) -> Modulation:
+def _moving_gain(model: FixedModel) -> Modulation:
     """The share that the prediction explains when its gain, or its delay, oscillates."""
     size = round(GAIN_SECONDS * model.rate)
     count = model.y.size // size
@@ -143,38 +148,37 @@ def _moving_gain(model: FixedModel, followers: Sequence[Floats]) -> Modulation:
     hertz = np.arange(slowest, 1.5 * FASTEST, 0.25 / seconds)
     times = (np.arange(count) + 0.5) * size / model.rate
     waves = np.exp(-2j * np.pi * hertz[:, None] * times)
+    levels = np.stack([each[size // 2 :: size][:count] for each in _levels(model)])
     found = []
     # A delay that moves a little adds the derivative at that gain.
     derivative = np.gradient(model.prediction)
     for kind, signal in (("gain", model.prediction), ("gain", model.x), ("delay", derivative)):
         weights = frame_products(signal, signal, size)
-        shares = _explained_by_waves(waves, weights, frame_products(model.residual, signal, size), model.residual)
-        others = [
-            _explained_by_waves(
-                waves, frame_products(model.x, model.x, size), frame_products(each, model.x, size), each
-            )
-            for each in followers
-        ]
-        shares -= LEVEL_WEIGHT * np.max([_widened(each) for each in others], axis=0)
+        shares = _explained_by_waves(waves, levels, weights, frame_products(model.residual, signal, size))
+        shares /= max(float(np.dot(model.residual, model.residual)), 1e-30)
         found.append(Modulation(float(shares.max()), float(hertz[shares.argmax()]), kind))
     return max(found, key=lambda each: each.share)
 
 
-def _explained_by_waves(waves: Spectra, weights: Floats, products: Floats, residual: Floats) -> Floats:
-    """Share of a residual that least squares with a constant, a sine and a cosine explains, beyond the constant.
+def _explained_by_waves(waves: Spectra, levels: Floats, weights: Floats, products: Floats) -> Floats:
+    """Energy that least squares with a sine and a cosine explains, beyond what the levels of the input explain.
 
     `weights` are the frames' energies of the signal whose gain oscillates, `products` its products with the residual.
     """
-    total = weights.sum() + 1e-30
-    products = products - weights * products.sum() / total
-    columns = np.stack([waves.real, waves.imag])
-    columns = columns - (columns @ weights / total)[:, :, None]
-    a, b = columns @ products
-    aa, bb = (columns**2) @ weights
-    ab = np.einsum("fm,fm,m->f", columns[0], columns[1], weights)
-    determinant = np.maximum(aa * bb - ab**2, 1e-3 * (aa + bb) ** 2 + 1e-30)
-    explained = (bb * a**2 - 2 * ab * a * b + aa * b**2) / determinant
-    return np.asarray(explained / max(float(np.dot(residual, residual)), 1e-30))
+    root = np.sqrt(weights + 1e-9 * weights.max() + 1e-30)
+    known = np.concatenate([np.ones((1, root.size)), levels, levels**2])
+    basis = np.linalg.qr((known * root).T)[0]
+    columns = np.stack([waves.real, waves.imag]) * root
+    whole = (columns**2).sum(axis=2)
+    columns = columns - columns @ basis @ basis.T
+    wanted = products / root
+    wanted = wanted - basis @ (basis.T @ wanted)
+    a, b = columns @ wanted
+    aa, bb = (columns**2).sum(axis=2)
+    ab = np.einsum("fm,fm->f", columns[0], columns[1])
+    # A wave that the levels explain themselves shows nothing.
+    determinant = np.maximum(aa * bb - ab**2, 0.05 * whole[0] * whole[1] + 1e-30)
+    return np.asarray((bb * a**2 - 2 * ab * a * b + aa * b**2) / determinant)
 
 
 def _moving_response(model: FixedModel, followers: Sequence[Floats]) -> Modulation:

@@ -84,6 +84,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "delay-changes.seconds": ("the delay changes at", "s"),
     "delay-changes.samples": ("delay", "samples"),
     "level-automation.decibels": ("largest change", "dB"),
+    "level-automation.esr": ("ESR that it costs", ""),
     "level-automation.seconds": ("time", "s"),
     "level-automation.shape": ("how the volume changes", ""),
     "level-automation.share": ("changes of the gain that this explains", SHARE),

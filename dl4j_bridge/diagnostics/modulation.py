@@ -166,7 +166,8 @@ def _explained_by_waves(waves: Spectra, levels: Floats, weights: Floats, product
     `weights` are the frames' energies of the signal whose gain oscillates, `products` its products with the residual.
     """
     root = np.sqrt(weights + 1e-9 * weights.max() + 1e-30)
-    known = np.concatenate([np.ones((1, root.size)), levels, levels**2])
+    # The line is for fades.
+    known = np.concatenate([np.ones((1, root.size)), np.linspace(-1, 1, root.size)[None], levels, levels**2])
     basis = np.linalg.qr((known * root).T)[0]
     columns = np.stack([waves.real, waves.imag]) * root
     whole = (columns**2).sum(axis=2)

@@ -7,6 +7,9 @@ import numpy as np
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
+from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
+from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
+from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
 from dl4j_bridge.diagnostics.relation import Floats
 
 LEVEL_AUTOMATION = Kind("level-automation")
@@ -21,8 +24,14 @@ LEVEL_SECONDS = (0.1, 1.0)
 # A step has this number of frames on either side.
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
-SMALLEST_DB = 1.4
-SHARE = 0.77
+# The larger it is, the smaller may its share be.
+SMALLEST_DB = 1.0
+SHARE = 0.5
+TO_REST_DB = 2.4
+# Share of what the fixed model leaves that it must cost.
+OF_RESIDUAL = 0.2
+# Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
+USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
 # With this share, no second step is looked for.
 ENOUGH = 0.9
 # Share of a step or fade that the levels must not explain, or nothing is known of it.
@@ -41,6 +50,8 @@ class Movement:
         The largest change.
     share
         Share of the gain's changes that it explains, of those that the input's level does not.
+    esr
+        What it costs a model whose gain is fixed.
     at
         First and last sample of a fade, or the samples of the steps.
     """
@@ -48,28 +59,41 @@ class Movement:
     shape: str
     decibels: float
     share: float
+    esr: float
     at: list[int]
 
 
 def check(case: Case) -> Outcome:
-    found = movement(case.model) if case.model else None
+    found = moved_volume(case)
     if found is None:
         return Outcome()
     seconds = [round(case.seconds_at(at), 2) for at in found.at]
-    evidence = {"shape": found.shape, "decibels": found.decibels, "share": found.share, "seconds": seconds}
+    evidence = {"shape": found.shape, "decibels": found.decibels, "share": found.share, "esr": found.esr}
+    evidence |= {"seconds": seconds}
     places = " to ".join(map(str, seconds)) if found.shape == "fade" else " and ".join(map(str, seconds))
     fix = f"undo the {found.shape} of {found.decibels:+.1f} dB in the target ({places} s)"
     return LEVEL_AUTOMATION.outcome(True, fix, evidence, {})
 
 
-def movement(model: FixedModel) -> Movement | None:
-    """What `moved` finds in a model; None for a recording with too few loud parts."""
-    times, gain, loudness = gains(model)
-    return moved(times, gain, loudness) if times.size >= FEWEST_FRAMES else None
+def moved_volume(case: Case) -> Movement | None:
+    """The fade or the steps of the target's volume; None if something else explains more of what the model leaves."""
+    model = case.model
+    if model is None or is_crushed(case) or wrong_parts(model) or has_dropouts(model):
+        return None
+    times, gain, loudness, weights = gains(model)
+    if times.size < FEWEST_FRAMES:
+        return None
+    found = moved(times, gain, loudness, weights)
+    if found is None or found.esr < max(OF_RESIDUAL, case.modulation.share) * model.esr:
+        return None
+    return found
 
 
-def gains(model: FixedModel) -> tuple[Floats, Floats, Floats]:
-    """Times in samples, gain of the target over its prediction in dB, and levels of the input in dB, by frame."""
+def gains(model: FixedModel) -> tuple[Floats, Floats, Floats, Floats]:
+    """Times in samples, gain of the target over its prediction in dB, levels of the input in dB, and shares of energy.
+
+    All are by frame; the levels have several columns.
+    """
     size = round(FRAME_SECONDS * model.rate)
     yp, y, p, x = (
         frame_products(a, b, size)
@@ -85,36 +109,58 @@ def gains(model: FixedModel) -> tuple[Floats, Floats, Floats]:
     levels.append(np.sqrt(x / size))
     loudness = np.asarray(20 * np.log10(np.stack(levels, 1)[counts] + 1e-4 * float(model.x.std())), np.float64)
     times = np.asarray((np.flatnonzero(counts) + 0.5) * size, np.float64)
-    return times, np.asarray(20 * np.log10(yp[counts] / p[counts]), np.float64), loudness
+    gain = np.asarray(20 * np.log10(yp[counts] / p[counts]), np.float64)
+    return times, gain, loudness, np.asarray(y[counts] / max(float(y.sum()), 1e-30), np.float64)
 
 
-def moved(times: Floats, gain: Floats, loudness: Floats) -> Movement | None:
-    """The fade, or the one or two steps, that explain most of the gain that the levels do not; None if too little."""
+def moved(times: Floats, gain: Floats, loudness: Floats, weights: Floats) -> Movement | None:
+    """The fade, or the one or two steps, that explain most of the gain that the levels do not; None if too little.
+
+    Parameters are those that `gains` returns.
+    """
     level_part = loudness - loudness.mean(axis=0)
-    base = np.asarray(np.column_stack([np.ones(times.size), level_part, level_part**2 / 10]), np.float64)
-    energy = max(float(np.sum(_left(base, gain) ** 2)), 1e-12)
+    known = np.asarray(np.column_stack([np.ones(times.size), level_part, level_part**2 / 10]), np.float64)
+    # Rows that keep the slopes small: no effect turns the volume by much more than the level changes.
+    slopes = np.eye(known.shape[1])[1:] * (USUAL_ERROR_DB / STEEPEST)
+    base = np.vstack([known, slopes])
+
+    def extended(values: Floats) -> Floats:
+        return np.concatenate([values, np.zeros((len(slopes), *values.shape[1:]))])
+
+    wanted = extended(gain)
+    energy = max(float(np.sum(_left(base, wanted) ** 2)), 1e-12)
     edges = np.arange(SIDE_FRAMES, times.size - SIDE_FRAMES)
     steps = (np.arange(times.size)[:, None] >= edges).astype(np.float64) - 0.5
     ramp = np.asarray((times - times[0]) / (times[-1] - times[0]) - 0.5, np.float64)
+    # A fade to silence bends in decibels.
+    bent = np.column_stack([ramp, ramp**2 - np.mean(ramp**2)])
     found = []
-    for shape, shapes, most in (("fade", ramp[:, None], 1), ("step", steps, 2)):
-        columns = base
+    for shape, shapes, most in (("fade", bent, 2), ("step", steps, 2)):
+        columns, shapes = base, extended(shapes)
         for _ in range(most):
             # A second step must explain much that the first one does not.
-            if columns is not base and float(np.sum(_left(columns, gain) ** 2)) < (1 - ENOUGH) * energy:
+            if columns is not base and float(np.sum(_left(columns, wanted) ** 2)) < (1 - ENOUGH) * energy:
                 break
-            best = _best(columns, gain, shapes)
+            best = _best(columns, wanted, shapes)
             columns = columns if best is None else np.asarray(np.column_stack([columns, best]), np.float64)
-        added = columns[:, base.shape[1] :]
+        added = columns[: times.size, base.shape[1] :]
         if not added.size:
             continue
-        sizes = np.linalg.lstsq(columns, gain, rcond=1e-6)[0][base.shape[1] :]
-        share = 1 - float(np.sum(_left(columns, gain) ** 2)) / energy
+        sizes = np.linalg.lstsq(columns, wanted, rcond=1e-6)[0][base.shape[1] :]
+        share = 1 - float(np.sum(_left(columns, wanted) ** 2)) / energy
         ends = times[[0, -1]] if shape == "fade" else times[np.argmax(added > 0, axis=0)]
-        decibels = float(sizes[np.abs(sizes).argmax()])
-        found.append(Movement(shape, decibels, share, [int(at) for at in np.sort(ends)]))
-    found = [each for each in found if abs(each.decibels) >= SMALLEST_DB and each.share >= SHARE]
-    return max(found, key=lambda each: each.share, default=None)
+        curve = added @ sizes
+        decibels = float(curve[-1] - curve[0]) if shape == "fade" else float(sizes[np.abs(sizes).argmax()])
+        off = np.log(10) / 20 * (curve - np.average(curve, weights=weights))
+        esr = float(np.dot(weights, off**2))
+        found.append(Movement(shape, decibels, share, esr, [int(at) for at in np.sort(ends)]))
+    return max(filter(_is_sure, found), key=lambda each: each.share, default=None)
+
+
+def _is_sure(found: Movement) -> bool:
+    """Whether a movement is large, explains much, and is many times as large as what it does not explain."""
+    to_rest = abs(found.decibels) * np.sqrt(found.share / max(1 - found.share, 1e-3))
+    return abs(found.decibels) >= SMALLEST_DB and found.share >= SHARE and bool(to_rest >= TO_REST_DB)
 
 
 def _best(base: Floats, gain: Floats, columns: Floats) -> Floats | None:

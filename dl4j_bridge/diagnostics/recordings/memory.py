@@ -9,6 +9,7 @@ from dl4j_bridge.diagnostics.noise import repeat_lag, without_hum
 from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
 TOO_SHORT = Kind("memory-too-short")
 RATHER_SHORT = Kind("memory-too-short", WARNING)
@@ -25,6 +26,9 @@ SILENT_BAND = 1e-2
 
 def check(case: Case) -> Outcome:
     if case.model is None or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
+        return Outcome()
+    if is_moving(case):
+        # A delay or a filter that moves answers late too.
         return Outcome()
     carried = carried_samples(case)
     esr, correlation, lag = late_response(without_hum(case.model), carried)

@@ -4,7 +4,7 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.automation import movement
+from dl4j_bridge.diagnostics.recordings.automation import moved_volume
 from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
 from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
@@ -12,7 +12,7 @@ from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
 TIME_VARIANT = Kind("time-variant")
 
 # Share of what the fixed model leaves that a modulation must explain, and the ESR that it costs.
-SHARES = {"gain": 0.2, "delay": 0.2, "response": 0.25, "multiplied": 0.3}
+SHARES = {"gain": 0.13, "delay": 0.1, "response": 0.2, "multiplied": 0.3}
 SMALLEST_ESR = 0.0015
 # A smaller share is enough if it costs more.
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
@@ -27,7 +27,7 @@ def check(case: Case) -> Outcome:
     # Steps, fades, gaps and samples that are held are modulations too, and another take has another lag.
     if case.model is None or is_crushed(case):
         return Outcome()
-    if movement(case.model) or wrong_parts(case.model) or has_dropouts(case.model):
+    if moved_volume(case) or wrong_parts(case.model) or has_dropouts(case.model):
         return Outcome()
     found, (moves, _) = case.modulation, case.moving_lag
     measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}

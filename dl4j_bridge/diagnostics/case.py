@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics import fixed_model, modulation
+from dl4j_bridge.diagnostics import fixed_model, late_response, modulation, noise
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.late_response import LateResponse
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
 from dl4j_bridge.diagnostics.modulation import Modulation
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
@@ -258,7 +259,10 @@ class Case:
         x, y = without_delay(self.x, self.y, lag)
         if x.size < SHORTEST_MODEL_SECONDS * self.rate:
             return None
-        return fixed_model.fit(x, y, self.rate)
+        model = fixed_model.fit(x, y, self.rate)
+        tones = noise.hum(model)
+        # Where the input is silent, filters would make a hum out of next to nothing.
+        return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y)
 
     @cached_property
     def modulation(self) -> Modulation:
@@ -271,6 +275,20 @@ class Case:
         """How far the lag of what `model` leaves moves, and its usual step, in samples."""
         assert self.model is not None
         return modulation.moving_lag(self.model)
+
+    @property
+    def carried(self) -> int:
+        """Samples through which training carries the state."""
+        return self.settings.run.length * self.settings.own.hop
+
+    @cached_property
+    def late(self) -> LateResponse:
+        """The part of the target that answers later than that."""
+        assert self.model is not None
+        if noise.repeat_lag(self.model) is not None:
+            # Both halves hold the same, so that neither can test the other.
+            return LateResponse(0.0, 0.0, 0)
+        return late_response.measure(noise.without_hum(self.model), self.carried)
 
     def seconds_at(self, sample: int) -> float:
         """Time in the recordings of a sample of `x`, in seconds."""

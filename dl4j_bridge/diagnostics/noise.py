@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -75,21 +75,26 @@ def measure(model: FixedModel) -> Floor:
     power = float(np.mean(model.y**2))
     if not power:
         return Floor(None, None, None, None, ())
-    hum, hertz = _hum(model)
-    found = (_in_pauses(model), _at_all_levels(model), _in_repeats(model), hum or None)
+    tones, hertz = _hum(model)
+    found = (_in_pauses(model), _at_all_levels(model), _in_repeats(model), tones or None)
     pauses, levels, repeats, hum_power = (None if each is None else each / power for each in found)
     return Floor(pauses, levels, repeats, hum_power, hertz)
 
 
 def without_hum(model: FixedModel) -> FixedModel:
     """The same model with the steady tones of the mains in its prediction."""
+    tones = hum(model)
+    return model if tones is None else replace(model, prediction=model.prediction + tones)
+
+
+def hum(model: FixedModel) -> Floats | None:
+    """The steady tones of the mains that the input does not have; None if there are none."""
     hertz = _hum(model)[1]
     if not hertz:
-        return model
+        return None
     turns = 2 * np.pi * np.arange(model.y.size) / model.rate
     waves = np.concatenate([[wave(tone * turns) for wave in (np.sin, np.cos)] for tone in hertz])
-    tones = np.linalg.lstsq(waves @ waves.T, waves @ model.residual, rcond=None)[0] @ waves
-    return FixedModel(model.rate, model.x, model.y, model.prediction + tones)
+    return np.asarray(np.linalg.lstsq(waves @ waves.T, waves @ model.residual, rcond=None)[0] @ waves)
 
 
 def _frames(x: Floats, size: int) -> Floats:

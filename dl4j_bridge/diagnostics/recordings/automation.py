@@ -28,8 +28,8 @@ SIDE_FRAMES = 4
 SMALLEST_DB = 1.0
 SHARE = 0.5
 TO_REST_DB = 2.4
-# Share of what the fixed model leaves that it must cost.
-OF_RESIDUAL = 0.2
+# Share of what the fixed model leaves that it must cost, and can cost.
+OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 1.5
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
 USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
 # With this share, no second step is looked for.
@@ -84,9 +84,10 @@ def moved_volume(case: Case) -> Movement | None:
     if times.size < FEWEST_FRAMES:
         return None
     found = moved(times, gain, loudness, weights)
-    if found is None or found.esr < max(OF_RESIDUAL, case.modulation.share) * model.esr:
+    if found is None or found.esr > MOST_OF_RESIDUAL * model.esr:
         return None
-    return found
+    others = max(OF_RESIDUAL * model.esr, case.modulation.share * model.esr, case.late.esr)
+    return found if found.esr >= others else None
 
 
 def gains(model: FixedModel) -> tuple[Floats, Floats, Floats, Floats]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
-from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
+from dl4j_bridge.diagnostics.recordings.resolution import is_crushed, level_step
 from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -22,6 +22,8 @@ SHORTEST_GAP_SECONDS = 0.0015
 SILENT_SHARE = 1e-3
 EDGE_SECONDS, NEAR_SECONDS = 0.002, 0.02
 EDGE_SHARE = 0.3
+# In 8 bits, a sound is silent as soon as it is softer than a step: then its edge has a level of several steps.
+STEPS_OF_EDGE = 8
 # The other recording is this loud in the gap, relative to its own level, and where it is that loud elsewhere, few
 # frames are silent: a gate is silent wherever its input is quiet.
 LOUD_SHARE = 0.1
@@ -89,13 +91,14 @@ def gaps(side: Floats, other: Floats, rate: int) -> list[int]:
         start, stop = max(start, 0), min(stop, side.size)
         return float(np.sqrt(max(of[stop] - of[start], 0.0) / max(stop - start, 1)))
 
+    step = level_step(side)
     edge, near, frame = (round(seconds * rate) for seconds in (EDGE_SECONDS, NEAR_SECONDS, FRAME_SECONDS))
     found = []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         before = level(energy, start - edge, start), level(energy, start - near, start)
         if start < edge or stop > side.size - edge:
             continue
-        if before[0] < EDGE_SHARE * before[1] or before[1] < LOUD_SHARE * loud:
+        if before[0] < EDGE_SHARE * before[1] or before[1] < max(LOUD_SHARE * loud, STEPS_OF_EDGE * step):
             continue
         there = level(other_energy, start, stop)
         if there >= LOUD_SHARE * other_loud and _is_rare(side, other, there, SILENT_SHARE * loud, frame):

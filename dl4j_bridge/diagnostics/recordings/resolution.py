@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, read, spread
+from dl4j_bridge.diagnostics.case import Case, read, spread, without_delay
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -14,6 +14,10 @@ COARSE_STEP = 1 / 100
 STEP_OF_16_BITS = 1 / (1 << 15)
 # With more levels than this it is no uniform code of few bits; a square wave has fewer than that.
 MOST_LEVELS, FEWEST_LEVELS = 256, 4
+# Smallest step of nearly all samples, relative to the usual one.
+EVEN = 0.75
+# What a curve of an input with few levels leaves, as a share of the step.
+OF_CURVE = 0.1
 # Numbers of samples that a sample-and-hold may repeat, and the shares of changes that show it.
 HELD = range(2, 33)
 CHANGES_BETWEEN, CHANGES_AT = 0.002, 0.2
@@ -40,7 +44,7 @@ def check(case: Case) -> Outcome:
         if rate < case.rate:
             fix = f"--rate {rate}: the target repeats each sample {held} times, so it holds no more than that"
             findings.append(HELD_SAMPLES.found(fix, {"held_samples": held, "rate": rate}, rate=rate))
-    elif step >= COARSE_STEP and not recording.is_8_bit:
+    elif is_coarse(case, y, step):
         fix = "record or export the target again with 16 bits or more; or leave it: no model's ESR will be below that"
         findings.append(FEW_LEVELS.found(fix, {"step": step, "bits": float(np.log2(2 / step)), "best_esr": esr}))
     elif edge is not None:
@@ -55,11 +59,27 @@ def is_crushed(case: Case) -> bool:
     if case.processed is None:
         return False
     y = read(case.processed, case.processed.rate, spread(case.processed.frames, case.processed.rate))
-    return level_step(y) >= COARSE_STEP or held_samples(y) > 1
+    return held_samples(y) > 1 or is_coarse(case, y, level_step(y))
+
+
+def is_coarse(case: Case, y: Floats, step: float) -> bool:
+    """Whether the target `y` has coarser steps than its format and its input explain."""
+    if case.processed is None or case.processed.is_8_bit or step < COARSE_STEP:
+        return False
+    return not is_curve(*without_delay(case.x, case.y, case.delay.peak), OF_CURVE * step)
+
+
+def is_curve(x: Floats, y: Floats, error: float) -> bool:
+    """Whether the input has few levels, and each of them one value in the target, within this error."""
+    levels, at, counts = np.unique(np.round(x, 7), return_inverse=True, return_counts=True)
+    if levels.size > MOST_LEVELS:
+        return False
+    mean = np.bincount(at, y) / counts
+    return float(np.mean((y - mean[at]) ** 2)) < error**2
 
 
 def level_step(y: Floats) -> float:
-    """Distance between neighbouring levels, as most samples have it; 0 if there are many levels or very few."""
+    """Distance between neighbouring levels; 0 if it is not the same for most, or there are many levels or very few."""
     levels, counts = np.unique(np.round(y, 7), return_counts=True)
     if not FEWEST_LEVELS <= levels.size <= MOST_LEVELS:
         return 0.0
@@ -67,7 +87,9 @@ def level_step(y: Floats) -> float:
     # A level has a gap on either side; a quiet one of mu-law has small ones.
     near = np.minimum(np.concatenate([gaps[:1], gaps]), np.concatenate([gaps, gaps[-1:]]))
     order = np.argsort(near)
-    return float(near[order][np.searchsorted(np.cumsum(counts[order]), y.size / 2)])
+    low, usual = near[order][np.searchsorted(np.cumsum(counts[order]), [y.size / 10, y.size / 2])]
+    # The steps of mu-law rise with the level.
+    return float(usual) if low > EVEN * usual else 0.0
 
 
 def quantisation_esr(y: Floats, step: float) -> float:

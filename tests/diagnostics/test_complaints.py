@@ -47,6 +47,7 @@ def room(x):
 
 
 SOFT = norm(np.tanh(3 * X))
+HISS = np.random.default_rng(4).normal(size=X.size)
 COMPLAINTS = {
     "ring modulator": (norm(X * sine(300)), "time-variant", FAULT),
     "vibrato": (norm(later(X, (60 + 50 * sine(3)) / 44100)), "time-variant", FAULT),
@@ -56,10 +57,10 @@ COMPLAINTS = {
     "slow tremolo": (norm(X * (1 + 0.6 * sine(0.7))), "time-variant", FAULT),
     "echo": (norm(X + 0.5 * later(X, 0.3)), "memory-too-short", FAULT),
     "reverb": (norm(room(X)), "memory-too-short", FAULT),
-    "noise": (SOFT + 10 ** (-30 / 20) * SOFT.std() * np.random.default_rng(4).normal(size=X.size), "noise-floor", WARNING),
+    "noise at -30 dB": (SOFT + 10 ** (-30 / 20) * HISS, "noise-floor", WARNING),
     "hum": (SOFT + 0.1 * sine(60), "noise-floor", WARNING),
-    "soft hum": (SOFT + 10 ** (-50 / 20) * SOFT.std() * np.sqrt(2) * sine(60), "noise-floor", WARNING),
-}  # fmt: skip
+    "hum at -50 dB": (SOFT + 10 ** (-50 / 20) * sine(60), "noise-floor", WARNING),
+}
 HEALTHY = {
     "copy": X,
     "soft": SOFT,

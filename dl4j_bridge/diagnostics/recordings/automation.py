@@ -78,7 +78,7 @@ def check(case: Case) -> Outcome:
 def moved_volume(case: Case) -> Movement | None:
     """The fade or the steps of the target's volume; None if something else explains more of what the model leaves."""
     model = case.model
-    if model is None or is_crushed(case) or wrong_parts(model) or has_dropouts(model):
+    if model is None or case.change or is_crushed(case) or wrong_parts(model) or has_dropouts(model):
         return None
     times, gain, loudness, weights = gains(model)
     if times.size < FEWEST_FRAMES:

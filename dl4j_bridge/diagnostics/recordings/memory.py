@@ -17,7 +17,7 @@ CORRELATION = 0.1
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
+    if case.model is None or case.change or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
         return Outcome()
     if is_moving(case):
         # A delay or a filter that moves answers late too.

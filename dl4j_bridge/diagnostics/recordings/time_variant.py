@@ -24,8 +24,9 @@ MOVING_ESR = 0.004
 
 
 def check(case: Case) -> Outcome:
-    # Steps, fades, gaps and samples that are held are modulations too, and another take has another lag.
-    if case.model is None or is_crushed(case):
+    # Steps, fades, gaps and samples that are held are modulations too; another take has another lag, as a later part
+    # with another latency has.
+    if case.model is None or case.change or is_crushed(case):
         return Outcome()
     if moved_volume(case) or wrong_parts(case.model) or has_dropouts(case.model):
         return Outcome()

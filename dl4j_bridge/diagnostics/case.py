@@ -1,8 +1,10 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +26,7 @@ from dl4j_bridge.signal.recordings import Recording, open_recording
 from dl4j_bridge.signal.stretches import starts
 
 Classes = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 # A longer recording is looked at in a number of stretches of this total length, spread from its start to its end.
 LOOKED_AT_SECONDS = 60
@@ -297,6 +300,19 @@ class Case:
                 return (start + sample) / self.rate
             sample -= stop - start
         return self.places[-1][1] / self.rate
+
+
+def once(measure: Callable[[Case], T]) -> Callable[[Case], T]:
+    """Let a case keep what `measure` returns for it, as it keeps its cached properties."""
+
+    @wraps(measure)
+    def kept(case: Case) -> T:
+        name = f"{measure.__module__}.{measure.__qualname__}"
+        if name not in vars(case):
+            vars(case)[name] = measure(case)
+        return cast(T, vars(case)[name])
+
+    return kept
 
 
 def spread(length: int, rate: int) -> list[tuple[int, int]]:

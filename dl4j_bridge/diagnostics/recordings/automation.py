@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
-from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
-from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
-from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 from dl4j_bridge.diagnostics.relation import Floats
 
 LEVEL_AUTOMATION = Kind("level-automation")
@@ -75,10 +73,11 @@ def check(case: Case) -> Outcome:
     return LEVEL_AUTOMATION.outcome(True, fix, evidence, {})
 
 
+@once
 def moved_volume(case: Case) -> Movement | None:
     """The fade or the steps of the target's volume; None if something else explains more of what the model leaves."""
     model = case.model
-    if model is None or case.change or is_crushed(case) or wrong_parts(model) or has_dropouts(model):
+    if model is None or case.change or is_broken(case):
         return None
     times, gain, loudness, weights = gains(model)
     if times.size < FEWEST_FRAMES:

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.recordings.resolution import is_crushed, level_step
-from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.takes import wrong_takes
 from dl4j_bridge.diagnostics.relation import Floats
 
 Places = npt.NDArray[np.integer]
@@ -47,9 +47,7 @@ LISTED = 20
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None or is_crushed(case):
-        return Outcome()
-    places = find(case.model)
+    places = dropouts(case)
     found: dict[str, Any] = {
         name: [round(case.seconds_at(at), 3) for at in where[:LISTED]] for name, where in places.items() if where
     }
@@ -58,24 +56,26 @@ def check(case: Case) -> Outcome:
     return DROPOUTS.outcome(bool(found), fix, found | {"count": count}, {"dropouts": count})
 
 
-def has_dropouts(model: FixedModel) -> bool:
-    """Whether anything is found."""
-    return any(find(model).values())
-
-
-def find(model: FixedModel) -> dict[str, list[int]]:
-    """First samples of gaps, repeated buffers and clicks."""
-    x, y, rate = model.x, model.y, model.rate
-    clicked = max(clicks(y, x, rate), lone_samples(model), key=len)
+@once
+def dropouts(case: Case) -> dict[str, list[int]]:
+    """First samples of gaps, repeated buffers and clicks; samples that are held are none."""
+    if case.model is None or is_crushed(case):
+        return {}
+    x, y, rate = case.model.x, case.model.y, case.rate
+    clicked = max(clicks(y, x, rate), lone_samples(case.model), key=len)
     # At the ends the model lacks the past or the future, and it knows nothing of another take.
-    clicked = [at for at in clicked if model.size < at < y.size - model.size]
-    clicked = [] if wrong_parts(model) else clicked
+    clicked = [at for at in clicked if case.model.size < at < y.size - case.model.size]
     return {
         "gaps_in_input": gaps(x, y, rate),
         "gaps_in_target": gaps(y, x, rate),
         "repeated_in_target": repeats(y, x, rate),
-        "clicks_in_target": clicked if len(clicked) >= FEWEST_CLICKS else [],
+        "clicks_in_target": clicked if len(clicked) >= FEWEST_CLICKS and not wrong_takes(case) else [],
     }
+
+
+def is_broken(case: Case) -> bool:
+    """Whether what the model leaves has a cause that breaks all of it: gaps, clicks, few levels or another take."""
+    return is_crushed(case) or bool(wrong_takes(case)) or any(dropouts(case).values())
 
 
 def gaps(side: Floats, other: Floats, rate: int) -> list[int]:

@@ -2,9 +2,7 @@
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
-from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
-from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
 TOO_SHORT = Kind("memory-too-short")
@@ -17,10 +15,8 @@ CORRELATION = 0.1
 
 
 def check(case: Case) -> Outcome:
-    if case.model is None or case.change or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
-        return Outcome()
-    if is_moving(case):
-        # A delay or a filter that moves answers late too.
+    # A delay or a filter that moves answers late too.
+    if case.model is None or case.change or is_broken(case) or is_moving(case):
         return Outcome()
     late, carried = case.late, case.carried
     figures = {"late_response": {"esr": late.esr, "correlation": late.correlation, "after_samples": carried}}

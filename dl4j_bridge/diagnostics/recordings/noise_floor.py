@@ -4,13 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dl4j_bridge.diagnostics import noise
-from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
+from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 from dl4j_bridge.diagnostics.recordings.memory import is_late
-from dl4j_bridge.diagnostics.recordings.resolution import is_crushed, rounding_esr
-from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
 NOISE_FLOOR = Kind("noise-floor", WARNING)
@@ -68,10 +67,10 @@ def check(case: Case) -> Outcome:
     return NOISE_FLOOR.outcome(found, fix, evidence, {"best_esr": best.esr, "noise": best.evidence})
 
 
+@once
 def best_esr(case: Case) -> BestEsr | None:
     """The ESR that no model of this pair can beat; None where nothing bounds it."""
-    # Gaps, few levels and another take explain what the fixed model leaves.
-    if case.model is None or is_crushed(case) or has_dropouts(case.model) or wrong_parts(case.model):
+    if case.model is None or is_broken(case):
         return None
     floor = noise.measure(case.model)
     if is_moving(case):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, read, spread, without_delay
+from dl4j_bridge.diagnostics.case import Case, once, read, spread, without_delay
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -54,6 +54,7 @@ def check(case: Case) -> Outcome:
     return Outcome(findings, figures)
 
 
+@once
 def is_crushed(case: Case) -> bool:
     """Whether the target has few levels, or repeats its samples."""
     if case.processed is None:

@@ -5,9 +5,7 @@ from typing import Any
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.automation import moved_volume
-from dl4j_bridge.diagnostics.recordings.dropouts import has_dropouts
-from dl4j_bridge.diagnostics.recordings.resolution import is_crushed
-from dl4j_bridge.diagnostics.recordings.takes import wrong_parts
+from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 
 TIME_VARIANT = Kind("time-variant")
 
@@ -26,9 +24,7 @@ MOVING_ESR = 0.004
 def check(case: Case) -> Outcome:
     # Steps, fades, gaps and samples that are held are modulations too; another take has another lag, as a later part
     # with another latency has.
-    if case.model is None or case.change or is_crushed(case):
-        return Outcome()
-    if moved_volume(case) or wrong_parts(case.model) or has_dropouts(case.model):
+    if case.model is None or case.change or is_broken(case) or moved_volume(case):
         return Outcome()
     found, (moves, _) = case.modulation, case.moving_lag
     measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}

@@ -148,12 +148,14 @@ def _unfiltered(model: FixedModel, quiet: npt.NDArray[np.bool], size: int) -> Fl
 def _at_all_levels(model: FixedModel) -> float | None:
     """Power of what the fixed model leaves at the levels where it leaves least, if that is most of it everywhere."""
     lowest = np.inf
-    power = model.residual**2
+    # At the ends the model lacks the past or the future.
+    inside = slice(model.size, max(model.y.size - model.size, model.size + 1))
+    power = model.residual[inside] ** 2
     mean = float(power.mean())
     widest = 0.0
     for signal in (model.x, model.prediction, np.diff(model.x, prepend=0.0)):
         for seconds in (0.0007, 0.02):
-            loudness = level(signal, model.rate, seconds)
+            loudness = level(signal, model.rate, seconds)[inside]
             edges = np.quantile(loudness, np.linspace(0, 1, LEVELS + 1)[1:-1])
             at = np.searchsorted(edges, loudness)
             each = np.bincount(at, power, LEVELS) / np.maximum(np.bincount(at, minlength=LEVELS), 1)

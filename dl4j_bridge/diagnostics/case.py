@@ -262,10 +262,12 @@ class Case:
         x, y = without_delay(self.x, self.y, lag)
         if x.size < SHORTEST_MODEL_SECONDS * self.rate:
             return None
-        model = fixed_model.fit(x, y, self.rate)
+        lengths = [stop - start for start, stop in self.places[:-1]]
+        starts = (0, *np.cumsum(lengths).tolist())
+        model = replace(fixed_model.fit(x, y, self.rate), starts=starts)
         tones = noise.hum(model)
         # Where the input is silent, filters would make a hum out of next to nothing.
-        return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y)
+        return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y, starts=starts)
 
     @cached_property
     def modulation(self) -> Modulation:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +51,15 @@ class FixedModel:
         In Hz.
     x, y, prediction : ndarray of float64, shape (n,)
         Input, target and predicted target, without the delay.
+    starts
+        First samples of the stretches of a longer recording that they are made of.
     """
 
     rate: int
     x: Floats
     y: Floats
     prediction: Floats
+    starts: tuple[int, ...] = (0,)
 
     @cached_property
     def residual(self) -> Floats:
@@ -69,6 +73,17 @@ class FixedModel:
     @property
     def size(self) -> int:
         return frame_size(self.rate)
+
+    @property
+    def stretches(self) -> list[slice]:
+        """Where time goes on without a gap."""
+        return [slice(*ends) for ends in pairwise((*self.starts, self.y.size))]
+
+    @cached_property
+    def loudest(self) -> FixedModel:
+        """The loudest stretch alone: an oscillator is in another phase in each of them."""
+        at = max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at])))
+        return FixedModel(self.rate, self.x[at], self.y[at], self.prediction[at])
 
 
 def fit(x: Floats, y: Floats, rate: int) -> FixedModel:

@@ -23,6 +23,8 @@ SLOWEST, FASTEST = 0.3, 12.0
 FAST = 15.0
 # An oscillator's harmonics, of which the first one, two ... are added.
 HARMONICS = (1, 2, 4, 8, 16)
+# Steps between two frequencies that the frames of a gain resolve.
+FINER_GAIN = 4
 # Steps between two frequencies of the spectrum, so that the last harmonic is still met.
 FINER = 16
 # Largest energy of a frame of the residual, relative to the mean, that counts.
@@ -59,6 +61,7 @@ class Modulation:
 
 def find(model: FixedModel) -> Modulation:
     """The strongest modulation."""
+    model = model.loudest
     followers = _followers(model)
     return max(
         [_multiplied(model), _moving_gain(model), _moving_response(model, followers)],
@@ -76,6 +79,7 @@ def moving_lag(model: FixedModel) -> tuple[float, float]:
     from scipy.signal.windows import hann
 
     reach, size = (round(seconds * model.rate) for seconds in (LONGEST_LAG_SECONDS, LAG_SECONDS))
+    model = model.loudest
     x, r = _whitened(model)
     starts = np.arange(reach, r.size - size - reach, size // 2)
     if starts.size < FEWEST_WINDOWS:
@@ -143,42 +147,47 @@ def _moving_gain(model: FixedModel) -> Modulation:
     """The share that the prediction explains when its gain, or its delay, oscillates."""
     size = round(GAIN_SECONDS * model.rate)
     count = model.y.size // size
-    seconds = count * size / model.rate
-    slowest = max(SLOWEST, FEWEST_PERIODS / seconds)
-    hertz = np.arange(slowest, 1.5 * FASTEST, 0.25 / seconds)
-    times = (np.arange(count) + 0.5) * size / model.rate
-    waves = np.exp(-2j * np.pi * hertz[:, None] * times)
+    hertz = np.arange(FINER_GAIN * count) / (FINER_GAIN * count * GAIN_SECONDS)
+    slowest = max(SLOWEST, FEWEST_PERIODS / (count * GAIN_SECONDS))
+    wanted = (hertz >= slowest) & (hertz <= 1.5 * FASTEST)
     levels = np.stack([each[size // 2 :: size][:count] for each in _levels(model)])
     found = []
     # A delay that moves a little adds the derivative at that gain.
     derivative = np.gradient(model.prediction)
     for kind, signal in (("gain", model.prediction), ("gain", model.x), ("delay", derivative)):
         weights = frame_products(signal, signal, size)
-        shares = _explained_by_waves(waves, levels, weights, frame_products(model.residual, signal, size))
-        shares /= max(float(np.dot(model.residual, model.residual)), 1e-30)
+        shares = _explained_by_waves(levels, weights, frame_products(model.residual, signal, size))
+        shares = np.where(wanted, shares, 0) / max(float(np.dot(model.residual, model.residual)), 1e-30)
         found.append(Modulation(float(shares.max()), float(hertz[shares.argmax()]), kind))
     return max(found, key=lambda each: each.share)
 
 
-def _explained_by_waves(waves: Spectra, levels: Floats, weights: Floats, products: Floats) -> Floats:
+def _explained_by_waves(levels: Floats, weights: Floats, products: Floats) -> Floats:
     """Energy that least squares with a sine and a cosine explains, beyond what the levels of the input explain.
 
     `weights` are the frames' energies of the signal whose gain oscillates, `products` its products with the residual.
+    The result is by frequency, in steps of 1 / `FINER_GAIN` of those that the frames resolve.
     """
+    from scipy import fft
+
+    size = FINER_GAIN * weights.size
     root = np.sqrt(weights + 1e-9 * weights.max() + 1e-30)
     # The line is for fades.
     known = np.concatenate([np.ones((1, root.size)), np.linspace(-1, 1, root.size)[None], levels, levels**2])
-    basis = np.linalg.qr((known * root).T)[0]
-    columns = np.stack([waves.real, waves.imag]) * root
-    whole = (columns**2).sum(axis=2)
-    columns = columns - columns @ basis @ basis.T
+    basis = np.linalg.qr((known * root).T)[0].T
     wanted = products / root
-    wanted = wanted - basis @ (basis.T @ wanted)
-    a, b = columns @ wanted
-    aa, bb = (columns**2).sum(axis=2)
-    ab = np.einsum("fm,fm->f", columns[0], columns[1])
+    wanted = wanted - (basis @ wanted) @ basis
+    # Products of the cosine and the sine, weighted by `root`, with what is wanted, with themselves and with the basis.
+    with_wanted, with_known = fft.fft(root * wanted, size), fft.fft(root * basis, size)
+    twice = fft.fft(root**2, size)[2 * np.arange(size) % size]
+    energy = float(np.sum(root**2))
+    whole = (energy + twice.real) / 2, (energy - twice.real) / 2
+    aa = whole[0] - (with_known.real**2).sum(axis=0)
+    bb = whole[1] - (with_known.imag**2).sum(axis=0)
+    ab = twice.imag / 2 - (with_known.real * with_known.imag).sum(axis=0)
+    a, b = with_wanted.real, with_wanted.imag
     # A wave that the levels explain themselves shows nothing.
-    determinant = np.maximum(aa * bb - ab**2, 0.05 * whole[0] * whole[1] + 1e-30)
+    determinant = np.maximum.reduce([aa * bb - ab**2, 0.05 * whole[0] * whole[1], np.full(size, 1e-30)])
     return np.asarray((bb * a**2 - 2 * ab * a * b + aa * b**2) / determinant)
 
 

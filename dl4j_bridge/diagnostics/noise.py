@@ -92,9 +92,12 @@ def hum(model: FixedModel) -> Floats | None:
     hertz = _hum(model)[1]
     if not hertz:
         return None
-    turns = 2 * np.pi * np.arange(model.y.size) / model.rate
-    waves = np.concatenate([[wave(tone * turns) for wave in (np.sin, np.cos)] for tone in hertz])
-    return np.asarray(np.linalg.lstsq(waves @ waves.T, waves @ model.residual, rcond=None)[0] @ waves)
+    tones = np.zeros_like(model.y)
+    for at in model.stretches:
+        turns = 2 * np.pi * np.arange(tones[at].size) / model.rate
+        waves = np.concatenate([[wave(tone * turns) for wave in (np.sin, np.cos)] for tone in hertz])
+        tones[at] = np.linalg.lstsq(waves @ waves.T, waves @ model.residual[at], rcond=None)[0] @ waves
+    return tones
 
 
 def _frames(x: Floats, size: int) -> Floats:
@@ -202,6 +205,7 @@ def _hum(model: FixedModel) -> tuple[float, tuple[float, ...]]:
     from scipy.signal.windows import hann
 
     best: tuple[float, tuple[float, ...]] = (0.0, ())
+    model = model.loudest
     n = model.y.size
     window = hann(n, sym=False)
     left, source = (np.fft.rfft(each * window) for each in (model.residual, model.x))

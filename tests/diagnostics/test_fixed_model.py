@@ -6,6 +6,7 @@ import soundfile
 from scipy.signal import butter, lfilter, oaconvolve
 
 from dl4j_bridge.demos import synthesis
+from dl4j_bridge.diagnostics import case as cases
 from dl4j_bridge.diagnostics import fixed_model
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING
@@ -145,6 +146,19 @@ def test_the_frequency_of_a_modulation_is_named(case, effect, hertz, kind):
     assert finding.evidence["kind"] == kind
     assert finding.evidence["hertz"] == pytest.approx(hertz, abs=0.1)
     assert finding.severity == FAULT
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(lambda y: y * (1 + 0.6 * sine(5)), "time-variant"), (lambda y: y + hum(y, 0.01), "noise-floor")],
+)
+def test_an_oscillator_is_found_in_stretches_of_a_long_recording(case, monkeypatch, change, code):
+    # Stretches of 2 s, between which the oscillator goes on unseen.
+    monkeypatch.setattr(cases, "LOOKED_AT_SECONDS", 4)
+    monkeypatch.setattr(cases, "STRETCHES", 2)
+    y = soft(SPEECH)
+    assert found(case(SPEECH, y)) == []
+    assert found(case(SPEECH, change(y))) == [code]
 
 
 @EVERY_SOUND

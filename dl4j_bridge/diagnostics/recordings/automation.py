@@ -1,12 +1,13 @@
 """Does somebody turn the target's volume on the way?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
+from dl4j_bridge.diagnostics.noise import hum
 from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -15,7 +16,7 @@ LEVEL_AUTOMATION = Kind("level-automation")
 FRAME_SECONDS = 0.2
 # Frames that count: not quiet, and largely explained.
 QUIET = 1e-3
-EXPLAINED = 0.5
+EXPLAINED = 0.7
 FEWEST_FRAMES = 12
 # Times within which the level follows the input.
 LEVEL_SECONDS = (0.1, 1.0)
@@ -27,7 +28,7 @@ SMALLEST_DB = 1.0
 SHARE = 0.5
 TO_REST_DB = 2.4
 # Share of what the fixed model leaves that it must cost, and can cost.
-OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 1.5
+OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 1.15
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
 USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
 # With this share, no second step is looked for.
@@ -79,7 +80,8 @@ def moved_volume(case: Case) -> Movement | None:
     model = case.model
     if model is None or case.change or is_broken(case):
         return None
-    times, gain, loudness, weights = gains(model)
+    tones = hum(model)
+    times, gain, loudness, weights = gains(model if tones is None else replace(model, y=model.y - tones))
     if times.size < FEWEST_FRAMES:
         return None
     found = moved(times, gain, loudness, weights)

@@ -25,10 +25,10 @@ SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
 # The larger it is, the smaller may its share be.
 SMALLEST_DB = 1.0
-SHARE = 0.5
+SHARE = 0.6
 TO_REST_DB = 2.4
 # Share of what the fixed model leaves that it must cost, and can cost.
-OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 1.15
+OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 2.5
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
 USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
 # With this share, no second step is looked for.

@@ -16,7 +16,7 @@ SMALLEST_ESR = 0.0015
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
 # A lag that moves by this number of samples and of seconds, in steps that are this share of it, and the ESR that it
 # costs.
-MOVING_SAMPLES, MOVING_SECONDS = 2.0, 0.0003
+MOVING_SAMPLES, MOVING_SECONDS = 6.0, 0.0008
 STEP_SHARE = 0.25
 MOVING_ESR = 0.004
 

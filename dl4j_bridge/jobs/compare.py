@@ -64,7 +64,7 @@ def compare(
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
-    _check_outputs(settings, inputs)
+    check_outputs(settings, inputs)
     pair = _pair(info, source, target, trained)
     found = evaluate(opened.load(), pair, trained, settings, report)
     data = replace(info.settings.data, rate=pair.rate, channel=pair.input.channel)
@@ -100,9 +100,7 @@ def evaluate(
     target = comparison.references().get("target") if pair.target else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
-        settings.wavs.mkdir(exist_ok=True)
-        for name, sound in sounds.items():
-            audio_files.write(settings.wavs / f"{name}.wav", [sound], pair.rate, comparison.wav_subtype)
+        write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
     return ComparisonResult(
         comparison.finish(rows),
         comparison.part,
@@ -127,6 +125,13 @@ def with_best_esr(found: ComparisonResult, case: Case) -> ComparisonResult:
     if best is None:
         return found
     return replace(found, best_esr=best.on(found.target_power, float(np.mean(case.y**2))).as_dict())
+
+
+def write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
+    """Write each sound by its name into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
 
 
 def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:
@@ -209,7 +214,7 @@ def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is
         import_torch()
 
 
-def _check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
+def check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
     """Refuse to replace files unasked; the names of the wavs are known only once the rows are."""
     if settings.wavs:
         atomic_files.check_folder(settings.wavs)

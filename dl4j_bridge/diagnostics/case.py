@@ -302,10 +302,21 @@ class Case:
     def late(self) -> LateResponse:
         """The part of the target that answers later than that."""
         assert self.model is not None
+        # The last of the lags that the fixed model has are not all its own.
+        return self._response(max(self.carried, 3 * self.model.size // 2))
+
+    @cached_property
+    def missed(self) -> LateResponse:
+        """The part that answers later than the fixed model knows, but not always later than training carries."""
+        assert self.model is not None
+        return self._response(self.model.size // 2)
+
+    def _response(self, first: int) -> LateResponse:
+        assert self.model is not None
         if noise.repeat_lag(self.model) is not None:
             # Both halves hold the same, so that neither can test the other.
             return LateResponse(0.0, 0.0, 0)
-        return late_response.measure(noise.without_hum(self.model), self.carried)
+        return late_response.measure(noise.without_hum(self.model), first)
 
     def seconds_at(self, sample: int) -> float:
         """Time in the recordings of a sample of `x`, in seconds."""

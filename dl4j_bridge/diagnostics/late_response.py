@@ -1,4 +1,4 @@
-"""The part of the target that answers to what was played longer ago than the network carries its state."""
+"""The part of the target that answers to what was played longer ago than the fixed model or the network remembers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SILENT_BAND = 1e-2
 
 @dataclass(frozen=True)
 class LateResponse:
-    """What a response after the memory of the network explains.
+    """What a response beyond some memory explains.
 
     Attributes
     ----------
@@ -34,17 +34,17 @@ class LateResponse:
     lag: int
 
 
-def measure(model: FixedModel, carried: int) -> LateResponse:
-    """Measure the response after `carried` samples, beyond what the same samples ahead explain.
+def measure(model: FixedModel, first: int) -> LateResponse:
+    """Measure the response from the lag `first` on, in samples, beyond what the same samples ahead explain.
 
     A tune in time has something in common with what it was some beats ago, but as much with what it will be.
     """
-    late, early = (_measured(model, carried, sign) for sign in (1, -1))
+    late, early = (_measured(model, first, sign) for sign in (1, -1))
     return LateResponse(max(late.esr - early.esr, 0.0), late.correlation - max(early.correlation, 0.0), late.lag)
 
 
-def _measured(model: FixedModel, carried: int, sign: int) -> LateResponse:
-    """The response after `carried` samples, or before them if `sign` is -1.
+def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
+    """The response from the lag `first` on, or that many samples ahead if `sign` is -1.
 
     The response from the prediction to what it leaves is measured in each half of the recording and tried on the other
     half, so that chance explains nothing on average.
@@ -53,8 +53,6 @@ def _measured(model: FixedModel, carried: int, sign: int) -> LateResponse:
 
     half = model.y.size // 2
     longest = min(round(LONGEST_SECONDS * model.rate), half // 2)
-    # The last of the lags that the fixed model has are not all its own.
-    first = max(carried, 3 * model.size // 2)
     if first >= longest:
         return LateResponse(0.0, 0.0, 0)
     size = fft.next_fast_len(half + longest, real=True)

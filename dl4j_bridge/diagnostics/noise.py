@@ -19,8 +19,8 @@ PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
 # Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where
-# the levels vary by more and by less than this. What a model of healthy effects left came to 0.69 and 0.89.
-FLAT, NARROWLY_FLAT = 0.72, 0.9
+# the levels vary by more and by less than this. What a model of healthy effects left came to 0.73 and 0.89.
+FLAT, NARROWLY_FLAT = 0.75, 0.9
 NARROW_DB = 6.0
 LEVELS = 6
 # Taps of the filter that takes out what a pause's own small sound explains.
@@ -156,7 +156,9 @@ def _at_all_levels(model: FixedModel) -> float | None:
     power = model.residual[inside] ** 2
     mean = float(power.mean())
     widest = 0.0
-    for signal in (model.x, model.prediction, np.diff(model.x, prepend=0.0)):
+    # What a fuzz leaves is where it jumps.
+    both = model.x, model.prediction
+    for signal in (*both, *(np.diff(each, prepend=0.0) for each in both)):
         for seconds in (0.0007, 0.02):
             loudness = level(signal, model.rate, seconds)[inside]
             edges = np.quantile(loudness, np.linspace(0, 1, LEVELS + 1)[1:-1])

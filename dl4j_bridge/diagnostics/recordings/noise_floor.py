@@ -8,7 +8,6 @@ from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
-from dl4j_bridge.diagnostics.recordings.memory import is_late
 from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
@@ -17,6 +16,8 @@ NOISE_FLOOR = Kind("noise-floor", WARNING)
 # The ESR that noise, and a hum that is certain, must cost to be worth a word.
 SMALLEST_ESR = 1e-3
 SMALLEST_HUM_ESR = 2e-5
+# Share of what the fixed model leaves that comes from longer ago, from which on it is not taken for noise.
+OF_RESIDUAL = 0.25
 # Noise is told from rounding if it is this many times as loud.
 CERTAIN = 1.5
 
@@ -76,7 +77,7 @@ def best_esr(case: Case) -> BestEsr | None:
     if is_moving(case):
         # What the fixed model leaves has another cause then.
         floor = replace(floor, levels=None, repeats=None)
-    elif is_late(case):
+    elif case.missed.esr > OF_RESIDUAL * case.model.esr:
         floor = replace(floor, levels=None)
     if floor.levels is not None:
         # Rounding is left too, but a network may learn it.

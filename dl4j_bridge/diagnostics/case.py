@@ -1,14 +1,19 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import fixed_model, late_response, modulation, noise
+from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.late_response import LateResponse
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
+from dl4j_bridge.diagnostics.modulation import Modulation
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import (
     SPEED_CONFIDENCE,
@@ -30,6 +35,7 @@ from dl4j_bridge.signal.recordings import Recording, open_recording
 from dl4j_bridge.signal.stretches import starts
 
 Classes = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 # A longer recording is looked at in a number of stretches of this total length, spread from its start to its end.
 LOOKED_AT_SECONDS = 60
@@ -38,6 +44,8 @@ STRETCHES = 6
 SAME_LAG_SHARE = 0.5
 # Confidence that only one lag for the whole gives, whatever short windows of one frequency find.
 ONE_LAG_CONFIDENCE = 0.95
+# Shorter recordings are not enough to fit a model to.
+SHORTEST_MODEL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -279,6 +287,80 @@ class Case:
         count = SPEED_SECONDS * self.rate if self.is_whole else self.places[0][1]
         wanted = max(self.delay.confidence + SPEED_CONFIDENCE / 2, SPEED_CONFIDENCE)
         return find_speed(self.x[:count], self.y, self.rate, self.lengths[1] / self.lengths[0], wanted)
+
+    @cached_property
+    def model(self) -> FixedModel | None:
+        """The best fixed model from input to target; None if there is no target, or nothing for it to find."""
+        if self.processed is None or self.speed or not are_related(self.relation):
+            return None
+        lag = self.delay.peak if self.delay.confidence >= alignment.LOW_CONFIDENCE else self.cut
+        x, y = without_delay(self.x, self.y, lag)
+        if x.size < SHORTEST_MODEL_SECONDS * self.rate:
+            return None
+        lengths = [stop - start for start, stop in self.places[:-1]]
+        starts = (0, *np.cumsum(lengths).tolist())
+        model = replace(fixed_model.fit(x, y, self.rate), starts=starts)
+        tones = noise.hum(model)
+        # Where the input is silent, filters would make a hum out of next to nothing.
+        return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y, starts=starts)
+
+    @cached_property
+    def modulation(self) -> Modulation:
+        """The modulation that explains most of what `model` leaves."""
+        assert self.model is not None
+        return modulation.find(self.model)
+
+    @cached_property
+    def moving_lag(self) -> tuple[float, float]:
+        """How far the lag of what `model` leaves moves, and its usual step, in samples."""
+        assert self.model is not None
+        return modulation.moving_lag(self.model)
+
+    @property
+    def carried(self) -> int:
+        """Samples through which training carries the state."""
+        return self.settings.run.length * self.settings.own.hop
+
+    @cached_property
+    def late(self) -> LateResponse:
+        """The part of the target that answers later than that."""
+        assert self.model is not None
+        # The last of the lags that the fixed model has are not all its own.
+        return self._response(max(self.carried, 3 * self.model.size // 2))
+
+    @cached_property
+    def missed(self) -> LateResponse:
+        """The part that answers later than the fixed model knows, but not always later than training carries."""
+        assert self.model is not None
+        return self._response(self.model.size // 2)
+
+    def _response(self, first: int) -> LateResponse:
+        assert self.model is not None
+        if noise.repeat_lag(self.model) is not None:
+            # Both halves hold the same, so that neither can test the other.
+            return LateResponse(0.0, 0.0, 0)
+        return late_response.measure(noise.without_hum(self.model), first)
+
+    def seconds_at(self, sample: int) -> float:
+        """Time in the recordings of a sample of `x`, in seconds."""
+        for start, stop in self.places:
+            if sample < stop - start:
+                return (start + sample) / self.rate
+            sample -= stop - start
+        return self.places[-1][1] / self.rate
+
+
+def once(measure: Callable[[Case], T]) -> Callable[[Case], T]:
+    """Let a case keep what `measure` returns for it, as it keeps its cached properties."""
+
+    @wraps(measure)
+    def kept(case: Case) -> T:
+        name = f"{measure.__module__}.{measure.__qualname__}"
+        if name not in vars(case):
+            vars(case)[name] = measure(case)
+        return cast(T, vars(case)[name])
+
+    return kept
 
 
 def spread(length: int, rate: int) -> list[tuple[int, int]]:

@@ -146,6 +146,8 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     Console().print(tables.comparison(result.rows, columns.evaluated(result.samples, result.part)))
     if result.verdict:
         line(result.verdict)
+    if result.best_esr:
+        line(result.beside_best)
     if result.drift:
         _print_drift(result.drift)
     if report:
@@ -166,6 +168,8 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
             console.print("    [bold]run:[/] ", end="")
             line(command_lines(finding.command, console, " " * 9).lstrip(), console)
         hanging("    [bold]more:[/] ", finding.docs, console)
+    if diagnosis.beside_best:
+        line(diagnosis.beside_best, console)
     if not diagnosis.findings:
         hanging(f"{_TICK} ", "nothing found that would keep a network from learning this", console)
     if report:

@@ -63,7 +63,7 @@ def process(
     info, rate = opened.info, opened.info.rate
     check_effect(model, info)
     channel = channel or channel_if_there(source, info.settings.data.channel)
-    recording = open_recording(source, channel)
+    recording = open_recording(source, channel, may_be_silent=True)
     check_output(output, settings.overwrite, [source, opened.path])
     subtype = info.task.output_subtype(recording, rate, settings)
     audio_files.check_output(output, subtype)

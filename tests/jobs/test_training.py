@@ -187,6 +187,7 @@ def test_resume_refuses_what_would_make_it_another_run(recordings, effect_run, t
     result = run("train", effect_run, "--resume", "--hidden", 32)
     assert result.status == 2
     assert "--hidden: 32 for a run that began with 16" in result.error
+    assert "begin another run with this network: train --from RUN" in result.error
     before = (effect_run / "run.json").read_bytes()
     result = run("train", effect_run, "--resume", "--input", recordings[1])
     assert result.status == 2
@@ -196,6 +197,29 @@ def test_resume_refuses_what_would_make_it_another_run(recordings, effect_run, t
     assert result.status == 2
     assert "no last.zip" in result.error
     assert run("train", "--resume").status == 2
+
+
+def test_moved_recordings_are_known_by_their_content(recordings, tmp_path):
+    moved = []
+    for path in recordings:
+        moved += [(tmp_path / path.name, tmp_path / f"moved-{path.name}")]
+        moved[-1][0].write_bytes(path.read_bytes())
+    (dry, dry_now), (wet, wet_now) = moved
+    out = tmp_path / "run"
+    run_ok("train", "--input", dry, "--target", wet, "--out", out, "--steps", 2, *SMALL)
+    dry.rename(dry_now)
+    wet.rename(wet_now)
+    again = ["train", out, "--resume", "--no-report", "--steps", 4]
+    lost = run(*again)
+    assert lost.status == 2
+    assert f"error: {dry}: not there any more; name the files where they are now: train RUN --resume" in lost.error
+    wrong = run(*again, "--input", wet_now, "--target", dry_now)
+    assert wrong.status == 2
+    assert f"{wet_now}: not a recording of this run" in wrong.error
+    assert run(*again, "--input", dry_now, dry_now, "--target", wet_now).status == 2
+    assert run_ok(*again, "--input", dry_now, "--target", wet_now, "--json").json["steps"] == 4
+    # From then on it knows where they are.
+    assert run_ok("train", out, "--resume", "--no-report", "--steps", 6, "--json").json["steps"] == 6
 
 
 def test_resume_refuses_a_recording_that_changed(recordings, tmp_path):

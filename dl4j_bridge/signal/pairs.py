@@ -27,8 +27,10 @@ SPREAD_SECONDS = 0.01
 # smaller limit applies. It leaves room for the tail of an effect. Silence at the end of the longer one does not count.
 LENGTH_TOLERANCE_SHARE = 0.2
 LENGTH_TOLERANCE_SECONDS = 1.5
-# Level of silence in a recording, as a share of its peak.
+# Level of silence at the end of the longer recording, as a share of its peak.
 SILENT_SHARE = 1e-3
+# Level of a rest, which may hold hiss: there is nothing to be learned or judged below it.
+REST_SHARE = 3e-3
 # The user is told of a longer difference.
 LENGTH_NOTE_SECONDS = 0.1
 # Shares of the training, validation and test parts, which are contiguous and in this order.
@@ -264,7 +266,7 @@ def _sounding_length(source: Recording, target: Recording | None, rate: int, del
 
 
 def _end_of_sound(recording: Recording, rate: int) -> int:
-    return recording.end_of_sound(SILENT_SHARE * recording.peak) * rate // recording.rate
+    return recording.end_of_sound(REST_SHARE * recording.peak) * rate // recording.rate
 
 
 def _held_out_note(pair: Pair) -> list[str]:
@@ -276,7 +278,7 @@ def _held_out_note(pair: Pair) -> list[str]:
         start, stop = (round((first + at) * judged.rate / pair.rate) for at in split(pair.length)[name])
         # A block at the border belongs to the other part too.
         inside = start + SMALL_BLOCK, stop - SMALL_BLOCK
-        if inside[0] < inside[1] and judged.silent(SILENT_SHARE * judged.peak, *inside):
+        if inside[0] < inside[1] and judged.silent(REST_SHARE * judged.peak, *inside):
             part_name = "validation" if name == "valid" else name
             where = f"{start / judged.rate:.1f} to {stop / judged.rate:.1f} s"
             notes.append(f"{judged.path}: silent in the {part_name} part, {where}: cut the silence out of the pair")

@@ -176,7 +176,7 @@ def test_silence_at_the_end_of_the_longer_one_is_cut_with_a_note(written, longer
 @pytest.mark.parametrize("sides", ["input alone", "both"])
 @pytest.mark.parametrize(("seconds", "length"), [(10, "cut"), (0.2, "kept")])
 def test_silence_that_would_fill_the_test_part_is_left_out(written, sides, seconds, length):
-    hiss = 3e-4 * np.random.default_rng(1).standard_normal(round(seconds * RATE))
+    hiss = 1e-4 * np.random.default_rng(1).standard_normal(round(seconds * RATE))
     x = np.r_[STRINGS, hiss]
     target = None if sides == "input alone" else written("y.wav", np.tanh(3 * x))
     pair = open_pair(written("x.wav", x), target, DataSettings(align="off"))
@@ -189,8 +189,8 @@ def test_silence_that_would_fill_the_test_part_is_left_out(written, sides, secon
 
 
 def test_what_one_side_still_has_at_the_end_is_no_silence(written):
-    gated = np.r_[STRINGS, np.zeros(STRINGS.size)]
-    paths = written("x.wav", np.r_[STRINGS, STRINGS]), written("y.wav", gated)
+    gated = np.r_[STRINGS, STRINGS, np.zeros(2 * STRINGS.size)]
+    paths = written("x.wav", np.tile(STRINGS, 4)), written("y.wav", gated)
     pair = open_pair(*paths, DataSettings(align="off"))
     assert pair.length == gated.size
     notes = [note for note in pair.notes if note.startswith(f"{paths[1]}: silent in the ")]

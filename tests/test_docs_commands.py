@@ -86,6 +86,7 @@ def kit(their_networks, tmp_path_factory) -> Path:
     # Long enough for windows of a thousand frames of 200 samples.
     sounds["song"] = np.tile(dry, 30)
     (folder / "recordings").mkdir()
+    (folder / "runs").mkdir()
     for name, sound in sounds.items():
         soundfile.write(folder / f"{name}.wav", sound, 11025, "PCM_U8")
     pair = ["--input", folder / "dry.wav", "--target", folder / "wet.wav"]

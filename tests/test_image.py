@@ -88,9 +88,10 @@ def built(tmp_path: Path, mirror: str) -> Image:
         elif name == "COPY":
             copy(shlex.split(rest), root, work, sent)
         elif name == "RUN" and not rest.startswith("useradd"):
-            # `python` is that of this test.
+            # `python` is that of this test, and finds no jars in its home; Maven has those of this machine.
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-            given = {"PATH": path, "HOME": str(Path.home()), "DL4J_BRIDGE_MAVEN": mirror}
+            given = {"PATH": path, "HOME": str(sent), "DL4J_BRIDGE_MAVEN": mirror}
+            given["MAVEN_USER_HOME"] = str(Path.home() / ".m2")
             done = subprocess.run(
                 ["sh", "-ec", inside(rest, root)],
                 cwd=root / work.lstrip("/"),

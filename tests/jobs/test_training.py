@@ -265,7 +265,8 @@ def test_two_runs_without_a_name_get_two_folders(recordings, tmp_path):
 
 
 def test_limits(recordings, tmp_path):
-    common = ["--input", recordings[0], "--json", *SMALL]
+    # The time of validations does not count, so the default would make many of them.
+    common = ["--input", recordings[0], "--target", recordings[1], "--json", *SMALL, "--validate-every", 100]
     minutes = run_ok("train", "--out", tmp_path / "a", "--minutes", 0.02, "--patience", 10**6, *common).json
     assert minutes["stopped_because"] == "minutes"
     epochs = run_ok("train", "--out", tmp_path / "b", "--epochs", 0.1, *common).json
@@ -296,7 +297,8 @@ def test_with_a_limit_the_learning_rate_falls_to_zero(recordings, tmp_path, sche
 
 
 def test_within_minutes_the_learning_rate_falls_too(recordings, tmp_path):
-    run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.05, *SMALL)
+    few = ["--validate-every", 100]
+    run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.03, *SMALL, *few)
     rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == 0.01

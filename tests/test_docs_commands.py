@@ -97,7 +97,7 @@ def kit(their_networks, tmp_path_factory) -> Path:
     run_ok("export", "--model", folder / "runs" / "amp", "--format", "nam", "--output", folder / "amp.nam")
     shutil.copy(their_networks / "graves77.zip", folder / "theirs.zip")
     (folder / "play.txt").write_text("To be, or not to be, that is the question. " * 50)
-    for name in ("examples", "benchmarks", "dl4j_bridge"):
+    for name in ("examples", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

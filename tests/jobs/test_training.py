@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,10 @@ import numpy as np
 import pytest
 import soundfile
 
+import dl4j_bridge
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.resumed_run import resumed_run
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.training import TrainSettings
@@ -199,27 +203,25 @@ def test_resume_refuses_what_would_make_it_another_run(recordings, effect_run, t
     assert run("train", "--resume").status == 2
 
 
-def test_moved_recordings_are_known_by_their_content(recordings, tmp_path):
-    moved = []
-    for path in recordings:
-        moved += [(tmp_path / path.name, tmp_path / f"moved-{path.name}")]
-        moved[-1][0].write_bytes(path.read_bytes())
-    (dry, dry_now), (wet, wet_now) = moved
-    out = tmp_path / "run"
-    run_ok("train", "--input", dry, "--target", wet, "--out", out, "--steps", 2, *SMALL)
-    dry.rename(dry_now)
-    wet.rename(wet_now)
-    again = ["train", out, "--resume", "--no-report", "--steps", 4]
-    lost = run(*again)
-    assert lost.status == 2
-    assert f"error: {dry}: not there any more; name the files where they are now: train RUN --resume" in lost.error
-    wrong = run(*again, "--input", wet_now, "--target", dry_now)
-    assert wrong.status == 2
-    assert f"{wet_now}: not a recording of this run" in wrong.error
-    assert run(*again, "--input", dry_now, dry_now, "--target", wet_now).status == 2
-    assert run_ok(*again, "--input", dry_now, "--target", wet_now, "--json").json["steps"] == 4
-    # From then on it knows where they are.
-    assert run_ok("train", out, "--resume", "--no-report", "--steps", 6, "--json").json["steps"] == 6
+def test_moved_recordings_are_known_by_their_content(java, recordings, tmp_path):
+    dry, wet = (shutil.copy(path, tmp_path) for path in recordings)
+    small = {"hidden": 16, "batch": 4, "length": 100, "tbptt": 25, "validate_every": 100}
+    dl4j_bridge.train(dry, wet, out=tmp_path / "run", steps=2, report=False, **small)
+    dry, wet = (Path(path).rename(tmp_path / f"moved-{Path(path).name}") for path in (dry, wet))
+
+    def resumed(*files):
+        inputs, targets = files[:-1], files[-1:]
+        return resumed_run(tmp_path / "run", {"steps": 4}, list(inputs), list(targets))
+
+    with pytest.raises(InputError, match=r"dry.wav: not there any more; name the files where they are now: train RUN"):
+        resumed()
+    with pytest.raises(InputError, match=r"moved-wet.wav: not a recording of this run; wanted .*train --from RUN"):
+        resumed(wet, dry)
+    with pytest.raises(InputError, match="2 recordings for the 1 of this run"):
+        resumed(dry, dry, wet)
+    assert train(resumed(dry, wet))["steps"] == 4
+    # From then on the run knows where they are.
+    assert train(resumed_run(tmp_path / "run", {"steps": 6}, [], []))["steps"] == 6
 
 
 def test_resume_refuses_a_recording_that_changed(recordings, tmp_path):

@@ -63,7 +63,11 @@ PRELUDE = "import dl4j_bridge, soundfile\nx, rate = soundfile.read('other.wav')\
 def commands(page: Path) -> list[str]:
     """The commands in a page, one line each, without comments."""
     lines = "\n".join(fenced(page, "sh")).replace("\\\n", " ").splitlines()
-    return [" ".join(shlex.join(shlex.split(line, comments=True)).split()) for line in lines if line.strip(" #")]
+    return [
+        re.sub(r"\s+", " ", re.sub(r"(^|\s)#.*", "", line)).strip()
+        for line in lines
+        if shlex.split(line, comments=True)
+    ]
 
 
 def shortened(command: str) -> str:

@@ -209,12 +209,13 @@ def _evaluated(
 
 
 def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
-    """Open the recordings with the rate, the channel and the delay of the training."""
+    """Open the recordings with the rate, the channel and the delay of the training, and its length for its own."""
     channel = info.settings.data.channel
     for path in (source, target):
         channel = channel_if_there(path, channel) if path else channel
     delay = (trained or info).delay
-    return pairs.open_pair(source, target, DataSettings(info.rate, channel, align=str(delay)))
+    pair = pairs.open_pair(source, target, DataSettings(info.rate, channel, align=str(delay)))
+    return replace(pair, length=trained.length) if trained else pair
 
 
 def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is_of_training: bool) -> None:

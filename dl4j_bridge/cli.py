@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from dl4j_bridge import many_runs
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import (
@@ -18,11 +19,12 @@ from dl4j_bridge.settings.commands import (
     GenerateSettings,
     ProcessSettings,
 )
+from dl4j_bridge.settings.search import SearchSettings
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import defaults, registry
 from dl4j_bridge.terminal.completion import offer
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Known, Model, Verbose, command, setting
+from dl4j_bridge.terminal.options import Known, Model, Preset, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,16 +44,6 @@ _TRAINING: dict[str | None, type] = {
 # A diagnosis names no model.
 _DIAGNOSED = {title: group for title, group in _TRAINING.items() if title != _ABOUT}
 _KNOWN = Known(defaults.in_words, defaults.values)
-
-_PRESETS = [f"{n} (--task {k.name}): {p.purpose}" for k in registry.KINDS.values() for n, p in k.presets.items()]
-Preset = Annotated[
-    str,
-    Option(
-        "--preset",
-        help=f"Settings to start from, beside the defaults. {' '.join(_PRESETS)}",
-        autocompletion=offer("dl4j_bridge.tasks.registry:presets"),
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -385,6 +377,17 @@ def demo(
         return result, 130
     results.print_demo(result, demos.YOURS[task])
     return result
+
+
+command(
+    app,
+    "search --input dry.wav --target wet.wav --trials 40 --minutes 240",
+    {"Search": SearchSettings, **_TRAINING},
+    _KNOWN,
+)(many_runs.search)
+
+
+command(app, "batch captures.toml --out runs/captures")(many_runs.batch)
 
 
 def main() -> None:

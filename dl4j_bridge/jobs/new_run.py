@@ -70,8 +70,6 @@ def new_run(
         Before anything is written.
     """
     advice.check_predict(settings, bool(targets))
-    if targets and len(targets) != len(inputs):
-        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     if settings.run.backend == "cuda":
         settings = _for_cuda(settings)
     # The model file stores what was used, whatever "auto" may mean in a later version.
@@ -125,6 +123,8 @@ def _network_of(start: OpenedModel, settings: TrainSettings, task: Task) -> Netw
 
 def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings) -> list[Pair]:
     """Open recordings that are long enough to train with; the first one's rate is the rate of all."""
+    if targets and len(targets) != len(inputs):
+        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     data = settings.data
     opened = []
     none: list[Path | None] = [None] * len(inputs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from dl4j_bridge.terminal.console import command_lines, hanging, line, print_err
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.tasks.comparison import ComparisonResult
 
 _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
@@ -175,6 +177,42 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     if report:
         line(f"look: {report}")
     _print_next(diagnosis.next)
+
+
+def print_search(result: SearchResult, report: Path) -> None:
+    """Print the best trials of a search, where its page is, and the next commands."""
+    folder = shlex.quote(str(result.folder))
+    ends = ", ".join(f"{count} {state}" for state, count in result.counts.items())
+    print(f"{folder}: {columns.count(len(result.trials), 'trial')}: {ends}")
+    for trial in result.trials:
+        if trial.error:
+            stderr.print(f"trial {trial.slot} failed: {trial.error}", soft_wrap=True, markup=False)
+    if len(result.front) > 1:
+        rows = [{"trial": str(trial.slot), **columns.spelled([trial.values])[0]} for trial in result.front]
+        Console().print(tables.plain(rows, "trials that no other one beats in both"))
+    if result.best:
+        chosen = ", ".join(f"{name} {columns.plain(value) or 'none'}" for name, value in result.best.parameters.items())
+        print(f"best: trial {result.best.slot}, {columns.listed(result.best.values)}: {chosen}")
+    print(f"look: {report}")
+    commands = [f"dl4j-bridge search {folder} --resume"] if result.is_left else []
+    if result.best_run:
+        model = shlex.quote(str(result.best_run))
+        use = "process --model {} --input X.wav" if result.search.targets else "generate --model {}"
+        commands.append(f"dl4j-bridge {use.format(model)} --output Y.wav")
+        commands.append(f"dl4j-bridge export --model {model} --format onnx --output model.onnx")
+    if commands:
+        _print_next("\n  ".join(commands))
+
+
+def print_batch(rows: Sequence[Row], report: Path, resume: Sequence[str]) -> None:
+    """Print a table of the runs of a batch, what failed, and where its page is; `resume` are the words to resume it."""
+    Console().print(tables.plain([{k: escape(cell) for k, cell in row.cells().items()} for row in rows], "runs"))
+    for row in rows:
+        if row.error:
+            stderr.print(f"{row.name} failed: {row.error}", soft_wrap=True, markup=False)
+    print(f"look: {report}")
+    if any(row.state != "trained" for row in rows):
+        _print_next(shlex.join(resume))
 
 
 def print_doctor(result: Mapping[str, Any]) -> None:

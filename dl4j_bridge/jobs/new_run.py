@@ -1,7 +1,7 @@
 """Begin a training run: check everything, then make the run folder and the network."""
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation, pairs
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
 from dl4j_bridge.signal.recordings import recordings_of
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 # Options of a run that another one which starts from its network does not take over.
 _OWN: dict[str, Any] = {"steps": None, "epochs": None, "minutes": None, "schedule": "auto", "threads": None}
+_OWN |= {f.name: f.default for f in fields(AboutSettings)}
 
 
 def settings_from(start: OpenedModel, options: dict[str, Any]) -> TrainSettings:

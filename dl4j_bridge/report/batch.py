@@ -23,7 +23,7 @@ def write(folder: Path, rows: list[Row]) -> Path:
     tiles["networks that beat every baseline"] = f"{len(better)} of {len(judged)}"
     failed: list[dict[str, Any]] = [{"run": row.name, "error": row.error} for row in rows if row.error]
     sections = [
-        ("", page.numbers(tiles)),
+        ("", page.numbers(page.Number(value, name) for name, value in tiles.items())),
         *([("Failed", page.table(failed))] if failed else []),
         *([("Against the best baseline", _chart(folder, judged))] if judged else []),
         ("Runs", page.table([row.cells() for row in rows])),

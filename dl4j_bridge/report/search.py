@@ -36,15 +36,19 @@ def write(result: SearchResult) -> Path:
 
 
 def _results(result: SearchResult) -> str:
-    tiles = dict((f"{state} trials", str(count)) for state, count in result.counts.items())
+    tiles = [page.Number(str(count), f"{state} trials") for state, count in result.counts.items()]
     if result.best is None:
         return page.paragraph("No trial is complete.") + page.numbers(tiles)
-    best = {
-        f"best {columns.column(name).title} (trial {result.best.slot})": columns.with_unit(result.best.values, name)
+    best = [
+        page.Number(
+            columns.with_unit(result.best.values, name),
+            columns.column(name).title,
+            f" of the best trial ({result.best.slot})",
+        )
         for name in result.search.objectives
-    }
+    ]
     note = " Trials are left: resume the search." if result.is_left else ""
-    return page.numbers(best | tiles) + page.paragraph(f"The network of the best trial is in {result.best.run}.{note}")
+    return page.numbers(best + tiles) + page.paragraph(f"The network of the best trial is in {result.best.run}.{note}")
 
 
 def _row(result: SearchResult, trial: Outcome) -> dict[str, Any]:

@@ -20,7 +20,8 @@ def by_task(name: str) -> dict[str, dict[bool, Any]]:
 def in_words(name: str) -> str | None:
     """The default of an option, such as ``200; frames: 40, without a target 128``; empty if it has none.
 
-    None if no task has the option. The first value is that of the default task, or of the only one; a task with the same values is left out.
+    None if no task has the option. The first value is that of the default task, or of the only one; a task with the
+    same values is left out.
     """
     tasks = by_task(name)
     if not tasks:

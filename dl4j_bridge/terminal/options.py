@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
-from typer.core import TyperCommand
 
-from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import option as spelled
 from dl4j_bridge.tasks import registry
+from dl4j_bridge.terminal.command import Command
 from dl4j_bridge.terminal.completion import offer
 
 # Options that are handled before a file is read, and parameters that are not options.
@@ -149,19 +148,6 @@ def command(
     return decorate
 
 
-class Command(TyperCommand):
-    """A command that refuses an option which is given twice and keeps one value."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not ctx.resilient_parsing:
-            given = self.make_parser(ctx).parse_args(args=list(args))[2]
-            for parameter in given:
-                if given.count(parameter) > 1 and parameter.param_type_name == "option" and not parameter.multiple:
-                    name = max(parameter.opts, key=len)
-                    raise InputError(name, "given more than once", "wanted it once: only one value counts")
-        return super().parse_args(ctx, args)
-
-
 def _fields(groups: Mapping[str | None, type], known: Known | None) -> dict[str, inspect.Parameter]:
     """Make a parameter for every field of several dataclasses."""
     added: dict[str, inspect.Parameter] = {}
@@ -206,12 +192,12 @@ def _set_verbosity(verbose: bool | None) -> bool | None:
 
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
-_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
+_PRESETS = [f"{n} (--task {k.name}): {p.purpose}" for k in registry.KINDS.values() for n, p in k.presets.items()]
 Preset = Annotated[
     str,
     typer.Option(
         "--preset",
-        help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.",
+        help=f"Settings to start from, beside the defaults. {' '.join(_PRESETS)}",
         autocompletion=offer("dl4j_bridge.tasks.registry:presets"),
     ),
 ]

@@ -201,6 +201,7 @@ FAULTS: list[Fault] = [
         mistakes.shift("seconds", {}),
         (1.5, 2.2, 3.0),
         FAR,
+        also="too-little-data",
         once=True,
     ),
     fixed(
@@ -209,10 +210,19 @@ FAULTS: list[Fault] = [
         mistakes.shift("seconds", {}),
         (-1.5, -2.2, -3.0),
         FAR,
+        also="too-little-data",
         once=True,
         right="swapped",
     ),
-    fixed("shorter", "length-mismatch", mistakes.length("shorter"), (5, 3, 1.5), "`train` refuses the pair"),
+    # What is left of a shorter one may be too little.
+    fixed(
+        "shorter",
+        "length-mismatch",
+        mistakes.length("shorter"),
+        (5, 3, 1.5),
+        "`train` refuses the pair",
+        also="too-little-data",
+    ),
     fixed("longer", "length-mismatch", mistakes.length("longer"), (5, 3, 1.5), "`train` refuses the pair"),
     fixed(
         "quiet-target",

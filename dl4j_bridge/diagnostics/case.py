@@ -15,7 +15,16 @@ from dl4j_bridge.diagnostics.late_response import LateResponse
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
 from dl4j_bridge.diagnostics.modulation import Modulation
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
-from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
+from dl4j_bridge.diagnostics.speed import (
+    SPEED_CONFIDENCE,
+    SPEED_SECONDS,
+    drift,
+    find_speed,
+    fine_drift,
+    fine_lags,
+    local_lags,
+    refine,
+)
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import Codec, get_codec
@@ -33,6 +42,8 @@ LOOKED_AT_SECONDS = 60
 STRETCHES = 6
 # Windows that find the same lag, as a share of those that find any. A vibrato has a lag, but no two windows the same.
 SAME_LAG_SHARE = 0.5
+# Confidence that only one lag for the whole gives, whatever short windows of one frequency find.
+ONE_LAG_CONFIDENCE = 0.95
 # Shorter recordings are not enough to fit a model to.
 SHORTEST_MODEL_SECONDS = 2.0
 
@@ -166,6 +177,16 @@ class Case:
     def _windows(self) -> tuple[Floats, Floats]:
         return local_lags(self.x, self.y, self.rate, self.delay.peak)
 
+    @cached_property
+    def fine(self) -> tuple[Floats, Floats]:
+        """Times and lags, in samples and to a fraction of one, of the windows that a fixed filter explains."""
+        at, lags = self._fine_windows
+        return self._in_the_recording(at), lags
+
+    @cached_property
+    def _fine_windows(self) -> tuple[Floats, Floats]:
+        return fine_lags(self.x, self.y, self.rate, self.delay.peak)
+
     def _in_the_recording(self, at: Floats) -> Floats:
         """Positions in the recording of positions in the stretches that are looked at."""
         first = np.array([start for start, _ in self.places])
@@ -178,7 +199,7 @@ class Case:
         """A change of the latency on the way, at a place in the recording; None if there is none."""
         if self.processed is None:
             return None
-        found = find_change(self.x, self.y, self.rate, *self._windows)
+        found = find_change(self.x, self.y, self.rate, self._windows, self._fine_windows)
         return found and replace(found, at=round(float(self._in_the_recording(np.array([found.at]))[0])))
 
     @cached_property
@@ -190,6 +211,8 @@ class Case:
     @property
     def keeps_lag(self) -> bool:
         """Whether the windows that have a lag of their own have that of the whole."""
+        if self.delay.confidence >= ONE_LAG_CONFIDENCE:
+            return True
         lags = self.local[1]
         same = np.abs(lags - self.delay.peak) <= 1 + abs(self.excess.own)
         return not lags.size or float(np.mean(same)) >= SAME_LAG_SHARE
@@ -253,7 +276,7 @@ class Case:
         """How many times slower the target's contents run; None if at the same speed, or if nothing shows another."""
         if self.processed is None or self.change:
             return None
-        slope = drift(*self.local)
+        slope = drift(*self.local) or fine_drift(*self.fine)
         if slope:
             # Stretches that stand end to end here would not at another speed.
             return refine(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope

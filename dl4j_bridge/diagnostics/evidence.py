@@ -96,6 +96,8 @@ _NAMES: dict[str, tuple[str, str]] = {
     "misaligned.high": ("delay at most", "samples"),
     "misaligned.low": ("delay at least", "samples"),
     "misaligned.samples": ("delay", "samples"),
+    "not-followed.echo_seconds": ("the input comes again after", "s"),
+    "not-followed.echo_prominence": ("how far that time stands out (1: not at all)", ""),
     "noise-floor.best_esr": ("lowest ESR that a model can reach", ""),
     "noise-floor.hum": ("steady tones of the mains, relative to the target", ""),
     "noise-floor.hum_hertz": ("their frequencies", "Hz"),

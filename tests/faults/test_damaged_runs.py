@@ -65,11 +65,11 @@ def test_a_damaged_last_zip(effect_run, tmp_path, change, words):
     folder = tmp_path / "run"
     shutil.copytree(effect_run, folder)
     rewritten(effect_run / "last.zip", folder / "last.zip", change)
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     result = run("train", folder, "--resume", "--steps", 50)
     assert result.status == 2
     assert words in result.error
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ SIDE_FRAMES = 4
 SMALLEST_DB = 1.0
 SHARE = 0.6
 TO_REST_DB = 2.4
-# Share of what the fixed model leaves that it must cost, and can cost.
+# ESR that it must cost, and the share of what the fixed model leaves that it must cost, and can cost.
+SMALLEST_ESR = 0.0015
 OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 2.5
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
 USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
@@ -87,7 +88,7 @@ def moved_volume(case: Case) -> Movement | None:
     found = moved(times, gain, loudness, weights)
     if found is None or found.esr > MOST_OF_RESIDUAL * model.esr:
         return None
-    others = max(OF_RESIDUAL * model.esr, case.modulation.share * model.esr, case.late.esr)
+    others = max(SMALLEST_ESR, OF_RESIDUAL * model.esr, case.modulation.share * model.esr, case.late.esr)
     return found if found.esr >= others else None
 
 

@@ -76,7 +76,7 @@ def best_esr(case: Case) -> BestEsr | None:
     floor = noise.measure(case.model)
     if is_moving(case):
         # What the fixed model leaves has another cause then.
-        floor = replace(floor, levels=None, repeats=None)
+        floor = replace(floor, pauses=None, levels=None, repeats=None)
     elif case.missed.esr > OF_RESIDUAL * case.model.esr:
         floor = replace(floor, levels=None)
     if floor.levels is not None:

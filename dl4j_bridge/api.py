@@ -19,7 +19,6 @@ import numpy as np
 
 from dl4j_bridge.arguments import checked
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
 from dl4j_bridge.model.model_zip import OpenedModel, open_model
@@ -34,7 +33,7 @@ from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
 from dl4j_bridge.terminal.progress import if_wanted, samples_progress
 from dl4j_bridge.trained import Run
-from dl4j_bridge.with_report import diagnose_and_report, train_and_report
+from dl4j_bridge.with_report import Watching, diagnose_and_report, train_and_report
 
 __all__ = [
     "Comparison",
@@ -61,6 +60,8 @@ def train(
     start: str | PathLike[str] | None = None,
     progress: bool | None = None,
     tensorboard: str | PathLike[str] | None = None,
+    mlflow: str | PathLike[str] | None = None,
+    live: bool = False,
     report: bool = True,
     **options: Any,
 ) -> Run:
@@ -84,6 +85,10 @@ def train(
         True shows it on stderr; None shows it on a terminal and in a notebook only.
     tensorboard
         Folder to log scalars for TensorBoard into; needs the extra ``dl4j_bridge[tensorboard]``.
+    mlflow
+        Folder or tracking URI of MLflow to log settings and scalars to; needs the extra ``dl4j_bridge[mlflow]``.
+    live
+        Whether to show the training in a browser on this computer, at the address that is printed on stderr.
     report
         Whether to write ``report.html`` and its plots into the run folder.
     **options
@@ -115,10 +120,10 @@ def train(
     origin = None if start is None else open_model(as_path("start", start))
     usual = partial(registry.train_settings, given, target is not None, preset)
     settings = settings_from(origin, given) if origin else usual()
-    tensorboard_log.check(tensorboard)
+    watching = Watching(progress, tensorboard, mlflow, live, report).checked()
     inputs, targets = _several("input", input), _several("target", target)
     started = _new_run(inputs, targets, None if out is None else Path(out), settings, origin)
-    train_and_report(started, progress, tensorboard, report)
+    train_and_report(started, watching)
     return Run(started.folder.path)
 
 

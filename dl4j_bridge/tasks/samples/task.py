@@ -248,6 +248,14 @@ class SamplesTask(Task):
         kinds = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein, WienerHammerstein)
         return [kind(self.codec) for kind in kinds]
 
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        x, y = signals
+        found = {}
+        for b in self.fitted_baselines(fitted):
+            predicted = b.predict(x[max(where.start - b.memory, 0) : where.stop]).last(where.stop - where.start)
+            found[b.name] = self.evaluate([predicted], y[where]).sound
+        return found
+
     def sharpness(self, outputs: Iterable[Probabilities], target: Indices) -> float:
         return sharpness(outputs, target)
 
@@ -263,7 +271,7 @@ class SamplesTask(Task):
         if recording is None or settings is None:
             return self.codec.subtype
         exact = settings.decode == "argmax" and rate == recording.rate and not self.pre_emphasis
-        return self.codec.subtype if exact else "PCM_16"
+        return self.codec.subtype if exact else super().output_subtype(recording, rate, settings)
 
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         stream, encoder, decoder = network.stream(), self.encoder(), self.decoder(settings.decode, settings.seed)

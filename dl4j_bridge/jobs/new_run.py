@@ -8,7 +8,7 @@ from typing import Any
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import memory, pretraining
+from dl4j_bridge.jobs import advice, memory, pretraining
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
@@ -43,7 +43,9 @@ def settings_from(start: OpenedModel, options: dict[str, Any]) -> TrainSettings:
         raise InputError("--task", f"{options['task']} with --from a model of {task}", f"wanted --task {task}")
     # What another recording would choose for itself: the network knows its samples at this rate and in this codec.
     fixed = {"rate": info.rate, "codec": info.task.as_dict().get("codec", info.settings.data.codec)}
-    return info.settings.with_options(_OWN | fixed | options)
+    # A model that predicts what comes next has asked for it; one of samples may go on to learn an effect.
+    asked = "next" if info.predicts == "next" and registry.find(task).next_by_name else None
+    return info.settings.with_options(_OWN | fixed | {"predict": asked} | options)
 
 
 def new_run(
@@ -67,8 +69,7 @@ def new_run(
     InputError
         Before anything is written.
     """
-    if targets and len(targets) != len(inputs):
-        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
+    advice.check_predict(settings, bool(targets))
     if settings.run.backend == "cuda":
         settings = _for_cuda(settings)
     # The model file stores what was used, whatever "auto" may mean in a later version.
@@ -85,6 +86,7 @@ def new_run(
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
+    notes, warnings = advice.notes(task, opened, settings), advice.warnings(opened, settings)
     configure_java(settings)
     network = _network_of(start, settings, task) if start else Network.create(settings.network, task.interface)
     info = ModelInfo(
@@ -102,7 +104,8 @@ def new_run(
         origin = {"from": str(start.given.absolute())} if start else {}
         folder.begin(info.as_dict(), options_of(settings, inputs, targets) | origin)
     given = start.given if start else None
-    return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=given)
+    run = Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=given)
+    return replace(run, advice=notes, warnings=warnings)
 
 
 def _network_of(start: OpenedModel, settings: TrainSettings, task: Task) -> Network:
@@ -120,6 +123,8 @@ def _network_of(start: OpenedModel, settings: TrainSettings, task: Task) -> Netw
 
 def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings) -> list[Pair]:
     """Open recordings that are long enough to train with; the first one's rate is the rate of all."""
+    if targets and len(targets) != len(inputs):
+        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     data = settings.data
     opened = []
     none: list[Path | None] = [None] * len(inputs)

@@ -1,6 +1,8 @@
 """The training loop: update, validate, keep the best, stop."""
 
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +26,16 @@ from dl4j_bridge.tasks.update import segments, step
 SAVE_SECONDS = 10.0
 
 
-def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
+# A reason to stop after a step, or None.
+Until = Callable[[Progress], str | None]
+
+
+def train(
+    run: Run,
+    report: Report = lambda progress: None,
+    stop: threading.Event | None = None,
+    until: Until = lambda progress: None,
+) -> dict[str, Any]:
     """Train until a limit, a plateau or Ctrl-C; the best and the last network are in the run folder.
 
     Parameters
@@ -33,6 +44,10 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         From `new_run` or `resumed_run`.
     report
         Called after every step.
+    stop
+        Set by another thread to stop and save, as Ctrl-C does.
+    until
+        Called after every step, and returns a reason to stop or None. ``interrupted`` is to be resumed.
 
     Returns
     -------
@@ -47,7 +62,7 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         folder is free for another process.
     """
     try:
-        result = _trained(run, report)
+        result = _trained(run, report, stop or threading.Event(), until)
         run.folder.write_run(run.info.as_dict() | {"status": result["stopped_because"], "result": result})
         return result
     except BaseException:
@@ -57,13 +72,13 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         run.folder.lock.release()
 
 
-def _trained(run: Run, report: Report) -> dict[str, Any]:
+def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> dict[str, Any]:
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
-    with interruptible() as interrupted:
+    with interruptible(stop) as interrupted:
         if not run.folder.last.exists():
             _save_last(run)
         reason = _reason_to_stop(run, windows)
@@ -100,7 +115,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             log(vars(progress) | values | validated | {"learning_rate": state.learning_rate})
             report(progress)
             found = []
-            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
+            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows) or until(progress)
         run.baselines = run.task.fit_baselines(training, run.baselines)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():

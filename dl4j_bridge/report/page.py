@@ -11,6 +11,8 @@ from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.report import terms
 from dl4j_bridge.tasks import columns
 
+# A browser loads nothing from anywhere else, whatever the page says.
+_POLICY = "default-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 # A telephone shows one column. The plots are black on white: the dark scheme dims them.
 _STYLE = (
     """
@@ -46,6 +48,7 @@ td, th { text-align: left; padding: .2rem 1rem .2rem 0; vertical-align: top; }
 tr + tr { border-top: 1px solid var(--line); }
 td { font-variant-numeric: tabular-nums; }
 .facts td { overflow-wrap: anywhere; }
+button { font: inherit; padding: .4rem .75rem; }
 details { margin-top: .5rem; padding: .5rem .75rem; } summary { cursor: pointer; }
 details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 """
@@ -77,15 +80,20 @@ class Number:
 
 def write(folder: Path, title: str, sections: list[tuple[str, str]]) -> Path:
     """Write ``report.html`` of sections, each a heading (or an empty text) and its HTML; return its path."""
+    path = folder / "report.html"
+    write_bytes(path, document(title, sections).encode())
+    return path
+
+
+def document(title: str, sections: list[tuple[str, str]], policy: str = _POLICY) -> str:
+    """Return a page of sections; `policy` is its content security policy."""
     body = "".join((f"<h2>{html.escape(heading)}</h2>" if heading else "") + content for heading, content in sections)
-    page = (
+    return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}{terms.meanings(body)}</body></html>\n"
     )
-    path = folder / "report.html"
-    write_bytes(path, page.encode())
-    return path
 
 
 def picture(path: Path, text: str, caption: str = "") -> str:
@@ -100,9 +108,13 @@ def picture(path: Path, text: str, caption: str = "") -> str:
     caption
         How to read it.
     """
-    data = base64.b64encode(path.read_bytes()).decode()
+    return figure(f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}", text, caption)
+
+
+def figure(address: str, text: str, caption: str = "") -> str:
+    """Show the picture at an address; `text` and `caption` as for `picture`."""
     below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img alt="{html.escape(text)}" src="data:image/png;base64,{data}">{below}</figure>'
+    return f'<figure><img alt="{html.escape(text)}" src="{html.escape(address)}">{below}</figure>'
 
 
 def cards(pictures: list[str]) -> str:
@@ -111,16 +123,14 @@ def cards(pictures: list[str]) -> str:
 
 
 def sound(path: Path, text: str) -> str:
-    """Embed a player of a recording."""
-    return player(path.read_bytes(), text)
+    """Embed a player of a wav file."""
+    return player(f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}", text)
 
 
-def player(wav: bytes, text: str, remark: str = "") -> str:
-    """Embed a player of a wav file; `remark` stands below its title."""
-    data = base64.b64encode(wav).decode()
+def player(address: str, text: str, remark: str = "") -> str:
+    """Show a player of the sound at an address; `remark` stands below its title."""
     below = f"<small>{html.escape(remark)}</small>" if remark else ""
-    source = f"data:audio/wav;base64,{data}"
-    return f'<div class="player">{html.escape(text)}{below}<audio controls src="{source}"></audio></div>'
+    return f'<div class="player">{html.escape(text)}{below}<audio controls src="{address}"></audio></div>'
 
 
 def numbers(values: Iterable[Number]) -> str:

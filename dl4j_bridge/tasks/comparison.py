@@ -219,6 +219,11 @@ class ComparisonResult:
         Whether the ESR of a row is that of a sound that the model makes, which `grades.of` puts into words.
     free_running : ndarray of float, shape (n,), or None
         Its own audio.
+    target_power
+        Mean square of the target that was evaluated; None without one.
+    best_esr
+        The ESR that no model of the pair can beat, on this part: ``esr``, its ``evidence``, and the same in words as
+        ``facts``; None where nothing bounds it.
     excerpt, chart, lines
         What a report shows.
     rate
@@ -239,6 +244,8 @@ class ComparisonResult:
     drift: dict[str, Any] | None = None
     free_running: Samples | None = None
     graded: bool = False
+    target_power: float | None = None
+    best_esr: dict[str, Any] | None = None
 
     @property
     def verdict(self) -> str | None:
@@ -252,10 +259,19 @@ class ComparisonResult:
             return found
         return f"{found}; best baseline: {best['name']}, {columns.listed(best, ['esr'], grades.of(best['esr']))}"
 
+    @property
+    def beside_best(self) -> str:
+        """The model's ESR beside the best possible one, with its evidence; empty where that is not known."""
+        if self.best_esr is None:
+            return ""
+        found, facts = self.rows[0]["esr"], "; ".join(self.best_esr["facts"])
+        return f"model: ESR {found:.2g} of at best {self.best_esr['esr']:.2g} ({facts})"
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON fields of `compare`, but for the files that were written."""
         found = {"rows": self.rows, "part": self.part, "samples": self.samples, "notes": self.notes}
-        return found | ({} if self.drift is None else {"drift": self.drift})
+        known = {"drift": self.drift, "best_esr": self.best_esr}
+        return found | {name: value for name, value in known.items() if value is not None}
 
 
 def _error(row: Row) -> float:

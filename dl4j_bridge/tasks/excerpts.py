@@ -5,9 +5,9 @@ import numpy.typing as npt
 
 from dl4j_bridge.java.network import Network
 
-SECONDS = 8.0
-# Parameters times samples that a network may take for a report: three seconds of one core.
-MOST_WORK = 3e10
+SECONDS = 10.0
+# Parameters times samples that a network may take for a report: about ten seconds of one core.
+MOST_WORK = 1e11
 # Samples from one candidate for the loudest stretch to the next.
 STRIDE = 512
 

@@ -12,7 +12,7 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import AdoptSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal import audio_files, metrics
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, kept
@@ -91,6 +91,10 @@ class Task(ABC):
             The recordings or the settings do not fit the task.
         """
 
+    def better_task(self, pairs: list[Pair], settings: TrainSettings) -> str | None:
+        """Name of a task that suits these recordings better than this one; None if there is none."""
+        return None
+
     @classmethod
     def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
         """Whether a network made elsewhere can have this task.
@@ -133,6 +137,10 @@ class Task(ABC):
     @abstractmethod
     def describe(self) -> str:
         """A few words for the line that is printed before training."""
+
+    def notes(self, pairs: list[Pair]) -> list[str]:
+        """Notes for the user on what the recordings mean for this task."""
+        return []
 
     # ---- training
 
@@ -218,6 +226,20 @@ class Task(ABC):
                 errors[baseline.name] = error
         return errors
 
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        """Sounds of the fitted baselines by name, for some time steps of a pair.
+
+        Parameters
+        ----------
+        pair, signals
+            The recordings, and `signals` of them.
+        fitted
+            Arrays of the baselines.
+        where
+            Time steps.
+        """
+        return {}
+
     def sharpness(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> float:
         """Factor on the output layer's weights that makes the outputs fit the target best; 1 where there is none."""
         return 1.0
@@ -233,7 +255,7 @@ class Task(ABC):
         """Float samples of a stretch of the signal; 1-dimensional, full scale is 1."""
 
     def output_subtype(self, recording: Recording | None, rate: int, settings: ProcessSettings | None) -> str:
-        """Libsndfile's sample format for the output.
+        """Libsndfile's sample format for the output: as fine as the input's, with at least 16 bits.
 
         Parameters
         ----------
@@ -244,8 +266,7 @@ class Task(ABC):
         settings
             Settings of `process`; None for new audio.
         """
-        subtype = recording.subtype if recording else ""
-        return subtype if subtype in ("PCM_24", "PCM_32", "FLOAT") else "PCM_16"
+        return audio_files.as_fine(recording.subtype) if recording else "PCM_16"
 
     @abstractmethod
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:

@@ -5,6 +5,7 @@ Import this after ``--quiet`` was parsed: the console is silent if warnings of `
 
 import logging
 import re
+import sys
 from collections.abc import Iterable
 
 from rich.cells import cell_len
@@ -15,10 +16,15 @@ from rich.text import Text
 stderr = Console(stderr=True, highlight=False, quiet=not logging.getLogger("dl4j_bridge").isEnabledFor(logging.WARNING))
 
 
-def print_notes(notes: Iterable[str]) -> None:
+def print_error(text: str) -> None:
+    """Print an error as one line, also with ``--quiet``."""
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+
+
+def print_notes(notes: Iterable[str], kind: str = "note") -> None:
     """Print what the user should know."""
     for text in notes:
-        line(f"note: {text}", stderr)
+        line(f"{kind}: {text}", stderr)
 
 
 def line(text: str, console: Console | None = None) -> None:

@@ -16,6 +16,8 @@ from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal.console import command_lines, line, print_notes, stderr
 
 if TYPE_CHECKING:
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.search.outcome import Outcome
     from dl4j_bridge.model.run import Progress, Run
 
 P = ParamSpec("P")
@@ -32,6 +34,7 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
     """Announce `run` with the notes on its recordings; show a live bar on a terminal, and lines elsewhere."""
     if run:
         print_notes(run.notes)
+        print_notes(run.warnings, "warning")
         text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
         line(f"{run.folder.path}: {text}; Ctrl-C stops and saves", stderr)
     average = _Average(run is not None and run.task.graded)
@@ -140,6 +143,22 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
                 stderr.print("[green]✓[/]" if passed else "[red]✗[/]", name)
 
         yield show
+
+
+def print_trial(done: Outcome, best: Outcome | None) -> None:
+    """Print how a trial of a search ended, and the best one so far."""
+    values = columns.listed(done.values) or done.error or ""
+    text = f"trial {done.slot}: {done.state} {values}".rstrip()
+    if best:
+        text += f"; best {columns.listed(best.values)} (trial {best.slot})"
+    stderr.print(text, soft_wrap=True, markup=False)
+
+
+def print_run(row: Row) -> None:
+    """Print how a run of a batch ended."""
+    judged = f", {columns.named(row.metric, row.model)} on the held-out part" if row.metric else ""
+    text = row.error or f"{columns.count(row.steps, 'step')}{judged}"
+    stderr.print(f"{row.name}: {row.state}: {text}", soft_wrap=True, markup=False)
 
 
 class _Average:

@@ -5,20 +5,27 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 
 from __future__ import annotations
 
+import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from dl4j_bridge import __version__
+from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.java.installation import find_java
+from dl4j_bridge.java.jars import dl4j_version
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal import facts, tables
-from dl4j_bridge.terminal.console import command_lines, hanging, line, print_notes, stderr
+from dl4j_bridge.terminal.console import command_lines, hanging, line, print_error, print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.tasks.comparison import ComparisonResult
 
 _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
@@ -60,6 +67,18 @@ def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool 
         line("what ESR and the others mean: dl4j-bridge diagnose --explain ESR", stderr)
 
 
+def print_versions() -> None:
+    """Print the versions of this program and of what it runs on; the JVM is not started for its own."""
+    try:
+        found = find_java()
+        java = f"{found.version} ({found.source})"
+    except BridgeError:
+        java = "not found; see: dl4j-bridge doctor"
+    versions = {"dl4j-bridge": __version__, "DL4J": dl4j_version(), "Java": java, "Python": platform.python_version()}
+    for name, version in versions.items():
+        print(f"{name} {version}")
+
+
 def print_written(result: Mapping[str, Any]) -> None:
     """Print notes and which recording was written, how fast: ``notes, output, samples, samples_per_second, ...``."""
     print_notes(result["notes"])
@@ -67,6 +86,14 @@ def print_written(result: Mapping[str, Any]) -> None:
         f"{result['output']}: {columns.count(result['samples'], 'sample')} at {result['rate']} Hz; "
         f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"
     )
+
+
+def print_processed(result: Mapping[str, Any]) -> None:
+    """Print what was written, and an error for each recording that failed: as `jobs.process_files` returns it."""
+    for written in result.get("outputs", [result]):
+        print_written(written)
+    for failed in result.get("failed", ()):
+        print_error(failed["error"])
 
 
 def print_exported(result: Mapping[str, Any]) -> None:
@@ -121,6 +148,8 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     Console().print(tables.comparison(result.rows, columns.evaluated(result.samples, result.part)))
     if result.verdict:
         line(result.verdict)
+    if result.best_esr:
+        line(result.beside_best)
     if result.drift:
         _print_drift(result.drift)
     if report:
@@ -129,6 +158,7 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
 
 def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     """Print the findings of a diagnosis with their evidence and fixes, and where its page is."""
+    print_notes(diagnosis.notes)
     console = Console(highlight=False)
     for finding in diagnosis.findings:
         colour = _COLOURS[finding.severity]
@@ -140,11 +170,49 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
             console.print("    [bold]run:[/] ", end="")
             line(command_lines(finding.command, console, " " * 9).lstrip(), console)
         hanging("    [bold]more:[/] ", finding.docs, console)
+    if diagnosis.beside_best:
+        line(diagnosis.beside_best, console)
     if not diagnosis.findings:
         hanging(f"{_TICK} ", "nothing found that would keep a network from learning this", console)
     if report:
         line(f"look: {report}")
     _print_next(diagnosis.next)
+
+
+def print_search(result: SearchResult, report: Path) -> None:
+    """Print the best trials of a search, where its page is, and the next commands."""
+    folder = shlex.quote(str(result.folder))
+    ends = ", ".join(f"{count} {state}" for state, count in result.counts.items())
+    print(f"{folder}: {columns.count(len(result.trials), 'trial')}: {ends}")
+    for trial in result.trials:
+        if trial.error:
+            stderr.print(f"trial {trial.slot} failed: {trial.error}", soft_wrap=True, markup=False)
+    if len(result.front) > 1:
+        rows = [{"trial": str(trial.slot), **columns.spelled([trial.values])[0]} for trial in result.front]
+        Console().print(tables.plain(rows, "trials that no other one beats in both"))
+    if result.best:
+        chosen = ", ".join(f"{name} {columns.plain(value) or 'none'}" for name, value in result.best.parameters.items())
+        print(f"best: trial {result.best.slot}, {columns.listed(result.best.values)}: {chosen}")
+    print(f"look: {report}")
+    commands = [f"dl4j-bridge search {folder} --resume"] if result.is_left else []
+    if result.best_run:
+        model = shlex.quote(str(result.best_run))
+        use = "process --model {} --input X.wav" if result.search.targets else "generate --model {}"
+        commands.append(f"dl4j-bridge {use.format(model)} --output Y.wav")
+        commands.append(f"dl4j-bridge export --model {model} --format onnx --output model.onnx")
+    if commands:
+        _print_next("\n  ".join(commands))
+
+
+def print_batch(rows: Sequence[Row], report: Path, resume: Sequence[str]) -> None:
+    """Print a table of the runs of a batch, what failed, and where its page is; `resume` are the words to resume it."""
+    Console().print(tables.plain([{k: escape(cell) for k, cell in row.cells().items()} for row in rows], "runs"))
+    for row in rows:
+        if row.error:
+            stderr.print(f"{row.name} failed: {row.error}", soft_wrap=True, markup=False)
+    print(f"look: {report}")
+    if any(row.state != "trained" for row in rows):
+        _print_next(shlex.join(resume))
 
 
 def print_doctor(result: Mapping[str, Any]) -> None:

@@ -64,6 +64,7 @@ class SpectrogramComparison(Comparison):
             for sound in self._sounds
         )
         self._first = (start - begin) // task.hop
+        self._start = begin + self._first * task.hop
         self._jumps: dict[str, npt.NDArray[np.float64]] = {}
         # Samples that are made of evaluated frames alone.
         overlap = task.window - task.hop
@@ -130,7 +131,7 @@ class SpectrogramComparison(Comparison):
         frames = loudest_vectors(evaluated, slice(0, len(evaluated)), round(SECONDS * self._rate / hop))
         where = slice(frames.start * hop, frames.stop * hop)
         sounds = {"input": self._mixture[where], "target": self._stem[where], "output": model.sound[where]}
-        return Excerpt(self._rate, where.start, sounds)
+        return Excerpt(self._rate, self._start + where.start, sounds)
 
     def finish(self, rows: list[Row]) -> list[Row]:
         mixed = next(row["si_sdr_db"] for row in rows if row["name"] == "mixture")

@@ -148,6 +148,13 @@ class SpectrogramTask(VectorTask):
     def baseline_signals(self, stretch: Stretch) -> Stretch:
         return stretch[0], self.stem(*stretch)
 
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        mixture, _ = self.spectra(pair, where)
+        return {
+            b.name: np.concatenate(list(self.stft.samples([np.asarray(b.predict(mixture).values)])))
+            for b in self.fitted_baselines(fitted)
+        }
+
     def baseline_errors(self, stretches: list[Stretch], fitted: Arrays) -> dict[str, float]:
         # The ESR of a validation is that of magnitudes.
         return {}

@@ -119,10 +119,10 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
             )
         elif delay:
             later = "later" if delay > 0 else "earlier"
-            words = f"{abs(delay)} samples ({1000 * abs(delay) / rate:.1f} ms) {later} than the input"
+            words = f"{_samples(abs(delay))} ({1000 * abs(delay) / rate:.1f} ms) {later} than the input"
             notes.append(f"{target_path}: {words} (confidence {confidence:.2f}); cut out")
         elif found.peak:
-            notes.append(f"{target_path}: starts with the input; its filter lags by {found.peak} samples, left in")
+            notes.append(f"{target_path}: starts with the input; its filter lags by {_samples(found.peak)}, left in")
     else:
         delay = fixed
     length = _common_length(source, target, rate, delay)
@@ -294,8 +294,12 @@ def _length_note(source: Recording, target: Recording, rate: int, delay: int) ->
         return []
     longer, shorter = ("target", "input") if more > 0 else ("input", "target")
     path = target.path if more > 0 else source.path
-    return [f"{path}: {abs(more)} samples ({abs(more) / rate:.1f} s) longer than the {shorter}; the {longer} is cut"]
+    return [f"{path}: {_samples(abs(more))} ({abs(more) / rate:.1f} s) longer than the {shorter}; the {longer} is cut"]
 
 
 def _resampling_note(recording: Recording, rate: int) -> list[str]:
     return [f"{recording.path}: {recording.rate} Hz, resampled to {rate} Hz"] if recording.rate != rate else []
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{'' if count == 1 else 's'}"

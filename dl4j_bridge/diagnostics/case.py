@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +52,18 @@ class Case:
     target: Path | None
     settings: TrainSettings
     stored_delay: int | None = None
+
+    @classmethod
+    def of_start(cls, pair: Pair, settings: TrainSettings) -> Self:
+        """The case of open recordings, of which no more than the first `LOOKED_AT_SECONDS` are read."""
+        case = cls(pair.input.path, pair.target.path if pair.target else None, settings)
+        vars(case).update(source=pair.input, processed=pair.target)
+        if not case.is_whole:
+            vars(case)["places"] = [(0, LOOKED_AT_SECONDS * case.rate)]
+            x, y = (side[: alignment.STRETCH] for side in (case.x, case.y))
+            longest, spread = (round(s * case.rate) for s in (pairs.LONGEST_DELAY_SECONDS, pairs.SPREAD_SECONDS))
+            vars(case)["delay"] = alignment.estimate_delay(x, y, longest, spread=spread)
+        return case
 
     # ---- the recordings
 

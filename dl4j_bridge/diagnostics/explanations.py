@@ -40,6 +40,11 @@ def link(code: str) -> str:
     return f"dl4j-bridge diagnose --explain {code}"
 
 
+def codes() -> list[str]:
+    """The codes of all findings that `explain` knows."""
+    return list(_sections())
+
+
 @cache
 def _sections() -> dict[str, str]:
     page = next((page for page in _PAGES if page.is_file()), None)

@@ -62,7 +62,7 @@ def compare(
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
-    _check_outputs(settings, inputs)
+    check_outputs(settings, inputs)
     return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
 
 
@@ -94,9 +94,7 @@ def evaluate(
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
-        settings.wavs.mkdir(exist_ok=True)
-        for name, sound in sounds.items():
-            audio_files.write(settings.wavs / f"{name}.wav", [sound], pair.rate, comparison.wav_subtype)
+        write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
     return ComparisonResult(
         comparison.finish(rows),
         comparison.part,
@@ -121,6 +119,13 @@ def _excerpt(model: Model, pair: Pair, trained: PairInfo | None, found: Excerpt)
     if trained and found.size < SECONDS * pair.rate:
         found = excerpt_of(info.task, model.network, pair, signals, pair.rate)
     return with_best_baseline(found, info.task, pair, signals, model.baselines)
+
+
+def write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
+    """Write each sound by its name into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
 
 
 def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:
@@ -203,7 +208,7 @@ def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is
         import_torch()
 
 
-def _check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
+def check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
     """Refuse to replace files unasked; the names of the wavs are known only once the rows are."""
     if settings.wavs:
         atomic_files.check_folder(settings.wavs)

@@ -27,7 +27,7 @@ from dl4j_bridge.diagnostics.trial import FULL, QUICK, as_fused
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import remedies
+from dl4j_bridge.jobs import advice, remedies
 from dl4j_bridge.jobs.compare import check_kind, evaluate
 from dl4j_bridge.model.info import versions_without_java
 from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
@@ -112,8 +112,14 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
     case = Case(request.source, request.target, _settings(request, opened), _stored_delay(request, opened))
     examined = _examine(case, request, opened, suite)
     excerpt, part = _excerpt(case, examined)
+    task, found = examined.criterion and examined.criterion.task, _diagnosis(request, suite, case.settings)
+    if opened is None and task:
+        found = replace(found, notes=advice.notes(task, [case.pair], case.settings))
+        better = advice.better_training(task, [case.pair], case.settings)
+        if better and request.kept and not found.findings:
+            found = replace(found, next=better)
     return replace(
-        _diagnosis(request, suite, case.settings),
+        found,
         title=f"Diagnosis of {case.input.name}" + (f" and {case.target.name}" if case.target else ""),
         excerpt=excerpt,
         part=part,
@@ -288,3 +294,5 @@ def _check(request: Request) -> None:
         raise InputError("--processed", "without --target", "wanted the pair that the model was made for")
     if request.target and request.source is None:
         raise InputError("--target", "without --input", "wanted both")
+    if request.source and request.model is None:
+        advice.check_predict(request.settings, request.target is not None)

@@ -66,15 +66,11 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
     log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
     with interruptible(stop) as interrupted:
         if not run.folder.last.exists():
-            # Before the baselines, which may take long, so that a run that is killed meanwhile can be resumed.
             _save_last(run)
-        run.baselines = run.task.fit_baselines(training, run.baselines)
         reason = _reason_to_stop(run, windows)
-        if state.step == 0:
-            _save_last(run)
-            # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
-            if reason is None and run.settings.small_data.pretrain != "none":
-                reason = pretrain(run, training + run.augmented, report, interrupted)
+        # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
+        if state.step == 0 and reason is None and run.settings.small_data.pretrain != "none":
+            reason = pretrain(run, training + run.augmented, report, interrupted)
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()
@@ -88,6 +84,8 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
             valid = None
             if state.step % settings.validate_every == 0:
                 with watch.paused():
+                    # Not before the first step, which need not wait for them.
+                    run.baselines = run.task.fit_baselines(training, run.baselines)
                     valid = validate(run.network, run.task, run.signals, settings.validation_samples)
                     _keep_if_best(run, valid)
                     if settings.schedule not in SCHEDULES:
@@ -103,6 +101,7 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
             report(progress)
             found = []
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
+        run.baselines = run.task.fit_baselines(training, run.baselines)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))

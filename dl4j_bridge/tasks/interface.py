@@ -86,6 +86,10 @@ class Task(ABC):
             The recordings or the settings do not fit the task.
         """
 
+    def better_task(self, pairs: list[Pair], settings: TrainSettings) -> str | None:
+        """Name of a task that suits these recordings better than this one; None if there is none."""
+        return None
+
     @classmethod
     def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
         """Whether a network made elsewhere can have this task.

@@ -27,6 +27,8 @@ class TaskKind:
         Group of the options that this task alone has.
     with_target, without_target
         Defaults that differ from those in `settings`, with a target and without; None where the task cannot be used so.
+    next_by_name
+        Whether a training without a target has to be asked for: it may be a forgotten one.
     presets
         Named sets of options, beside the defaults.
     """
@@ -36,6 +38,7 @@ class TaskKind:
     settings: type[TaskSettings] = TaskSettings
     with_target: dict[str, Any] | None = None
     without_target: dict[str, Any] | None = None
+    next_by_name: bool = False
     presets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     def load(self) -> type[Task]:

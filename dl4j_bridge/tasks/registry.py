@@ -78,6 +78,11 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
     return settings
 
 
+def presets() -> list[str]:
+    """The presets of all tasks."""
+    return [DEFAULT, *(name for kind in KINDS.values() for name in kind.presets)]
+
+
 def preset_options(name: str, kind: TaskKind) -> dict[str, Any]:
     """The options of a preset.
 

@@ -31,6 +31,7 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
     """Announce `run` with the notes on its recordings; show a live bar on a terminal, and lines elsewhere."""
     if run:
         print_notes(run.notes)
+        print_notes(run.warnings, "warning")
         text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
         stderr.print(f"{run.folder.path}: {text}; Ctrl-C stops and saves", soft_wrap=True, markup=False)
     average = _Average()

@@ -5,6 +5,7 @@ Import this after ``--quiet`` was parsed, as `terminal.console`.
 
 from __future__ import annotations
 
+import platform
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from dl4j_bridge import __version__
+from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.java.installation import find_java
+from dl4j_bridge.java.jars import dl4j_version
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.terminal import tables
-from dl4j_bridge.terminal.console import print_notes, stderr
+from dl4j_bridge.terminal.console import print_error, print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
@@ -58,6 +63,18 @@ def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool 
     _print_next(f"dl4j-bridge {use.format(folder)}")
 
 
+def print_versions() -> None:
+    """Print the versions of this program and of what it runs on; the JVM is not started for its own."""
+    try:
+        found = find_java()
+        java = f"{found.version} ({found.source})"
+    except BridgeError:
+        java = "not found; see: dl4j-bridge doctor"
+    versions = {"dl4j-bridge": __version__, "DL4J": dl4j_version(), "Java": java, "Python": platform.python_version()}
+    for name, version in versions.items():
+        print(f"{name} {version}")
+
+
 def print_written(result: Mapping[str, Any]) -> None:
     """Print notes and which recording was written, how fast: ``notes, output, samples, samples_per_second, ...``."""
     print_notes(result["notes"])
@@ -65,6 +82,14 @@ def print_written(result: Mapping[str, Any]) -> None:
         f"{result['output']}: {columns.count(result['samples'], 'sample')} at {result['rate']} Hz; "
         f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"
     )
+
+
+def print_processed(result: Mapping[str, Any]) -> None:
+    """Print what was written, and an error for each recording that failed: as `jobs.process_files` returns it."""
+    for written in result.get("outputs", [result]):
+        print_written(written)
+    for failed in result.get("failed", ()):
+        print_error(failed["error"])
 
 
 def print_exported(result: Mapping[str, Any]) -> None:
@@ -116,6 +141,7 @@ def print_comparison(result: ComparisonResult, report: Path | None) -> None:
 
 def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     """Print the findings of a diagnosis with their evidence and fixes, and where its page is."""
+    print_notes(diagnosis.notes)
     console = Console(highlight=False)
     for finding in diagnosis.findings:
         colour = _COLOURS[finding.severity]

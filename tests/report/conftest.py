@@ -134,6 +134,7 @@ def a_diagnosis(findings=(), **changes) -> SimpleNamespace:
         "checks": [{"name": "alignment", "passed": not findings, "seconds": 0.1}],
         "figures": figures,
         "next": "dl4j-bridge train --input dry.wav",
+        "notes": [],
         "title": "Diagnosis of dry.wav and wet.wav",
         "excerpt": excerpt,
         "part": "the held-out test part",

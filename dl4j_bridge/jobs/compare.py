@@ -131,13 +131,6 @@ def with_best_esr(found: ComparisonResult, case: Case) -> ComparisonResult:
     return replace(found, best_esr=best.on(found.target_power, float(np.mean(case.y**2))).as_dict())
 
 
-def write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
-    """Write each sound by its name into a folder."""
-    folder.mkdir(exist_ok=True)
-    for name, sound in sounds.items():
-        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
-
-
 def _excerpt(model: Model, pair: Pair, trained: PairInfo | None, found: Excerpt) -> Excerpt:
     """What there is to listen to: more than the evaluated part if that is short, and the best baseline."""
     info = model.info
@@ -147,6 +140,13 @@ def _excerpt(model: Model, pair: Pair, trained: PairInfo | None, found: Excerpt)
     if trained and found.size < SECONDS * pair.rate:
         found = excerpt_of(info.task, model.network, pair, signals, pair.rate)
     return with_best_baseline(found, info.task, pair, signals, model.baselines)
+
+
+def write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
+    """Write each sound by its name into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
 
 
 def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:

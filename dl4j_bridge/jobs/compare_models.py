@@ -37,6 +37,8 @@ Floats = npt.NDArray[np.floating]
 CHUNK = 1 << 14
 # Maximum size of an ONNX file in bytes.
 LARGEST_ONNX = 1 << 30
+# Models that a report plays beside the best one.
+MOST_OTHERS = 6
 CHART = Chart(
     ("snr_db", "stft"),
     "Model against model",
@@ -219,7 +221,15 @@ def _evaluated(
         write_wavs(settings.wavs, {"input": x[here], "target": wanted} | sounds, rate, "FLOAT")
     shown = loudest_vectors(wanted[:, None], slice(0, wanted.size), min(round(SECONDS * rate), wanted.size))
     sounds = {"input": x[here], "target": wanted, "output": outputs[best]}
-    excerpt = Excerpt(rate, begin + shown.start, {name: sound[shown].astype(float) for name, sound in sounds.items()})
+    others = {f"Output of {rival.name}": outputs[rival.name] for rival in rivals if rival.name != best}
+    # The keys 1 to 9 switch between the tracks.
+    others = dict(list(others.items())[:MOST_OTHERS])
+    excerpt = Excerpt(
+        rate,
+        begin + shown.start,
+        {name: sound[shown].astype(float) for name, sound in sounds.items()},
+        others={name: sound[shown].astype(float) for name, sound in others.items()},
+    )
     about = {rival.name: {"task": rival.model.info.task.describe(), "rate": rival.model.info.rate} for rival in rivals}
     return ComparisonResult(
         rows, part, end - begin, list(dict.fromkeys(notes)), excerpt, CHART, rate, {"models": about}

@@ -68,8 +68,8 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
     model.network.restore_state(model.state)
-    moved = [replace(then, **_places(pair)) for pair, then in zip(opened, before.pairs, strict=True)]
-    info = replace(before, pairs=tuple(moved), settings=settings, run_state=None)
+    moved = tuple(map(_moved, before.pairs, opened))
+    info = replace(before, pairs=moved, settings=settings, run_state=None)
     folder.cut_log(state.step)
     folder.begin(info.as_dict(), options_of(settings, inputs, targets))
     return Run(folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies)
@@ -102,8 +102,10 @@ def _present(path: Path, own: Path) -> Path:
     return found
 
 
-def _places(pair: Pair) -> dict[str, RecordingInfo | None]:
-    return {"input": RecordingInfo.of(pair.input), "target": RecordingInfo.of(pair.target) if pair.target else None}
+def _moved(then: PairInfo, pair: Pair) -> PairInfo:
+    """The description of a pair with the places where its recordings are now."""
+    target = RecordingInfo.of(pair.target) if pair.target else None
+    return replace(then, input=RecordingInfo.of(pair.input), target=target)
 
 
 def _same_pair(pair: Pair, then: PairInfo) -> Pair:

@@ -5,6 +5,7 @@ Usage: python benchmarks/amp_race.py [--quick] [--json] [--minutes M | --steps N
 
 Each contender trains on the first eight tenths of a pair for the same minutes on all cores, one after the other, and
 keeps the network that was best on the next tenth. ESR is that of the last tenth, after the preceding samples.
+The clock of `train` and of pytorch stands still while they validate.
 
 - dl4j_bridge: `train --task frames --minutes M`, one GravesLSTM of 40 units, and the same with `--cell lstm`.
 - pytorch: an LSTM of 40 units with PyTorch's own start; loss, windows and schedule are those of `train`.

@@ -186,7 +186,7 @@ def _trained(path: Path, options: dict[str, Any], seconds: float) -> tuple[list[
     """Train, and return the rows of `compare`, its drift, and the training log."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        settings = train_settings({"task": "frames"} | options, has_target=False)
+        settings = train_settings({"task": "frames", "predict": "next"} | options, has_target=False)
         train(new_run([path], [], out, settings))
         compared = compare(out, path, None, CompareSettings(drift_seconds=seconds))
         assert compared.drift

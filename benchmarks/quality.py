@@ -5,6 +5,7 @@ Usage: python benchmarks/quality.py [--quick] [--json] [--minutes M] [--seeds N]
 
 Each contender trains on the first eight tenths of a pair for the same minutes on all cores, one after the other, and
 keeps the network that was best on the next tenth; bits per sample and ESR are those of the last tenth.
+The clock of `train` and of pytorch stands still while they validate.
 
 - dl4j_bridge: `train --minutes M`; 1/5, 1/10, ...: the same with a fraction of the minutes.
 - pytorch: LSTMs of the same size with PyTorch's own start and Adam at its usual 0.001; and the same with the learning

@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -28,7 +27,8 @@ from sides import Missing
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.jobs.new_run import open_pairs
-from dl4j_bridge.signal.pairs import part, part_of
+from dl4j_bridge.jobs.session import Stopwatch
+from dl4j_bridge.signal.pairs import Stretch, part, part_of
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
@@ -107,30 +107,38 @@ def _pytorch(race: Race) -> Finish:
     task = registry.choose(settings, pairs)
     signals = task.signals(pairs[0])
     try:
-        twin = PytorchTwin(task, settings, settings.run.steps or 0, plain_start=True)
+        twin = _Timed(task, settings, settings.run.steps or 0, plain_start=True)
     except Exception as error:
         raise Missing(str(error)) from error
     curve: list[tuple[float, float]] = []
-    began, steps = time.monotonic(), 0
-
-    def seconds() -> float:
-        return time.monotonic() - began
+    watch, steps = Stopwatch(), 0
 
     def report(step: int, loss: float) -> None:
         nonlocal steps
         steps = step
-        curve.append((seconds(), loss / power))
+        curve.append((watch.trained(0), loss / power))
 
     valid = part(signals, "valid")
     # The squared error as ESR, which `log.csv` has.
     power = float(np.mean(valid[1] ** 2)) if task.loss == "mse" else 1.0
     minutes = settings.run.minutes
-    done = (lambda step: seconds() / 60 / minutes) if minutes else None
+    done = (lambda step: watch.trained(0) / 60 / minutes) if minutes else None
+    twin.watch = watch
     twin.fit(part(signals, "train"), valid, done, report)
     x, y = signals
     test = part_of(len(x), "test")
     metrics = task.measure(twin.run(x, test.start, test.stop), y[test])
     return Finish({k: v for k, v in metrics.items() if v is not None}, curve, steps)
+
+
+class _Timed(PytorchTwin):
+    """Validates while the clock stands still, as the minutes of `train` do."""
+
+    watch: Stopwatch
+
+    def _validate(self, valid: Stretch) -> float:
+        with self.watch.paused():
+            return super()._validate(valid)
 
 
 def run(

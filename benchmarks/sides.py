@@ -24,6 +24,7 @@ import numpy.typing as npt
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
+from dl4j_bridge.java.streams import BatchStream
 from dl4j_bridge.java.tensors import OneHot
 from dl4j_bridge.settings.commands import GenerateSettings
 from dl4j_bridge.settings.training import LAYERS, NetworkSettings
@@ -33,8 +34,12 @@ from dl4j_bridge.tasks.samples.task import SamplesTask
 # As `train` does by default: the state is reset after each window of 1000, which is 20 segments of 50.
 SEGMENTS = 20
 LEARNING_RATE, CLIP = 0.005, 1.0
-# Samples in a streaming call: enough to make the overhead of the call negligible, few enough to end in time.
+# Samples in a call of generate: enough to make the overhead of the call negligible, few enough to end in time.
 BLOCK, SINGLE_STEPS = 1024, 50
+# Samples of a recording that process runs at a time, in classes and as numbers.
+RECORDING, NUMBERS = 1 << 14, 1 << 16
+# Time steps in a call of many recordings side by side.
+STEPS = 256
 # Number of rows and columns of the matrices that measure the machine's peak.
 PEAK_SIZE = 1000
 
@@ -190,24 +195,24 @@ def train_pytorch(side: Side) -> Job:
     return Job(cell.batch * cell.tbptt, step)
 
 
-def sgemm(side: Side) -> Job:
+def sgemm(side: Side, rows: int = PEAK_SIZE, columns: int = PEAK_SIZE, depth: int = PEAK_SIZE) -> Job:
     """Run the limit of the machine: a large product by the OpenBLAS in DL4J, in floating-point operations."""
     jvm.configure(backend="cpu", nd4j_threads=side.threads)
     # ND4J loads OpenBLAS as it does for training.
     jvm.java_class("org.nd4j.linalg.factory.Nd4j").create(1)
     blas = jvm.java_class("org.bytedeco.openblas.global.openblas")
     blas.blas_set_num_threads(side.threads)
-    n, pointer = PEAK_SIZE, jvm.java_class("org.bytedeco.javacpp.FloatPointer")
-    a, b, c = (pointer(n * n) for _ in range(3))
+    pointer = jvm.java_class("org.bytedeco.javacpp.FloatPointer")
+    a, b, c = (pointer(size) for size in (rows * depth, depth * columns, rows * columns))
     for matrix in (a, b, c):
         # Bytes of 1 give floats that are neither NaN nor denormal.
-        jvm.java_class("org.bytedeco.javacpp.Pointer").memset(matrix, 1, 4 * n * n)
+        jvm.java_class("org.bytedeco.javacpp.Pointer").memset(matrix, 1, 4 * matrix.capacity())
     row_major, as_is = 101, 111
 
     def multiply() -> None:
-        blas.cblas_sgemm(row_major, as_is, as_is, n, n, n, 1.0, a, n, b, n, 0.0, c, n)
+        blas.cblas_sgemm(row_major, as_is, as_is, rows, columns, depth, 1.0, a, depth, b, columns, 0.0, c, columns)
 
-    return Job(2.0 * n**3, multiply, peak=True)
+    return Job(2.0 * rows * columns * depth, multiply, peak=True)
 
 
 def generate(side: Side) -> Job:
@@ -219,11 +224,25 @@ def generate(side: Side) -> Job:
 
 
 def process(side: Side) -> Job:
-    """Run what `process` does for each block, without files: distributions, then their means."""
+    """Run what `process` does for each block, without files: the means of the distributions."""
     stream = _network(side, NetworkSettings.layer).stream()
     decoder = SamplesTask(get_codec("mulaw", False), 0.0, "target").decoder()
-    new_block = _indices(BLOCK)
-    return Job(BLOCK, lambda: decoder.push(stream.run(new_block())))
+    new_block = _indices(RECORDING)
+    return Job(RECORDING, lambda: decoder.run(stream, new_block()))
+
+
+def side_by_side(side: Side) -> Job:
+    """Run many recordings side by side, as validation does, in floating-point operations."""
+    network, cell = _network(side, NetworkSettings.layer), side.cell
+    stream = BatchStream(network._java, cell.interface, cell.batch, STEPS)
+    new_block = cell.random_source(cell.batch, STEPS)
+    # A third of what training takes.
+    return Job(cell.flops_per_sample() / 3 * cell.batch * STEPS, lambda: stream.run(new_block()))
+
+
+def sgemm_side_by_side(side: Side) -> Job:
+    """Run one product of the same recordings, that of a layer's input weights, as one call of sgemm."""
+    return sgemm(side, side.cell.batch * STEPS, 4 * side.cell.hidden, side.cell.hidden)
 
 
 def rnn_time_step(side: Side) -> Job:
@@ -262,12 +281,12 @@ def generate_pytorch(side: Side, cells: bool) -> Job:
 
 
 def process_pytorch(side: Side) -> Job:
-    """Run `nn.LSTM` on a whole block in one call, which is possible because no output is fed back."""
+    """Run `nn.LSTM` on a long block in one call, which is possible because no output is fed back."""
     torch = pytorch(side.threads)
     lstm = torch.nn.LSTM(CLASSES, side.cell.hidden, side.cell.layers)
     dense = torch.nn.Linear(side.cell.hidden, CLASSES)
     values = torch.from_numpy(get_codec("mulaw", False).values.astype(np.float32))
-    x, new_block = torch.zeros(BLOCK, CLASSES), _indices(BLOCK)
+    x, new_block = torch.zeros(RECORDING, CLASSES), _indices(RECORDING)
     state: Any = None
 
     def run() -> None:
@@ -277,21 +296,21 @@ def process_pytorch(side: Side) -> Job:
             hidden, state = lstm(x, state)
             (torch.softmax(dense(hidden), 1) @ values).numpy()
 
-    return Job(BLOCK, run)
+    return Job(RECORDING, run)
 
 
 def process_dense(side: Side) -> Job:
     """Run what `process` does for each block of samples as numbers, without files."""
-    stream, new_block = _network(side, NetworkSettings.layer).dense_stream(), side.cell.random_source(BLOCK)
-    return Job(BLOCK, lambda: stream.run(new_block()))
+    stream, new_block = _network(side, NetworkSettings.layer).dense_stream(), side.cell.random_source(NUMBERS)
+    return Job(NUMBERS, lambda: stream.run(new_block()))
 
 
 def process_dense_pytorch(side: Side) -> Job:
-    """Run `nn.LSTM` on a whole block in one call."""
+    """Run `nn.LSTM` on a long block in one call."""
     torch, cell = pytorch(side.threads), side.cell
     lstm = torch.nn.LSTM(cell.width, cell.hidden, cell.layers)
     dense = torch.nn.Linear(cell.hidden, cell.width)
-    new_block = cell.random_source(BLOCK)
+    new_block = cell.random_source(NUMBERS)
     state: Any = None
 
     def run() -> None:
@@ -300,7 +319,7 @@ def process_dense_pytorch(side: Side) -> Job:
             hidden, state = lstm(torch.from_numpy(new_block()), state)
             dense(hidden).numpy()
 
-    return Job(BLOCK, run)
+    return Job(NUMBERS, run)
 
 
 JOBS: dict[str, Callable[[Side], Job]] = {
@@ -314,6 +333,8 @@ JOBS: dict[str, Callable[[Side], Job]] = {
     "generate, nn.LSTM": lambda side: generate_pytorch(side, cells=False),
     "generate, nn.LSTMCell": lambda side: generate_pytorch(side, cells=True),
     "process, nn.LSTM": process_pytorch,
+    "side by side": side_by_side,
+    "side by side, sgemm": sgemm_side_by_side,
     "process vectors": process_dense,
     "process vectors, nn.LSTM": process_dense_pytorch,
 }

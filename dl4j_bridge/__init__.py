@@ -14,12 +14,24 @@ from typing import TYPE_CHECKING, Any
 from dl4j_bridge.errors import BridgeError, InputError
 
 if TYPE_CHECKING:
-    from dl4j_bridge.api import Comparison, Diagnosis, OpenedNetwork, Run, adopt, diagnose, load, open_network, train
+    from dl4j_bridge.api import (
+        Comparison,
+        Diagnosis,
+        OpenedNetwork,
+        Run,
+        adopt,
+        compare,
+        diagnose,
+        load,
+        open_network,
+        process,
+        train,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
-    "BridgeError", "Comparison", "Diagnosis", "InputError", "OpenedNetwork", "Run", "adopt", "diagnose", "load",
-    "open_network", "train",
+    "BridgeError", "Comparison", "Diagnosis", "InputError", "OpenedNetwork", "Run", "adopt", "compare",
+    "diagnose", "load", "open_network", "process", "train",
 ]  # fmt: skip
 
 

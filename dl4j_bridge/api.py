@@ -19,22 +19,35 @@ import numpy as np
 
 from dl4j_bridge.arguments import checked
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs import tensorboard_log
 from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.model import run
+from dl4j_bridge.model.model_zip import OpenedModel, open_model
 from dl4j_bridge.model.opened_network import OpenedNetwork, open_network
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings import toml_file
-from dl4j_bridge.settings.commands import AdoptSettings
+from dl4j_bridge.settings.commands import AdoptSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.arrays import Source, as_file, as_path
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.console import print_notes
 from dl4j_bridge.terminal.notebook import Comparison, Diagnosis
+from dl4j_bridge.terminal.progress import if_wanted, samples_progress
 from dl4j_bridge.trained import Run
-from dl4j_bridge.with_report import diagnose_and_report, train_and_report
+from dl4j_bridge.with_report import Watching, diagnose_and_report, train_and_report
 
-__all__ = ["Comparison", "Diagnosis", "OpenedNetwork", "Run", "adopt", "diagnose", "load", "open_network", "train"]
+__all__ = [
+    "Comparison",
+    "Diagnosis",
+    "OpenedNetwork",
+    "Run",
+    "adopt",
+    "compare",
+    "diagnose",
+    "load",
+    "open_network",
+    "process",
+    "train",
+]
 
 
 def train(
@@ -47,6 +60,8 @@ def train(
     start: str | PathLike[str] | None = None,
     progress: bool | None = None,
     tensorboard: str | PathLike[str] | None = None,
+    mlflow: str | PathLike[str] | None = None,
+    live: bool = False,
     report: bool = True,
     **options: Any,
 ) -> Run:
@@ -70,6 +85,10 @@ def train(
         True shows it on stderr; None shows it on a terminal and in a notebook only.
     tensorboard
         Folder to log scalars for TensorBoard into; needs the extra ``dl4j_bridge[tensorboard]``.
+    mlflow
+        Folder or tracking URI of MLflow to log settings and scalars to; needs the extra ``dl4j_bridge[mlflow]``.
+    live
+        Whether to show the training in a browser on this computer, at the address that is printed on stderr.
     report
         Whether to write ``report.html`` and its plots into the run folder.
     **options
@@ -98,13 +117,13 @@ def train(
     16
     """
     given = checked("train", {"rate": rate, **options})
-    origin = None if start is None else as_path("start", start)
+    origin = None if start is None else open_model(as_path("start", start))
     usual = partial(registry.train_settings, given, target is not None, preset)
     settings = settings_from(origin, given) if origin else usual()
-    tensorboard_log.check(tensorboard)
+    watching = Watching(progress, tensorboard, mlflow, live, report).checked()
     inputs, targets = _several("input", input), _several("target", target)
     started = _new_run(inputs, targets, None if out is None else Path(out), settings, origin)
-    train_and_report(started, progress, tensorboard, report)
+    train_and_report(started, watching)
     return Run(started.folder.path)
 
 
@@ -215,8 +234,113 @@ def diagnose(
     return Diagnosis(found, str(page))
 
 
+def process(
+    model: str | PathLike[str],
+    input: str | PathLike[str] | Sequence[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    channel: int | None = None,
+    decode: str = ProcessSettings.decode,
+    seed: int = ProcessSettings.seed,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> dict[str, Any]:
+    """Run recordings through a model, from file to file; `Run.process` does it with arrays.
+
+    Parameters
+    ----------
+    model
+        A run folder or a model zip.
+    input
+        A recording, a folder of recordings, or a list of these.
+    output
+        Recording to write; of several recordings, or of a folder, the folder to write them into by their names.
+    channel
+        Channel of the recordings, from 1; None is the one of the training, or a mix of all.
+    decode, seed
+        As for `Run.process`.
+    overwrite
+        Whether existing files are replaced; an input never is.
+    progress
+        False shows none; otherwise it is shown on a terminal.
+
+    Returns
+    -------
+    dict
+        ``output, samples, samples_per_second, real_time_factor, notes``; of several recordings also ``outputs`` with
+        the same of each, and ``failed``: ``input`` and ``error`` of those that could not be processed.
+
+    Raises
+    ------
+    InputError
+        The model, the output or an option cannot be used, or a single recording.
+
+    Examples
+    --------
+    >>> import dl4j_bridge
+    >>> done = dl4j_bridge.process("amp", ["plucked_dry.wav", "speech_like.wav"], "processed")
+    >>> [one["output"] for one in done["outputs"]], done["failed"]
+    (['processed/plucked_dry.wav', 'processed/speech_like.wav'], [])
+    """
+    from dl4j_bridge.jobs.process_files import process_files
+
+    several = input if isinstance(input, list | tuple) else [input]
+    inputs = [as_path("input", path) for path in several]
+    settings = ProcessSettings(decode=decode, seed=seed, overwrite=overwrite)
+    with if_wanted(progress, lambda: samples_progress("process")) as report:
+        return process_files(as_path("model", model), inputs, as_path("output", output), settings, channel, report)
+
+
+def compare(
+    model: str | PathLike[str] | Sequence[str | PathLike[str]],
+    input: Source,
+    target: Source | None = None,
+    *,
+    rate: int | None = None,
+    progress: bool | None = None,
+) -> Comparison:
+    """Evaluate models on the same samples; `Run.compare` does it with one.
+
+    Parameters
+    ----------
+    model
+        A run folder, a model zip, a ``.nam`` file of the architecture LSTM or an ``.onnx`` file that `Run.export`
+        wrote, or a list of these. Several have a row each, and the row ``copy`` is the input itself.
+    input, target : path or ndarray of float, shape (n,)
+        Dry and processed recording; no target for models that predict the next sample.
+    rate
+        Rate of arrays, in Hz.
+    progress
+        False shows none; otherwise it is shown on a terminal.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        A model or a recording cannot be used.
+
+    Examples
+    --------
+    >>> import dl4j_bridge
+    >>> one = dl4j_bridge.load("amp").export("dl4j", "again.zip")["output"]
+    >>> rows = dl4j_bridge.compare(["amp", one], "plucked_dry.wav", "plucked_amplifier.wav")
+    >>> [row["name"] for row in rows]
+    ['amp', 'again.zip', 'copy']
+    """
+    from dl4j_bridge.jobs.compare_models import compare_models
+
+    models = [as_path("model", path) for path in (model if isinstance(model, list | tuple) else [model])]
+    with TemporaryDirectory() as folder, if_wanted(progress, lambda: samples_progress("compare")) as report:
+        source = as_file("input", input, rate, Path(folder))
+        other = None if target is None else as_file("target", target, rate, Path(folder))
+        return Comparison(compare_models(models, source, other, report=report))
+
+
 def _new_run(
-    inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings, start: Path | None
+    inputs: list[Source], targets: list[Source], out: Path | None, settings: TrainSettings, start: OpenedModel | None
 ) -> run.Run:
     if not any(isinstance(x, np.ndarray) for x in (*inputs, *targets)):
         sources, others = [as_path("input", x) for x in inputs], [as_path("target", x) for x in targets]

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from dl4j_bridge import __version__
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import (
+    DECODES,
     AdoptSettings,
     CompareSettings,
     ExportSettings,
@@ -19,9 +19,10 @@ from dl4j_bridge.settings.commands import (
     ProcessSettings,
 )
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
-from dl4j_bridge.tasks import registry
+from dl4j_bridge.tasks import defaults, registry
+from dl4j_bridge.terminal.completion import offer
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Model, Verbose, command, setting
+from dl4j_bridge.terminal.options import Known, Model, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,19 +32,33 @@ app = typer.Typer(
     help="Train a DL4J GravesLSTM on a dry and a processed recording, and run it.",
 )
 
+_ABOUT = "About the model"
 # Groups of settings by the title of their panel in the help.
 _TRAINING: dict[str | None, type] = {
-    **dict(zip(("Recordings", "Network", "Training", "Small data"), registry.GROUPS.values(), strict=True)),
+    **dict(zip(("Recordings", "Network", "Training", "Small data", _ABOUT), registry.GROUPS.values(), strict=True)),
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
 
-_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
-Preset = Annotated[str, Option("--preset", help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.")]
+# A diagnosis names no model.
+_DIAGNOSED = {title: group for title, group in _TRAINING.items() if title != _ABOUT}
+_KNOWN = Known(defaults.in_words, defaults.values)
+
+_PRESETS = [f"{n} (--task {k.name}): {p.purpose}" for k in registry.KINDS.values() for n, p in k.presets.items()]
+Preset = Annotated[
+    str,
+    Option(
+        "--preset",
+        help=f"Settings to start from, beside the defaults. {' '.join(_PRESETS)}",
+        autocompletion=offer("dl4j_bridge.tasks.registry:presets"),
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[bool, Option("--version", help="Show the version.")] = False,
+    version: Annotated[
+        bool, Option("--version", help="Show the versions of this program, DL4J, Java and Python.")
+    ] = False,
     offline: Annotated[
         bool, Option("--offline", help="Never use the network; report what is missing instead.")
     ] = False,
@@ -52,11 +67,13 @@ def root(
     if offline:
         os.environ["DL4J_BRIDGE_OFFLINE"] = "1"
     if version:
-        print(__version__)
+        from dl4j_bridge.terminal.results import print_versions
+
+        print_versions()
         raise typer.Exit
 
 
-@command(app, "train --input dry.wav --target wet.wav --out runs/amp", _TRAINING)
+@command(app, "train --input dry.wav --target wet.wav --out runs/amp", _TRAINING, _KNOWN)
 def train(
     run_folder: Annotated[
         Path | None, Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
@@ -80,6 +97,12 @@ def train(
     tensorboard: Annotated[
         Path | None, Option(metavar="DIR", help="Folder to log scalars for TensorBoard into.")
     ] = None,
+    mlflow: Annotated[
+        str | None, Option(metavar="DIR", help="Folder or tracking URI of MLflow to log settings and scalars to.")
+    ] = None,
+    live: Annotated[
+        bool, Option("--live", help="Show the training in a browser on this computer, at the address that is printed.")
+    ] = False,
     report: Annotated[bool, Option("--report/--no-report", help="Write report.html and its plots.")] = True,
     *,
     options: dict[str, Any],
@@ -87,11 +110,12 @@ def train(
     """Learn to turn INPUT into TARGET; without a target, learn to predict the next sample."""
     if run_folder and (not resume or out):
         raise InputError(run_folder, "a folder or file without an option", "wanted --input FILE, or RUN --resume alone")
-    from dl4j_bridge.jobs import new_run, resumed_run, tensorboard_log
+    from dl4j_bridge.jobs import new_run, resumed_run
+    from dl4j_bridge.model.model_zip import open_model
     from dl4j_bridge.terminal import results
-    from dl4j_bridge.with_report import train_and_report
+    from dl4j_bridge.with_report import Watching, train_and_report
 
-    tensorboard_log.check(tensorboard)
+    watching = Watching(True, tensorboard, mlflow, live, report).checked()
     out = out or run_folder
     if resume:
         if out is None:
@@ -99,14 +123,15 @@ def train(
         changes = registry.preset_options(preset, registry.find(options.get("task", NetworkSettings.task)))
         run = resumed_run.resumed_run(out, changes | options, inputs or [], targets or [])
     elif inputs:
-        if start:
-            settings = new_run.settings_from(start, options)
+        opened = open_model(start) if start else None
+        if opened:
+            settings = new_run.settings_from(opened, options)
         else:
             settings = registry.train_settings(options, bool(targets), preset)
-        run = new_run.new_run(inputs, targets or [], out, settings, start)
+        run = new_run.new_run(inputs, targets or [], out, settings, opened)
     else:
         raise InputError("--input", "not given", "wanted a recording")
-    result = train_and_report(run, True, tensorboard, report)
+    result = train_and_report(run, watching)
     results.print_trained(result, run.task.predicts == "target", report)
     return result, 130 if result["stopped_because"] == "interrupted" else 0
 
@@ -114,19 +139,23 @@ def train(
 @command(app, "process --model runs/amp --input guitar.wav --output out.wav", {None: ProcessSettings})
 def process(
     model: Model,
-    source: Annotated[Path, Option("--input", metavar="X.wav", help="Recording to process.")],
-    output: Annotated[Path, Option("--output", metavar="Y.wav", help="Recording to write.")],
+    inputs: Annotated[
+        list[Path], Option("--input", metavar="X.wav", help="Recording or folder to process; repeat for several.")
+    ],
+    output: Annotated[
+        Path, Option("--output", metavar="Y.wav", help="Recording to write; of several, the folder for them.")
+    ],
     options: dict[str, Any],
     channel: Annotated[int | None, setting(DataSettings, "channel")] = None,
 ) -> Any:
-    """Run a recording of any length through a model."""
-    from dl4j_bridge.jobs.process import process as process_recording
+    """Run recordings of any length through a model."""
+    from dl4j_bridge.jobs.process_files import process_files
     from dl4j_bridge.terminal import progress, results
 
     with progress.samples_progress("process") as report:
-        result = process_recording(model, source, output, ProcessSettings(**options), channel, report)
-    results.print_written(result)
-    return result
+        result = process_files(model, inputs, output, ProcessSettings(**options), channel, report)
+    results.print_processed(result)
+    return result, 1 if result.get("failed") else 0
 
 
 @command(app, "generate --model runs/voice --output new.wav --seconds 10 --seed 7", {None: GenerateSettings})
@@ -148,7 +177,15 @@ def generate(
 
 @command(app, "compare --model runs/amp --input dry.wav --target wet.wav", {None: CompareSettings})
 def compare(
-    model: Model,
+    models: Annotated[
+        list[Path],
+        Option(
+            "--model",
+            metavar="M",
+            help="A run folder, a model zip, a .nam of the architecture LSTM, or an .onnx that export wrote; "
+            "repeat to see several side by side.",
+        ),
+    ],
     source: Annotated[Path, Option("--input", metavar="A.wav", help="Dry recording.")],
     target: Annotated[Path | None, Option(metavar="B.wav", help="Processed recording.")] = None,
     *,
@@ -157,19 +194,19 @@ def compare(
         Path | None, Option(help="Folder for report.html.", show_default="compare, beside the model file")
     ] = None,
 ) -> Any:
-    """Evaluate a model and the pure-Python baselines on the same held-out samples."""
+    """Evaluate models and the pure-Python baselines on the same held-out samples."""
     from dl4j_bridge.atomic_files import check_folder
-    from dl4j_bridge.jobs.compare import compare as compare_models
     from dl4j_bridge.jobs.compare import report_folder
+    from dl4j_bridge.jobs.compare_models import compare_models
     from dl4j_bridge.report import charts, comparison
     from dl4j_bridge.terminal import progress, results
 
     settings = CompareSettings(**options)
-    folder = out or report_folder(model)
+    folder = out or report_folder(models[0])
     if out or folder.parent.is_dir():
         check_folder(folder)
     with progress.samples_progress("compare") as report:
-        result = compare_models(model, source, target, settings, report)
+        result = compare_models(models, source, target, settings, report)
     if settings.plot:
         charts.bars(settings.plot, result.rows, result.chart)
     page = comparison.write(folder, f"Comparison on {source.name}", result)
@@ -181,15 +218,22 @@ def compare(
 @command(app, "export --model runs/amp --format onnx --output amp.onnx", {None: ExportSettings})
 def export(
     model: Model,
-    format: Annotated[str, Option(help="onnx, nam (Neural Amp Modeler), rtneural (AIDA-X), proteus or dl4j (Java).")],
+    format: Annotated[
+        str,
+        Option(
+            help="onnx, nam (Neural Amp Modeler), rtneural (AIDA-X), proteus or dl4j (Java).",
+            autocompletion=offer("dl4j_bridge.model.exports:FORMATS"),
+        ),
+    ],
     output: Annotated[Path, Option("--output", metavar="FILE", help="File to write.")],
     options: dict[str, Any],
 ) -> Any:
     """Write a model for another program, after comparing the two."""
     from dl4j_bridge.jobs.export import export as export_model
-    from dl4j_bridge.terminal import results
+    from dl4j_bridge.terminal import progress, results
 
-    result = export_model(model, format, output, ExportSettings(**options))
+    with progress.working("export: writing the file and comparing it with the model"):
+        result = export_model(model, format, output, ExportSettings(**options))
     results.print_exported(result)
     return result
 
@@ -211,7 +255,7 @@ def adopt(
     return result
 
 
-@command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING)
+@command(app, "diagnose --input dry.wav --target wet.wav --quick", _DIAGNOSED, _KNOWN)
 def diagnose(
     source: Annotated[Path | None, Option("--input", metavar="A.wav", help="Dry recording.")] = None,
     target: Annotated[
@@ -222,7 +266,11 @@ def diagnose(
         Path | None, Option(metavar="Y.wav", help="With --model: your own program's output for --input.")
     ] = None,
     decode: Annotated[
-        str, Option(help="With --model: how your program makes samples: mean, argmax or sample.")
+        str,
+        Option(
+            help="With --model: how your program makes samples: mean, argmax or sample.",
+            autocompletion=offer(lambda: DECODES[1:]),
+        ),
     ] = "mean",
     iterator: Annotated[str | None, Option(metavar="CLASS", help="A DataSetIterator of your own to examine.")] = None,
     classpath: Annotated[str | None, Option(metavar="JARS", help="With --iterator: where its class is.")] = None,
@@ -232,7 +280,12 @@ def diagnose(
         Path | None, Option(help="Folder for report.html.", show_default="runs/diagnose-INPUT-1, ...")
     ] = None,
     explain: Annotated[
-        str | None, Option(metavar="CODE", help="Print what a finding means and how to fix it, and nothing else.")
+        str | None,
+        Option(
+            metavar="CODE",
+            help="Print what a finding or a metric such as ESR means, and nothing else.",
+            autocompletion=offer("dl4j_bridge.diagnostics.explanations:codes"),
+        ),
     ] = None,
     *,
     options: dict[str, Any],
@@ -240,9 +293,10 @@ def diagnose(
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     if explain:
         from dl4j_bridge.diagnostics import explanations
+        from dl4j_bridge.terminal.console import line
 
         text = explanations.explain(explain)
-        print(text)
+        line(text)
         return {"code": explain, "meaning": explanations.meaning(explain), "text": text}
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.terminal import results
@@ -284,28 +338,19 @@ def fetch() -> Any:
 
 @command(app, "info runs/amp")
 def info(
-    model: Annotated[Path, Argument(metavar="M", help="A run folder, a model zip, or the zip of any DL4J network.")],
+    model: Annotated[
+        Path,
+        Argument(metavar="M", help="A run folder, a model zip, the zip of any DL4J network, or a .nam or .json file."),
+    ],
     as_json: bool,
 ) -> Any:
-    """Show what a model file holds."""
-    from rich.console import Console
-
-    from dl4j_bridge.model import foreign_zip
-    from dl4j_bridge.model.model_zip import open_model
-    from dl4j_bridge.model.opened_network import open_network
+    """Show what a model file holds: a table for people, everything with --json."""
+    from dl4j_bridge.jobs.describe import describe
     from dl4j_bridge.terminal import results
 
-    try:
-        content = open_model(model).info.as_dict()
-    except InputError:
-        if not foreign_zip.is_foreign(model):
-            raise
-        content = open_network(model).as_dict()
-        if not as_json:
-            results.print_network(model, content)
-        return content
+    content = describe(model)
     if not as_json:
-        Console().print_json(data=content)
+        results.print_described(model, content)
     return content
 
 
@@ -315,7 +360,8 @@ def demo(
         str,
         Option(
             help=f"Task to show: {', '.join(registry.KINDS)}, sag (samples with another effect), "
-            "next-frame (frames without target)."
+            "next-frame (frames without target).",
+            autocompletion=offer("dl4j_bridge.demos:YOURS"),
         ),
     ] = NetworkSettings.task,
     out: Annotated[Path | None, Option(help="Folder to write.", show_default="runs/demo-1, -2, ...")] = None,
@@ -325,7 +371,7 @@ def demo(
     """A task end to end on recordings that the package makes: train, compare, process or generate, report."""
     from dl4j_bridge import demos
     from dl4j_bridge.terminal import progress, results
-    from dl4j_bridge.terminal.console import stderr
+    from dl4j_bridge.terminal.console import line, stderr
 
     check("task", task, one_of(demos.YOURS))
     if minutes is None and steps is None:
@@ -333,7 +379,7 @@ def demo(
     limits = {"minutes": minutes, "steps": steps}
     TrainSettings().with_options(limits)
     with progress.training_progress() as report:
-        result = demos.run(task, out, limits, lambda text: stderr.print(text, soft_wrap=True, markup=False), report)
+        result = demos.run(task, out, limits, lambda text: line(text, stderr), report)
     if result["stopped_because"] == "interrupted":
         results.print_trained(result, has_target=True)
         return result, 130

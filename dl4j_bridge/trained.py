@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.arguments import checked, checked_rate
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs import compare, export, generate, process, tensorboard_log
+from dl4j_bridge.jobs import compare, export, generate, process
 from dl4j_bridge.jobs.resumed_run import resumed_run
 from dl4j_bridge.jobs.stream import Stream
 from dl4j_bridge.model import model_zip
@@ -24,7 +24,7 @@ from dl4j_bridge.signal.recordings import channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.terminal.notebook import Comparison
 from dl4j_bridge.terminal.progress import if_wanted, samples_progress
-from dl4j_bridge.with_report import train_and_report
+from dl4j_bridge.with_report import Watching, train_and_report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -321,6 +321,8 @@ class Run:
         *,
         progress: bool | None = None,
         tensorboard: str | PathLike[str] | None = None,
+        mlflow: str | PathLike[str] | None = None,
+        live: bool = False,
         report: bool = True,
         **limits: Any,
     ) -> Run:
@@ -328,7 +330,7 @@ class Run:
 
         Parameters
         ----------
-        progress, tensorboard, report
+        progress, tensorboard, mlflow, live, report
             As for `train`.
         **limits
             New limits: ``steps``, ``epochs`` and ``minutes`` count from the start of the run; ``patience``,
@@ -343,10 +345,8 @@ class Run:
         InputError
             A recording of the run is gone or is another one now.
         """
-        tensorboard_log.check(tensorboard)
-        resumed = resumed_run(self.path, checked("resume", limits), [], [])
-        train_and_report(resumed, progress, tensorboard, report)
-        return Run(resumed.folder.path)
+        watching = Watching(progress, tensorboard, mlflow, live, report).checked()
+        return Run(train_and_report(resumed_run(self.path, checked("resume", limits), [], []), watching)["run"])
 
     def curves(self) -> dict[str, npt.NDArray[np.float64]]:
         """The log of the training.

@@ -2,41 +2,102 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dl4j_bridge.atomic_files import check_folder
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.jobs import tensorboard_log
+from dl4j_bridge.jobs import mlflow_log, tensorboard_log
 from dl4j_bridge.jobs.held_out import curves_and_excerpt
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import run
 from dl4j_bridge.model.run_folder import RUNS, RunFolder
 from dl4j_bridge.terminal.console import print_notes
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress
+from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress, working
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
     from dl4j_bridge.jobs.diagnose import Request
+    from dl4j_bridge.report.live import Live
 
 
-def train_and_report(
-    started: run.Run, progress: bool | None, tensorboard: str | PathLike[str] | None, with_report: bool = True
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Watching:
+    """Where a training is shown and logged.
+
+    Attributes
+    ----------
+    progress
+        True shows it on stderr; None shows it on a terminal and in a notebook only.
+    tensorboard
+        Folder to log scalars for TensorBoard into.
+    mlflow
+        Folder or tracking URI of MLflow.
+    live
+        Whether to serve a page.
+    report
+        Whether to write ``report.html``.
+    """
+
+    progress: bool | None = None
+    tensorboard: str | PathLike[str] | None = None
+    mlflow: str | PathLike[str] | None = None
+    live: bool = False
+    report: bool = True
+
+    def checked(self) -> Self:
+        """Return this after checking, before any work is done, that all of it can be written.
+
+        Raises
+        ------
+        InputError
+            If a package is not installed, or a folder cannot be written to.
+        """
+        tensorboard_log.check(self.tensorboard)
+        mlflow_log.check(self.mlflow)
+        return self
+
+
+def train_and_report(started: run.Run, watching: Watching) -> dict[str, Any]:
     """Train and write the report if wanted; returns what `train` does."""
     with (
-        if_wanted(progress, lambda: training_progress(started)) as show,
-        tensorboard_log.scalars(started, tensorboard, show) as report,
+        started.folder.released_on_error(),
+        _live(started, watching.live) as live,
+        if_wanted(watching.progress, lambda: training_progress(started)) as show,
+        tensorboard_log.scalars(started, watching.tensorboard, show) as scalars,
+        mlflow_log.logged(started, watching.mlflow, scalars) as report,
     ):
-        result = train(started, report)
-    if with_report:
-        from dl4j_bridge.report import run as run_report
+        result = train(started, live.added_to(report), live.stop) if live else train(started, report)
+        if live:
+            live.end(result)
+        if watching.report:
+            from dl4j_bridge.report import run as run_report
 
-        run_report.write(started, *curves_and_excerpt(started))
+            with nullcontext() if watching.progress is False else working("writing the report"):
+                run_report.write(started, *curves_and_excerpt(started))
     jvm.release_memory()
     return result
+
+
+@contextmanager
+def _live(started: run.Run, is_wanted: bool) -> Iterator[Live | None]:
+    """Serve the page of a training if wanted, and print its address."""
+    if not is_wanted:
+        yield None
+        return
+    from dl4j_bridge.report import live, live_server
+
+    shown = live.Live(started)
+    with live_server.served(shown) as address:
+        # Also with --quiet: nobody could guess it.
+        print(f"live: {address}", file=sys.stderr, flush=True)
+        yield shown
 
 
 def diagnose_and_report(request: Request, out: Path | None, progress: bool | None) -> tuple[Diagnosis, Path | None]:

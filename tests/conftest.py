@@ -27,11 +27,11 @@ from dl4j_bridge.java import installation, jars, jvm
 EXAMPLES = Path(__file__).parent.parent / "examples"
 # Java code that only tests and benchmarks need. It must be on the class path when the JVM starts.
 jvm.configure(own_class_path=[EXAMPLES.parent / "target" / "test-classes"])
-# A network that trains in seconds; what it learns does not matter.
-SMALL_NETWORK = ["--hidden", "16", "--batch", "4", "--length", "100", "--tbptt", "25"]
-SMALL_NETWORK += ["--validate-every", "10", "--validation-samples", "800", "--learning-rate", "0.01"]
+DATA = Path(__file__).parent / "data"
+# A network that trains in seconds; what it learns does not matter. From a file, so that a test may change an option.
+SMALL_NETWORK = ["--config", str(DATA / "small_network.toml")]
 # For tests that do not look at the report.
-SMALL = [*SMALL_NETWORK, "--no-report"]
+SMALL = ["--config", str(DATA / "small.toml")]
 
 
 # The number of cases of each test that makes them up: about 500 in all with `make test`, over 10,000 with

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
+import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +16,32 @@ import numpy as np
 import pytest
 import soundfile
 
+from dl4j_bridge import cli
+from dl4j_bridge.arguments import checked
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.training import TrainSettings
-from tests.conftest import SMALL, SMALL_NETWORK, command, run, run_ok
+from dl4j_bridge.terminal import failures
+from tests.conftest import SMALL, SMALL_NETWORK, Result, command, run, run_ok
 
 COMMANDS = ("train", "process", "generate", "compare", "diagnose", "doctor", "info", "demo")
 RATE = 11025
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Run a command in this process: quicker than in one of its own, for what ends before any work."""
+
+    def run_here(*args: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["dl4j-bridge", *map(str, args)])
+        before = signal.getsignal(signal.SIGTERM)
+        try:
+            status = failures.exit_status(cli.app)
+        except SystemExit as e:  # after a completion
+            status = int(e.code or 0)
+        signal.signal(signal.SIGTERM, before)
+        return Result(status, *capsys.readouterr())
+
+    return run_here
 
 
 def test_importing_and_help_start_no_jvm_and_import_nothing_heavy():
@@ -46,14 +71,83 @@ def test_every_command_has_help_with_an_example(name):
     assert result.stderr == ""
 
 
-def test_help_shows_the_defaults():
-    text = run_ok("train", "--help", env={"COLUMNS": "160"}).stdout
-    for default in ("(200)", "(0.01)", "(adam)", "(1000)"):
+def test_help_shows_the_defaults_of_each_task(here, monkeypatch):
+    monkeypatch.setenv("TERMINAL_WIDTH", "160")
+    text = here("train", "--help").stdout
+    # 200 and 0.01 are those of samples.
+    for default in ("(200; frames: 40,", "(0.01, without a target 0.005; frames: 0.005,", "(adam)", "(0.0)"):
         assert default in text
 
 
-def test_version():
-    assert run_ok("--version").stdout.strip() == "0.1.0"
+def test_help_lists_the_values_of_an_option(here, monkeypatch):
+    monkeypatch.setenv("TERMINAL_WIDTH", "160")
+    text = " ".join(here("train", "--help").stdout.replace("│", "").split())
+    for values in ("adam, rmsprop, nesterovs, adagrad or sgd", "fused, or stock", "carried, or stock", "cpu or cuda"):
+        assert values in text
+
+
+def test_version_names_what_the_program_runs_on(here):
+    ours, dl4j, java, python = here("--version").stdout.splitlines()
+    assert ours == "dl4j-bridge 0.1.0"
+    assert dl4j == "DL4J 1.0.0-M2.1"
+    assert re.fullmatch(r"Java \d+\.\S+ \(.+\)", java)
+    assert python == f"Python {platform.python_version()}"
+
+
+def test_version_without_java(here, monkeypatch, tmp_path):
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert "Java not found; see: dl4j-bridge doctor" in here("--version").stdout
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["train", "--input", "a.wav", "--input", "b.wav", "--hidden", 3, "--hidden", 4],
+        ["train", "--seed", 1, "--seed=1"],
+        ["compare", "--input", "a.wav", "--input", "b.wav"],
+        ["doctor", "--json", "--json"],
+        ["export", "--format", "nam", "--format", "onnx"],
+    ],
+)
+def test_an_option_that_keeps_one_value_is_not_dropped_silently(here, args):
+    result = here(*args)
+    assert result.status == 2
+    name = next(str(a).partition("=")[0] for a in reversed(args) if str(a).startswith("--"))
+    assert result.error == f"error: {name}: given more than once; wanted it once: only one value counts"
+
+
+@pytest.mark.parametrize(
+    ("command", "theirs", "ours"),
+    [
+        ("train", "--lr", "--learning-rate"),
+        ("train", "--epoch", "--epochs"),
+        ("train", "--iterations", "--steps"),
+        ("train", "--batch-size", "--batch"),
+        ("train", "--hidden-size", "--hidden"),
+        ("train", "--num-layers", "--layers"),
+        ("train", "--dry", "--input"),
+        ("train", "--wet", "--target"),
+        ("train", "--output", "--out"),
+        ("process", "--source", "--input"),
+        ("process", "--out", "--output"),
+    ],
+)
+def test_a_name_from_another_program_is_answered_with_ours(here, command, theirs, ours):
+    assert f"{theirs}: no such option; did you mean {ours}?" in here(command, theirs, "3").error
+
+
+def test_a_name_from_another_program_in_a_file_and_in_python(here, tmp_path):
+    (tmp_path / "c.toml").write_text("lr = 0.1")
+    assert "unknown option lr; did you mean learning-rate?" in here("train", "--config", tmp_path / "c.toml").error
+    with pytest.raises(InputError, match="unknown option hidden_size; did you mean hidden"):
+        checked("train", {"hidden_size": 3})
+
+
+def test_mu_law_has_the_name_that_it_has_elsewhere(recordings, tmp_path):
+    args = ["train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 1, "--codec", "mu-law", *SMALL]
+    run_ok(*args)
+    assert run_ok("info", tmp_path / "run", "--json").json["codec"] == "mulaw"
+    run_ok("train", tmp_path / "run", "--resume", "--steps", 2, "--codec", "mu-law", "--no-report")
 
 
 @pytest.mark.parametrize(
@@ -296,11 +390,50 @@ def test_the_shell_is_given_a_completion_script():
     env = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     script = subprocess.run(command("--show-completion", "bash"), env=env, capture_output=True, text=True, check=True)
     assert "complete -o default -F _dl4j_bridge_completion dl4j-bridge" in script.stdout
-    for words, wanted in (("dl4j-bridge dia", "diagnose"), ("dl4j-bridge train --learn", "--learning-rate")):
-        env = os.environ | {"_DL4J_BRIDGE_COMPLETE": "complete_bash", "COMP_WORDS": words}
-        env["COMP_CWORD"] = str(len(words.split()) - 1)
-        done = subprocess.run(command(), env=env, capture_output=True, text=True, check=True)
-        assert done.stdout.split() == [wanted]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the completion is a shell's")
+def test_bash_completes_values_once_the_completion_is_installed(tmp_path):
+    (tmp_path / "dl4j-bridge").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dl4j_bridge "$@"\n')
+    (tmp_path / "dl4j-bridge").chmod(0o755)
+    env = os.environ | {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    env |= {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    script = """
+    dl4j-bridge --install-completion bash > /dev/null
+    . ~/.bashrc
+    COMP_WORDS=(dl4j-bridge train --cell g) COMP_CWORD=3
+    _dl4j_bridge_completion dl4j-bridge && echo "${COMPREPLY[*]}"
+    """
+    done = subprocess.run(["bash", "-ec", script], env=env, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "graves\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("dl4j-bridge dia", ["diagnose"]),
+        ("dl4j-bridge train --learn", ["--learning-rate"]),
+        ("dl4j-bridge train --updater ", ["adam", "rmsprop", "nesterovs", "adagrad", "sgd"]),
+        ("dl4j-bridge train --updater a", ["adam", "adagrad"]),
+        ("dl4j-bridge train --task ", ["samples", "language-model", "frames", "spectrogram"]),
+        ("dl4j-bridge train --codec m", ["mulaw"]),
+        ("dl4j-bridge train --preset p", ["posted", "posted-legacy", "plugin"]),
+        ("dl4j-bridge train --hidden ", ["200", "40", "128"]),
+        ("dl4j-bridge process --decode a", ["auto", "argmax"]),
+        ("dl4j-bridge doctor --backend c", ["cpu", "cuda"]),
+        ("dl4j-bridge export --format r", ["rtneural"]),
+        ("dl4j-bridge diagnose --explain swa", ["swapped"]),
+        ("dl4j-bridge demo --task n", ["next-frame"]),
+        # The shell's own file names.
+        ("dl4j-bridge train --input ", []),
+    ],
+)
+def test_the_shell_is_offered_commands_options_and_values(here, monkeypatch, words, offered):
+    monkeypatch.setenv("_DL4J_BRIDGE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    result = here()
+    assert (result.stdout.split(), result.stderr) == (offered, "")
 
 
 def test_doctor_puts_the_fix_behind_a_cross(tmp_path):

@@ -25,7 +25,7 @@ YOURS = {
     "sag": "--slow-units 0.3 --length 8000 --input YOUR_DRY.wav --target YOUR_WET.wav",
     "language-model": "--task language-model --input YOUR_FOLDER",
     "frames": "--task frames --input YOUR_DRY.wav --target YOUR_WET.wav",
-    "next-frame": "--task frames --input-noise 0.1 --input YOUR.wav",
+    "next-frame": "--task frames --predict next --input-noise 0.1 --input YOUR.wav",
     "spectrogram": "--task spectrogram --mask --input YOUR_MIXTURE.wav --target YOUR_STEM.wav",
 }
 

@@ -26,7 +26,9 @@ def run(folder: Path, limits: dict[str, Any], say: Say, report: Report) -> dict[
         if spent.get("minutes"):
             spent["minutes"] *= share
         say(f"training with input noise of {input_noise:g}")
-        settings = train_settings({"task": "frames", "input_noise": input_noise} | spent, has_target=False)
+        settings = train_settings(
+            {"task": "frames", "predict": "next", "input_noise": input_noise} | spent, has_target=False
+        )
         result = recipe.trained(folder / name, [riff], [], settings, report)
         if result["stopped_because"] == recipe.INTERRUPTED:
             return result

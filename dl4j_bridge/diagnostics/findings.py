@@ -135,6 +135,8 @@ class Diagnosis:
         What each check measured, by its name.
     next
         What to do now: a command, or a sentence.
+    notes
+        What the user should know beside the findings.
     title
         Title of the report.
     excerpt
@@ -147,6 +149,8 @@ class Diagnosis:
         What the report plots of the pair, if it plots any of it.
     settings, versions
         What the checks were run with.
+    beside_best
+        With a model, its ESR beside the best possible one of the pair, in words; empty where that is not known.
     """
 
     verdict: str
@@ -154,6 +158,7 @@ class Diagnosis:
     checks: list[dict[str, Any]]
     figures: dict[str, dict[str, Any]]
     next: str
+    notes: list[str] = field(default_factory=list)
     title: str = ""
     excerpt: Excerpt | None = None
     part: str = ""
@@ -161,11 +166,18 @@ class Diagnosis:
     plots: PairPlots | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    beside_best: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The part that is printed: ``verdict``, ``findings``, ``checks`` and ``next``; JSON types only."""
+        """The part that is printed: ``verdict``, ``findings``, ``checks``, ``notes`` and ``next``; JSON types only."""
         findings = [finding.as_dict() for finding in self.findings]
-        return {"verdict": self.verdict, "findings": findings, "checks": self.checks, "next": self.next}
+        return {
+            "verdict": self.verdict,
+            "findings": findings,
+            "checks": self.checks,
+            "notes": self.notes,
+            "next": self.next,
+        }
 
 
 def codes() -> frozenset[str]:

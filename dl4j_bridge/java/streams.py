@@ -14,10 +14,10 @@ STEPS_PER_CALL = 256
 
 
 class SampleStream:
-    """Inference on the classes of one recording, sample by sample. Made by `Network.stream`.
+    """Inference on the classes of one recording. Made by `Network.stream`.
 
-    Java computes each sample on its own (``dl4jbridge.SampleStream``), so the result does not depend on how a recording
-    is cut into blocks, to the last bit.
+    Java adds up each sample's terms in the same order in any block (``dl4jbridge.SampleStream``), so the result depends
+    neither on how a recording is cut into blocks nor on the number of threads, to the last bit.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ class SampleStream:
             self._java = java_network.stream()
         self._indices = NativeArray.zeros((self.BLOCK,), "UBYTE", "c")
         self._probabilities = NativeArray.zeros((self.BLOCK, classes), "FLOAT", "c")
+        self._values = NativeArray.zeros((classes,), "DOUBLE", "c")
+        self._means = NativeArray.zeros((self.BLOCK,), "DOUBLE", "c")
 
     def reset(self) -> None:
         """Return to the zero state."""
@@ -60,6 +62,30 @@ class SampleStream:
                 self._java.run(self._indices.java, self._probabilities.java, part.size)
                 rows[start : start + self.BLOCK] = self._probabilities.read(part.size)
         return rows
+
+    def means(self, indices: npt.NDArray[np.uint8], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Feed samples to the network and return the mean of the predicted distribution at each.
+
+        Parameters
+        ----------
+        indices : ndarray of uint8, shape (n,)
+            Input classes.
+        values : ndarray of float64, shape (classes,)
+            Value of each class.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+        """
+        means = np.empty(indices.size)
+        self._values.write(values)
+        with jvm.java_errors("network"):
+            for start in range(0, indices.size, self.BLOCK):
+                part = indices[start : start + self.BLOCK]
+                self._indices.write(part)
+                self._java.means(self._indices.java, self._values.java, self._means.java, part.size)
+                means[start : start + self.BLOCK] = self._means.read(part.size)
+        return means
 
     def consume(self, indices: npt.NDArray[np.uint8]) -> None:
         """Feed samples to the network for their effect on the state only; faster than `run`.
@@ -120,7 +146,7 @@ class BatchStream:
     def __init__(self, java_network: Any, interface: Interface, batch: int, steps: int = STEPS_PER_CALL) -> None:
         self.batch = batch
         self._features = segment_tensor(interface.input == "one-hot", batch, interface.inputs, steps)
-        self._output = NativeArray.zeros((batch, interface.outputs, steps))
+        self._output = NativeArray.zeros((batch, steps, interface.outputs), order="c")
         self._steps = steps
         self._skip = interface.skip
         self._network = java_network
@@ -144,19 +170,19 @@ class BatchStream:
         ndarray of float32, shape (batch, n, outputs), C order
         """
         n = inputs.shape[1]
-        outputs: npt.NDArray[np.float32] = np.empty((self.batch, n, self._output.shape[1]), np.float32)
+        outputs: npt.NDArray[np.float32] = np.empty((self.batch, n, self._output.shape[2]), np.float32)
         with jvm.java_errors("network"):
             for start in range(0, n, self._steps):
                 part = inputs[:, start : start + self._steps]
                 self._java.run(self._features.write(part), self._output.java, part.shape[1])
-                outputs[:, start : start + self._steps] = self._output.read()[:, :, : part.shape[1]].transpose(0, 2, 1)
+                outputs[:, start : start + self._steps] = self._output.read()[:, : part.shape[1]]
         if self._skip:
             outputs += inputs
         return outputs
 
 
 class DenseStream:
-    """Inference on the vectors of one recording, time step by time step, from rest. Made by `Network.dense_stream`.
+    """Inference on the vectors of one recording, from rest. Made by `Network.dense_stream`.
 
     As with `SampleStream`, the result does not depend on how a recording is cut into blocks, to the last bit.
 

@@ -1,7 +1,7 @@
 """Make a run folder from a file of another program, and prove that the network computes what the file does."""
 
 import hashlib
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,16 @@ STEPS = 4_000
 UNNOTICED = 1e-5
 
 
+@dataclass(frozen=True)
+class Read:
+    """The network of a file, its format, how it differs from the file's own arithmetic, and what is to be known."""
+
+    model: Model
+    format: str
+    difference: float
+    notes: list[str]
+
+
 def adopt(source: Path, out: Path | None, settings: AdoptSettings) -> dict[str, Any]:
     """Make a run folder from a file of another program.
 
@@ -62,6 +72,38 @@ def adopt(source: Path, out: Path | None, settings: AdoptSettings) -> dict[str, 
     BridgeError
         The network would compute something else than the file.
     """
+    found = read(source, settings, out)
+    info = found.model.info
+    folder = RunFolder.made(out, source)
+    try:
+        folder.write_run(info.as_dict() | {"status": "adopted"})
+        model_zip.save(folder.model, found.model, with_updater=False)
+    finally:
+        folder.lock.release()
+    return {
+        "run": str(folder.path),
+        "model": str(folder.model),
+        "format": found.format,
+        "task": info.task.name,
+        "predicts": info.predicts,
+        "network": f"{len(info.layers)} x {info.layers[0]} {info.settings.network.cell}",
+        "rate": info.rate,
+        "samples": STEPS,
+        "difference": found.difference,
+        "notes": found.notes,
+    }
+
+
+def read(source: Path, settings: AdoptSettings, out: Path | None = None) -> Read:
+    """Make the network of a file in memory, and compare it with the file's own arithmetic; raises as `adopt`.
+
+    Parameters
+    ----------
+    source, settings
+        As for `adopt`.
+    out
+        Run folder that has to be free, if there is to be one.
+    """
     settings.check()
     content = files.read(source, sum(stored_network.LARGEST.values()), "wanted a model file of another program")
     name, found = imports.read(source, content, settings.format)
@@ -78,24 +120,7 @@ def adopt(source: Path, out: Path | None, settings: AdoptSettings) -> dict[str, 
         raise BridgeError(source, f"differs from the network by {difference:g}, not written", wanted)
     origin = Origin(str(source.absolute()), name, hashlib.sha256(content).hexdigest(), found.metadata)
     info = replace(info, silence=silence, origin=origin, versions=versions())
-    folder = RunFolder.made(out, source)
-    try:
-        folder.write_run(info.as_dict() | {"status": "adopted"})
-        model_zip.save(folder.model, Model(network, info, like.baselines if like else {}), with_updater=False)
-    finally:
-        folder.lock.release()
-    return {
-        "run": str(folder.path),
-        "model": str(folder.model),
-        "format": name,
-        "task": info.task.name,
-        "predicts": info.predicts,
-        "network": f"{found.layers} x {found.hidden} {found.cell}",
-        "rate": info.rate,
-        "samples": STEPS,
-        "difference": difference,
-        "notes": notes,
-    }
+    return Read(Model(network, info, like.baselines if like else {}), name, difference, notes)
 
 
 # ---- what the file does not store

@@ -6,8 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dl4j_bridge import atomic_files
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.recordings.noise_floor import best_esr
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.jobs.held_out import excerpt_of, with_best_baseline
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo, PairInfo
 from dl4j_bridge.model.model_zip import Model
@@ -17,8 +22,10 @@ from dl4j_bridge.signal import audio_files, pairs
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import channel_if_there, sha256
 from dl4j_bridge.tasks.comparison import Comparison, ComparisonResult, Contender, Evaluated, Row, Samples
+from dl4j_bridge.tasks.excerpts import SECONDS
 from dl4j_bridge.tasks.interface import Fitted
 from dl4j_bridge.tasks.pytorch_twin import import_torch
+from dl4j_bridge.tasks.shown import Excerpt
 
 Report = Callable[[int, int], None]
 
@@ -60,8 +67,11 @@ def compare(
     trained = info.pair_of((sha256(source), sha256(target) if target else None))
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
-    _check_outputs(settings, inputs)
-    return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
+    check_outputs(settings, inputs)
+    pair = _pair(info, source, target, trained)
+    found = evaluate(opened.load(), pair, trained, settings, report)
+    data = replace(info.settings.data, rate=pair.rate, channel=pair.input.channel)
+    return with_best_esr(found, Case(source, target, replace(info.settings, data=data), pair.delay))
 
 
 def evaluate(
@@ -90,24 +100,53 @@ def evaluate(
         contenders.append(comparison.twin(min(settings.pytorch_steps, info.steps or settings.pytorch_steps)))
     rows, model_output, sounds = _evaluated(comparison, contenders, report, keep=settings.wavs is not None)
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
+    target = comparison.references().get("target") if pair.target else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
-        settings.wavs.mkdir(exist_ok=True)
-        for name, sound in sounds.items():
-            audio_files.write(settings.wavs / f"{name}.wav", [sound], pair.rate, comparison.wav_subtype)
+        write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
     return ComparisonResult(
         comparison.finish(rows),
         comparison.part,
         comparison.samples,
         list(pair.notes),
-        comparison.excerpt(model_output),
+        _excerpt(model, pair, trained, comparison.excerpt(model_output)),
         comparison.chart,
         pair.rate,
         {"settings": info.settings.as_dict(), "versions": info.versions},
         comparison.lines(),
         drift.facts if drift else None,
         drift.sound if drift else None,
+        info.task.graded,
+        None if target is None else float(np.mean(np.square(target, dtype=np.float64))),
     )
+
+
+def with_best_esr(found: ComparisonResult, case: Case) -> ComparisonResult:
+    """The same with the best possible ESR of the pair, where the rows have one and something bounds it."""
+    if found.rows[0].get("esr") is None or not found.target_power:
+        return found
+    best = best_esr(case)
+    if best is None:
+        return found
+    return replace(found, best_esr=best.on(found.target_power, float(np.mean(case.y**2))).as_dict())
+
+
+def write_wavs(folder: Path, sounds: dict[str, Samples], rate: int, subtype: str) -> None:
+    """Write each sound by its name into a folder."""
+    folder.mkdir(exist_ok=True)
+    for name, sound in sounds.items():
+        audio_files.write(folder / f"{name}.wav", [sound], rate, subtype)
+
+
+def _excerpt(model: Model, pair: Pair, trained: PairInfo | None, found: Excerpt) -> Excerpt:
+    """What there is to listen to: more than the evaluated part if that is short, and the best baseline."""
+    info = model.info
+    if info.predicts != "target":
+        return found
+    signals = info.task.signals(pair)
+    if trained and found.size < SECONDS * pair.rate:
+        found = excerpt_of(info.task, model.network, pair, signals, pair.rate)
+    return with_best_baseline(found, info.task, pair, signals, model.baselines)
 
 
 def check_kind(model: Path, info: ModelInfo, target: Path | None) -> None:
@@ -191,7 +230,7 @@ def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is
         import_torch()
 
 
-def _check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
+def check_outputs(settings: CompareSettings, inputs: list[Path]) -> None:
     """Refuse to replace files unasked; the names of the wavs are known only once the rows are."""
     if settings.wavs:
         atomic_files.check_folder(settings.wavs)

@@ -1,20 +1,20 @@
 """Begin a training run: check everything, then make the run folder and the network."""
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import memory, pretraining
-from dl4j_bridge.model import model_zip
+from dl4j_bridge.jobs import advice, memory, pretraining
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
+from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation, pairs
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
 from dl4j_bridge.signal.recordings import recordings_of
@@ -26,27 +26,30 @@ _log = logging.getLogger(__name__)
 
 # Options of a run that another one which starts from its network does not take over.
 _OWN: dict[str, Any] = {"steps": None, "epochs": None, "minutes": None, "schedule": "auto", "threads": None}
+_OWN |= {f.name: f.default for f in fields(AboutSettings)}
 
 
-def settings_from(start: Path, options: dict[str, Any]) -> TrainSettings:
+def settings_from(start: OpenedModel, options: dict[str, Any]) -> TrainSettings:
     """Settings of a run that starts from a model's network: the model's, changed by `options`.
 
     Raises
     ------
     InputError
-        Not a model, or an option is out of range.
+        An option is out of range.
     """
-    info = model_zip.open_model(start).info
+    info = start.info
     task = info.task.name
     if options.get("task", task) != task:
         raise InputError("--task", f"{options['task']} with --from a model of {task}", f"wanted --task {task}")
     # What another recording would choose for itself: the network knows its samples at this rate and in this codec.
     fixed = {"rate": info.rate, "codec": info.task.as_dict().get("codec", info.settings.data.codec)}
-    return info.settings.with_options(_OWN | fixed | options)
+    # A model that predicts what comes next has asked for it; one of samples may go on to learn an effect.
+    asked = "next" if info.predicts == "next" and registry.find(task).next_by_name else None
+    return info.settings.with_options(_OWN | fixed | {"predict": asked} | options)
 
 
 def new_run(
-    inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings, start: Path | None = None
+    inputs: list[Path], targets: list[Path], out: Path | None, settings: TrainSettings, start: OpenedModel | None = None
 ) -> Run:
     """Make the run folder and the network; `train` does the rest.
 
@@ -59,13 +62,14 @@ def new_run(
     settings
         From `registry.train_settings`, or `settings_from` the same `start`.
     start
-        Run folder or model zip whose network to begin with, instead of a random one.
+        The model whose network to begin with, instead of a random one.
 
     Raises
     ------
     InputError
         Before anything is written.
     """
+    advice.check_predict(settings, bool(targets))
     if targets and len(targets) != len(inputs):
         raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     if settings.run.backend == "cuda":
@@ -84,6 +88,7 @@ def new_run(
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
+    notes, warnings = advice.notes(task, opened, settings), advice.warnings(opened, settings)
     configure_java(settings)
     network = _network_of(start, settings, task) if start else Network.create(settings.network, task.interface)
     info = ModelInfo(
@@ -98,22 +103,24 @@ def new_run(
     state = RunState(learning_rate=settings.network.learning_rate)
     folder = RunFolder.made(out, named_after)
     with folder.released_on_error():
-        origin = {"from": str(start.absolute())} if start else {}
+        origin = {"from": str(start.given.absolute())} if start else {}
         folder.begin(info.as_dict(), options_of(settings, inputs, targets) | origin)
-    return Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=start)
+    given = start.given if start else None
+    run = Run(folder, settings, opened, task, network, signals, info, state, augmented=copies, start=given)
+    return replace(run, advice=notes, warnings=warnings)
 
 
-def _network_of(start: Path, settings: TrainSettings, task: Task) -> Network:
+def _network_of(start: OpenedModel, settings: TrainSettings, task: Task) -> Network:
     """The network of a model of the same shape."""
-    opened = model_zip.open_model(start)
-    before, after = opened.info.settings.network, settings.network
+    before, after = start.info.settings.network, settings.network
     for name in ("cell", "layers", "hidden"):
         had, wanted = getattr(before, name), getattr(after, name)
         if had != wanted:
             raise InputError(option(name), f"{wanted} with --from a network of {had}", f"wanted {had}")
-    if opened.info.task.interface != task.interface:
-        raise InputError(start, f"a network of {opened.info.task.describe()}", f"wanted one of {task.describe()}")
-    return Network.restored(after, task.interface, opened.stored.parameters)
+    if start.info.task.interface != task.interface:
+        found, wanted = start.info.task.describe(), task.describe()
+        raise InputError(start.given, f"a network of {found}", f"wanted one of {wanted}")
+    return Network.restored(after, task.interface, start.stored.parameters)
 
 
 def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings) -> list[Pair]:

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from dl4j_bridge.atomic_files import check_output
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.java import jvm
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo
-from dl4j_bridge.model.model_zip import Model
+from dl4j_bridge.model.model_zip import Model, OpenedModel
 from dl4j_bridge.settings.commands import ProcessSettings
+from dl4j_bridge.settings.training import cores
 from dl4j_bridge.signal import audio_files
-from dl4j_bridge.signal.recordings import channel_if_there, open_recording
+from dl4j_bridge.signal.recordings import Recording, channel_if_there, open_recording
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.tasks.interface import Blocks, Samples
 
@@ -60,22 +62,48 @@ def process(
     """
     settings.check()
     opened = model_zip.open_model(model)
-    info, rate = opened.info, opened.info.rate
-    check_effect(model, info)
+    check_effect(model, opened.info)
+    recording = open_input(source, channel, opened.info)
+    subtype = checked_output(output, recording, opened, settings, [source])
+    return rendered(opened.load(), model, recording, output, subtype, settings, report)
+
+
+def open_input(source: Path, channel: int | None, info: ModelInfo) -> Recording:
+    """Open a recording with the channel that was asked for, or that of the training if it has one."""
     channel = channel or channel_if_there(source, info.settings.data.channel)
-    recording = open_recording(source, channel, may_be_silent=True)
-    check_output(output, settings.overwrite, [source, opened.path])
-    subtype = info.task.output_subtype(recording, rate, settings)
+    return open_recording(source, channel, may_be_silent=True)
+
+
+def checked_output(
+    output: Path, recording: Recording, opened: OpenedModel, settings: ProcessSettings, inputs: list[Path]
+) -> str:
+    """The sample format for an output, after checking that it can be written and replaces nothing unasked."""
+    check_output(output, settings.overwrite, [*inputs, opened.path])
+    subtype = opened.info.task.output_subtype(recording, opened.info.rate, settings)
     audio_files.check_output(output, subtype)
+    return subtype
+
+
+def rendered(
+    model: Model,
+    name: Path,
+    recording: Recording,
+    output: Path,
+    subtype: str,
+    settings: ProcessSettings,
+    report: Report,
+) -> dict[str, Any]:
+    """Run an open recording through a loaded model, called `name`, and write it; returns what `process` does."""
+    info, rate = model.info, model.info.rate
     length = recording.length_at(rate)
-    processed = _processed(opened.load(), recording.blocks(rate, settings.chunk), length, settings, report)
+    processed = _processed(model, recording.blocks(rate, settings.chunk), length, settings, report)
     blocks = resampled(processed, rate, recording.rate, recording.frames)
     notes = list(recording.notes)
     delays = sorted({pair.delay for pair in info.pairs})
     if len(delays) > 1:
-        notes.append(f"{model}: trained with delays of {delays} samples; put back {info.delay}")
+        notes.append(f"{name}: trained with delays of {delays} samples; put back {info.delay}")
     if rate != recording.rate:
-        notes.append(f"{source}: {recording.rate} Hz, processed at the model's {rate} Hz")
+        notes.append(f"{recording.path}: {recording.rate} Hz, processed at the model's {rate} Hz")
     return written(output, blocks, recording.rate, subtype, rate) | {"notes": notes}
 
 
@@ -128,6 +156,7 @@ def check_effect(model: Path, info: ModelInfo) -> None:
 
 def _processed(model: Model, blocks: Blocks, length: int, settings: ProcessSettings, report: Report) -> Blocks:
     """Run blocks at the model's rate, `length` samples in all, through it; its delay is put back."""
+    jvm.configure(min(cores(), model.info.settings.network.layers + 1))
     processed = model.info.task.process(model.network, cut(blocks, settings.chunk), settings)
     return _delayed(reported(processed, length, report), model.info.delay, length)
 

@@ -1,6 +1,6 @@
 """Open a run folder to resume its training from ``last.zip``."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ from dl4j_bridge.model.info import PairInfo, RecordingInfo
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import recordings_of, sha256
 
 # Options that may change when a run is resumed.
-FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads"}
+FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads", "preview"}
+FREE |= {f.name for f in fields(AboutSettings)}
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
@@ -103,7 +104,7 @@ def _present(path: Path, own: Path) -> Path:
 
 
 def _moved(then: PairInfo, pair: Pair) -> PairInfo:
-    """The description of a pair with the places where its recordings are now."""
+    """What is stored of a pair, with the places where its recordings are now."""
     target = RecordingInfo.of(pair.target) if pair.target else None
     return replace(then, input=RecordingInfo.of(pair.input), target=target)
 

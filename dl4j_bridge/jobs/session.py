@@ -42,12 +42,11 @@ class Stopwatch:
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C and a termination request only set a flag, which the returned function reads.
+def interruptible(asked: threading.Event) -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C and a termination request only set `asked`, which the returned function reads.
 
     A second Ctrl-C does what it always does.
     """
-    asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()

@@ -44,20 +44,25 @@ def scalars(run: Run, folder: str | PathLike[str] | None, report: Report) -> Ite
     with _writer_class()(str(folder), purge_step=run.state.step + 1) as writer:
 
         def log(progress: Progress) -> None:
-            # Steps of pretraining are numbered separately, so they have no place on the axis.
-            if not progress.pretraining:
-                values = {
-                    **{f"{name}/train": value for name, value in progress.values.items()},
-                    **{f"{name}/valid": progress.valid[name] for name in run.task.validation_metrics if progress.valid},
-                    "learning_rate": run.state.learning_rate,
-                    "samples_per_second": progress.samples_per_second,
-                }
-                for name, value in values.items():
-                    if value is not None:
-                        writer.add_scalar(name, value, progress.step)
+            for name, value in scalars_of(run, progress).items():
+                writer.add_scalar(name, value, progress.step)
             report(progress)
 
         yield log
+
+
+def scalars_of(run: Run, progress: Progress) -> dict[str, float]:
+    """Values of a step by the names that they have in a log."""
+    if progress.pretraining:
+        # Steps of pretraining are numbered separately, so they have no place on the axis.
+        return {}
+    values = {
+        **{f"{name}/train": value for name, value in progress.values.items()},
+        **{f"{name}/valid": progress.valid[name] for name in run.task.validation_metrics if progress.valid},
+        "learning_rate": run.state.learning_rate,
+        "samples_per_second": progress.samples_per_second,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _writer_class() -> Any:

@@ -1,11 +1,13 @@
 """The training loop: update, validate, keep the best, stop."""
 
+import threading
 import time
 from dataclasses import replace
 from typing import Any
 
 from dl4j_bridge.jobs.live_checks import LiveChecks
 from dl4j_bridge.jobs.pretraining import pretrain
+from dl4j_bridge.jobs.preview import Preview
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
 from dl4j_bridge.jobs.validation import long_outputs, loss_of, validate, validate_long
 from dl4j_bridge.model import model_zip
@@ -15,6 +17,7 @@ from dl4j_bridge.model.run import Progress, Report, Run
 from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks import grades
 from dl4j_bridge.tasks.interface import Metrics
 from dl4j_bridge.tasks.update import segments, step
 
@@ -22,7 +25,7 @@ from dl4j_bridge.tasks.update import segments, step
 SAVE_SECONDS = 10.0
 
 
-def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
+def train(run: Run, report: Report = lambda progress: None, stop: threading.Event | None = None) -> dict[str, Any]:
     """Train until a limit, a plateau or Ctrl-C; the best and the last network are in the run folder.
 
     Parameters
@@ -31,12 +34,14 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         From `new_run` or `resumed_run`.
     report
         Called after every step.
+    stop
+        Set by another thread to stop and save, as Ctrl-C does.
 
     Returns
     -------
     dict
-        ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``, and ``findings`` of the live
-        checks, as `diagnose` has them.
+        ``run, model, task, steps, epochs, samples_per_second, valid, grade`` (the ESR in words, or None),
+        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         folder is free for another process.
     """
     try:
-        result = _trained(run, report)
+        result = _trained(run, report, stop or threading.Event())
         run.folder.write_run(run.info.as_dict() | {"status": result["stopped_because"], "result": result})
         return result
     except BaseException:
@@ -55,27 +60,23 @@ def train(run: Run, report: Report = lambda progress: None) -> dict[str, Any]:
         run.folder.lock.release()
 
 
-def _trained(run: Run, report: Report) -> dict[str, Any]:
+def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
-    with interruptible() as interrupted:
+    with interruptible(stop) as interrupted:
         if not run.folder.last.exists():
-            # Before the baselines, which may take long, so that a run that is killed meanwhile can be resumed.
             _save_last(run)
-        run.baselines = run.task.fit_baselines(training, run.baselines)
         reason = _reason_to_stop(run, windows)
-        if state.step == 0:
-            _save_last(run)
-            # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
-            if reason is None and run.settings.small_data.pretrain != "none":
-                reason = pretrain(run, training + run.augmented, report, interrupted)
+        # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
+        if state.step == 0 and reason is None and run.settings.small_data.pretrain != "none":
+            reason = pretrain(run, training + run.augmented, report, interrupted)
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()
-        watch = Stopwatch(state.seconds)
+        watch, preview = Stopwatch(state.seconds), Preview(run)
         while reason is None:
             _follow_schedule(run, windows)
             loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task)
@@ -85,8 +86,11 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             valid = None
             if state.step % settings.validate_every == 0:
                 with watch.paused():
+                    # Not before the first step, which need not wait for them.
+                    run.baselines = run.task.fit_baselines(training, run.baselines)
                     valid = validate(run.network, run.task, run.signals, settings.validation_samples)
                     _keep_if_best(run, valid)
+                    preview.after_validation()
                     if settings.schedule not in SCHEDULES:
                         _reduce_lr_on_plateau(run, valid)
                     if time.monotonic() - saved > SAVE_SECONDS:
@@ -100,11 +104,13 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
             report(progress)
             found = []
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
+        run.baselines = run.task.fit_baselines(training, run.baselines)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
             run.best, valid = _calibrated_best(run)
-            if progress and (found := checks.at_end()):
+            preview.at_end()
+            if progress and (found := checks.at_end(valid)):
                 report(replace(progress, values={}, valid=None, findings=found))
         _save_last(run)
     result = {
@@ -115,6 +121,7 @@ def _trained(run: Run, report: Report) -> dict[str, Any]:
         "epochs": windows.epochs(state.step / segments(run.settings)),
         "samples_per_second": watch.samples_per_second,
         "valid": valid,
+        "grade": grades.of(valid.get("esr")) if valid and run.task.graded else None,
         "stopped_because": reason,
         "findings": [finding.as_dict() for finding in checks.findings],
     }

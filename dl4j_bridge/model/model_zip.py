@@ -60,6 +60,8 @@ class OpenedModel:
     ----------
     path
         The zip.
+    given
+        What it was opened by: the zip, or its run folder.
     info
         Its metadata; reading it started no JVM.
     stored, baselines, state
@@ -67,6 +69,7 @@ class OpenedModel:
     """
 
     path: Path
+    given: Path
     info: ModelInfo
     stored: StoredNetwork
     baselines: Arrays
@@ -157,7 +160,7 @@ def open_model(model: Path) -> OpenedModel:
     info = _read_info(path, entries[ABOUT])
     with _refusals(path):
         stored = stored_network.read(entries, info.settings.network, info.task.interface)
-    return OpenedModel(path, info, stored, _arrays(path, entries, BASELINES), _arrays(path, entries, STATE))
+    return OpenedModel(path, model, info, stored, _arrays(path, entries, BASELINES), _arrays(path, entries, STATE))
 
 
 def _arrays(path: Path, entries: dict[str, bytes], name: str) -> Arrays:

@@ -82,6 +82,8 @@ class Run:
         Copies of the training parts, beside `signals`.
     start
         The model whose network this one began with, if not with random weights.
+    advice, warnings
+        What the user should know before a new run starts, and what looks like a mistake.
     best
         The best network; there once a run has ended by itself.
     """
@@ -98,6 +100,8 @@ class Run:
     augmented: list[Stretch] = field(default_factory=list)
     start: Path | None = None
     best: Model | None = None
+    advice: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -105,7 +109,7 @@ class Run:
         of_layers = [ON_CUDA] if self.settings.run.backend == "cuda" else []
         of_pairs = [note for pair in self.pairs for note in pair.notes]
         of_copies = augmentation.notes(self.pairs, self.settings.small_data)
-        return of_layers + list(dict.fromkeys(of_pairs + self.task.notes(self.pairs) + of_copies))
+        return of_layers + self.advice + list(dict.fromkeys(of_pairs + self.task.notes(self.pairs) + of_copies))
 
     def check_finite(self, loss: float, step: int) -> None:
         """Refuse to train on once the loss is NaN or infinite.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dl4j_bridge.report import charts, listening, page
+from dl4j_bridge.report import charts, encoding, listening, page
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.comparison import ComparisonResult
 
@@ -31,13 +31,18 @@ def write(folder: Path, title: str, result: ComparisonResult) -> Path:
     chart = result.chart
     bars = page.picture(charts.bars(folder / "comparison.png", result.rows, chart), chart.title, chart.caption)
     evaluated = page.paragraph(f"{columns.evaluated(result.samples, result.part)}.")
+    if result.verdict:
+        evaluated += page.paragraph(f"{result.verdict}.")
+    if result.best_esr:
+        evaluated += page.paragraph(f"{result.beside_best}.")
     sections = [(chart.heading, evaluated + page.cards([bars, page.table(columns.spelled(result.rows))]))]
     for series in result.lines:
         path = charts.lines(folder / f"{series.name}.png", series)
         sections.append((series.heading, page.picture(path, series.title, series.caption)))
     sections += listening.sections(folder, result.excerpt, columns.part(result.part))
     if result.drift and result.free_running is not None:
-        player = page.player(listening.wav(result.free_running, result.rate), "Free-running output")
+        (uri,) = encoding.data_uris([result.free_running], result.rate, encoding.BUDGET // 4)
+        player = page.player(uri, "Free-running output")
         sections.append(("Free-running output over time", _drift(folder, result.drift) + player))
     if result.notes:
         sections.append(("Notes", "".join(page.paragraph(note) for note in result.notes)))

@@ -1,19 +1,17 @@
-"""The sections of a page about sound: players, and plots of input, target, output and error."""
+"""The sections of a page about sound: the player, and plots of input, target, output and error."""
 
-import io
-import wave
 from pathlib import Path
 
 import numpy as np
 
-from dl4j_bridge.report import page, sound_plots
+from dl4j_bridge.report import page, player, sound_plots
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.shown import Excerpt, Floats
 
-# Level of the players; less where a peak would be above PEAK.
+# Level of the tracks; less where a peak would be above PEAK.
 LEVEL_DB = -20.0
 PEAK = 0.98
-# A shorter excerpt has no plots and no players.
+# A shorter excerpt has no plots and no player.
 FEWEST_SAMPLES = 64
 
 _TITLES = {"input": "Input (dry)", "target": "Target", "output": "Output of the model"}
@@ -46,17 +44,6 @@ def levelled(sounds: dict[str, Floats]) -> dict[str, tuple[Floats, float]]:
     return {name: (sound * gains[name], 20 * float(np.log10(gains[name]))) for name, sound in still.items()}
 
 
-def wav(sound: Floats, rate: int) -> bytes:
-    """Return a 16-bit wav file; `sound` has shape (n,) and a full scale of 1."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as f:
-        f.setnchannels(1)
-        f.setsampwidth(2)
-        f.setframerate(rate)
-        f.writeframes(np.rint(np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    return buffer.getvalue()
-
-
 def sections(folder: Path, excerpt: Excerpt, part: str, remark: str = "") -> list[tuple[str, str]]:
     """Write the plots of an excerpt into a folder, and return sections for `page.write`.
 
@@ -69,36 +56,59 @@ def sections(folder: Path, excerpt: Excerpt, part: str, remark: str = "") -> lis
     part
         What the excerpt was cut from, in words.
     remark
-        A sentence to add to the description of the players.
+        A sentence to add to the description of the player.
 
     Returns
     -------
     list of tuple of str
         Headings and HTML.
     """
-    if excerpt.size < FEWEST_SAMPLES:
-        text = f"Too short to play or plot: {part} has {columns.count(excerpt.size, 'sample')}."
+    if excerpt.held_out.size < FEWEST_SAMPLES:
+        text = f"Too short to play or plot: {part} has {columns.count(excerpt.held_out.size, 'sample')}."
         return [("Listen", page.paragraph(text))]
-    waves = _waves(folder, excerpt)
+    shown = excerpt.held_out
+    waves = _waves(folder, shown)
     return [
-        ("Listen", _players(excerpt, part, remark)),
-        ("Waves and spectra" if waves else "Spectra", page.cards(waves + _spectra(folder, excerpt))),
-        ("Levels and classes", page.cards(_transfer(folder, excerpt) + _classes(folder, excerpt))),
+        ("Listen", _player(excerpt, part, remark)),
+        ("Waves and spectra" if waves else "Spectra", page.cards(waves + _spectra(folder, shown))),
+        ("Levels and classes", page.cards(_transfer(folder, shown) + _classes(folder, shown))),
     ]
 
 
-def _players(excerpt: Excerpt, part: str, remark: str) -> str:
+def _player(excerpt: Excerpt, part: str, remark: str) -> str:
     titles = _TITLES if "input" in excerpt.sounds else _TITLES_OF_NEXT
-    begin, end = excerpt.start / excerpt.rate, (excerpt.start + excerpt.size) / excerpt.rate
     text = (
-        f"The loudest {end - begin:.1f} s of {part}, starting at {begin:.1f} s. All players are level-matched: they "
-        "have the same RMS, so that none seems better because it is louder. Their gains are below their names. "
+        f"{_what(excerpt, part)} The tracks run in step and are level-matched: they have the same RMS, so that none "
+        "seems better because it is louder. Their gains are below their names. "
     ) + remark
-    players = "".join(
-        page.player(wav(sound, excerpt.rate), titles[name], f"gain {gain:+.1f} dB")
-        for name, (sound, gain) in levelled(excerpt.sounds).items()
+    done = levelled(excerpt.sounds | excerpt.others)
+    tracks = [
+        player.Track(titles.get(name, name), f"gain {gain:+.1f} dB", sound) for name, (sound, gain) in done.items()
+    ]
+    names = list(done)
+    compared = (names.index("target"), names.index("output")) if "output" in names else (0, 1)
+    return page.paragraph(text) + player.player(tracks, excerpt.rate, _wave(excerpt), compared)
+
+
+def _what(excerpt: Excerpt, part: str) -> str:
+    begin, seconds = excerpt.start / excerpt.rate, excerpt.size / excerpt.rate
+    if not excerpt.trained:
+        return f"The loudest {seconds:.1f} s of {part}, starting at {begin:.1f} s."
+    trained = excerpt.trained / excerpt.rate
+    return (
+        f"{seconds:.1f} s, starting at {begin:.1f} s. The shaded first {trained:.1f} s were used for training and "
+        f"validation; the rest is {part}, which the plots below show alone."
     )
-    return page.paragraph(text) + f'<div class="players">{players}</div>'
+
+
+def _wave(excerpt: Excerpt) -> player.Wave:
+    """The target, with the error of the output and the place that the plot of the waves shows too."""
+    shown = excerpt.held_out
+    if shown.error is None:
+        return player.Wave(excerpt.sounds["target"], trained=excerpt.trained)
+    places = sound_plots.places(shown.sounds["target"], shown.sounds["output"], sound_plots.wave_size(shown))
+    worst = excerpt.trained + places["largest error"]
+    return player.Wave(excerpt.sounds["target"], excerpt.error, worst, excerpt.trained)
 
 
 def _waves(folder: Path, excerpt: Excerpt) -> list[str]:

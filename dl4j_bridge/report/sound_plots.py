@@ -52,12 +52,17 @@ def places(target: Floats, output: Floats, size: int) -> dict[str, int]:
     return {"largest error": int(errors.argmax()) * size, "typical error": int(usual) * size}
 
 
+def wave_size(excerpt: Excerpt) -> int:
+    """Return the number of samples that `waves` plots of each place."""
+    return max(min(round(WAVE_SECONDS * excerpt.rate), excerpt.size), 1)
+
+
 def waves(path: Path, excerpt: Excerpt) -> Path:
     """Plot target and output over each other where the error is largest, and where it is typical."""
-    size = min(round(WAVE_SECONDS * excerpt.rate), excerpt.size)
+    size = wave_size(excerpt)
     shown = {name: excerpt.sounds[name] for name in ("input", "target", "output") if name in excerpt.sounds}
     plot, axes = style.panels(2, 1, 5)
-    found = places(shown["target"], shown["output"], max(size, 1))
+    found = places(shown["target"], shown["output"], size)
     for a, (name, start) in zip(axes, found.items(), strict=True):
         here = slice(start, start + size)
         milliseconds = 1000 * np.arange(start, start + shown["target"][here].size) / excerpt.rate

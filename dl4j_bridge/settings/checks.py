@@ -1,6 +1,6 @@
 """Settings with their help and their range, and errors that name an option as the command line spells it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,10 +10,17 @@ T = TypeVar("T")
 
 
 class Range(NamedTuple):
-    """The allowed values of a setting: in words, and as a function that is True for them."""
+    """The allowed values of a setting: in words, and as a function that is True for them.
+
+    Attributes
+    ----------
+    choices
+        Words among them, for the help and for a shell to offer.
+    """
 
     wanted: str
     holds: Callable[[Any], bool]
+    choices: tuple[str, ...] = ()
 
 
 COUNT = Range("1 to 2^31 - 1", lambda v: 1 <= v < 2**31)
@@ -21,6 +28,8 @@ ABOVE_0 = Range("a number above 0", lambda v: v > 0)
 FROM_0 = Range("0 or more", lambda v: v >= 0)
 FROM_1 = Range("1 or more", lambda v: v >= 1)
 BELOW_1 = Range("0 up to (not including) 1", lambda v: 0 <= v < 1)
+# The codec's name has no hyphen; the names that it has elsewhere have.
+CODEC_NAMES = dict.fromkeys(("mu-law", "mu_law", "ulaw", "u-law", "µ-law", "μ-law"), "mulaw")
 SEED = Range("0 up to 2^63 - 1", lambda v: 0 <= v < 2**63)
 
 
@@ -32,10 +41,16 @@ def up_to(largest: int) -> Range:
 def one_of(choices: Iterable[str]) -> Range:
     """The range of a setting that is one of several words."""
     words = tuple(choices)
-    return Range(f"one of {', '.join(words)}", words.__contains__)
+    return Range(f"one of {', '.join(words)}", words.__contains__, words)
 
 
-def setting(default: T, help: str, allowed: Range | None = None, also: tuple[str, ...] = ()) -> T:
+def setting(
+    default: T,
+    help: str,
+    allowed: Range | None = None,
+    also: tuple[str, ...] = (),
+    same: Mapping[str, str] | None = None,
+) -> T:
     """A field of a group of settings.
 
     Parameters
@@ -48,13 +63,22 @@ def setting(default: T, help: str, allowed: Range | None = None, also: tuple[str
         Its range; None if any value of its type is allowed.
     also
         Further names of its option.
+    same
+        Other spellings of values, and the value that each stands for.
     """
-    return field(default=default, metadata={"help": help, "allowed": allowed, "also": also})
+    return field(default=default, metadata={"help": help, "allowed": allowed, "also": also, "same": same or {}})
 
 
 @dataclass(frozen=True)
 class Settings:
     """A group of settings, made by `setting`."""
+
+    def __post_init__(self) -> None:
+        """Replace other spellings of values by the values that they stand for."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, str) and value in f.metadata["same"]:
+                object.__setattr__(self, f.name, f.metadata["same"][value])
 
     def check(self) -> None:
         """Refuse values out of range.

@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dl4j_bridge.settings.checks import ABOVE_0, BELOW_1, FROM_0, FROM_1, SEED, Range, Settings, one_of, setting
+from dl4j_bridge.settings.checks import (
+    ABOVE_0,
+    BELOW_1,
+    CODEC_NAMES,
+    FROM_0,
+    FROM_1,
+    SEED,
+    Range,
+    Settings,
+    one_of,
+    setting,
+)
 
 # Tasks that a network made elsewhere can have.
 ADOPTABLE = ("samples", "frames")
@@ -60,7 +71,7 @@ class CompareSettings(OutputSettings):
 
 @dataclass(frozen=True)
 class ExportSettings(OutputSettings):
-    """What a file for other programs says about the model."""
+    """What a file for other programs says about the model, beside what was said when it was trained."""
 
     name: str | None = setting(None, "Name of the model.")
     modeled_by: str | None = setting(None, "Author of the model.")
@@ -74,6 +85,7 @@ class ExportSettings(OutputSettings):
     )
     input_level_dbu: float | None = setting(None, "Level at the input of the gear for a full-scale sine, in dBu.")
     output_level_dbu: float | None = setting(None, "Level at its output for a full-scale sine, in dBu.")
+    notes: str | None = setting(None, "Anything else that is worth knowing.")
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,9 @@ class AdoptSettings(Settings):
     """What a file of another program does not store about its network."""
 
     format: str | None = setting(
-        None, "Format of the file, if its content does not show it: nam, proteus, rtneural, pytorch or dl4j."
+        None,
+        "Format of the file, if its content does not show it.",
+        one_of(["nam", "proteus", "rtneural", "pytorch", "dl4j"]),
     )
     task: str | None = setting(
         None, "samples (256 classes) or frames (numbers), if the sizes do not show it.", one_of(ADOPTABLE)
@@ -92,7 +106,7 @@ class AdoptSettings(Settings):
         one_of(["target", "next"]),
     )
     rate: int | None = setting(None, "Sample rate in Hz, if the file does not store it.", FROM_1)
-    codec: str | None = setting(None, "8-bit code of samples.", one_of(["linear", "mulaw"]))
+    codec: str | None = setting(None, "8-bit code of samples.", one_of(["linear", "mulaw"]), same=CODEC_NAMES)
     pre_emphasis: float | None = setting(None, "Coefficient of the pre-emphasis filter before the codec.", BELOW_1)
     skip: bool = setting(False, "The input is added to the network's output.")
     delay: int = setting(0, "Samples by which `process` delays the output.")

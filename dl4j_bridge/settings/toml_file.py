@@ -3,7 +3,6 @@
 import json
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from types import UnionType
@@ -11,6 +10,7 @@ from typing import Any, get_args, get_origin
 
 from dl4j_bridge.atomic_files import write_bytes
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.settings import habits
 from dl4j_bridge.untrusted import files
 
 # Maximum size of a file of options in bytes.
@@ -80,8 +80,8 @@ def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Opti
     for key, value in given.items():
         name = key.replace("_", "-")
         if name not in options:
-            near = get_close_matches(name, options, n=1)
-            wanted = f"did you mean {near[0]}?" if near else f"wanted one of {', '.join(options)}"
+            near = habits.ours(name, options)
+            wanted = f"did you mean {near}?" if near else f"wanted one of {', '.join(options)}"
             raise InputError(source, f"unknown option {key}", wanted)
         parameter, hint = options[name]
         values[parameter] = _checked(source, key, value, hint)

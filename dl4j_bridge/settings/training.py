@@ -11,6 +11,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import (
     ABOVE_0,
     BELOW_1,
+    CODEC_NAMES,
     COUNT,
     FROM_0,
     SEED,
@@ -34,7 +35,12 @@ NEIGHBOURS = 0.85
 # The default of `cell_penalty`.
 CELL_PENALTY = 0.01
 AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
-_ALIGN = Range("auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)))
+_ALIGN = Range(
+    "auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)), ("auto", "off")
+)
+
+
+_TEXT = Range("1 to 2000 printable characters", lambda v: 0 < len(v) <= 2000 and v.replace("\n", "").isprintable())
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,16 @@ class DataSettings(Settings):
 
     rate: int | None = setting(None, "Training rate in Hz; the input's own if not given.", up_to(MAX_RATE))
     channel: int | None = setting(None, "Channel to read, counted from 1; all are mixed down if not given.", COUNT)
-    codec: str = setting("auto", "8-bit code: linear for 8-bit sources, else mulaw.")
+    codec: str = setting(
+        "auto", "8-bit code: linear or mulaw; auto is linear for 8-bit sources, else mulaw.", same=CODEC_NAMES
+    )
     pre_emphasis: float = setting(0.0, "Coefficient of the pre-emphasis filter, 0 for none.", BELOW_1)
     align: str = setting("auto", "Delay of the target to cut out: auto, off or samples.", _ALIGN)
+    predict: str | None = setting(
+        None,
+        "What is learned: the sample of the target, or the next one of the input; target if one is given, else next.",
+        one_of(["target", "next"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -57,13 +70,13 @@ class NetworkSettings(Settings):
         "What the network learns: samples (8-bit classes), language-model (classes without a target), "
         "frames (numbers) or spectrogram (magnitudes).",
     )
-    layer: str = setting("fused", "Implementation of the recurrent layers: fused, or DL4J's.", one_of(LAYERS))
+    layer: str = setting("fused", "Implementation of the recurrent layers: fused, or stock (DL4J's).", one_of(LAYERS))
     cell: str = setting(
         "graves", "Recurrent cell: graves (with peepholes) or lstm (DL4J's LSTM, without).", one_of(CELLS)
     )
     gradient_state: str = setting(
         "auto",
-        "Initial state of a segment's gradient: carried, or zero as in stock DL4J (auto: by --layer).",
+        "Initial state of a segment's gradient: carried, or stock (zero, as in DL4J); auto: by --layer.",
         one_of(["auto", "carried", "stock"]),
     )
     layers: int = setting(2, "Number of recurrent layers.", up_to(64))
@@ -81,7 +94,7 @@ class NetworkSettings(Settings):
         Range("0 to 1", lambda v: 0 <= v <= 1),
     )
     updater: str = setting("adam", "Optimizer.", one_of(UPDATERS))
-    learning_rate: float = setting(0.01, "Initial learning rate; without a target 0.005.", ABOVE_0)
+    learning_rate: float = setting(0.01, "Initial learning rate.", ABOVE_0)
     l2: float = setting(0.0, "L2 regularization, added to the gradient.", FROM_0)
     weight_decay: float = setting(0.0, "Weight decay, applied after the updater.", FROM_0)
     clip: float = setting(1.0, "Maximum L2 norm of a layer's gradient, 0 for no clipping.", FROM_0)
@@ -185,6 +198,12 @@ class RunSettings(Settings):
     min_gain: float = setting(0.002, "Bits that count as an improvement.", FROM_0)
     stop_when_solved: bool = setting(True, "Stop when the validation part is learned exactly.")
     validation_samples: int = setting(8000, "Samples of the validation part to evaluate.", COUNT)
+    preview: float = setting(
+        30.0,
+        "Minimum number of seconds between two updates of preview.wav in the run folder, the model's sound so far; 0 "
+        "for none. It takes at most 1 % of the time.",
+        FROM_0,
+    )
     threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", up_to(1024))
     backend: str = setting("cpu", "ND4J backend: cpu or cuda.", one_of(["cpu", "cuda"]))
 
@@ -202,6 +221,16 @@ class RunSettings(Settings):
         if self.schedule in SCHEDULES and not self.has_limit:
             wanted = "wanted --steps, --epochs or --minutes: it falls to zero at that limit"
             raise InputError("--schedule", f"{self.schedule} without a limit", wanted)
+
+
+@dataclass(frozen=True)
+class AboutSettings(Settings):
+    """What a model's author says about it; `info`, reports and exports show it."""
+
+    name: str | None = setting(None, "Name of the model, such as 'Plexi, bright channel'.", _TEXT)
+    gear: str | None = setting(None, "The amplifier, pedal or program that was recorded.", _TEXT)
+    modeled_by: str | None = setting(None, "Author of the model.", _TEXT)
+    notes: str | None = setting(None, "Anything else: the knobs, the cabinet, the microphone.", _TEXT)
 
 
 @dataclass(frozen=True)
@@ -248,6 +277,7 @@ class TrainSettings:
     network: NetworkSettings = NetworkSettings()
     run: RunSettings = RunSettings()
     small_data: SmallDataSettings = SmallDataSettings()
+    about: AboutSettings = AboutSettings()
     own: TaskSettings = TaskSettings()
 
     def with_options(self, options: dict[str, Any]) -> Self:
@@ -303,12 +333,15 @@ class TrainSettings:
 
 def default_threads(batch: int) -> int:
     """The number of cores of this machine, but at most one for each 8 rows of a batch: fewer are no work to share."""
+    return max(1, min(cores(), batch // 8))
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
     import psutil
 
-    cores = psutil.cpu_count(logical=False) or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = min(cores, len(os.sched_getaffinity(0)))
-    return max(1, min(cores, batch // 8))
+    found = psutil.cpu_count(logical=False) or 1
+    return min(found, len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else found
 
 
 def parse_align(align: str) -> int | None:

@@ -95,7 +95,7 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True, spre
     x, y : ndarray of float, shape (n,) and (m,)
         Recordings at the same sample rate.
     longest
-        Maximum delay of either sign, in samples.
+        Maximum delay of either sign, in samples; reduced to the length that both have.
     causal
         If False, `Delay.samples` is the peak itself, which is many times faster.
     spread
@@ -111,7 +111,7 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True, spre
         return Delay(0, 0, 0.0, False)
     x = np.asarray(x[:n], np.float64) - np.mean(x[:n])
     y = np.asarray(y[:n], np.float64) - np.mean(y[:n])
-    longest = min(longest, n // 2)
+    longest = min(longest, n - 1)
     correlation = _whitened_correlation(x, y, longest)
     size = np.abs(correlation)
     at = int(np.argmax(size))
@@ -317,7 +317,6 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ri
         Residual energy for each start.
     """
     from scipy.linalg import cholesky
-    from scipy.signal import fftconvolve
 
     count = end - earliest
     first, last = max(end - 1, 0), x.shape[1] + min(earliest, 0)
@@ -326,9 +325,7 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ri
     # Column k holds lag end - 1 - k at all time steps: x from begin + k to end_of_first + k.
     first_column, all_columns = x[:, begin:end_of_first], x[:, begin : end_of_first + count - 1]
     gram = np.zeros((count + 1, count + 1))
-    gram[0, :-1], gram[-1, :-1] = (
-        fftconvolve(all_columns, side[:, ::-1], "valid", axes=1).sum(axis=0) for side in (first_column, target)
-    )
+    gram[0, :-1], gram[-1, :-1] = (_correlation(all_columns, side).sum(axis=0) for side in (first_column, target))
     gram[-1, -1] = np.sum(target**2)
     # The next column begins and ends one sample later, so each row follows from the one above.
     left, right = x[:, begin : begin + count - 1], x[:, end_of_first : end_of_first + count - 1]
@@ -341,3 +338,15 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ri
     explained = np.cumsum(cholesky(gram + np.diag(added), lower=True)[-1, :-1] ** 2)
     errors = gram[-1, -1] - explained
     return np.asarray(np.maximum(errors[: -(latest - earliest + 2) : -1], 0.0))
+
+
+def _correlation(x: Floats, y: Floats) -> Floats:
+    """Correlate each row of `x` with that of `y`, which is shorter, at all lags where `y` lies inside.
+
+    Importing `scipy.signal` for the same takes longer than the rest of an alignment.
+    """
+    from scipy import fft
+
+    size = fft.next_fast_len(x.shape[1], real=True)
+    product = fft.rfft(x, size, axis=1) * np.conj(fft.rfft(y, size, axis=1))
+    return np.asarray(fft.irfft(product, size, axis=1)[:, : x.shape[1] - y.shape[1] + 1])

@@ -14,10 +14,13 @@ from dl4j_bridge.signal.recordings import SMALL_BLOCK, Recording, open_recording
 
 # Maximum delay that `--align auto` looks for at first.
 LONGEST_DELAY_SECONDS = 1.0
-# If nothing stands out, it looks for a longer one in a stretch of this length, up to half of it. More lags need more
-# confidence.
+# Unless a delay stands out this far, it looks for a longer one in a stretch of this length, up to this share of it. At
+# one of so many lags two notes of the same pitch meet by chance: a recording played backwards came to a confidence of
+# 0.45.
+CERTAIN = 0.75
 WIDE_STRETCH_SECONDS = 40
-WIDE_CONFIDENCE = 0.4
+WIDE_SHARE = 2 / 3
+WIDE_CONFIDENCE = 0.6
 # A peak this close to the longest delay is the slope of one beyond it.
 BORDER_SECONDS = 0.01
 # The response of a cabinet has many peaks within this time of the largest.
@@ -135,23 +138,23 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
     Delay
         With confidence 0 if its peak is at the border of the search.
     """
-    found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, LONGEST_DELAY_SECONDS)
-    if found.confidence >= alignment.LOW_CONFIDENCE and not at_border:
+    found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, 0.5, LONGEST_DELAY_SECONDS)
+    if found.confidence >= CERTAIN and not at_border:
         return found
-    wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_STRETCH_SECONDS / 2)
-    if wide.confidence >= WIDE_CONFIDENCE and not out_of_reach:
+    wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
+    if wide.confidence >= max(WIDE_CONFIDENCE, found.confidence) and not out_of_reach:
         return wide
     return replace(found, samples=0, confidence=0.0) if at_border else found
 
 
 def _estimate_in(
-    source: Recording, target: Recording, rate: int, stretch: int, seconds: float
+    source: Recording, target: Recording, rate: int, stretch: int, share: float, seconds: float = WIDE_STRETCH_SECONDS
 ) -> tuple[alignment.Delay, bool]:
-    """Estimate a delay of up to `seconds`; whether it is at the border of what could be found is the second value."""
+    """Estimate a delay of up to a share of a stretch; the second value is whether it is at the border of the search."""
     loudest = source.loudest * rate // source.rate
     start = max(min(loudest - stretch // 2, source.length_at(rate) - stretch), 0)
     x, y = (side.read(rate, start, stretch) for side in (source, target))
-    longest = min(round(seconds * rate), min(x.size, y.size) // 2)
+    longest = min(round(seconds * rate), round(share * min(x.size, y.size)))
     delay = alignment.estimate_delay(x, y, longest, spread=round(SPREAD_SECONDS * rate))
     return delay, abs(delay.peak) > longest - round(BORDER_SECONDS * rate)
 

@@ -27,6 +27,11 @@ BLOCK = 1 << 16
 SMALL_BLOCK = 1 << 12
 # About -80 dB: a recording with a lower peak is silent with 8 bits.
 SILENT_PEAK = 1e-4
+# A peak from here on is no loud sound but another scale: that of 8, 16, 24 or 32 bits.
+OTHER_SCALE_PEAK = 100.0
+SCALES = (1 << 7, 1 << 15, 1 << 23, 1 << 31)
+# Energy of the mix of all channels below which, relative to the mean of the channels, they cancel each other: -26 dB.
+CANCELLED = 2.5e-3
 
 
 @dataclass(frozen=True)
@@ -185,12 +190,13 @@ def open_recording(path: Path, channel: int | None = None, *, may_be_silent: boo
     Raises
     ------
     InputError
-        If the file is missing, a folder, empty, not audio, without samples or silent, contains NaN or Inf, or does not
-        have that channel.
+        If the file is missing, a folder, empty, not audio, without samples or silent, contains NaN or Inf, does not
+        have that channel, is not in the range -1 to 1 by far, or if its channels cancel each other.
     """
     notes = []
     peaks: list[float] = []
     frames, loudest, most, energy = 0, 0, -1.0, 0.0
+    each = _Channels()
     with _opened(path) as f:
         rate, channels, subtype, announced, log = f.samplerate, f.channels, f.subtype, f.frames, f.extra_info
         if channel is not None and not 1 <= channel <= channels:
@@ -202,6 +208,7 @@ def open_recording(path: Path, channel: int | None = None, *, may_be_silent: boo
                 raise InputError(path, f"sample {at} is NaN or Inf", "wanted finite samples: write the file again")
             if frames % BLOCK == 0:
                 energy = 0.0
+            each.add(block)
             energy += float(np.dot(mono, mono))
             if energy > most:
                 most, loudest = energy, frames - frames % BLOCK
@@ -209,17 +216,54 @@ def open_recording(path: Path, channel: int | None = None, *, may_be_silent: boo
             frames += len(mono)
     if not frames:
         raise InputError(path, "a header without samples", "wanted a recording")
-    peak = max(peaks)
+    levels = np.array(peaks, np.float32)
+    mixed = f"took {channel}" if channel else "mixed down to one"
+    if channel is None and channels > 1 and each.only is not None:
+        # Mixed down, it would have half the level that it has in a mono file.
+        channel, levels = each.only, levels * channels
+        mixed = f"only channel {channel} has sound; took that"
+    elif channel is None and each.cancel:
+        wanted = f"wanted one of them: --channel {int(each.energies.argmax()) + 1}"
+        raise InputError(path, f"its {channels} channels cancel each other when they are mixed down", wanted)
+    peak = float(levels.max())
     if peak < SILENT_PEAK and not may_be_silent:
         raise InputError(path, f"silent (peak {peak:.1g})", "wanted a recording with sound in it")
     announced = max(announced, _announced_frames(log, frames))
     if frames < announced:
         notes.append(f"{path}: truncated, {frames} of {announced} frames are there; using those")
+    if peak >= OTHER_SCALE_PEAK:
+        factor = next((scale for scale in SCALES if peak <= scale), SCALES[-1])
+        raise InputError(path, f"a peak of {peak:.5g}", f"wanted -1 to 1: divide the samples by {factor}")
     if peak > 1:
         notes.append(f"{path}: peak {peak:.3g}; samples beyond -1 to 1 are clipped")
     if channels > 1:
-        notes.append(f"{path}: {channels} channels, " + (f"took {channel}" if channel else "mixed down to one"))
-    return Recording(path, rate, frames, channels, subtype, channel, loudest, tuple(notes), np.array(peaks, np.float32))
+        notes.append(f"{path}: {channels} channels, {mixed}")
+    return Recording(path, rate, frames, channels, subtype, channel, loudest, tuple(notes), levels)
+
+
+class _Channels:
+    """Levels of the channels of a file and of their mix."""
+
+    def __init__(self) -> None:
+        self.energies: npt.NDArray[np.float64] = np.zeros(1)
+        self.peaks: npt.NDArray[np.floating] = np.zeros(1)
+        self._mixed = 0.0
+
+    def add(self, block: Samples) -> None:
+        self.energies = self.energies + np.sum(np.square(block, dtype=np.float64), axis=0)
+        self.peaks = np.maximum(self.peaks, np.abs(block).max(axis=0))
+        self._mixed += float(np.sum(np.square(block.mean(axis=1), dtype=np.float64)))
+
+    @property
+    def only(self) -> int | None:
+        """The channel that has sound, counted from 1, if it is the only one."""
+        sounding = np.flatnonzero(self.peaks >= SILENT_PEAK)
+        return int(sounding[0]) + 1 if sounding.size == 1 else None
+
+    @property
+    def cancel(self) -> bool:
+        """Whether next to nothing of the channels is left in their mix."""
+        return self._mixed < CANCELLED * float(self.energies.mean())
 
 
 def recordings_of(paths: Iterable[Path]) -> list[Path]:

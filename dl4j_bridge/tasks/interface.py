@@ -73,6 +73,11 @@ class Task(ABC):
     predicts: str = "target"
     hop: int = 1
 
+    @property
+    def graded(self) -> bool:
+        """Whether the ``esr`` of `measure` is that of a sound, which `grades.of` puts into words."""
+        return self.predicts == "target"
+
     # ---- making one
 
     @classmethod
@@ -85,6 +90,10 @@ class Task(ABC):
         InputError
             The recordings or the settings do not fit the task.
         """
+
+    def better_task(self, pairs: list[Pair], settings: TrainSettings) -> str | None:
+        """Name of a task that suits these recordings better than this one; None if there is none."""
+        return None
 
     @classmethod
     def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
@@ -216,6 +225,20 @@ class Task(ABC):
             if error is not None:
                 errors[baseline.name] = error
         return errors
+
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        """Sounds of the fitted baselines by name, for some time steps of a pair.
+
+        Parameters
+        ----------
+        pair, signals
+            The recordings, and `signals` of them.
+        fitted
+            Arrays of the baselines.
+        where
+            Time steps.
+        """
+        return {}
 
     def sharpness(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> float:
         """Factor on the output layer's weights that makes the outputs fit the target best; 1 where there is none."""

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """A named set of options.
+
+    Attributes
+    ----------
+    purpose
+        What it is for: a sentence for ``--help``.
+    options
+        Values by name of field.
+    """
+
+    purpose: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class TaskKind:
     """A task's name, options and defaults, and where its code is.
 
@@ -27,8 +43,10 @@ class TaskKind:
         Group of the options that this task alone has.
     with_target, without_target
         Defaults that differ from those in `settings`, with a target and without; None where the task cannot be used so.
+    next_by_name
+        Whether a training without a target has to be asked for: it may be a forgotten one.
     presets
-        Named sets of options, beside the defaults.
+        By name; the defaults are none of them.
     """
 
     name: str
@@ -36,7 +54,8 @@ class TaskKind:
     settings: type[TaskSettings] = TaskSettings
     with_target: dict[str, Any] | None = None
     without_target: dict[str, Any] | None = None
-    presets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    next_by_name: bool = False
+    presets: Mapping[str, Preset] = field(default_factory=dict)
 
     def load(self) -> type[Task]:
         """The task's class."""

@@ -78,6 +78,11 @@ def train_settings(options: dict[str, Any], has_target: bool = True, preset: str
     return settings
 
 
+def presets() -> list[str]:
+    """The presets of all tasks."""
+    return [DEFAULT, *(name for kind in KINDS.values() for name in kind.presets)]
+
+
 def preset_options(name: str, kind: TaskKind) -> dict[str, Any]:
     """The options of a preset.
 
@@ -89,7 +94,7 @@ def preset_options(name: str, kind: TaskKind) -> dict[str, Any]:
     if name != DEFAULT and name not in kind.presets:
         found = f"{name} with --task {kind.name}"
         raise InputError("--preset", found, f"wanted one of {', '.join([DEFAULT, *kind.presets])}")
-    return kind.presets.get(name, {})
+    return {} if name == DEFAULT else kind.presets[name].options
 
 
 def _check_codec(settings: TrainSettings) -> None:

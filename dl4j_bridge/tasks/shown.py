@@ -1,6 +1,8 @@
 """What a task hands to reports and terminals: plain data that names no task."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +27,26 @@ class Excerpt:
         Full scale is 1.
     classes : dict of ndarray of uint8, shape (n,)
         Class indices, where the task has classes; for ``output`` the most probable ones.
+    others : dict of ndarray of float64, shape (n,)
+        Further outputs to listen to, by title, such as that of a baseline.
+    trained
+        Number of samples at the start that the training used, also to choose the network: a short held-out part alone
+        would be too short to listen to.
     """
 
     rate: int
     start: int
     sounds: dict[str, Floats]
     classes: dict[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+    others: dict[str, Floats] = field(default_factory=dict)
+    trained: int = 0
+
+    @property
+    def held_out(self) -> Excerpt:
+        """The excerpt without what the network was trained on."""
+        sounds = {name: sound[self.trained :] for name, sound in self.sounds.items()}
+        classes = {name: indices[self.trained :] for name, indices in self.classes.items()}
+        return replace(self, start=self.start + self.trained, sounds=sounds, classes=classes, others={}, trained=0)
 
     @property
     def size(self) -> int:

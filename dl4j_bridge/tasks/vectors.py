@@ -92,6 +92,13 @@ class VectorTask(Task):
     def baseline_signals(self, stretch: Stretch) -> Stretch:
         return self.to_samples(stretch[0]), self.to_samples(stretch[1])
 
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        x, begin, end = self.to_samples(signals[0]), where.start * self.hop, where.stop * self.hop
+        return {
+            b.name: b.predict(x[max(begin - b.memory, 0) : end]).last(end - begin).values
+            for b in self.fitted_baselines(fitted)
+        }
+
     # ---- using a trained network
 
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:

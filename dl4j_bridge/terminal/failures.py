@@ -1,14 +1,17 @@
 """From exceptions to one line on stderr and an exit status."""
 
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 from typing import Any
 
 import typer
 
 from dl4j_bridge.errors import BridgeError
+from dl4j_bridge.settings.habits import ours
 
 
 def exit_status(app: typer.Typer) -> int:
@@ -55,15 +58,22 @@ def _prepare_streams() -> None:
 
 def _usage_line(error: Any) -> str:
     text = " ".join(error.format_message().split()).rstrip(".")
-    possible = getattr(error, "possibilities", None)
-    if possible and hasattr(error, "option_name"):
-        from difflib import get_close_matches
-
-        near = get_close_matches(error.option_name, possible, n=1, cutoff=0)
-        text = f"{error.option_name}: no such option; did you mean {near[0]}?"
+    name = getattr(error, "option_name", "")
+    if name and text.startswith("No such option") and error.ctx:
+        known = [opt.lstrip("-") for p in error.ctx.command.params for opt in p.opts if opt.startswith("--")]
+        near = ours(name.lstrip("-"), known, cutoff=0.4)
+        text = f"{name}: no such option" + (f"; did you mean --{near}?" if near else "")
     # After an unknown command the path has the program's name twice.
     path = error.ctx.command_path.split() if error.ctx else []
     return f"{text}; see: {' '.join(dict.fromkeys(path)) or 'dl4j-bridge'} --help"
+
+
+def _wrapped(text: str) -> str:
+    """Break a line between words if a terminal shows it; elsewhere it stays one line."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _fail(text: str, status: int, error: BaseException) -> int:
@@ -71,5 +81,5 @@ def _fail(text: str, status: int, error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(error)
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    print(_wrapped(f"error: {' '.join(text.split())}"), file=sys.stderr)
     return status

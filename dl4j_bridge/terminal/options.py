@@ -7,20 +7,39 @@ A field gives its option's name, type, default and help (``metadata["help"]``), 
 import functools
 import inspect
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
 
 from dl4j_bridge.settings.checks import option as spelled
+from dl4j_bridge.terminal.command import Command
+from dl4j_bridge.terminal.completion import offer
 
 # Options that are handled before a file is read, and parameters that are not options.
 NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
 
 
-def setting(group: type, name: str, panel: str | None = None) -> Any:
+class Known(NamedTuple):
+    """What is known of options that their fields do not say.
+
+    Attributes
+    ----------
+    default
+        Returns the default of an option in words, empty if it has none.
+    values
+        Returns values of an option for a shell to offer.
+    """
+
+    default: Callable[[str], str]
+    values: Callable[[str], Iterable[str]]
+
+
+def setting(group: type, name: str, panel: str | None = None, known: Known | None = None) -> Any:
     """Make an option for a field of a settings dataclass.
 
     Parameters
@@ -31,6 +50,8 @@ def setting(group: type, name: str, panel: str | None = None) -> Any:
         Name of the field.
     panel
         Title of the panel of the help that lists the option.
+    known
+        What the field does not say of its default and its values.
 
     Returns
     -------
@@ -38,14 +59,30 @@ def setting(group: type, name: str, panel: str | None = None) -> Any:
         Its parameter's default must be None, which stands for "not given"; the help shows the default of the field.
     """
     field = {f.name: f for f in fields(group)}[name]
-    default = False if field.default in (None, "") else str(field.default)
+    default = known.default(name) if known else "" if field.default in (None, "") else str(field.default)
     negative = f"/{spelled('no_' + name)}" if field.default is True else ""
     names = [spelled(name) + negative, *field.metadata.get("also", ())]
-    return typer.Option(*names, help=field.metadata["help"], show_default=default, rich_help_panel=panel)
+    allowed = field.metadata.get("allowed")
+    choices = allowed.choices if allowed else ()
+    others = partial(known.values, name) if known else lambda: [default] if default else []
+    return typer.Option(
+        *names,
+        help=_with_choices(field.metadata["help"], choices),
+        show_default=default or False,
+        rich_help_panel=panel,
+        autocompletion=offer((lambda: choices) if choices else others),
+    )
+
+
+def _with_choices(text: str, choices: tuple[str, ...]) -> str:
+    """The help of an option with its choices, unless it explains each of them."""
+    if all(re.search(rf"(?<![\w-]){re.escape(choice)}(?![\w-])", text) for choice in choices):
+        return text
+    return f"{text.removesuffix('.')}: {', '.join(choices[:-1])} or {choices[-1]}."
 
 
 def command(
-    app: typer.Typer, example: str, settings: Mapping[str | None, type] | None = None
+    app: typer.Typer, example: str, settings: Mapping[str | None, type] | None = None, known: Known | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Decorate a function as a command with the options that all commands have: ``--json``, ``-v`` and ``--debug``.
 
@@ -59,6 +96,8 @@ def command(
         Settings dataclasses by the title of their panel in the help: the command gets an option for every field, and
         ``--config`` unless the title is None. The function gets those that are given as the dict `options`. A field of
         a later group that has the name of an earlier one shares its option.
+    known
+        What the fields do not say of their defaults and values.
 
     Returns
     -------
@@ -69,7 +108,7 @@ def command(
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
         own = inspect.signature(function, eval_str=True).parameters
-        added = _fields(settings or {})
+        added = _fields(settings or {}, known)
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
@@ -100,19 +139,19 @@ def command(
             parameters.append(_config_option(parameters))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(function.__name__, epilog=f"Example: dl4j-bridge {example}")(run)
+        app.command(function.__name__, cls=Command, epilog=f"Example: dl4j-bridge {example}")(run)
         return run
 
     return decorate
 
 
-def _fields(groups: Mapping[str | None, type]) -> dict[str, inspect.Parameter]:
+def _fields(groups: Mapping[str | None, type], known: Known | None) -> dict[str, inspect.Parameter]:
     """Make a parameter for every field of several dataclasses."""
     added: dict[str, inspect.Parameter] = {}
     for panel, group in groups.items():
         hints = get_type_hints(group)
         for field in fields(group):
-            hint, option = hints[field.name], setting(group, field.name, panel)
+            hint, option = hints[field.name], setting(group, field.name, panel, known)
             added.setdefault(field.name, _parameter(field.name, Annotated[hint | None, option]))
     return added
 

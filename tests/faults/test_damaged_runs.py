@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -64,11 +65,11 @@ def test_a_damaged_last_zip(effect_run, tmp_path, change, words):
     folder = tmp_path / "run"
     shutil.copytree(effect_run, folder)
     rewritten(effect_run / "last.zip", folder / "last.zip", change)
-    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    before = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     result = run("train", folder, "--resume", "--steps", 50)
     assert result.status == 2
     assert words in result.error
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()} == before
 
 
 @pytest.mark.parametrize(
@@ -96,10 +97,7 @@ def test_a_damaged_log(effect_run, tmp_path, content):
 def test_trainings_in_one_process_leave_no_memory(recordings, tmp_path, java):
     import dl4j_bridge
 
-    options = dict(
-        zip((o[2:].replace("-", "_") for o in SMALL_NETWORK[::2]), map(float, SMALL_NETWORK[1::2]), strict=True)
-    )
-    options = {name: int(value) if value == int(value) else value for name, value in options.items()}
+    options = {k.replace("-", "_"): v for k, v in tomllib.loads(Path(SMALL_NETWORK[1]).read_text()).items()}
     counts = []
     for number in range(4):
         dl4j_bridge.train(*recordings, out=tmp_path / str(number), steps=10, progress=False, **options)

@@ -42,7 +42,7 @@ OTHERS = {
     "classes": ["--hidden", 16],
     "classes, lstm": ["--hidden", 16, "--cell", "lstm", "--layers", 1],
     "spectrogram": ["--task", "spectrogram", "--mask", "--hidden", 16],
-    "next frame": ["--task", "frames", "--frame", 5, "--hidden", 16],
+    "next frame": ["--task", "frames", "--predict", "next", "--frame", 5, "--hidden", 16],
     "proteus": ["--task", "frames", "--preset", "plugin", "--skip"],
 }
 # One of each kind of network; the others with `make test-full`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,9 +29,10 @@ class Page(HTMLParser):
         if tag == "img":
             self.pictures[values["alt"]] = decoded(values["src"], "data:image/png;base64,")
         if tag == "audio":
-            self.sounds.append(decoded(values["src"], "data:audio/wav;base64,"))
+            self.sounds.append(decoded(values["src"], "data:audio/(wav|flac|mpeg);base64,"))
 
 
 def decoded(address: str, kind: str) -> bytes:
-    assert address.startswith(kind)
-    return base64.b64decode(address.removeprefix(kind), validate=True)
+    head = re.match(kind, address)
+    assert head
+    return base64.b64decode(address[head.end() :], validate=True)

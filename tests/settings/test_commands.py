@@ -4,7 +4,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from dl4j_bridge.settings.commands import DECODES, CompareSettings, GenerateSettings, ProcessSettings
+from dl4j_bridge.model.imports import FORMATS
+from dl4j_bridge.settings.commands import DECODES, AdoptSettings, CompareSettings, GenerateSettings, ProcessSettings
 from tests.settings.refusals import INF, NAN, refuses
 
 
@@ -46,6 +47,10 @@ def test_the_defaults_of_generate_are_taken():
 )
 def test_nonsense_of_compare_is_refused_by_name(name, value):
     refuses(name, value, replace(CompareSettings(), **{name: value}).check)
+
+
+def test_adopt_offers_every_format():
+    assert AdoptSettings.__dataclass_fields__["format"].metadata["allowed"].choices == tuple(FORMATS)
 
 
 @pytest.mark.parametrize("group", [ProcessSettings, GenerateSettings, CompareSettings])

@@ -125,6 +125,15 @@ def test_a_channel_is_taken_with_a_note(recorded, channel):
     assert f"took {channel}" in recording.notes[0]
 
 
+@pytest.mark.parametrize("silent", [0, 1])
+def test_of_channels_of_which_only_one_has_sound_that_one_is_taken(recorded, silent):
+    x = np.stack([noise(3000), noise(3000, 2)], axis=1)
+    x[:, silent] *= 1e-5
+    recording = recorded(x)
+    assert np.array_equal(recording.read(RATE), x[:, 1 - silent].astype(np.float32))
+    assert f"2 channels, only channel {2 - silent} has sound" in recording.notes[0]
+
+
 @pytest.mark.parametrize("channel", [-1, 0, 3])
 def test_a_channel_that_is_not_there_is_refused(recorded, channel):
     with pytest.raises(InputError, match=rf"^--channel: {channel}.*1 to 2"):
@@ -297,6 +306,8 @@ def floats(*x):
         (pcm16([0] * 1000), "silent"),
         (pcm16([3, -3] * 1000), "silent"),
         (riff(b"\1\2", PCM, 16, channels=2), "without samples"),
+        (floats(0.0, 32768.0, -100.0), "a peak of 32768; wanted -1 to 1: divide the samples by 32768"),
+        (floats(0.0, -127.0, 3.0), "divide the samples by 128"),
     ],
 )
 def test_a_file_without_a_usable_recording_is_refused_in_one_line_that_names_it(tmp_path, content, says):
@@ -317,10 +328,11 @@ def test_no_file_is_refused_in_one_line_that_names_it(tmp_path, name, says):
     assert len(str(e.value).splitlines()) == 1
 
 
-def test_channels_that_cancel_are_silent_but_each_alone_is_not(recorded):
+@pytest.mark.parametrize("left", [0.0, 0.05])
+def test_channels_that_cancel_are_refused_but_each_alone_is_not(recorded, left):
     x = noise(1000)
-    with pytest.raises(InputError, match="silent"):
-        recorded(np.stack([x, -x], axis=1))
+    with pytest.raises(InputError, match=r"2 channels cancel each other.*--channel 1"):
+        recorded(np.stack([x, (left - 1) * x], axis=1))
     assert recorded(np.stack([x, -x], axis=1), channel=2).frames == 1000
 
 

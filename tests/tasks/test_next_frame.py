@@ -17,7 +17,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs.compare import compare
-from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.new_run import new_run, settings_from
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.commands import CompareSettings
@@ -31,7 +31,22 @@ from dl4j_bridge.tasks.registry import choose, train_settings
 from tests.conftest import run, run_ok
 
 RATE = 8000
-FRAMES = ["--task", "frames", "--frame", 50, "--hidden", 12, "--layers", 2, "--batch", 4, "--length", 20]
+FRAMES = [
+    "--task",
+    "frames",
+    "--predict",
+    "next",
+    "--frame",
+    50,
+    "--hidden",
+    12,
+    "--layers",
+    2,
+    "--batch",
+    4,
+    "--length",
+    20,
+]
 FRAMES += ["--tbptt", 20, "--validate-every", 5]
 TASK = FramesTask(5, "next", Scale())
 
@@ -49,7 +64,7 @@ def log_of(folder: Path) -> list[dict[str, str]]:
 
 
 def of_options(**options):
-    return train_settings({"task": "frames"} | options, has_target=False)
+    return train_settings({"task": "frames", "predict": "next"} | options, has_target=False)
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +211,7 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
     """Noise has no next frame to learn, only training frames to know by heart."""
     noise = write(tmp_path / "noise.wav", np.random.default_rng(1).normal(0, 0.1, 10_000))
     result = run_ok(
-        "train", "--input", noise, "--out", tmp_path / "run", "--json", "--steps", 2000, *FRAMES,
+        "train", "--input", noise, "--out", tmp_path / "run", "--json", "--steps", 2000, *FRAMES[:6], *FRAMES[8:],
         "--hidden", 64, "--schedule", "plateau", "--patience", 4, "--learning-rate", 0.02,
     ).json  # fmt: skip
     assert result["stopped_because"] == "plateau"
@@ -214,7 +229,7 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
 @pytest.mark.parametrize("frame", [1, 3000])
 def test_frames_of_any_size_are_trained_compared_and_generated(riff, tmp_path, frame):
     sizes = ["--frame", frame, "--hidden", 8, "--length", 5, "--tbptt", 5, "--batch", 2, "--steps", 4]
-    run_ok("train", "--input", riff, "--out", tmp_path / "run", "--task", "frames", *sizes)
+    run_ok("train", "--input", riff, "--out", tmp_path / "run", "--task", "frames", "--predict", "next", *sizes)
     result = run_ok("compare", "--model", tmp_path / "run", "--input", riff, "--drift-seconds", 0.05, "--json").json
     assert [row["name"] for row in result["rows"]] == ["model", "copy", "mean", "linear"]
     run_ok("generate", "--model", tmp_path / "run", "--output", tmp_path / "y.wav", "--seconds", 0.05)
@@ -222,13 +237,14 @@ def test_frames_of_any_size_are_trained_compared_and_generated(riff, tmp_path, f
 
 
 def test_a_recording_too_short_for_the_frames_says_what_fits_and_that_fits(riff, tmp_path):
-    train = ["train", "--input", riff, "--out", tmp_path / "run", "--task", "frames", "--frame", 2000, "--steps", 1]
+    common = ["train", "--input", riff, "--task", "frames", "--predict", "next", "--steps", 1]
+    train = [*common, "--out", tmp_path / "run", "--frame", 2000]
     refused = run(*train)
     assert refused.status == 2
     said = refused.error.rsplit("or more, or ", 1)[1]
     assert said.startswith("--length ")
     run_ok(*train, *said.split(), "--hidden", 4, "--batch", 1)
-    refused = run(*train[:-4], "--frame", 40_000, "--out", tmp_path / "other", "--steps", 1)
+    refused = run(*common, "--frame", 40_000, "--out", tmp_path / "other")
     assert "shorter time steps than 40000 samples" in refused.error
     assert not (tmp_path / "other").exists()
 
@@ -394,3 +410,7 @@ def test_relu_in_the_layers_explodes_where_tanh_does_not(benchmarks):
     assert max(u.gradient for u in tanh) < 100
     assert not max(u.gradient for u in relu) < 1e6
     assert not max(u.loss for u in relu) < 1e6 * max(u.loss for u in tanh)
+
+
+def test_what_starts_from_such_a_model_predicts_the_next_frame_too(trained):
+    assert settings_from(trained, {}).data.predict == "next"

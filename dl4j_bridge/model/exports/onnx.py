@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import importlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports.format import Format, Run, metadata
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.reference.parameters import gate_rows, unpack
 from dl4j_bridge.settings.commands import ExportSettings
+from dl4j_bridge.settings.training import MAX_RATE
 
 # LSTM is the same from opset 14 to 21. Older readers want an older IR version than today's.
 OPSET, IR_VERSION = 14, 8
@@ -26,6 +29,8 @@ OPSET, IR_VERSION = 14, 8
 FROM_DL4J = (3, 2, 1, 0)
 # DL4J's peepholes (forget, output, input) in the order input, output, forget.
 PEEPHOLES_FROM_DL4J = (2, 1, 0)
+# What names an error where there is no file.
+_FORMAT = "--format onnx"
 ACTIVATIONS = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 
 
@@ -100,15 +105,77 @@ def content(model: OpenedModel, settings: ExportSettings) -> bytes:
     return bytes(made.SerializeToString())
 
 
-def read(file: bytes) -> Run:
-    session = _imported("onnxruntime").InferenceSession(file, providers=["CPUExecutionProvider"])
-    states = {i.name: np.zeros((1, 1, i.shape[2]), np.float32) for i in session.get_inputs() if i.name != "input"}
+class OnnxNetwork:
+    """A network in a file that this module wrote, run by onnxruntime.
 
-    def run(x: Any) -> Any:
+    Its streams are used like those of `java.network.Network`.
+
+    Attributes
+    ----------
+    properties : dict of str
+        What the file stores of codec, rate and the like.
+
+    Raises
+    ------
+    InputError
+        The package onnxruntime is missing; `subject` names what needs it.
+    ValueError
+        The file holds something else.
+    """
+
+    def __init__(self, file: bytes, subject: str | Path = _FORMAT) -> None:
+        runtime = _imported("onnxruntime", subject)
+        try:
+            self._session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+            self.properties = dict(self._session.get_modelmeta().custom_metadata_map)
+            self._inputs = {i.name: i.shape for i in self._session.get_inputs()}
+            self.silence = int(self.properties.get("silence", 0))
+            if "input" not in self._inputs or "h0" not in self._inputs or not 0 <= self.silence <= MAX_RATE:
+                raise ValueError("another graph")
+        except Exception as e:  # onnxruntime has no common class for its errors
+            raise ValueError(" ".join(str(e).split())[:200]) from None
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of each layer."""
+        return tuple(shape[2] for name, shape in self._inputs.items() if name.startswith("h"))
+
+    @property
+    def width(self) -> int | None:
+        """Values in a vector of the input; None for class indices."""
+        shape = self._inputs["input"]
+        return shape[2] if len(shape) == 3 else None
+
+    def stream(self) -> OnnxStream:
+        """Run class indices from the state of silence, or vectors."""
+        return OnnxStream(self._session, {name: shape[2] for name, shape in self._inputs.items() if name != "input"})
+
+    def dense_stream(self) -> OnnxStream:
+        """Run vectors, after the silence that the file asks for."""
+        stream = self.stream()
+        if self.silence:
+            stream.run(np.zeros((self.silence, self._inputs["input"][2]), np.float32))
+        return stream
+
+
+class OnnxStream:
+    """A run that carries its state from block to block."""
+
+    def __init__(self, session: Any, states: dict[str, int]) -> None:
+        self._session = session
+        self._states = {name: np.zeros((1, 1, units), np.float32) for name, units in states.items()}
+
+    def run(self, x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """The output for class indices, shape (n,), or vectors, shape (n, width)."""
         x = x.astype(np.int64) if x.ndim == 1 else np.asarray(x, np.float32)
-        return session.run(["output"], {"input": x[:, None], **states})[0][:, 0]
+        names = ["output", *(f"{name}_next" for name in self._states)]
+        found, *states = self._session.run(names, {"input": x[:, None], **self._states})
+        self._states = dict(zip(self._states, states, strict=True))
+        return np.asarray(found[:, 0])
 
-    return run
+
+def read(file: bytes) -> Run:
+    return OnnxNetwork(file).stream().run
 
 
 def _properties(model: OpenedModel, settings: ExportSettings) -> dict[str, str]:
@@ -119,12 +186,12 @@ def _properties(model: OpenedModel, settings: ExportSettings) -> dict[str, str]:
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in found.items()}
 
 
-def _imported(package: str) -> Any:
+def _imported(package: str, subject: str | Path = _FORMAT) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError:
         bring = "bring it: python -m pip install onnx onnxruntime"
-        raise InputError("--format onnx", f"{package} is not installed", bring) from None
+        raise InputError(subject, f"{package} is not installed", bring) from None
 
 
 FORMAT = Format(".onnx", check, content, read)

@@ -23,5 +23,6 @@ KIND = TaskKind(
         "patience": 12,
     },
     without_target={"layers": 3, "hidden": 128, "frame": 200, "length": 50, "batch": 16, "learning_rate": 0.003},
+    next_by_name=True,
     presets=PRESETS,
 )

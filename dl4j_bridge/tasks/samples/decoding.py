@@ -53,6 +53,12 @@ class Decoder:
         self._decode = "mean" if decode == "auto" else decode
         self._rng = np.random.default_rng(seed)
 
+    def run(self, stream: SampleStream, indices: Indices) -> npt.NDArray[np.floating]:
+        """Feed classes to a network and decode its output."""
+        if self._decode == "mean":
+            return self._filter.push(stream.means(indices, self._values))
+        return self.push(stream.run(indices))
+
     def push(self, probabilities: Probabilities) -> npt.NDArray[np.floating]:
         if self._decode == "mean":
             return self._filter.push(mean_values(probabilities, self._values))

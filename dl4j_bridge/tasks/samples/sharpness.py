@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 from dl4j_bridge.signal.metrics import bits_per_sample
 from dl4j_bridge.tasks.samples.decoding import Indices, Probabilities
@@ -34,6 +32,9 @@ def sharpness(outputs: Iterable[Probabilities], target: Indices) -> float:
     float
         Above 1 where the distributions are too flat; within `RANGE`. Exactly 1 where less than `LEAST_GAIN` is gained.
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import softmax
+
     chosen = np.linspace(0, target.size - 1, min(target.size, SAMPLES)).astype(np.int64)
     logits = np.log(np.maximum(np.concatenate(list(outputs))[chosen], 1e-30))
 

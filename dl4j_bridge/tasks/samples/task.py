@@ -44,6 +44,8 @@ from dl4j_bridge.tasks.shown import Curve, Excerpt
 # Samples of the validation part on which the baselines of a report are measured.
 BASELINE_SAMPLES = 1 << 13
 CHANCE_BITS = 8.0
+# Lowest rate in Hz at which 8 bits are the worst of a recording.
+FINE_RATE = 32_000
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ class SamplesTask(Task):
     def from_pairs(cls, settings: TrainSettings, pairs: list[Pair]) -> Self:
         is_8_bit = all(source.is_8_bit for pair in pairs for source in (pair.input, pair.target) if source)
         return cls.of_recordings(settings.data, is_8_bit, pairs[0].target is not None)
+
+    def better_task(self, pairs: list[Pair], settings: TrainSettings) -> str | None:
+        """`frames` for recordings of high fidelity with a target, unless a codec was asked for by name."""
+        sources = [source for pair in pairs for source in (pair.input, pair.target) if source]
+        is_fine = min(pair.rate for pair in pairs) >= FINE_RATE and not any(source.is_8_bit for source in sources)
+        return "frames" if self.predicts == "target" and settings.data.codec == "auto" and is_fine else None
 
     @classmethod
     def takes(cls, inputs: int, outputs: int, output: str | None) -> bool:
@@ -240,6 +248,14 @@ class SamplesTask(Task):
         kinds = (Copy, Constant, LookupTable, Markov, Fir, Hammerstein, WienerHammerstein)
         return [kind(self.codec) for kind in kinds]
 
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        x, y = signals
+        found = {}
+        for b in self.fitted_baselines(fitted):
+            predicted = b.predict(x[max(where.start - b.memory, 0) : where.stop]).last(where.stop - where.start)
+            found[b.name] = self.evaluate([predicted], y[where]).sound
+        return found
+
     def sharpness(self, outputs: Iterable[Probabilities], target: Indices) -> float:
         return sharpness(outputs, target)
 
@@ -260,7 +276,7 @@ class SamplesTask(Task):
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         stream, encoder, decoder = network.stream(), self.encoder(), self.decoder(settings.decode, settings.seed)
         for block in blocks:
-            yield decoder.push(stream.run(encoder.push(block)))
+            yield decoder.run(stream, encoder.push(block))
 
     @property
     def temperature(self) -> float:

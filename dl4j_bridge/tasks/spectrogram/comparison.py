@@ -64,6 +64,7 @@ class SpectrogramComparison(Comparison):
             for sound in self._sounds
         )
         self._first = (start - begin) // task.hop
+        self._start = begin + self._first * task.hop
         self._jumps: dict[str, npt.NDArray[np.float64]] = {}
         # Samples that are made of evaluated frames alone.
         overlap = task.window - task.hop
@@ -77,8 +78,8 @@ class SpectrogramComparison(Comparison):
     def contenders(self) -> list[Contender]:
         network = self._fitted.network
         ways: dict[str, Separate] = {
-            "model": self._with_magnitudes(lambda: network.dense_stream().run(self._x)),
-            "stateless": self._with_magnitudes(lambda: stateless(network, self._x, self._window)),
+            "model": self._streamed(network),
+            "stateless": self._stateless(network),
             "mixture": lambda mixture, stem, at: mixture,
         }
         for baseline in self._task.fitted_baselines(self._fitted.baselines):
@@ -86,8 +87,13 @@ class SpectrogramComparison(Comparison):
         ways |= {"oracle-wiener": partial(_masked, 2), "oracle-ratio": partial(_masked, 1)}
         return [Contender(name, None, partial(self._separated, way)) for name, way in ways.items()]
 
-    def _with_magnitudes(self, run: Callable[[], Magnitudes]) -> Separate:
-        output = cache(run)
+    def _streamed(self, network: Network) -> Separate:
+        """Block by block, so that a long recording shows its progress."""
+        stream = cache(network.dense_stream)
+        return lambda mixture, stem, at: self._task.separated(mixture, stream().run(self._x[at : at + len(mixture)]))
+
+    def _stateless(self, network: Network) -> Separate:
+        output = cache(lambda: stateless(network, self._x, self._window))
         return lambda mixture, stem, at: self._task.separated(mixture, output()[at : at + len(mixture)])
 
     def _separated(self, separate: Separate) -> Iterator[Spectra]:
@@ -125,7 +131,7 @@ class SpectrogramComparison(Comparison):
         frames = loudest_vectors(evaluated, slice(0, len(evaluated)), round(SECONDS * self._rate / hop))
         where = slice(frames.start * hop, frames.stop * hop)
         sounds = {"input": self._mixture[where], "target": self._stem[where], "output": model.sound[where]}
-        return Excerpt(self._rate, where.start, sounds)
+        return Excerpt(self._rate, self._start + where.start, sounds)
 
     def finish(self, rows: list[Row]) -> list[Row]:
         mixed = next(row["si_sdr_db"] for row in rows if row["name"] == "mixture")

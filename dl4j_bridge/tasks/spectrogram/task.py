@@ -126,6 +126,11 @@ class SpectrogramTask(VectorTask):
 
     # ---- training
 
+    @property
+    def graded(self) -> bool:
+        """False: the ESR of `measure` is that of magnitudes."""
+        return False
+
     def measure(self, outputs: Iterable[Magnitudes], target: Magnitudes) -> Metrics:
         """Compare the network's magnitudes with the target.
 
@@ -142,6 +147,13 @@ class SpectrogramTask(VectorTask):
 
     def baseline_signals(self, stretch: Stretch) -> Stretch:
         return stretch[0], self.stem(*stretch)
+
+    def baseline_sounds(self, pair: Pair, signals: Stretch, fitted: Arrays, where: slice) -> dict[str, Samples]:
+        mixture, _ = self.spectra(pair, where)
+        return {
+            b.name: np.concatenate(list(self.stft.samples([np.asarray(b.predict(mixture).values)])))
+            for b in self.fitted_baselines(fitted)
+        }
 
     def baseline_errors(self, stretches: list[Stretch], fitted: Arrays) -> dict[str, float]:
         # The ESR of a validation is that of magnitudes.

@@ -16,4 +16,10 @@ final class FloatView {
         view.rewind();
         return view;
     }
+
+    /** The floats of the last tensor from {@code position} on. */
+    FloatBuffer at(int position) {
+        view.position(position);
+        return view;
+    }
 }

@@ -10,23 +10,30 @@ import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 import org.nd4j.linalg.api.buffer.DataBuffer;
 
 /**
- * Runs one-hot samples through a network one at a time, with the state in plain arrays.
+ * Runs one-hot samples of one recording through a network, with the state in plain arrays.
  *
  * <p>The arithmetic is that of {@code LSTMHelpers.activateHelper}, without the 80 or so ND4J calls a sample of
- * {@code rnnTimeStep}. Each sample is computed on its own, so the output does not depend on how a recording is cut into
- * calls. The stream holds a copy of the parameters as they were when it was made.
+ * {@code rnnTimeStep}. The output does not depend on how a recording is cut into calls ({@link SampleNetwork}). The stream
+ * holds a copy of the parameters as they were when it was made.
  */
 public final class SampleStream {
     /** Class of sample value 0, in every codec. */
     private static final int SILENCE = 128;
     private final SampleNetwork network;
     private final int classes;
-    private final float[] row;
     private final FloatView rows = new FloatView();
     private final Softmax softmax;
     private final long[] ranks;
+    private final SampleNetwork.Source inputs = this::begin;
+    private final SampleNetwork.Sink rowsOut = this::putRows;
+    private final SampleNetwork.Sink meansOut = this::putMeans;
+    private DataBuffer indices; // of the present call
+    private double[] values;
+    private double[] means = new double[0];
+    private final float[] last;
+    private int samples; // of the present call
+    private float[] logits; // of the last sample; null before the first
     private SplittableRandom random = new SplittableRandom(0);
-    private boolean started;
 
     SampleStream(MultiLayerNetwork net) {
         network = new SampleNetwork(net);
@@ -34,15 +41,15 @@ public final class SampleStream {
             throw new IllegalArgumentException("the output is not softmax but " + network.activation());
         }
         classes = network.outputs();
-        row = new float[classes];
         softmax = new Softmax(classes, 1);
         ranks = new long[classes];
+        last = new float[classes];
     }
 
     /** Clears the state. */
     public void reset() {
         network.reset();
-        started = false;
+        logits = null;
     }
 
     /** Sets the seed of {@link #generate}. */
@@ -59,21 +66,88 @@ public final class SampleStream {
      * @param probabilities  receives [n, classes], FLOAT, 'c' order
      */
     public void run(Tensor indices, Tensor probabilities, int n) {
-        DataBuffer in = indices.array().data();
-        FloatBuffer out = rows.of(probabilities);
-        for (int t = 0; t < n; t++) {
-            advance(in.getInt(t) & 0xFF);
-            softmax(1, 0, row);
-            out.put(row);
+        rows.of(probabilities);
+        run(indices, n, rowsOut);
+    }
+
+    /**
+     * Consumes {@code n} samples and writes the mean of the distribution after each.
+     *
+     * @param indices  class indices, UBYTE, at least [n]
+     * @param values   the value of each class, DOUBLE, [classes]
+     * @param means    receives [n], DOUBLE
+     */
+    public void means(Tensor indices, Tensor values, Tensor means, int n) {
+        if (this.means.length < n) {
+            this.means = new double[n];
         }
+        this.values = values.array().data().asDouble();
+        run(indices, n, meansOut);
+        means.array().data().asNioDouble().put(this.means, 0, n);
     }
 
     /** Consumes {@code n} class indices (UBYTE) without computing probabilities, to prime the state. */
     public void consume(Tensor indices, int n) {
-        DataBuffer in = indices.array().data();
-        for (int t = 0; t < n; t++) {
-            advance(in.getInt(t) & 0xFF);
+        if (n > 0) {
+            run(indices, n - 1, null);
+            logits = network.advanceOneHot(indices.array().data().getInt(n - 1) & 0xFF);
         }
+    }
+
+    private void run(Tensor indices, int n, SampleNetwork.Sink sink) {
+        this.indices = indices.array().data();
+        samples = n;
+        network.run(n, inputs, sink);
+    }
+
+    private void begin(int from, float[][] sums, int count) {
+        for (int t = 0; t < count; t++) {
+            network.beginOneHot(indices.getInt(from + t) & 0xFF, sums[t]);
+        }
+    }
+
+    /** Keeps the last logits of a call, for {@link #generate}. */
+    private void keepLast(int from, float[][] sums, int count) {
+        if (from + count == samples) {
+            System.arraycopy(sums[count - 1], 0, last, 0, classes);
+            logits = last;
+        }
+    }
+
+    private void putRows(int from, float[][] sums, int count) {
+        keepLast(from, sums, count);
+        FloatBuffer out = rows.at(from * classes);
+        for (int t = 0; t < count; t++) {
+            softmax.replace(sums[t], 1);
+            out.put(sums[t]);
+        }
+    }
+
+    private void putMeans(int from, float[][] sums, int count) {
+        keepLast(from, sums, count);
+        for (int t = 0; t < count; t++) {
+            softmax.replace(sums[t], 1);
+            means[from + t] = mean(sums[t], values);
+        }
+    }
+
+    /** In four chains, since one would wait for each addition. */
+    private static double mean(float[] p, double[] values) {
+        double a = 0;
+        double b = 0;
+        double c = 0;
+        double d = 0;
+        int i = 0;
+        for (; i + 3 < values.length; i += 4) {
+            a += p[i] * values[i];
+            b += p[i + 1] * values[i + 1];
+            c += p[i + 2] * values[i + 2];
+            d += p[i + 3] * values[i + 3];
+        }
+        for (; i < values.length; i++) {
+            a += p[i] * values[i];
+        }
+        return a + b + (c + d);
     }
 
     /**
@@ -87,7 +161,7 @@ public final class SampleStream {
      * @throws IllegalStateException before the first sample is consumed, or if the output is not a number
      */
     public void generate(Tensor indices, int n, double temperature, double topP, double tilt) {
-        if (!started) {
+        if (logits == null) {
             throw new IllegalStateException("no sample consumed yet; wanted at least one to prime the stream");
         }
         DataBuffer out = indices.array().data();
@@ -99,7 +173,7 @@ public final class SampleStream {
             }
             int sampled = sample(p, topP);
             out.put(t, sampled);
-            advance(sampled);
+            logits = network.advanceOneHot(sampled);
         }
     }
 
@@ -143,13 +217,7 @@ public final class SampleStream {
         return mass;
     }
 
-    private void advance(int index) {
-        network.advanceOneHot(index);
-        started = true;
-    }
-
     private void softmax(double temperature, double tilt, float[] p) {
-        float[] logits = network.sums();
         for (int i = 0; i < p.length; i++) {
             p[i] = (float) ((logits[i] + tilt * Math.abs(i - SILENCE)) / temperature);
         }

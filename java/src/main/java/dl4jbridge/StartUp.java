@@ -45,7 +45,9 @@ public final class StartUp {
         Tensor probabilities = Tensor.zeros("FLOAT", "c", new long[] {STEPS, CLASSES});
         again.stream().run(indices, probabilities, STEPS);
         again.vectorStream().run(Tensor.zeros("FLOAT", "c", new long[] {STEPS, CLASSES}), probabilities, STEPS);
-        again.batchStream().run(samples, Tensor.zeros("FLOAT", "f", new long[] {2, CLASSES, STEPS}), STEPS);
+        again.stream().means(indices, Tensor.zeros("DOUBLE", "c", new long[] {CLASSES}),
+                Tensor.zeros("DOUBLE", "c", new long[] {STEPS}), STEPS);
+        again.batchStream().run(samples, Tensor.zeros("FLOAT", "c", new long[] {2, STEPS, CLASSES}), STEPS);
         writeLibraries(Path.of(arguments[1]));
     }
 

@@ -1,32 +1,27 @@
 package dl4jbridge;
 
+import dl4jbridge.fused.OutputActivation;
 import dl4jbridge.fused.SampleNetwork;
-import dl4jbridge.fused.Softmax;
-import java.nio.FloatBuffer;
 import org.deeplearning4j.nn.multilayer.MultiLayerNetwork;
-import org.nd4j.linalg.activations.IActivation;
-import org.nd4j.linalg.activations.impl.ActivationIdentity;
-import org.nd4j.linalg.activations.impl.ActivationSigmoid;
-import org.nd4j.linalg.activations.impl.ActivationSoftmax;
 
-/** Runs vectors through a network one at a time, as {@link SampleStream} runs classes. */
+/** Runs vectors of one recording through a network, as {@link SampleStream} runs classes. */
 public final class VectorStream {
     private final SampleNetwork network;
-    private final IActivation activation;
-    private final Softmax softmax;
-    private final float[] input;
+    private final OutputActivation activation;
+    private final float[][] block; // inputs by sample
+    private final float[] vectors; // all inputs of a block, or all outputs: one copy is faster than one a sample
+    private final float[] results;
+    private final SampleNetwork.Source source = this::begin;
+    private final SampleNetwork.Sink sink = this::put;
     private final FloatView inputs = new FloatView();
     private final FloatView outputs = new FloatView();
 
     VectorStream(MultiLayerNetwork net) {
         network = new SampleNetwork(net);
-        activation = network.activation();
-        if (!(activation instanceof ActivationIdentity || activation instanceof ActivationSigmoid
-                || activation instanceof ActivationSoftmax)) {
-            throw new IllegalArgumentException("the output is not linear, sigmoid or softmax but " + activation);
-        }
-        softmax = new Softmax(network.outputs(), 1);
-        input = new float[network.inputs()];
+        activation = new OutputActivation(network.activation(), network.outputs(), 1);
+        block = new float[network.blockLength()][network.inputs()];
+        vectors = new float[network.blockLength() * network.inputs()];
+        results = new float[network.blockLength() * network.outputs()];
     }
 
     /** Clears the state. */
@@ -42,23 +37,26 @@ public final class VectorStream {
      * @param results  receives [n, outputs], likewise
      */
     public void run(Tensor vectors, Tensor results, int n) {
-        FloatBuffer in = inputs.of(vectors);
-        FloatBuffer out = outputs.of(results);
-        for (int t = 0; t < n; t++) {
-            in.get(input);
-            network.advanceDense(input);
-            activate(network.sums());
-            out.put(network.sums());
-        }
+        inputs.of(vectors);
+        outputs.of(results);
+        network.run(n, source, sink);
     }
 
-    private void activate(float[] y) {
-        if (activation instanceof ActivationSoftmax) {
-            softmax.replace(y, 1);
-        } else if (activation instanceof ActivationSigmoid) {
-            for (int i = 0; i < y.length; i++) {
-                y[i] = (float) (1 / (1 + Math.exp(-y[i])));
-            }
+    private void begin(int from, float[][] sums, int count) {
+        int n = network.inputs();
+        inputs.at(from * n).get(vectors, 0, count * n);
+        for (int t = 0; t < count; t++) {
+            System.arraycopy(vectors, t * n, block[t], 0, n);
         }
+        network.beginDense(block, sums, count);
+    }
+
+    private void put(int from, float[][] sums, int count) {
+        int n = network.outputs();
+        for (int t = 0; t < count; t++) {
+            activation.replace(sums[t], 1);
+            System.arraycopy(sums[t], 0, results, t * n, n);
+        }
+        outputs.at(from * n).put(results, 0, count * n);
     }
 }

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dl4jbridge.Fixtures.Feeder;
+import dl4jbridge.fused.Workers;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.SplittableRandom;
@@ -135,15 +136,50 @@ class SampleStreamTest {
         assertEquals(-CLASSES, probabilities.array().getRow(2).sumNumber().doubleValue());
     }
 
-    @Test
-    void aCutChangesNoBit() {
-        int[] inputs = random(3, 200, CLASSES);
-        float[][] whole = run(trained.stream(), inputs);
-        SampleStream stream = trained.stream();
-        for (int from = 0, length = 1; from < inputs.length; from += length, length++) {
+    /** Sizes with blocks and sums of several lengths; a call of 1,500 samples has 6 to 24 blocks. */
+    @ParameterizedTest
+    @CsvSource({"1, 12, 1", "2, 41, 1", "2, 41, 2", "3, 8, 3", "1, 201, 2"})
+    void neitherACutNorThreadsChangeABit(int layers, int hidden, int threads) {
+        int[] inputs = random(3, 1500, CLASSES);
+        Network network = network("layers", layers, "hidden", hidden);
+        network.dl4j().params().muli(3);
+        float[][] whole;
+        Workers.setThreads(threads);
+        try {
+            whole = run(network.stream(), inputs);
+        } finally {
+            Workers.setThreads(1);
+        }
+        SampleStream stream = network.stream();
+        for (int from = 0, length = 1; from < inputs.length; from += length, length = length * 3 / 2 + 1) {
             int to = Math.min(from + length, inputs.length);
             assertArrayEquals(Arrays.copyOfRange(whole, from, to), run(stream, Arrays.copyOfRange(inputs, from, to)));
         }
+        stream.reset();
+        for (int t = 0; t < 300; t++) {
+            assertArrayEquals(whole[t], run(stream, inputs[t])[0], "sample " + t);
+        }
+    }
+
+    @Test
+    void meansAreThoseOfTheDistributions() {
+        int[] inputs = random(5, 300, CLASSES);
+        double[] values = new Random(6).doubles(CLASSES, -1, 1).toArray();
+        Tensor given = Tensor.zeros("DOUBLE", "c", new long[] {CLASSES});
+        for (int i = 0; i < CLASSES; i++) {
+            given.array().putScalar(i, values[i]);
+        }
+        Tensor means = Tensor.zeros("DOUBLE", "c", new long[] {inputs.length + 1});
+        trained.stream().means(bytes(inputs), given, means, inputs.length);
+        float[][] rows = run(trained.stream(), inputs);
+        for (int t = 0; t < inputs.length; t++) {
+            double expected = 0;
+            for (int i = 0; i < CLASSES; i++) {
+                expected += rows[t][i] * values[i];
+            }
+            assertEquals(expected, means.array().getDouble(t), 1e-12, "sample " + t);
+        }
+        assertEquals(0, means.array().getDouble(inputs.length), "wrote more than asked for");
     }
 
     @Test
@@ -184,6 +220,22 @@ class SampleStreamTest {
         }
         assertArrayEquals(generated[0], generated[1]);
         assertFalse(Arrays.equals(generated[0], generated[2]));
+    }
+
+    @Test
+    void generatesAfterRunningWhatItGeneratesAfterConsuming() {
+        int[][] generated = new int[2][];
+        for (int i = 0; i < 2; i++) {
+            SampleStream stream = trained.stream();
+            stream.seed(1);
+            if (i == 0) {
+                run(stream, 1, 7, 3);
+            } else {
+                consume(stream, 1, 7, 3);
+            }
+            generated[i] = generate(stream, 20, 1.0, 1.0);
+        }
+        assertArrayEquals(generated[0], generated[1]);
     }
 
     @Test

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dl4jbridge.fused.Workers;
 import java.util.Arrays;
 import java.util.Random;
 import org.deeplearning4j.nn.conf.NeuralNetConfiguration;
@@ -65,13 +66,20 @@ class VectorStreamTest {
         }
     }
 
-    @Test
-    void aCutChangesNoBitAndResetForgets() {
-        float[][] x = random(100);
+    @ParameterizedTest
+    @CsvSource({"1", "2"})
+    void neitherACutNorThreadsChangeABitAndResetForgets(int threads) {
+        float[][] x = random(1500);
         VectorStream stream = dense("linear").vectorStream();
-        float[][] whole = run(stream, x);
+        float[][] whole;
+        Workers.setThreads(threads);
+        try {
+            whole = run(stream, x);
+        } finally {
+            Workers.setThreads(1);
+        }
         stream.reset();
-        for (int from = 0, length = 1; from < x.length; from += length, length++) {
+        for (int from = 0, length = 1; from < x.length; from += length, length = length * 3 / 2 + 1) {
             int to = Math.min(from + length, x.length);
             assertArrayEquals(Arrays.copyOfRange(whole, from, to), run(stream, Arrays.copyOfRange(x, from, to)));
         }

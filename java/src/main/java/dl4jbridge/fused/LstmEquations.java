@@ -66,7 +66,9 @@ final class LstmEquations {
     private final float[] dCell;
     private final float[][] peephole; // the same for each row
 
-    LstmEquations(Cell kind, PointwiseMath math, float cellPenalty, Shape shape, int from, int to) {
+    /** @param forwardOnly  true if no backward pass follows: all steps then share the memory of two */
+    LstmEquations(
+            Cell kind, PointwiseMath math, float cellPenalty, boolean forwardOnly, Shape shape, int from, int to) {
         this.kind = kind;
         this.math = math;
         this.cellPenalty = cellPenalty;
@@ -75,16 +77,27 @@ final class LstmEquations {
         size = shape.size;
         batch = shape.batch;
         length = rows * size;
-        cell = new float[shape.steps + 1][length];
+        cell = steps(shape.steps + 1, forwardOnly);
         z = new float[GATES][length];
         h = new float[length];
         error = new float[length];
         delta = new float[GATES][length];
         peepholeSum = new float[PEEPHOLES][length];
-        gate = new float[GATES][shape.steps][length];
+        gate = new float[GATES][][];
+        for (int g = 0; g < GATES; g++) {
+            gate[g] = steps(shape.steps, forwardOnly);
+        }
         cellTanh = new float[length];
         dCell = new float[length];
         peephole = new float[PEEPHOLES][length];
+    }
+
+    private float[][] steps(int n, boolean forwardOnly) {
+        float[][] values = new float[n][];
+        for (int t = 0; t < n; t++) {
+            values[t] = forwardOnly && t > 1 ? values[t - 2] : new float[length];
+        }
+        return values;
     }
 
     /** @param mask  [step, batch], or null */

@@ -2,6 +2,7 @@ package dl4jbridge.fused;
 
 import java.nio.FloatBuffer;
 import java.util.Arrays;
+import org.nd4j.linalg.activations.IActivation;
 import org.nd4j.linalg.api.ndarray.INDArray;
 
 /**
@@ -13,6 +14,8 @@ abstract class OutputLoss {
     /** Numbers of weights between which chunks pay: with fewer the calls cost more, and more do not fit the second-level cache. */
     private static final int CHUNKS_FROM = 10_000;
     private static final int CHUNKS_TO = 150_000;
+    /** Samples whose activations are computed together. */
+    private static final int ROWS = 8;
 
     private int batch;
     private int size;
@@ -107,11 +110,25 @@ abstract class OutputLoss {
 
     /** Copies the weights into the order in which the products read them. */
     final void layOut(Weights weights) {
+        layOutForward(weights);
+        transposedPanels.put(layoutScratch.from, 0, size);
+    }
+
+    /** The same for {@link #forwardPart} alone. */
+    final void layOutForward(Weights weights) {
         Transposition.Scratch scratch = layoutScratch.atLeast(outputs * size);
         Memory.get(weights.weight.view(), 0, scratch.from, outputs * size);
-        transposedPanels.put(scratch.from, 0, size);
         Transposition.transpose(scratch.from, outputs, size, scratch.to, 0, outputs);
         weightPanels.put(scratch.to, 0, outputs);
+    }
+
+    /**
+     * Computes a part's outputs.
+     *
+     * @param into    [batch, intoSteps, outputs]
+     */
+    final void forwardPart(int part, Rows input, IActivation activation, Memory into, int intoSteps) {
+        parts[part].forward(input, activation, into, intoSteps);
     }
 
     /** Computes a part's share of the gradients; {@link #sumParts} completes them. */
@@ -146,6 +163,9 @@ abstract class OutputLoss {
         Memory errors; // [step of a chunk, row, outputPitch]: first the activation's input
         Memory input; // [step of a chunk, row, inputPitch], or its gradient
         Memory weightSum; // [output, inputPitch]
+        private OutputActivation activate; // of forward, as the next two
+        private float[] sums;
+        private float[] biases;
 
         Part(int from, int to) {
             this.from = from;
@@ -179,6 +199,41 @@ abstract class OutputLoss {
                 long into = inputErrors.packed(first, count, inputPitch, input);
                 transposedPanels.multiply(samples, z, outputPitch, 0f, into, inputPitch, false);
                 inputErrors.spread(first, count, inputPitch, input);
+            }
+        }
+
+        void forward(Rows x, IActivation activation, Memory into, int intoSteps) {
+            if (activate == null) {
+                activate = new OutputActivation(activation, outputs, ROWS);
+                sums = new float[ROWS * outputs];
+                biases = new float[ROWS * outputs];
+            }
+            for (int row = 0; row < ROWS; row++) {
+                System.arraycopy(bias, 0, biases, row * outputs, outputs);
+            }
+            int chunks = chunks();
+            long most = (long) Gemm.longest(steps, chunks) * rows;
+            errors = Memory.atLeast(errors, most * outputPitch);
+            input = Memory.atLeast(input, most * inputPitch);
+            FloatBuffer from = errors.view();
+            FloatBuffer to = into.view();
+            for (int chunk = 0; chunk < chunks; chunk++) {
+                int first = Workers.border(steps, chunk, chunks);
+                int count = Workers.border(steps, chunk + 1, chunks) - first;
+                int samples = count * rows;
+                weightPanels.multiply(samples, x.gathered(first, count, inputPitch, input), inputPitch, 0f,
+                        errors.at(0, (long) samples * outputPitch), outputPitch, false);
+                for (int i = 0; i < samples; i += ROWS) {
+                    int n = Math.min(ROWS, samples - i);
+                    Memory.getRows(from, (long) i * outputPitch, outputPitch, sums, 0, n, outputs);
+                    PointwiseMath.add(biases, sums, n * outputs);
+                    activate.replace(sums, n);
+                    for (int j = 0; j < n; j++) {
+                        int row = this.from + (i + j) % rows;
+                        to.position((row * intoSteps + first + (i + j) / rows) * outputs);
+                        to.put(sums, j * outputs, outputs);
+                    }
+                }
             }
         }
 

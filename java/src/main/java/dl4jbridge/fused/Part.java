@@ -41,7 +41,8 @@ final class Part {
     private final float[][] bias; // the same for each row
     private final float[][] biasSum;
 
-    Part(Cell cell, PointwiseMath math, float cellPenalty, Shape shape, WeightLayout layout, int from, int to) {
+    Part(Cell cell, PointwiseMath math, float cellPenalty, boolean forwardOnly, Shape shape, WeightLayout layout,
+            int from, int to) {
         this.shape = shape;
         this.layout = layout;
         this.from = from;
@@ -50,7 +51,7 @@ final class Part {
         size = shape.size;
         steps = shape.steps;
         length = rows * size;
-        equations = new LstmEquations(cell, math, cellPenalty, shape, from, to);
+        equations = new LstmEquations(cell, math, cellPenalty, forwardOnly, shape, from, to);
         boolean inChunks = Gemm.multipliesUnpacked && GATES * size * size <= CACHED_GRADIENT;
         chunks = inChunks ? Gemm.chunks(steps, rows) : 1;
         longestChunk = Gemm.longest(steps, chunks);

@@ -88,6 +88,23 @@ public enum PointwiseMath {
         return x * p / q;
     }
 
+    /**
+     * Several gates in one loop, with the tanh of {@link #RATIONAL}: y = slope tanh(slope z) + shift, which is a tanh for
+     * 1 and 0, and a sigmoid for 1/2 and 1/2.
+     */
+    static void gates(float[] z, float[] slope, float[] shift, float[] y, int n) {
+        for (int i = 0; i < n; i++) {
+            y[i] = Math.fma(slope[i], rationalTanh(slope[i] * z[i]), shift[i]);
+        }
+    }
+
+    /** The same of z + cell * peephole. */
+    static void gates(float[] z, float[] cell, float[] peephole, float[] slope, float[] shift, float[] y, int n) {
+        for (int i = 0; i < n; i++) {
+            y[i] = Math.fma(slope[i], rationalTanh(slope[i] * Math.fma(cell[i], peephole[i], z[i])), shift[i]);
+        }
+    }
+
     /** cell = forget * before + input * block. */
     public static void cell(float[] forget, float[] before, float[] input, float[] block, float[] cell, int n) {
         for (int i = 0; i < n; i++) {

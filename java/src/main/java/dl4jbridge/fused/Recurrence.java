@@ -23,6 +23,7 @@ final class Recurrence {
     private final OneHot oneHot = new OneHot();
     private final WeightLayout layout = new WeightLayout();
     private float cellPenalty;
+    private boolean forwardOnly;
     private Shape shape;
     private Part[] parts = new Part[0];
     private Memory inputScratch;
@@ -95,7 +96,7 @@ final class Recurrence {
         shape = wanted;
         parts = new Part[threads];
         for (int p = 0; p < threads; p++) {
-            parts[p] = new Part(cell, math, cellPenalty, shape, layout,
+            parts[p] = new Part(cell, math, cellPenalty, forwardOnly, shape, layout,
                     Workers.border(shape.batch, p, threads), Workers.border(shape.batch, p + 1, threads));
         }
     }
@@ -103,6 +104,16 @@ final class Recurrence {
     /** To be called before the first forward pass. */
     void setCellPenalty(float weight) {
         cellPenalty = weight;
+    }
+
+    /** Keeps nothing for a backward pass. To be called before the first forward pass. */
+    void setForwardOnly() {
+        forwardOnly = true;
+    }
+
+    /** True if the products read what {@link #layOut} copies. */
+    boolean hasManyRows() {
+        return shape.manyRows;
     }
 
     /** Copies one gate's weights into the order in which the products read them. */

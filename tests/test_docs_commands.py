@@ -123,9 +123,11 @@ def test_the_commands_of_a_page_work(page, place):
     for command in commands(page):
         if skipped(command):
             continue
+        # A page may make what the kit has for another page.
         for folder in re.findall(r"--out (\S+)", command):
-            # A page may make the run that another one has already.
             shutil.rmtree(place / folder, ignore_errors=True)
+        for file in re.findall(r"--output (\S+)", command):
+            (place / file).unlink(missing_ok=True)
         run = shortened(command)
         done = subprocess.run(["bash", "-ec", run], cwd=place, env=env, capture_output=True, text=True, check=False)
         # `diagnose` ends in 1 if it finds a fault, and these networks have hardly been trained.

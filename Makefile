@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 JAR    := target/dl4j-bridge.jar
 PLATFORMS := linux-x86_64 linux-arm64 macosx-x86_64 macosx-arm64 windows-x86_64
 
-.PHONY: setup demo test test-full lint docs api-docs lock cuda wheel examples clean
+.PHONY: setup demo test test-full docs-test lint docs api-docs lock cuda wheel examples clean
 
 setup: $(VENV)/.ready $(JAR)
 	@$(BIN)/python -c 'from dl4j_bridge.java import jars; jars.class_path()' 2>/dev/null || ./mvnw -q -B package -DskipTests
@@ -37,6 +37,11 @@ test: setup lint
 test-full: setup lint
 	./mvnw -q -B test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Every command in the pages, as in `make test-full`.
+docs-test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/test_docs.py tests/test_docs_commands.py tests/test_java_page.py \
+	  tests/test_python_api.py tests/test_notebook.py tests/model/test_imports.py
 
 # The page of commands and options, from the command line itself.
 docs: setup

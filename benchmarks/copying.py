@@ -62,8 +62,8 @@ PERIOD = 10
 # had before 1.0.0-beta3; and its successor, LSTMCharModellingExample, as it is today. Then "corrected", which changes
 # only what has to be changed, the former defaults of `train`, and today's.
 BASES: dict[str, dict[str, Any]] = {
-    "posted": PRESETS["posted"],
-    "posted, as it was meant": PRESETS["posted-legacy"],
+    "posted": PRESETS["posted"].options,
+    "posted, as it was meant": PRESETS["posted-legacy"].options,
     "example of today": {
         "updater": "adam",
         "learning_rate": 0.005,

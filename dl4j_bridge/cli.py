@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from dl4j_bridge import many_runs
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import check, one_of
 from dl4j_bridge.settings.commands import (
@@ -18,11 +19,12 @@ from dl4j_bridge.settings.commands import (
     GenerateSettings,
     ProcessSettings,
 )
+from dl4j_bridge.settings.search import SearchSettings
 from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
 from dl4j_bridge.tasks import defaults, registry
 from dl4j_bridge.terminal.completion import offer
 from dl4j_bridge.terminal.failures import exit_status
-from dl4j_bridge.terminal.options import Known, Model, Verbose, command, setting
+from dl4j_bridge.terminal.options import Known, Model, Preset, Verbose, command, setting
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,22 +34,16 @@ app = typer.Typer(
     help="Train a DL4J GravesLSTM on a dry and a processed recording, and run it.",
 )
 
+_ABOUT = "About the model"
 # Groups of settings by the title of their panel in the help.
 _TRAINING: dict[str | None, type] = {
-    **dict(zip(("Recordings", "Network", "Training", "Small data"), registry.GROUPS.values(), strict=True)),
+    **dict(zip(("Recordings", "Network", "Training", "Small data", _ABOUT), registry.GROUPS.values(), strict=True)),
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
 
+# A diagnosis names no model.
+_DIAGNOSED = {title: group for title, group in _TRAINING.items() if title != _ABOUT}
 _KNOWN = Known(defaults.in_words, defaults.values)
-_PRESETS = "; ".join(f"{', '.join(k.presets)} (--task {k.name})" for k in registry.KINDS.values() if k.presets)
-Preset = Annotated[
-    str,
-    Option(
-        "--preset",
-        help=f"Settings to start from: {registry.DEFAULT}; {_PRESETS}.",
-        autocompletion=offer("dl4j_bridge.tasks.registry:presets"),
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -226,9 +222,10 @@ def export(
 ) -> Any:
     """Write a model for another program, after comparing the two."""
     from dl4j_bridge.jobs.export import export as export_model
-    from dl4j_bridge.terminal import results
+    from dl4j_bridge.terminal import progress, results
 
-    result = export_model(model, format, output, ExportSettings(**options))
+    with progress.working("export: writing the file and comparing it with the model"):
+        result = export_model(model, format, output, ExportSettings(**options))
     results.print_exported(result)
     return result
 
@@ -250,7 +247,7 @@ def adopt(
     return result
 
 
-@command(app, "diagnose --input dry.wav --target wet.wav --quick", _TRAINING, _KNOWN)
+@command(app, "diagnose --input dry.wav --target wet.wav --quick", _DIAGNOSED, _KNOWN)
 def diagnose(
     source: Annotated[Path | None, Option("--input", metavar="A.wav", help="Dry recording.")] = None,
     target: Annotated[
@@ -278,7 +275,7 @@ def diagnose(
         str | None,
         Option(
             metavar="CODE",
-            help="Print what a finding means and how to fix it, and nothing else.",
+            help="Print what a finding or a metric such as ESR means, and nothing else.",
             autocompletion=offer("dl4j_bridge.diagnostics.explanations:codes"),
         ),
     ] = None,
@@ -288,9 +285,10 @@ def diagnose(
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     if explain:
         from dl4j_bridge.diagnostics import explanations
+        from dl4j_bridge.terminal.console import line
 
         text = explanations.explain(explain)
-        print(text)
+        line(text)
         return {"code": explain, "meaning": explanations.meaning(explain), "text": text}
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.terminal import results
@@ -332,28 +330,19 @@ def fetch() -> Any:
 
 @command(app, "info runs/amp")
 def info(
-    model: Annotated[Path, Argument(metavar="M", help="A run folder, a model zip, or the zip of any DL4J network.")],
+    model: Annotated[
+        Path,
+        Argument(metavar="M", help="A run folder, a model zip, the zip of any DL4J network, or a .nam or .json file."),
+    ],
     as_json: bool,
 ) -> Any:
-    """Show what a model file holds."""
-    from rich.console import Console
-
-    from dl4j_bridge.model import foreign_zip
-    from dl4j_bridge.model.model_zip import open_model
-    from dl4j_bridge.model.opened_network import open_network
+    """Show what a model file holds: a table for people, everything with --json."""
+    from dl4j_bridge.jobs.describe import describe
     from dl4j_bridge.terminal import results
 
-    try:
-        content = open_model(model).info.as_dict()
-    except InputError:
-        if not foreign_zip.is_foreign(model):
-            raise
-        content = open_network(model).as_dict()
-        if not as_json:
-            results.print_network(model, content)
-        return content
+    content = describe(model)
     if not as_json:
-        Console().print_json(data=content)
+        results.print_described(model, content)
     return content
 
 
@@ -374,7 +363,7 @@ def demo(
     """A task end to end on recordings that the package makes: train, compare, process or generate, report."""
     from dl4j_bridge import demos
     from dl4j_bridge.terminal import progress, results
-    from dl4j_bridge.terminal.console import stderr
+    from dl4j_bridge.terminal.console import line, stderr
 
     check("task", task, one_of(demos.YOURS))
     if minutes is None and steps is None:
@@ -382,12 +371,23 @@ def demo(
     limits = {"minutes": minutes, "steps": steps}
     TrainSettings().with_options(limits)
     with progress.training_progress() as report:
-        result = demos.run(task, out, limits, lambda text: stderr.print(text, soft_wrap=True, markup=False), report)
+        result = demos.run(task, out, limits, lambda text: line(text, stderr), report)
     if result["stopped_because"] == "interrupted":
         results.print_trained(result, has_target=True)
         return result, 130
     results.print_demo(result, demos.YOURS[task])
     return result
+
+
+command(
+    app,
+    "search --input dry.wav --target wet.wav --trials 40 --minutes 240",
+    {"Search": SearchSettings, **_TRAINING},
+    _KNOWN,
+)(many_runs.search)
+
+
+command(app, "batch captures.toml --out runs/captures")(many_runs.batch)
 
 
 def main() -> None:

@@ -396,5 +396,5 @@ class Run:
         if isinstance(x, np.ndarray):
             return mono(name, x), checked_rate(rate, self.rate)
         path = as_path(name, x)
-        recording = open_recording(path, channel_if_there(path, self._info.settings.data.channel))
+        recording = open_recording(path, channel_if_there(path, self._info.settings.data.channel), may_be_silent=True)
         return recording.read(recording.rate), recording.rate

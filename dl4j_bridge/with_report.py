@@ -1,10 +1,10 @@
-"""Train or diagnose, and write the report: what the command line and Python do the same way."""
+"""Train, search, batch or diagnose, and write the report: what the command line and Python do the same way."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,11 +19,15 @@ from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import run
 from dl4j_bridge.model.run_folder import RUNS, RunFolder
 from dl4j_bridge.terminal.console import print_notes
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress
+from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress, working
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.batch.plan import Entry, Plan
     from dl4j_bridge.jobs.diagnose import Request
+    from dl4j_bridge.jobs.search.definition import Search
+    from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.report.live import Live
 
 
@@ -77,9 +81,8 @@ def train_and_report(started: run.Run, watching: Watching) -> dict[str, Any]:
         if live:
             live.end(result)
         if watching.report:
-            from dl4j_bridge.report import run as run_report
-
-            run_report.write(started, *curves_and_excerpt(started))
+            with nullcontext() if watching.progress is False else working("writing the report"):
+                _page_of_run(started)
     jvm.release_memory()
     return result
 
@@ -121,3 +124,59 @@ def diagnose_and_report(request: Request, out: Path | None, progress: bool | Non
         # The findings took a minute; they are shown without a page.
         print_notes([f"no report: {e}"])
         return found, None
+
+
+def search_and_report(
+    folder: Path, search: Search, trial_reports: bool, cluster: str | None = None, cores: int = 1
+) -> tuple[SearchResult, Path]:
+    """Run trials, with a page of each if wanted; returns what was found and the page over all.
+
+    Without the address of a cluster this process runs one trial after the other.
+    """
+    from dl4j_bridge.jobs.search import on_cluster, worker
+    from dl4j_bridge.report import search as search_page
+    from dl4j_bridge.terminal.progress import print_trial
+
+    if cluster:
+        path = folder.absolute()
+        result = on_cluster.run_trials(path, search, work_on_trials, trial_reports, cluster, cores, print_trial)
+    else:
+        result = worker.run_trials(folder, search, print_trial, _page_of_run if trial_reports else _no_page)
+    return result, search_page.write(result)
+
+
+def work_on_trials(folder: Path, search: Search, with_pages: bool) -> None:
+    """What a worker of a search on a cluster does, in a process of its own."""
+    from dl4j_bridge.jobs.search import storage, worker
+
+    storage.require()
+    worker.run_trials(folder, search, after=_page_of_run if with_pages else _no_page)
+
+
+def batch_and_report(
+    plan: Plan, out: Path, run_reports: bool, cluster: str, cores: int
+) -> tuple[list[Row], bool, Path]:
+    """Run a plan, with a page of each run if wanted; returns its rows, whether it was interrupted, and its page."""
+    from dl4j_bridge.jobs.batch.runs import run_plan
+    from dl4j_bridge.report import batch as batch_page
+    from dl4j_bridge.terminal.progress import print_run
+
+    rows, interrupted = run_plan(plan, out, work_on_pair, run_reports, cluster, cores, print_run)
+    return rows, interrupted, batch_page.write(out, rows)
+
+
+def work_on_pair(entry: Entry, out: Path, formats: list[str], threads: int, with_page: bool) -> Row:
+    """What a worker of a batch does, in a process of its own."""
+    from dl4j_bridge.jobs.batch.pair import run_pair
+
+    return run_pair(entry, out, formats, threads, _page_of_run if with_page else _no_page)
+
+
+def _page_of_run(ended: run.Run) -> None:
+    from dl4j_bridge.report import run as run_report
+
+    run_report.write(ended, *curves_and_excerpt(ended))
+
+
+def _no_page(ended: run.Run) -> None:
+    pass

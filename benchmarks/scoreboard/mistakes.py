@@ -61,13 +61,21 @@ def length(side: str) -> Plant:
 # ---- levels
 
 
+# Lowest peak of a quiet recording.
+QUIETEST = 1e-3
+
+
 def gain(side: str) -> Plant:
     """One side is quieter: mean level and peak are apart by at least a number of decibels."""
 
     def plant(t: Take, decibels: float) -> Take:
         change = [20 * np.log10(measure(t.y) / measure(t.x)) for measure in (np.std, lambda v: np.abs(v).max())]
         quieter = 10 ** (-(decibels + (max(change) if side == "y" else -min(change))) / 20)
-        return replace(t, y=quieter * t.y) if side == "y" else replace(t, x=quieter * t.x)
+        x, y = (t.x, quieter * t.y) if side == "y" else (quieter * t.x, t.y)
+        peaks = [np.abs(v).max() for v in (x, y)]
+        # `train` refuses what is as good as silent.
+        louder = 0.9 / max(peaks) if min(peaks) < QUIETEST else 1.0
+        return replace(t, x=louder * x, y=louder * y)
 
     return plant
 
@@ -149,7 +157,8 @@ def unrelated(t: Take, a: float) -> Take:
             else (synthesis.plucked_strings(seconds, t.rate, 98)[: t.x.size])
         )
     elif a == 2:
-        other = t.x[::-1]
+        # A loop played backwards is the same loop through an all-pass filter.
+        other = synthesis.speech_like(seconds, t.rate, 96) if t.sound.repeats else t.x[::-1]
     else:
         size = round(0.1 * t.rate)
         loudness = np.sqrt(power(np.pad(t.x, (size // 2, size - 1 - size // 2)), size))

@@ -1,16 +1,30 @@
 """What a diagnosis is about: recordings and settings, and what is measured on them; everything at most once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import fixed_model, late_response, modulation, noise
+from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.late_response import LateResponse
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
+from dl4j_bridge.diagnostics.modulation import Modulation
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
-from dl4j_bridge.diagnostics.speed import SPEED_CONFIDENCE, SPEED_SECONDS, drift, find_speed, local_lags, refine
+from dl4j_bridge.diagnostics.speed import (
+    SPEED_CONFIDENCE,
+    SPEED_SECONDS,
+    drift,
+    find_speed,
+    fine_drift,
+    fine_lags,
+    local_lags,
+    refine,
+)
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import Codec, get_codec
@@ -21,12 +35,17 @@ from dl4j_bridge.signal.recordings import Recording, open_recording
 from dl4j_bridge.signal.stretches import starts
 
 Classes = npt.NDArray[np.uint8]
+T = TypeVar("T")
 
 # A longer recording is looked at in a number of stretches of this total length, spread from its start to its end.
 LOOKED_AT_SECONDS = 60
 STRETCHES = 6
 # Windows that find the same lag, as a share of those that find any. A vibrato has a lag, but no two windows the same.
 SAME_LAG_SHARE = 0.5
+# Confidence that only one lag for the whole gives, whatever short windows of one frequency find.
+ONE_LAG_CONFIDENCE = 0.95
+# Shorter recordings are not enough to fit a model to.
+SHORTEST_MODEL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -158,6 +177,16 @@ class Case:
     def _windows(self) -> tuple[Floats, Floats]:
         return local_lags(self.x, self.y, self.rate, self.delay.peak)
 
+    @cached_property
+    def fine(self) -> tuple[Floats, Floats]:
+        """Times and lags, in samples and to a fraction of one, of the windows that a fixed filter explains."""
+        at, lags = self._fine_windows
+        return self._in_the_recording(at), lags
+
+    @cached_property
+    def _fine_windows(self) -> tuple[Floats, Floats]:
+        return fine_lags(self.x, self.y, self.rate, self.delay.peak)
+
     def _in_the_recording(self, at: Floats) -> Floats:
         """Positions in the recording of positions in the stretches that are looked at."""
         first = np.array([start for start, _ in self.places])
@@ -170,7 +199,7 @@ class Case:
         """A change of the latency on the way, at a place in the recording; None if there is none."""
         if self.processed is None:
             return None
-        found = find_change(self.x, self.y, self.rate, *self._windows)
+        found = find_change(self.x, self.y, self.rate, self._windows, self._fine_windows)
         return found and replace(found, at=round(float(self._in_the_recording(np.array([found.at]))[0])))
 
     @cached_property
@@ -182,6 +211,8 @@ class Case:
     @property
     def keeps_lag(self) -> bool:
         """Whether the windows that have a lag of their own have that of the whole."""
+        if self.delay.confidence >= ONE_LAG_CONFIDENCE:
+            return True
         lags = self.local[1]
         same = np.abs(lags - self.delay.peak) <= 1 + abs(self.excess.own)
         return not lags.size or float(np.mean(same)) >= SAME_LAG_SHARE
@@ -245,7 +276,7 @@ class Case:
         """How many times slower the target's contents run; None if at the same speed, or if nothing shows another."""
         if self.processed is None or self.change:
             return None
-        slope = drift(*self.local)
+        slope = drift(*self.local) or fine_drift(*self.fine)
         if slope:
             # Stretches that stand end to end here would not at another speed.
             return refine(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope
@@ -256,6 +287,80 @@ class Case:
         count = SPEED_SECONDS * self.rate if self.is_whole else self.places[0][1]
         wanted = max(self.delay.confidence + SPEED_CONFIDENCE / 2, SPEED_CONFIDENCE)
         return find_speed(self.x[:count], self.y, self.rate, self.lengths[1] / self.lengths[0], wanted)
+
+    @cached_property
+    def model(self) -> FixedModel | None:
+        """The best fixed model from input to target; None if there is no target, or nothing for it to find."""
+        if self.processed is None or self.speed or not are_related(self.relation):
+            return None
+        lag = self.delay.peak if self.delay.confidence >= alignment.LOW_CONFIDENCE else self.cut
+        x, y = without_delay(self.x, self.y, lag)
+        if x.size < SHORTEST_MODEL_SECONDS * self.rate:
+            return None
+        lengths = [stop - start for start, stop in self.places[:-1]]
+        starts = (0, *np.cumsum(lengths).tolist())
+        model = replace(fixed_model.fit(x, y, self.rate), starts=starts)
+        tones = noise.hum(model)
+        # Where the input is silent, filters would make a hum out of next to nothing.
+        return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y, starts=starts)
+
+    @cached_property
+    def modulation(self) -> Modulation:
+        """The modulation that explains most of what `model` leaves."""
+        assert self.model is not None
+        return modulation.find(self.model)
+
+    @cached_property
+    def moving_lag(self) -> tuple[float, float]:
+        """How far the lag of what `model` leaves moves, and its usual step, in samples."""
+        assert self.model is not None
+        return modulation.moving_lag(self.model)
+
+    @property
+    def carried(self) -> int:
+        """Samples through which training carries the state."""
+        return self.settings.run.length * self.settings.own.hop
+
+    @cached_property
+    def late(self) -> LateResponse:
+        """The part of the target that answers later than that."""
+        assert self.model is not None
+        # The last of the lags that the fixed model has are not all its own.
+        return self._response(max(self.carried, 3 * self.model.size // 2))
+
+    @cached_property
+    def missed(self) -> LateResponse:
+        """The part that answers later than the fixed model knows, but not always later than training carries."""
+        assert self.model is not None
+        return self._response(self.model.size // 2)
+
+    def _response(self, first: int) -> LateResponse:
+        assert self.model is not None
+        if noise.repeat_lag(self.model) is not None:
+            # Both halves hold the same, so that neither can test the other.
+            return LateResponse(0.0, 0.0, 0)
+        return late_response.measure(noise.without_hum(self.model), first)
+
+    def seconds_at(self, sample: int) -> float:
+        """Time in the recordings of a sample of `x`, in seconds."""
+        for start, stop in self.places:
+            if sample < stop - start:
+                return (start + sample) / self.rate
+            sample -= stop - start
+        return self.places[-1][1] / self.rate
+
+
+def once(measure: Callable[[Case], T]) -> Callable[[Case], T]:
+    """Let a case keep what `measure` returns for it, as it keeps its cached properties."""
+
+    @wraps(measure)
+    def kept(case: Case) -> T:
+        name = f"{measure.__module__}.{measure.__qualname__}"
+        if name not in vars(case):
+            vars(case)[name] = measure(case)
+        return cast(T, vars(case)[name])
+
+    return kept
 
 
 def spread(length: int, rate: int) -> list[tuple[int, int]]:

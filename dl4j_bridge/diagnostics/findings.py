@@ -149,6 +149,8 @@ class Diagnosis:
         What the report plots of the pair, if it plots any of it.
     settings, versions
         What the checks were run with.
+    beside_best
+        With a model, its ESR beside the best possible one of the pair, in words; empty where that is not known.
     """
 
     verdict: str
@@ -164,6 +166,7 @@ class Diagnosis:
     plots: PairPlots | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    beside_best: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The part that is printed: ``verdict``, ``findings``, ``checks``, ``notes`` and ``next``; JSON types only."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.relation import Floats, frames
 from dl4j_bridge.diagnostics.speed import FEWEST_WINDOWS
 from dl4j_bridge.signal import alignment, pairs
@@ -21,6 +22,12 @@ FEWEST_ON_A_SIDE = 3
 SAME_SHARE = 0.7
 # A change leaves at most this share of the scatter that a drift leaves.
 CHANGE_TO_DRIFT = 0.6
+# A step is clear if it leaves at most this share of the scatter that a drift leaves: in healthy pairs, none left less
+# than 0.5 of it, or 0.85 of that of lags found to a fraction of a sample.
+CLEAR_CHANGE_TO_DRIFT = 0.4
+FEWEST_FOR_A_CLEAR_STEP = 12
+# Smallest step of lags found to a fraction of a sample, in samples and in seconds.
+SMALLEST_FINE_CHANGE, SMALLEST_FINE_SECONDS = 0.8, 5e-5
 # Frames that are explained by one latency or by the other, and the share of their energy that must agree.
 FRAME_SECONDS = 0.01
 AGREEING_SHARE = 0.8
@@ -49,25 +56,32 @@ class LatencyChange:
     unexplained: tuple[float, float]
 
 
-def find_change(x: Floats, y: Floats, rate: int, times: Floats, lags: Floats) -> LatencyChange | None:
+def find_change(
+    x: Floats, y: Floats, rate: int, windows: tuple[Floats, Floats], fine: tuple[Floats, Floats]
+) -> LatencyChange | None:
     """Find the place from which on the target has another latency.
 
     Parameters
     ----------
     x, y : ndarray of float64, shape (n,) and (m,)
         Read at `rate`, in Hz.
-    times, lags : ndarray of float64, shape (windows,)
-        What `local_lags` found.
+    windows, fine : tuple of ndarray of float64, shape (windows,)
+        What `local_lags` and `fine_lags` found.
 
     Returns
     -------
     LatencyChange or None
         None unless the same filter explains the target much better at the second lag than at the first, after the
-        change, and the reverse before it.
+        change, and the reverse before it; or the lags of the windows are those of a clear step.
     """
-    for candidate in (*_ends(x, y, rate), *_step(times, lags, rate)):
+    for candidate in (*_ends(x, y, rate), *_step(*windows, rate)):
         change = _located(x, y, rate, *candidate)
-        if change and _is_sudden(x, y, change) and not _drifts(times, lags, change):
+        if change and _is_sudden(x, y, change) and not _drifts(*windows, change):
+            return change
+    smallest = max(SMALLEST_FINE_CHANGE, SMALLEST_FINE_SECONDS * rate)
+    for candidate in (*_clear_step(*windows, SMALLEST_CHANGE, rate), *_clear_step(*fine, smallest, rate)):
+        change = _located(x, y, rate, *candidate, is_clear=True)
+        if change:
             return change
     return None
 
@@ -88,6 +102,22 @@ def _step(times: Floats, lags: Floats, rate: int) -> list[_Candidate]:
     if abs(after - before) < SMALLEST_CHANGE or same < SAME_SHARE:
         return []
     return [(before, after, int(times[best - 1]) - rate // 4, int(times[best]) + rate // 4)]
+
+
+def _clear_step(times: Floats, lags: Floats, smallest: float, rate: int) -> list[_Candidate]:
+    """The best step through the lags of the windows, if it describes them far better than a drift."""
+    from scipy.stats import theilslopes
+
+    if times.size < FEWEST_FOR_A_CLEAR_STEP:
+        return []
+    best = min(range(FEWEST_ON_A_SIDE, lags.size - FEWEST_ON_A_SIDE + 1), key=lambda k: _scatter(lags, k))
+    before, after = (float(np.median(side)) for side in (lags[:best], lags[best:]))
+    slope, offset, *_ = theilslopes(lags, times)
+    drift = float(np.abs(lags - offset - slope * times).sum())
+    if abs(after - before) < smallest or _scatter(lags, best) > CLEAR_CHANGE_TO_DRIFT * drift:
+        return []
+    first = round(before)
+    return [(first, first + round(after - before), int(times[best - 1]) - rate // 4, int(times[best]) + rate // 4)]
 
 
 def _scatter(lags: Floats, k: int) -> float:
@@ -135,18 +165,26 @@ def _is_sudden(x: Floats, y: Floats, change: LatencyChange) -> bool:
     return True
 
 
-def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int) -> LatencyChange | None:
-    """Find where frames explained at the lag `before` give way to frames explained at the lag `after`."""
-    filters = [_fitted(x, y, before, 0, stop), _fitted(x, y, after, start, y.size)]
+def _located(
+    x: Floats, y: Floats, rate: int, before: int, after: int, stop: int, start: int, is_clear: bool = False
+) -> LatencyChange | None:
+    """Find where frames explained at the lag `before` give way to frames explained at the lag `after`.
+
+    A filter from either side must explain the other one better at that side's lag. Unless the step is clear, most
+    frames must agree to it; the place of one that is lies from `stop` to `start`.
+    """
+    filters = [fitted(x, y, before, 0, stop), fitted(x, y, after, start)]
     sides = []
     for taps in filters:
         if taps is None:
             return None
-        first, second = (frames(_left(x, y, taps, lag), rate, FRAME_SECONDS) for lag in (before, after))
+        first, second = (frames(y - filtered(x, taps, lag, y.size), rate, FRAME_SECONDS) for lag in (before, after))
         sides.append((np.sum(first**2, axis=1), np.sum(second**2, axis=1)))
     energy = np.sum(frames(y, rate, FRAME_SECONDS) ** 2, axis=1)
-    gain = sum(second - first for first, second in sides)
-    at = int(np.argmax(np.cumsum(gain)) + 1)
+    gain = np.cumsum(sum(second - first for first, second in sides))
+    size = max(round(FRAME_SECONDS * rate), 2)
+    near = slice(max(stop // size, 0), max(start // size, 1)) if is_clear else slice(None)
+    at = (near.start or 0) + int(np.argmax(gain[near])) + 1
     if not 0 < at < energy.size - 1:
         return None
     total = np.maximum(energy, 1e-12)
@@ -154,35 +192,11 @@ def _located(x: Floats, y: Floats, rate: int, before: int, after: int, stop: int
         right = (first[:at] < second[:at], second[at:] < first[at:])
         shares = [np.sum(t[r]) / np.sum(t) for t, r in zip((total[:at], total[at:]), right, strict=True)]
         better = np.sum(second[at:]) <= REMAINING * np.sum(first[at:])
-        if min(shares) < AGREEING_SHARE or not better or np.sum(first[:at]) > REMAINING * np.sum(second[:at]):
+        if (
+            (min(shares) < AGREEING_SHARE and not is_clear)
+            or not better
+            or np.sum(first[:at]) > REMAINING * np.sum(second[:at])
+        ):
             return None
     left = tuple(float(np.sum(side[at:]) / np.sum(total[at:])) for side in sides[0])
-    return LatencyChange(at * max(round(FRAME_SECONDS * rate), 2), before, after, (left[0], left[1]))
-
-
-def _fitted(x: Floats, y: Floats, lag: int, start: int, stop: int) -> Floats | None:
-    """Least-squares taps from x to y around a lag, from samples `start` to `stop` of y."""
-    from scipy.linalg import solve_toeplitz
-    from scipy.signal import correlate
-
-    half = alignment.TAPS // 2
-    start, stop = max(start, lag + 3 * half, 0), min(stop, y.size, x.size + lag - half)
-    if stop - start < 8 * half:
-        return None
-    u, v = x[start - lag - 3 * half : stop - lag + half], y[start:stop]
-    count = 4 * half + 1
-    cross = correlate(u, v, "valid")[:count][::-1]
-    auto = correlate(np.r_[u, np.zeros(count - 1)], u, "valid")[:count]
-    auto[0] = auto[0] * (1 + 1e-6) + 1e-12
-    return np.asarray(solve_toeplitz(auto, cross))
-
-
-def _left(x: Floats, y: Floats, taps: Floats, lag: int) -> Floats:
-    """What filter `taps` leaves of the target at a lag; as long as y."""
-    from scipy.signal import oaconvolve
-
-    # The first tap is for the sample half of TAPS after the lag.
-    shift = lag - alignment.TAPS // 2
-    whole = oaconvolve(x, taps)
-    padded = np.r_[np.zeros(max(shift, 0)), whole[max(-shift, 0) :], np.zeros(y.size)]
-    return np.asarray(y - padded[: y.size], np.float64)
+    return LatencyChange(at * size, before, after, (left[0], left[1]))

@@ -134,7 +134,9 @@ def _progress(size: int, count: int) -> Iterator[Advance]:
 
     stderr = Console(stderr=True, highlight=False, quiet=not _log.isEnabledFor(logging.WARNING))
     stderr.print(
-        f"fetching {count} jars of DL4J, {size / 1e6:.0f} MB, once, from {mirror()}", soft_wrap=True, markup=False
+        f"fetching {count} jars of DL4J, {size / 1e6:.0f} MB, once, from {mirror()}",
+        soft_wrap=not stderr.is_terminal,
+        markup=False,
     )
     if not stderr.is_terminal:
         yield lambda count: None

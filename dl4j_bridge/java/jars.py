@@ -13,6 +13,7 @@ from pathlib import Path
 from dl4j_bridge.errors import BridgeError, InputError
 
 OURS = "dl4j-bridge.jar"
+CHECKOUT = "use --backend cpu; or run make cuda in a checkout of the source, and the program from there"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,10 @@ def class_path(backend: str = "cpu") -> list[Path]:
     """
     if backend == "cuda":
         # The lock file covers the CPU's jars only. Those of CUDA are a gigabyte, and `make cuda` lists them.
-        listing = Path(__file__).parent.parent.parent / "target" / "cuda.classpath"
+        checkout = Path(__file__).parent.parent.parent
+        listing = checkout / "target" / "cuda.classpath"
+        if not (checkout / "Makefile").is_file():
+            raise BridgeError("--backend cuda", "not in an installed wheel", CHECKOUT)
         if not listing.is_file():
             raise BridgeError("--backend cuda", "the CUDA jars are not set up", "run: make cuda")
         return [our_jar(), *map(Path, listing.read_text().strip().split(os.pathsep))]

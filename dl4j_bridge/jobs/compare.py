@@ -2,10 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dl4j_bridge import atomic_files
+from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.recordings.noise_floor import best_esr
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.held_out import excerpt_of, with_best_baseline
 from dl4j_bridge.model import model_zip
@@ -63,7 +68,10 @@ def compare(
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
     check_outputs(settings, inputs)
-    return evaluate(opened.load(), _pair(info, source, target, trained), trained, settings, report)
+    pair = _pair(info, source, target, trained)
+    found = evaluate(opened.load(), pair, trained, settings, report)
+    data = replace(info.settings.data, rate=pair.rate, channel=pair.input.channel)
+    return with_best_esr(found, Case(source, target, replace(info.settings, data=data), pair.delay))
 
 
 def evaluate(
@@ -92,6 +100,7 @@ def evaluate(
         contenders.append(comparison.twin(min(settings.pytorch_steps, info.steps or settings.pytorch_steps)))
     rows, model_output, sounds = _evaluated(comparison, contenders, report, keep=settings.wavs is not None)
     drift = comparison.drift(settings.drift_seconds) if settings.drift_seconds else None
+    target = comparison.references().get("target") if pair.target else None
     if settings.wavs:
         sounds = comparison.references() | sounds | ({"free-running": drift.sound} if drift else {})
         write_wavs(settings.wavs, sounds, pair.rate, comparison.wav_subtype)
@@ -107,7 +116,19 @@ def evaluate(
         comparison.lines(),
         drift.facts if drift else None,
         drift.sound if drift else None,
+        info.task.graded,
+        None if target is None else float(np.mean(np.square(target, dtype=np.float64))),
     )
+
+
+def with_best_esr(found: ComparisonResult, case: Case) -> ComparisonResult:
+    """The same with the best possible ESR of the pair, where the rows have one and something bounds it."""
+    if found.rows[0].get("esr") is None or not found.target_power:
+        return found
+    best = best_esr(case)
+    if best is None:
+        return found
+    return replace(found, best_esr=best.on(found.target_power, float(np.mean(case.y**2))).as_dict())
 
 
 def _excerpt(model: Model, pair: Pair, trained: PairInfo | None, found: Excerpt) -> Excerpt:
@@ -188,12 +209,13 @@ def _evaluated(
 
 
 def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
-    """Open the recordings with the rate, the channel and the delay of the training."""
+    """Open the recordings with the rate, the channel and the delay of the training, and its length for its own."""
     channel = info.settings.data.channel
     for path in (source, target):
         channel = channel_if_there(path, channel) if path else channel
     delay = (trained or info).delay
-    return pairs.open_pair(source, target, DataSettings(info.rate, channel, align=str(delay)))
+    pair = pairs.open_pair(source, target, DataSettings(info.rate, channel, align=str(delay)))
+    return replace(pair, length=trained.length) if trained else pair
 
 
 def _check_settings(settings: CompareSettings, info: ModelInfo, source: Path, is_of_training: bool) -> None:

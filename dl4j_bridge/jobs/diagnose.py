@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.jobs import advice, remedies
-from dl4j_bridge.jobs.compare import check_kind, evaluate
+from dl4j_bridge.jobs.compare import check_kind, evaluate, with_best_esr
 from dl4j_bridge.model.info import versions_without_java
 from dl4j_bridge.model.model_zip import Model, OpenedModel, open_model
 from dl4j_bridge.model.run_folder import RunFolder
@@ -38,6 +38,7 @@ from dl4j_bridge.signal import pairs
 from dl4j_bridge.signal.codecs import CLASSES
 from dl4j_bridge.signal.pairs import Stretch, part_of
 from dl4j_bridge.signal.recordings import open_recording, sha256
+from dl4j_bridge.tasks.comparison import ComparisonResult
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
 from dl4j_bridge.tasks.registry import choose
 from dl4j_bridge.tasks.shown import Excerpt
@@ -127,6 +128,7 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
         plots=pair_plots.of(case, suite.findings),
         settings=case.settings.as_dict(),
         versions=versions_without_java(),
+        beside_best=examined.beside_best,
     )
 
 
@@ -163,6 +165,7 @@ class _Examined:
     criterion: Criterion | None = None
     signals: Stretch | None = None
     network: Network | None = None
+    beside_best: str = ""
 
 
 def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _Suite) -> _Examined:
@@ -193,22 +196,29 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
         return _Examined(criterion, signals)
     model = opened.load()
     suite.run(network.checks(settings.network, task.interface, *signals, model.network))
-    if not hopeless:
-        processed = _processed(request, case)
-        rows = partial(_rows, case, model)
-        history = _history(opened)
-        checks = output.checks(
-            criterion, settings.network, model.network, signals, rows, request.decode, processed, history
-        )
-        suite.run(checks)
-    return _Examined(criterion, signals, model.network)
+    if hopeless:
+        return _Examined(criterion, signals, model.network)
+    compared = cache(partial(_compared, case, model))
+    processed, history = _processed(request, case), _history(opened)
+    checks = output.checks(
+        criterion,
+        settings.network,
+        model.network,
+        signals,
+        lambda: compared().rows,
+        request.decode,
+        processed,
+        history,
+    )
+    suite.run(checks)
+    return _Examined(criterion, signals, model.network, compared().beside_best if case.target else "")
 
 
-def _rows(case: Case, model: Model) -> list[dict[str, Any]]:
-    """Rows of a comparison of the model with its baselines; the case has the delay that the model stores."""
+def _compared(case: Case, model: Model) -> ComparisonResult:
+    """A comparison of the model with its baselines; the case has the delay that the model stores."""
     pair = case.pair
     trained = model.info.pair_of((pair.input.sha256(), pair.target.sha256() if pair.target else None))
-    return evaluate(model, pair, trained, CompareSettings(drift_seconds=0)).rows
+    return with_best_esr(evaluate(model, pair, trained, CompareSettings(drift_seconds=0)), case)
 
 
 def _history(opened: OpenedModel) -> curves.History | None:

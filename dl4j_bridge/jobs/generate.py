@@ -53,7 +53,7 @@ def generate(
     task, rate = opened.info.task, opened.info.rate
     check_output(output, settings.overwrite, [opened.path, *([prime] if prime else [])])
     subtype = task.output_subtype(None, rate, None)
-    audio_files.check_output(output, subtype)
+    audio_files.check_size(output, max(round(settings.seconds * rate), 1), rate, subtype)
     recording = open_recording(prime) if prime else None
     primer = recording.read(rate, 0, recording.length_at(rate)) if recording else None
     blocks = new_audio(opened.load(), primer, str(prime), settings, report)

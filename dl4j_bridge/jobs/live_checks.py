@@ -14,12 +14,14 @@ from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.learning.identity import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
 from dl4j_bridge.diagnostics.network.scale import weak_input
 from dl4j_bridge.diagnostics.output.baselines import NOISIER_THAN_BASELINE, train_longer
+from dl4j_bridge.diagnostics.output.following import IS_ECHO, LONGEST_SECONDS, NOT_FOLLOWED, echo
 from dl4j_bridge.diagnostics.output.generalization import found_overfit
 from dl4j_bridge.jobs import remedies, typed, validation
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal.pairs import part_of
 from dl4j_bridge.tasks.interface import Metrics
 from dl4j_bridge.tasks.registry import train_settings
 from dl4j_bridge.tasks.samples.task import CHANCE_BITS
@@ -77,14 +79,22 @@ class LiveChecks:
             found += self._after_validation(valid)
         return self._add(found)
 
-    def at_end(self) -> list[Finding]:
-        """The new findings once a training has ended by itself."""
+    def at_end(self, valid: Metrics) -> list[Finding]:
+        """The new findings once a training has ended by itself, with the last validation of the best network."""
         # What was found before explains it.
         if self.findings or self._run.task.predicts != "target" or not self._history.errors or self._step < FEWEST:
             return []
         error = min(self._history.errors)
-        if error <= POOR or error <= WORSE * self._simple_error:
+        if error <= POOR:
             return []
+        is_far = error > SUSPICIOUS and self._run.task.graded
+        evidence = self._errors() | {"model_esr": valid.get("esr")}
+        lag, prominence = self._echo if is_far else (0, 0.0)
+        if prominence > IS_ECHO:
+            evidence |= {"echo_seconds": lag / self._run.info.rate, "echo_prominence": prominence}
+            return self._add([self._not_followed(evidence)])
+        if error <= WORSE * self._simple_error:
+            return self._add([self._not_followed(evidence)] if is_far else [])
         name = min(self._simple, key=self._simple.__getitem__)
         evidence = {"model_esr": error, f"{name}_esr": self._simple[name]}
         found = NOISIER_THAN_BASELINE.found(train_longer(name), evidence)
@@ -172,6 +182,14 @@ class LiveChecks:
         }
         return found_overfit(self._run.task, self._run.settings.network, evidence)
 
+    def _not_followed(self, evidence: dict[str, Any]) -> Finding:
+        """The command diagnoses the first pair, since that takes a minute and finds out more."""
+        pair = self._run.pairs[0]
+        words = ["--input", pair.input.path, *(["--target", pair.target.path] if pair.target else [])]
+        fix = "record the amplifier without it and add it afterwards; if there is none, train for longer"
+        found = NOT_FOLLOWED.found(fix, evidence)
+        return replace(found, command=typed.command("diagnose", *words))
+
     def _slow(self) -> Finding:
         hidden = 2 * self._run.settings.network.hidden
         fix = f"a larger network (--hidden {hidden}): validation gains no more, far from what a simple model reaches"
@@ -206,6 +224,20 @@ class LiveChecks:
     def _simple(self) -> dict[str, float]:
         """ESR of the baselines where the validations measure it; only a training in doubt asks for it."""
         return self._run.task.baseline_errors(self._stretches, self._run.baselines)
+
+    @property
+    def _echo(self) -> tuple[int, float]:
+        """The lag at which what the best linear filter leaves of the validation part repeats the input; see `echo`."""
+        run = self._run
+        fir = next((b for b in run.task.fitted_baselines(run.baselines) if b.name == "fir"), None)
+        if fir is None:
+            return 0, 0.0
+        x, y = run.signals[0]
+        where = part_of(len(x), "valid")
+        begin = max(where.start - round(LONGEST_SECONDS * run.info.rate / run.task.hop), 0)
+        x, y = run.task.baseline_signals((x[begin : where.stop], y[where]))
+        error = fir.decode(y) - fir.predict(x).last(len(y)).values
+        return echo(fir.decode(x), error, fir.memory + 1)
 
     @property
     def _simple_error(self) -> float:

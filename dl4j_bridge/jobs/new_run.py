@@ -1,7 +1,7 @@
 """Begin a training run: check everything, then make the run folder and the network."""
 
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation, pairs
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
 from dl4j_bridge.signal.recordings import recordings_of
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 # Options of a run that another one which starts from its network does not take over.
 _OWN: dict[str, Any] = {"steps": None, "epochs": None, "minutes": None, "schedule": "auto", "threads": None}
+_OWN |= {f.name: f.default for f in fields(AboutSettings)}
 
 
 def settings_from(start: OpenedModel, options: dict[str, Any]) -> TrainSettings:
@@ -69,8 +70,6 @@ def new_run(
         Before anything is written.
     """
     advice.check_predict(settings, bool(targets))
-    if targets and len(targets) != len(inputs):
-        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     if settings.run.backend == "cuda":
         settings = _for_cuda(settings)
     # The model file stores what was used, whatever "auto" may mean in a later version.
@@ -124,6 +123,8 @@ def _network_of(start: OpenedModel, settings: TrainSettings, task: Task) -> Netw
 
 def open_pairs(inputs: list[Path], targets: list[Path], settings: TrainSettings) -> list[Pair]:
     """Open recordings that are long enough to train with; the first one's rate is the rate of all."""
+    if targets and len(targets) != len(inputs):
+        raise InputError("--target", f"{len(targets)} for {len(inputs)} --input", "wanted one for each, or none at all")
     data = settings.data
     opened = []
     none: list[Path | None] = [None] * len(inputs)

@@ -70,7 +70,8 @@ def process(
 
 def open_input(source: Path, channel: int | None, info: ModelInfo) -> Recording:
     """Open a recording with the channel that was asked for, or that of the training if it has one."""
-    return open_recording(source, channel or channel_if_there(source, info.settings.data.channel))
+    channel = channel or channel_if_there(source, info.settings.data.channel)
+    return open_recording(source, channel, may_be_silent=True)
 
 
 def checked_output(

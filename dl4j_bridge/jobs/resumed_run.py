@@ -1,23 +1,24 @@
 """Open a run folder to resume its training from ``last.zip``."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.new_run import augmented, configure_java, open_pairs, options_of
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.model.info import PairInfo
+from dl4j_bridge.model.info import PairInfo, RecordingInfo
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation
 from dl4j_bridge.signal.pairs import Pair
-from dl4j_bridge.signal.recordings import recordings_of
+from dl4j_bridge.signal.recordings import recordings_of, sha256
 
 # Options that may change when a run is resumed.
-FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads"}
+FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads", "preview"}
+FREE |= {f.name for f in fields(AboutSettings)}
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
@@ -30,7 +31,7 @@ def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets:
     options
         Limits to change: ``steps``, ``epochs``, ``minutes`` and the like.
     inputs, targets
-        If not empty, they must be those that the run began with.
+        If not empty, where the recordings of the run are now: the same files, in the same order.
 
     Raises
     ------
@@ -54,24 +55,58 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     settings = before.settings.with_options(options)
     _check_resumable(before.settings, settings)
     augmentation.check(settings.small_data)
-    paths = [pair.paths for pair in before.pairs]
-    known_inputs, known_targets = [x for x, _ in paths], [y for _, y in paths if y]
+    known_inputs, known_targets = [p.input for p in before.pairs], [p.target for p in before.pairs if p.target]
     if inputs and not known_targets:
         inputs = recordings_of(inputs)
-    for given, known in ((inputs, known_inputs), (targets, known_targets)):
-        if given and [p.absolute() for p in given] != known:
-            raise InputError(given[0], "not a recording of this run", f"wanted {known[0] if known else 'none'}")
+    inputs, targets = (
+        _recordings(given, known, folder.recordings)
+        for given, known in ((inputs, known_inputs), (targets, known_targets))
+    )
     configure_java(settings)
     model = opened_model.load()
-    opened = list(map(_same_pair, open_pairs(known_inputs, known_targets, settings), before.pairs))
+    opened = list(map(_same_pair, open_pairs(inputs, targets, settings), before.pairs))
     task = before.task
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
     model.network.restore_state(model.state)
-    info = replace(before, settings=settings, run_state=None)
+    moved = tuple(map(_moved, before.pairs, opened))
+    info = replace(before, pairs=moved, settings=settings, run_state=None)
     folder.cut_log(state.step)
-    folder.begin(info.as_dict(), options_of(settings, known_inputs, known_targets))
+    folder.begin(info.as_dict(), options_of(settings, inputs, targets))
     return Run(folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies)
+
+
+def _recordings(given: list[Path], known: list[RecordingInfo], own: Path) -> list[Path]:
+    """Where the recordings of a run are now: where they were, in the folder of its `own`, or the same files elsewhere.
+
+    Raises
+    ------
+    InputError
+        Other recordings than those that the run began with.
+    """
+    if not given:
+        return [_present(Path(recording.path), own) for recording in known]
+    if len(given) != len(known):
+        raise InputError(given[-1], f"{len(given)} recordings for the {len(known)} of this run", "wanted all of them")
+    for path, recording in zip(given, known, strict=True):
+        if sha256(path) != recording.sha256:
+            fix = f"wanted {recording.path}; for other recordings, begin a run: train --from RUN"
+            raise InputError(path, "not a recording of this run", fix)
+    return given
+
+
+def _present(path: Path, own: Path) -> Path:
+    found = next((place for place in (path, own / path.name) if place.exists()), None)
+    if found is None:
+        fix = "name the files where they are now: train RUN --resume --input FILE, and --target FILE if there was one"
+        raise InputError(path, "not there any more", fix)
+    return found
+
+
+def _moved(then: PairInfo, pair: Pair) -> PairInfo:
+    """What is stored of a pair, with the places where its recordings are now."""
+    target = RecordingInfo.of(pair.target) if pair.target else None
+    return replace(then, input=RecordingInfo.of(pair.input), target=target)
 
 
 def _same_pair(pair: Pair, then: PairInfo) -> Pair:
@@ -94,5 +129,5 @@ def _check_resumable(before: TrainSettings, after: TrainSettings) -> None:
         raise InputError(
             option(changed[0]),
             f"{new[changed[0]]} for a run that began with {old[changed[0]]}",
-            "leave it out with --resume, or begin another run",
+            "leave it out with --resume, or begin another run with this network: train --from RUN",
         )

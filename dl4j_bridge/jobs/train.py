@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from dl4j_bridge.jobs.live_checks import LiveChecks
 from dl4j_bridge.jobs.pretraining import pretrain
+from dl4j_bridge.jobs.preview import Preview
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
 from dl4j_bridge.jobs.validation import long_outputs, loss_of, validate, validate_long
 from dl4j_bridge.model import model_zip
@@ -16,6 +18,7 @@ from dl4j_bridge.model.run import Progress, Report, Run
 from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
+from dl4j_bridge.tasks import grades
 from dl4j_bridge.tasks.interface import Metrics
 from dl4j_bridge.tasks.update import segments, step
 
@@ -23,7 +26,16 @@ from dl4j_bridge.tasks.update import segments, step
 SAVE_SECONDS = 10.0
 
 
-def train(run: Run, report: Report = lambda progress: None, stop: threading.Event | None = None) -> dict[str, Any]:
+# A reason to stop after a step, or None.
+Until = Callable[[Progress], str | None]
+
+
+def train(
+    run: Run,
+    report: Report = lambda progress: None,
+    stop: threading.Event | None = None,
+    until: Until = lambda progress: None,
+) -> dict[str, Any]:
     """Train until a limit, a plateau or Ctrl-C; the best and the last network are in the run folder.
 
     Parameters
@@ -34,12 +46,14 @@ def train(run: Run, report: Report = lambda progress: None, stop: threading.Even
         Called after every step.
     stop
         Set by another thread to stop and save, as Ctrl-C does.
+    until
+        Called after every step, and returns a reason to stop or None. ``interrupted`` is to be resumed.
 
     Returns
     -------
     dict
-        ``run, model, task, steps, epochs, samples_per_second, valid, stopped_because``, and ``findings`` of the live
-        checks, as `diagnose` has them.
+        ``run, model, task, steps, epochs, samples_per_second, valid, grade`` (the ESR in words, or None),
+        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them.
 
     Raises
     ------
@@ -48,7 +62,7 @@ def train(run: Run, report: Report = lambda progress: None, stop: threading.Even
         folder is free for another process.
     """
     try:
-        result = _trained(run, report, stop or threading.Event())
+        result = _trained(run, report, stop or threading.Event(), until)
         run.folder.write_run(run.info.as_dict() | {"status": result["stopped_because"], "result": result})
         return result
     except BaseException:
@@ -58,7 +72,7 @@ def train(run: Run, report: Report = lambda progress: None, stop: threading.Even
         run.folder.lock.release()
 
 
-def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
+def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> dict[str, Any]:
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
     windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
@@ -74,7 +88,7 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()
-        watch = Stopwatch(state.seconds)
+        watch, preview = Stopwatch(state.seconds), Preview(run)
         while reason is None:
             _follow_schedule(run, windows)
             loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task)
@@ -88,6 +102,7 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
                     run.baselines = run.task.fit_baselines(training, run.baselines)
                     valid = validate(run.network, run.task, run.signals, settings.validation_samples)
                     _keep_if_best(run, valid)
+                    preview.after_validation()
                     if settings.schedule not in SCHEDULES:
                         _reduce_lr_on_plateau(run, valid)
                     if time.monotonic() - saved > SAVE_SECONDS:
@@ -100,13 +115,14 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
             log(vars(progress) | values | validated | {"learning_rate": state.learning_rate})
             report(progress)
             found = []
-            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows)
+            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows) or until(progress)
         run.baselines = run.task.fit_baselines(training, run.baselines)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
                 _keep_if_best(run, validate(run.network, run.task, run.signals, settings.validation_samples))
             run.best, valid = _calibrated_best(run)
-            if progress and (found := checks.at_end()):
+            preview.at_end()
+            if progress and (found := checks.at_end(valid)):
                 report(replace(progress, values={}, valid=None, findings=found))
         _save_last(run)
     result = {
@@ -117,6 +133,7 @@ def _trained(run: Run, report: Report, stop: threading.Event) -> dict[str, Any]:
         "epochs": windows.epochs(state.step / segments(run.settings)),
         "samples_per_second": watch.samples_per_second,
         "valid": valid,
+        "grade": grades.of(valid.get("esr")) if valid and run.task.graded else None,
         "stopped_because": reason,
         "findings": [finding.as_dict() for finding in checks.findings],
     }

@@ -72,7 +72,8 @@ def stretches(signals: list[Stretch], steps: int, most: int = STRETCHES, warm_up
     for (x, y), where in zip(signals, parts, strict=True):
         size = where.stop - where.start
         samples = min(size, max(steps * size // total, 1))
-        count = min(most, samples)
+        # Stretches that are shorter than their warm-up cost more than one long one, and carry the state less far.
+        count = min(most, max(samples // max(warm_up, 1), 1))
         length = samples // count
         for start in starts(size, length, count, where.start):
             found.append((x[max(start - warm_up, 0) : start + length], y[start : start + length]))

@@ -243,6 +243,14 @@ class ModelInfo:
         known = self.training or self.run_state
         return known.step if known else None
 
+    @property
+    def about(self) -> dict[str, str | float]:
+        """What is said about the model, by the names of `ExportSettings`; an adopted file's words count less."""
+        given = asdict(self.settings.about)
+        found = {"name": given["name"], "gear_model": given["gear"]} | given
+        known: dict[str, str | float] = dict(self.origin.metadata) if self.origin else {}
+        return known | {name: text for name, text in found.items() if text is not None and name != "gear"}
+
     def pair_of(self, hashes: tuple[str, str | None]) -> PairInfo | None:
         """The pair of the training whose recordings have these hashes (SHA-256), if there is one."""
         for pair in self.pairs:

@@ -108,11 +108,8 @@ class Run:
         """What the user should know of the layers and the recordings, each thing once."""
         of_layers = [ON_CUDA] if self.settings.run.backend == "cuda" else []
         of_pairs = [note for pair in self.pairs for note in pair.notes]
-        return (
-            of_layers
-            + self.advice
-            + list(dict.fromkeys(of_pairs + augmentation.notes(self.pairs, self.settings.small_data)))
-        )
+        of_copies = augmentation.notes(self.pairs, self.settings.small_data)
+        return of_layers + self.advice + list(dict.fromkeys(of_pairs + self.task.notes(self.pairs) + of_copies))
 
     def check_finite(self, loss: float, step: int) -> None:
         """Refuse to train on once the loss is NaN or infinite.

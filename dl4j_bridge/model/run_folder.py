@@ -41,6 +41,7 @@ class RunFolder:
         self.last = path / "last.zip"
         self.run_json = path / "run.json"
         self.log = path / "log.csv"
+        self.preview = path / "preview.wav"
         self.config = path / "config.toml"
         self.recordings = path / "recordings"
 

@@ -31,6 +31,10 @@ def write(folder: Path, title: str, result: ComparisonResult) -> Path:
     chart = result.chart
     bars = page.picture(charts.bars(folder / "comparison.png", result.rows, chart), chart.title, chart.caption)
     evaluated = page.paragraph(f"{columns.evaluated(result.samples, result.part)}.")
+    if result.verdict:
+        evaluated += page.paragraph(f"{result.verdict}.")
+    if result.best_esr:
+        evaluated += page.paragraph(f"{result.beside_best}.")
     sections = [(chart.heading, evaluated + page.cards([bars, page.table(columns.spelled(result.rows))]))]
     for series in result.lines:
         path = charts.lines(folder / f"{series.name}.png", series)

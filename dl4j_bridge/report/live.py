@@ -128,7 +128,7 @@ class Live:
             "ended": self._result is not None,
             "stopping": self.stop.is_set(),
             "step": self._plotted_step,
-            "tiles": page.numbers(self._tiles()),
+            "tiles": page.numbers(page.Number(value, name) for name, value in self._tiles().items()),
             "curves": page.cards(pictures) if pictures else "",
             "found": f"<h2>Found while training</h2>{findings.described(found)}" if found else "",
             "preview": self._preview_version(),

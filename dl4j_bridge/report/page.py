@@ -3,16 +3,19 @@
 import base64
 import html
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.atomic_files import write_bytes
+from dl4j_bridge.report import terms
 from dl4j_bridge.tasks import columns
 
 # A browser loads nothing from anywhere else, whatever the page says.
 _POLICY = "default-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 # A telephone shows one column. The plots are black on white: the dark scheme dims them.
-_STYLE = """
+_STYLE = (
+    """
 :root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5d5d5b; --ground: #f5f5f2; --card: #fff; --line: #dadad6; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e6e3; --soft: #a5a5a1; --ground: #141517; --card: #1e2023; --line: #383b40; }
@@ -37,6 +40,7 @@ img { display: block; width: 100%; height: auto; background: white; border-radiu
 .numbers { grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); }
 .players { grid-template-columns: repeat(auto-fit, minmax(min(100%, 18rem), 1fr)); }
 .number b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
+.number em { display: block; font-style: normal; font-weight: 600; }
 audio { display: block; width: 100%; margin-top: .5rem; }
 .scroll { overflow-x: auto; overflow-wrap: normal; margin-bottom: 1rem; break-inside: avoid; }
 table { border-collapse: collapse; font-size: .9rem; }
@@ -48,6 +52,30 @@ button { font: inherit; padding: .4rem .75rem; }
 details { margin-top: .5rem; padding: .5rem .75rem; } summary { cursor: pointer; }
 details .scroll { border: 0; padding: .5rem 0 0; margin: 0; }
 """
+    + terms.STYLE
+)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One of the main results.
+
+    Attributes
+    ----------
+    value
+        The number with its unit.
+    name
+        What it is; the name of a metric opens its meaning.
+    remark
+        What follows the name.
+    grade
+        The number in words.
+    """
+
+    value: str
+    name: str
+    remark: str = ""
+    grade: str = ""
 
 
 def write(folder: Path, title: str, sections: list[tuple[str, str]]) -> Path:
@@ -64,7 +92,7 @@ def document(title: str, sections: list[tuple[str, str]], policy: str = _POLICY)
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n"
+        f"<style>{_STYLE}</style></head><body><h1>{html.escape(title)}</h1>{body}{terms.meanings(body)}</body></html>\n"
     )
 
 
@@ -105,13 +133,15 @@ def player(address: str, text: str, remark: str = "") -> str:
     return f'<div class="player">{html.escape(text)}{below}<audio controls src="{address}"></audio></div>'
 
 
-def numbers(values: dict[str, str]) -> str:
+def numbers(values: Iterable[Number]) -> str:
     """Show the main results in large digits."""
-    tiles = "".join(
-        f'<div class="number"><b>{html.escape(value)}</b><small>{html.escape(name)}</small></div>'
-        for name, value in values.items()
-    )
-    return f'<div class="numbers">{tiles}</div>'
+    return f'<div class="numbers">{"".join(map(_tile, values))}</div>'
+
+
+def _tile(number: Number) -> str:
+    grade = f"<em>{html.escape(number.grade)}</em>" if number.grade else ""
+    below = f"{terms.marked(number.name)}{html.escape(number.remark)}"
+    return f'<div class="number"><b>{html.escape(number.value)}</b>{grade}<small>{below}</small></div>'
 
 
 def paragraph(text: str) -> str:
@@ -133,7 +163,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return a table of rows with the same keys."""
     if not rows:
         return ""
-    return _table("<table>", [_cells("th", rows[0]), *(_cells("td", row.values()) for row in rows)])
+    heading = "".join(f"<th>{terms.marked(columns.plain(name))}</th>" for name in rows[0])
+    return _table("<table>", [heading, *(_cells("td", row.values()) for row in rows)])
 
 
 def facts(values: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def write(run: Run, learning: list[Curve], excerpt: Excerpt) -> Path:
     found = result.get("findings", [])
     several = f" of the first of {len(stored['pairs'])} pairs" if len(stored["pairs"]) > 1 else ""
     sections = [
-        ("", _results(result)),
+        ("", _about(run.info.about) + _results(result)),
         *([("Found while training", findings.described(found))] if found else []),
         ("Learning", page.cards(pictures)),
         *listening.sections(folder, excerpt, columns.part("test") + several, _remark(stored["pairs"][0], excerpt)),
@@ -58,11 +58,25 @@ def _results(result: dict[str, Any]) -> str:
     if not valid:
         text = f"Interrupted at step {result['steps']}; the plots and players below show the model at this step."
         return page.paragraph(text)
-    tiles = {
-        f"{columns.column(name).label or columns.column(name).name} (validation)": columns.with_unit(valid, name)
-        for name in valid
-    }
-    return page.numbers({**tiles, f"steps; stopped by {result['stopped_because']}": f"{result['steps']:,}"})
+    grade = result.get("grade")
+    shown = columns.by_importance(valid) if grade else valid
+    tiles = [
+        page.Number(
+            columns.with_unit(valid, name),
+            columns.column(name).label or columns.column(name).name,
+            " (validation)",
+            grade if grade and name == "esr" else "",
+        )
+        for name in shown
+    ]
+    stopped = f"; stopped by {result['stopped_because']}"
+    return page.numbers([*tiles, page.Number(f"{result['steps']:,}", "steps", stopped)])
+
+
+def _about(about: dict[str, str | float]) -> str:
+    """Show what was said about the model."""
+    said = {columns.column(name).name: text for name, text in about.items()}
+    return page.facts(said) if said else ""
 
 
 def _remark(pair: dict[str, Any], excerpt: Excerpt) -> str:

@@ -71,7 +71,7 @@ class CompareSettings(OutputSettings):
 
 @dataclass(frozen=True)
 class ExportSettings(OutputSettings):
-    """What a file for other programs says about the model."""
+    """What a file for other programs says about the model, beside what was said when it was trained."""
 
     name: str | None = setting(None, "Name of the model.")
     modeled_by: str | None = setting(None, "Author of the model.")
@@ -85,6 +85,7 @@ class ExportSettings(OutputSettings):
     )
     input_level_dbu: float | None = setting(None, "Level at the input of the gear for a full-scale sine, in dBu.")
     output_level_dbu: float | None = setting(None, "Level at its output for a full-scale sine, in dBu.")
+    notes: str | None = setting(None, "Anything else that is worth knowing.")
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ _ALIGN = Range(
 )
 
 
+_TEXT = Range("1 to 2000 printable characters", lambda v: 0 < len(v) <= 2000 and v.replace("\n", "").isprintable())
+
+
 @dataclass(frozen=True)
 class DataSettings(Settings):
     """How recordings are read."""
@@ -195,6 +198,12 @@ class RunSettings(Settings):
     min_gain: float = setting(0.002, "Bits that count as an improvement.", FROM_0)
     stop_when_solved: bool = setting(True, "Stop when the validation part is learned exactly.")
     validation_samples: int = setting(8000, "Samples of the validation part to evaluate.", COUNT)
+    preview: float = setting(
+        30.0,
+        "Minimum number of seconds between two updates of preview.wav in the run folder, the model's sound so far; 0 "
+        "for none. It takes at most 1 % of the time.",
+        FROM_0,
+    )
     threads: int | None = setting(None, "CPU threads; if not given all cores, or one with stock layers.", up_to(1024))
     backend: str = setting("cpu", "ND4J backend: cpu or cuda.", one_of(["cpu", "cuda"]))
 
@@ -212,6 +221,16 @@ class RunSettings(Settings):
         if self.schedule in SCHEDULES and not self.has_limit:
             wanted = "wanted --steps, --epochs or --minutes: it falls to zero at that limit"
             raise InputError("--schedule", f"{self.schedule} without a limit", wanted)
+
+
+@dataclass(frozen=True)
+class AboutSettings(Settings):
+    """What a model's author says about it; `info`, reports and exports show it."""
+
+    name: str | None = setting(None, "Name of the model, such as 'Plexi, bright channel'.", _TEXT)
+    gear: str | None = setting(None, "The amplifier, pedal or program that was recorded.", _TEXT)
+    modeled_by: str | None = setting(None, "Author of the model.", _TEXT)
+    notes: str | None = setting(None, "Anything else: the knobs, the cabinet, the microphone.", _TEXT)
 
 
 @dataclass(frozen=True)
@@ -258,6 +277,7 @@ class TrainSettings:
     network: NetworkSettings = NetworkSettings()
     run: RunSettings = RunSettings()
     small_data: SmallDataSettings = SmallDataSettings()
+    about: AboutSettings = AboutSettings()
     own: TaskSettings = TaskSettings()
 
     def with_options(self, options: dict[str, Any]) -> Self:

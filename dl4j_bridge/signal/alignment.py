@@ -95,7 +95,7 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True, spre
     x, y : ndarray of float, shape (n,) and (m,)
         Recordings at the same sample rate.
     longest
-        Maximum delay of either sign, in samples.
+        Maximum delay of either sign, in samples; reduced to the length that both have.
     causal
         If False, `Delay.samples` is the peak itself, which is many times faster.
     spread
@@ -111,7 +111,7 @@ def estimate_delay(x: Floats, y: Floats, longest: int, causal: bool = True, spre
         return Delay(0, 0, 0.0, False)
     x = np.asarray(x[:n], np.float64) - np.mean(x[:n])
     y = np.asarray(y[:n], np.float64) - np.mean(y[:n])
-    longest = min(longest, n // 2)
+    longest = min(longest, n - 1)
     correlation = _whitened_correlation(x, y, longest)
     size = np.abs(correlation)
     at = int(np.argmax(size))

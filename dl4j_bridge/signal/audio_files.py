@@ -1,6 +1,7 @@
 """Audio files, written atomically from float samples."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +17,13 @@ Blocks = Iterable[npt.NDArray[np.floating]]
 
 # A file in which no sample is below this level, or none above its negative, holds no sound.
 FULL_SCALE = 0.99
+# The sample format of an output for each of an input that holds more than 16 bits. A network computes 32-bit floats.
+_FINE = {name: name for name in ("PCM_24", "PCM_32", "FLOAT")} | {"DOUBLE": "FLOAT"}
+_FINE |= {"ALAC_20": "PCM_24", "ALAC_24": "PCM_24", "ALAC_32": "PCM_32"}
+# Bytes of a sample, for a format that is not compressed.
+_BYTES = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+# Sizes in a WAV file are 32-bit numbers.
+LARGEST_WAV = (1 << 32) - 1
 _OTHER_MODEL = "wanted a working model: its network is damaged or has diverged; train it again"
 
 
@@ -84,13 +92,37 @@ def _full_disk(path: Path) -> str | None:
     return None
 
 
+def check_size(path: Path, samples: int, rate: int, subtype: str) -> None:
+    """Check, before any work is done, that `write` can write that many samples at that rate.
+
+    Raises
+    ------
+    InputError
+        As for `write`; or if the file would be larger than the free space of its folder, or than its format allows.
+    """
+    file_format, subtype = check_output(path, subtype)
+    size = _BYTES.get(subtype, 1) * samples
+    free = shutil.disk_usage(path.absolute().parent).free
+    limit, what = min((free, "are free there"), (LARGEST_WAV if file_format == "WAV" else free, "fit into a WAV file"))
+    if size > limit:
+        found = f"{samples / rate:g}, which makes a file of {size / 1e9:,.1f} GB"
+        most = f"{limit / _BYTES.get(subtype, 1) / rate:.0f}"
+        raise InputError("--seconds", found, f"wanted at most {most}: {limit / 1e9:,.1f} GB {what}")
+
+
+def as_fine(subtype: str) -> str:
+    """The sample format for what is made from a recording in `subtype`: as fine, of 16 to 32 bits."""
+    return _FINE.get(subtype, "PCM_16")
+
+
 def check_output(path: Path, subtype: str | None = None) -> tuple[str, str]:
     """Check, before any work is done, that `write` can write to `path`.
 
     Returns
     -------
     format, subtype : str
-        Names in libsndfile; if the format does not support `subtype`, its default is returned.
+        Names in libsndfile. If the format does not support `subtype`, 24 bits are returned for more than 16 where it
+        supports those, and otherwise its default.
 
     Raises
     ------
@@ -104,6 +136,6 @@ def check_output(path: Path, subtype: str | None = None) -> tuple[str, str]:
             path, f"ending {path.suffix or 'missing'}", "wanted .wav, .flac, .aiff or another audio ending"
         )
     check_writable(path)
-    if subtype is None or not soundfile.check_format(file_format, subtype):
-        subtype = str(soundfile.default_subtype(file_format))
-    return file_format, subtype
+    wanted = [subtype, "PCM_24"] if subtype in _FINE else [subtype]
+    default = str(soundfile.default_subtype(file_format))
+    return file_format, next((name for name in wanted if name and soundfile.check_format(file_format, name)), default)

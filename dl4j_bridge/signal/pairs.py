@@ -10,14 +10,17 @@ import numpy.typing as npt
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.training import DataSettings, parse_align
 from dl4j_bridge.signal import alignment
-from dl4j_bridge.signal.recordings import Recording, open_recording
+from dl4j_bridge.signal.recordings import SMALL_BLOCK, Recording, open_recording
 
 # Maximum delay that `--align auto` looks for at first.
 LONGEST_DELAY_SECONDS = 1.0
-# If nothing stands out, it looks for a longer one in a stretch of this length, up to half of it. More lags need more
-# confidence.
+# Unless a delay stands out this far, it looks for a longer one in a stretch of this length, up to this share of it. At
+# one of so many lags two notes of the same pitch meet by chance: a recording played backwards came to a confidence of
+# 0.45.
+CERTAIN = 0.75
 WIDE_STRETCH_SECONDS = 40
-WIDE_CONFIDENCE = 0.4
+WIDE_SHARE = 2 / 3
+WIDE_CONFIDENCE = 0.6
 # A peak this close to the longest delay is the slope of one beyond it.
 BORDER_SECONDS = 0.01
 # The response of a cabinet has many peaks within this time of the largest.
@@ -27,8 +30,10 @@ SPREAD_SECONDS = 0.01
 # smaller limit applies. It leaves room for the tail of an effect. Silence at the end of the longer one does not count.
 LENGTH_TOLERANCE_SHARE = 0.2
 LENGTH_TOLERANCE_SECONDS = 1.5
-# Level of silence at the end of a recording, as a share of its peak.
-SILENT_TAIL = 1e-3
+# Level of silence at the end of the longer recording, as a share of its peak.
+SILENT_SHARE = 1e-3
+# Level of a rest, which may hold hiss: there is nothing to be learned or judged below it.
+REST_SHARE = 3e-3
 # The user is told of a longer difference.
 LENGTH_NOTE_SECONDS = 0.1
 # Shares of the training, validation and test parts, which are contiguous and in this order.
@@ -98,7 +103,7 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
     rate = settings.rate or source.rate
     notes = [*source.notes, *_resampling_note(source, rate)]
     if target_path is None:
-        return Pair(source, None, rate, 0, None, source.length_at(rate), tuple(notes))
+        return _described(Pair(source, None, rate, 0, None, source.length_at(rate), tuple(notes)))
     target = open_recording(target_path, settings.channel)
     notes += [*target.notes, *_resampling_note(target, rate)]
     fixed = parse_align(settings.align)
@@ -114,15 +119,15 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
             )
         elif delay:
             later = "later" if delay > 0 else "earlier"
-            words = f"{abs(delay)} samples ({1000 * abs(delay) / rate:.1f} ms) {later} than the input"
+            words = f"{_samples(abs(delay))} ({1000 * abs(delay) / rate:.1f} ms) {later} than the input"
             notes.append(f"{target_path}: {words} (confidence {confidence:.2f}); cut out")
         elif found.peak:
-            notes.append(f"{target_path}: starts with the input; its filter lags by {found.peak} samples, left in")
+            notes.append(f"{target_path}: starts with the input; its filter lags by {_samples(found.peak)}, left in")
     else:
         delay = fixed
     length = _common_length(source, target, rate, delay)
     notes += _length_note(source, target, rate, delay)
-    return Pair(source, target, rate, delay, confidence, length, tuple(notes))
+    return _described(Pair(source, target, rate, delay, confidence, length, tuple(notes)))
 
 
 def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay:
@@ -133,23 +138,23 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
     Delay
         With confidence 0 if its peak is at the border of the search.
     """
-    found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, LONGEST_DELAY_SECONDS)
-    if found.confidence >= alignment.LOW_CONFIDENCE and not at_border:
+    found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, 0.5, LONGEST_DELAY_SECONDS)
+    if found.confidence >= CERTAIN and not at_border:
         return found
-    wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_STRETCH_SECONDS / 2)
-    if wide.confidence >= WIDE_CONFIDENCE and not out_of_reach:
+    wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
+    if wide.confidence >= max(WIDE_CONFIDENCE, found.confidence) and not out_of_reach:
         return wide
     return replace(found, samples=0, confidence=0.0) if at_border else found
 
 
 def _estimate_in(
-    source: Recording, target: Recording, rate: int, stretch: int, seconds: float
+    source: Recording, target: Recording, rate: int, stretch: int, share: float, seconds: float = WIDE_STRETCH_SECONDS
 ) -> tuple[alignment.Delay, bool]:
-    """Estimate a delay of up to `seconds`; whether it is at the border of what could be found is the second value."""
+    """Estimate a delay of up to a share of a stretch; the second value is whether it is at the border of the search."""
     loudest = source.loudest * rate // source.rate
     start = max(min(loudest - stretch // 2, source.length_at(rate) - stretch), 0)
     x, y = (side.read(rate, start, stretch) for side in (source, target))
-    longest = min(round(seconds * rate), min(x.size, y.size) // 2)
+    longest = min(round(seconds * rate), round(share * min(x.size, y.size)))
     delay = alignment.estimate_delay(x, y, longest, spread=round(SPREAD_SECONDS * rate))
     return delay, abs(delay.peak) > longest - round(BORDER_SECONDS * rate)
 
@@ -164,7 +169,7 @@ def with_delay(pair: Pair, delay: int) -> Pair:
     """
     assert pair.target is not None
     length = _common_length(pair.input, pair.target, pair.rate, delay)
-    return replace(pair, delay=delay, length=length)
+    return replace(pair, delay=delay, length=_sounding_length(pair.input, pair.target, pair.rate, delay, length))
 
 
 def split(length: int) -> Split:
@@ -228,8 +233,7 @@ def lengths_fit(source: Recording, target: Recording, rate: int, delay: int) -> 
         return True
     longer, start, first = (target, max(delay, 0), x) if y > x else (source, max(-delay, 0), y)
     tail = np.abs(longer.read(rate, start + first + tolerance))
-    peak = max(float(np.abs(block).max(initial=0.0)) for block in longer.blocks(rate))
-    return bool(tail.max(initial=0.0) <= SILENT_TAIL * peak)
+    return bool(tail.max(initial=0.0) <= SILENT_SHARE * longer.peak)
 
 
 def _common_length(source: Recording, target: Recording, rate: int, delay: int) -> int:
@@ -245,14 +249,57 @@ def _common_length(source: Recording, target: Recording, rate: int, delay: int) 
     return min(x - max(-delay, 0), y - max(delay, 0))
 
 
+def _described(pair: Pair) -> Pair:
+    """The pair up to the end of its sound, with notes on what is silent or quiet."""
+    length = _sounding_length(pair.input, pair.target, pair.rate, pair.delay, pair.length)
+    notes = list(pair.notes)
+    if length < pair.length:
+        seconds = [f"{n / pair.rate:.1f} s" for n in (length, pair.length - length)]
+        notes.append(f"{pair.input.path}: silent after {seconds[0]}; the last {seconds[1]} are left out")
+    pair = replace(pair, length=length)
+    return replace(pair, notes=(*notes, *_held_out_note(pair)))
+
+
+def _sounding_length(source: Recording, target: Recording | None, rate: int, delay: int, length: int) -> int:
+    """The length up to the end of the sound, if the silence after it would fill the whole test part."""
+    end = _end_of_sound(source, rate) - max(-delay, 0)
+    if target is not None:
+        end = max(end, _end_of_sound(target, rate) - max(delay, 0))
+    return end if end < round((1 - SPLIT[2]) * length) else length
+
+
+def _end_of_sound(recording: Recording, rate: int) -> int:
+    return recording.end_of_sound(REST_SHARE * recording.peak) * rate // recording.rate
+
+
+def _held_out_note(pair: Pair) -> list[str]:
+    """A warning if there is nothing to be measured in the validation part or in the test part."""
+    judged = pair.target or pair.input
+    first = pair.target_start if pair.target else pair.input_start
+    notes = []
+    for name in ("valid", "test"):
+        start, stop = (round((first + at) * judged.rate / pair.rate) for at in split(pair.length)[name])
+        # A block at the border belongs to the other part too.
+        inside = start + SMALL_BLOCK, stop - SMALL_BLOCK
+        if inside[0] < inside[1] and judged.silent(REST_SHARE * judged.peak, *inside):
+            part_name = "validation" if name == "valid" else name
+            where = f"{start / judged.rate:.1f} to {stop / judged.rate:.1f} s"
+            notes.append(f"{judged.path}: silent in the {part_name} part, {where}: cut the silence out of the pair")
+    return notes
+
+
 def _length_note(source: Recording, target: Recording, rate: int, delay: int) -> list[str]:
     more = target.length_at(rate) - source.length_at(rate)
     if abs(more) <= abs(delay) + LENGTH_NOTE_SECONDS * rate:
         return []
     longer, shorter = ("target", "input") if more > 0 else ("input", "target")
     path = target.path if more > 0 else source.path
-    return [f"{path}: {abs(more)} samples ({abs(more) / rate:.1f} s) longer than the {shorter}; the {longer} is cut"]
+    return [f"{path}: {_samples(abs(more))} ({abs(more) / rate:.1f} s) longer than the {shorter}; the {longer} is cut"]
 
 
 def _resampling_note(recording: Recording, rate: int) -> list[str]:
     return [f"{recording.path}: {recording.rate} Hz, resampled to {rate} Hz"] if recording.rate != rate else []
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{'' if count == 1 else 's'}"

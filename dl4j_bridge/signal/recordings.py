@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import soundfile
 
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.signal.resampling import length_at, resampled
+from dl4j_bridge.signal.unpadded_chunks import missing_padding, padded
 from dl4j_bridge.untrusted.files import check_regular
 
 Samples = npt.NDArray[np.float32]
@@ -26,6 +27,11 @@ BLOCK = 1 << 16
 SMALL_BLOCK = 1 << 12
 # About -80 dB: a recording with a lower peak is silent with 8 bits.
 SILENT_PEAK = 1e-4
+# A peak from here on is no loud sound but another scale: that of 8, 16, 24 or 32 bits.
+OTHER_SCALE_PEAK = 100.0
+SCALES = (1 << 7, 1 << 15, 1 << 23, 1 << 31)
+# Energy of the mix of all channels below which, relative to the mean of the channels, they cancel each other: -26 dB.
+CANCELLED = 2.5e-3
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,8 @@ class Recording:
         First frame of the loudest block of `BLOCK` frames.
     notes
         Notes for the user, for example that the file is mixed down or truncated.
+    peaks : ndarray of float32
+        Peak of each block of `SMALL_BLOCK` frames.
     """
 
     path: Path
@@ -60,10 +68,25 @@ class Recording:
     channel: int | None
     loudest: int
     notes: tuple[str, ...]
+    peaks: Samples = field(compare=False)
 
     @property
     def is_8_bit(self) -> bool:
         return self.subtype in ("PCM_U8", "PCM_S8")
+
+    @property
+    def peak(self) -> float:
+        return float(self.peaks.max(initial=0.0))
+
+    def silent(self, level: float, start: int = 0, stop: int | None = None) -> bool:
+        """Whether no sample of the blocks that frames `start` to `stop` touch exceeds `level`."""
+        last = None if stop is None else -(-stop // SMALL_BLOCK)
+        return float(self.peaks[start // SMALL_BLOCK : last].max(initial=0.0)) <= level
+
+    def end_of_sound(self, level: float) -> int:
+        """Frame at which the last block with a sample above `level` ends."""
+        sounding = np.flatnonzero(self.peaks > level)
+        return min((int(sounding[-1]) + 1) * SMALL_BLOCK, self.frames) if sounding.size else 0
 
     def length_at(self, rate: int) -> int:
         """Length of the recording at `rate`, in samples."""
@@ -131,7 +154,9 @@ class InMemory(Recording):
     @classmethod
     def of(cls, samples: Samples, rate: int, like: Recording) -> InMemory:
         """Make a recording of `samples` with the path and the sample format of another recording."""
-        return cls(like.path, rate, samples.size, 1, like.subtype, None, 0, (), samples)
+        peaks = [np.abs(samples[at : at + SMALL_BLOCK]).max() for at in range(0, samples.size, SMALL_BLOCK)]
+        levels = np.array(peaks, np.float32)
+        return cls(like.path, rate, samples.size, 1, like.subtype, None, 0, (), levels, samples)
 
     def _mono_blocks(self, size: int) -> Iterator[Samples]:
         for start in range(0, self.frames, size):
@@ -150,7 +175,7 @@ def channel_if_there(path: Path, channel: int | None) -> int | None:
         return channel if channel and channel <= f.channels else None
 
 
-def open_recording(path: Path, channel: int | None = None) -> Recording:
+def open_recording(path: Path, channel: int | None = None, *, may_be_silent: bool = False) -> Recording:
     """Check a recording by reading it once.
 
     Parameters
@@ -159,15 +184,19 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
         File in a format that libsndfile reads: WAV (8 to 32 bits, float, extensible), FLAC, OGG, AIFF and more.
     channel
         Channel to use, counted from 1; None mixes all channels down.
+    may_be_silent
+        Whether a recording without sound is fine.
 
     Raises
     ------
     InputError
-        If the file is missing, a folder, empty, not audio, without samples or silent, contains NaN or Inf, or does not
-        have that channel.
+        If the file is missing, a folder, empty, not audio, without samples or silent, contains NaN or Inf, does not
+        have that channel, is not in the range -1 to 1 by far, or if its channels cancel each other.
     """
     notes = []
-    peak, frames, loudest, most, energy = 0.0, 0, 0, -1.0, 0.0
+    peaks: list[float] = []
+    frames, loudest, most, energy = 0, 0, -1.0, 0.0
+    each = _Channels()
     with _opened(path) as f:
         rate, channels, subtype, announced, log = f.samplerate, f.channels, f.subtype, f.frames, f.extra_info
         if channel is not None and not 1 <= channel <= channels:
@@ -179,23 +208,62 @@ def open_recording(path: Path, channel: int | None = None) -> Recording:
                 raise InputError(path, f"sample {at} is NaN or Inf", "wanted finite samples: write the file again")
             if frames % BLOCK == 0:
                 energy = 0.0
+            each.add(block)
             energy += float(np.dot(mono, mono))
             if energy > most:
                 most, loudest = energy, frames - frames % BLOCK
-            peak = max(peak, float(np.abs(mono).max()))
+            peaks.append(float(np.abs(mono).max()))
             frames += len(mono)
     if not frames:
         raise InputError(path, "a header without samples", "wanted a recording")
-    if peak < SILENT_PEAK:
+    levels = np.array(peaks, np.float32)
+    mixed = f"took {channel}" if channel else "mixed down to one"
+    if channel is None and channels > 1 and each.only is not None:
+        # Mixed down, it would have half the level that it has in a mono file.
+        channel, levels = each.only, levels * channels
+        mixed = f"only channel {channel} has sound; took that"
+    elif channel is None and each.cancel:
+        wanted = f"wanted one of them: --channel {int(each.energies.argmax()) + 1}"
+        raise InputError(path, f"its {channels} channels cancel each other when they are mixed down", wanted)
+    peak = float(levels.max())
+    if peak < SILENT_PEAK and not may_be_silent:
         raise InputError(path, f"silent (peak {peak:.1g})", "wanted a recording with sound in it")
     announced = max(announced, _announced_frames(log, frames))
     if frames < announced:
         notes.append(f"{path}: truncated, {frames} of {announced} frames are there; using those")
+    if peak >= OTHER_SCALE_PEAK:
+        factor = next((scale for scale in SCALES if peak <= scale), SCALES[-1])
+        raise InputError(path, f"a peak of {peak:.5g}", f"wanted -1 to 1: divide the samples by {factor}")
     if peak > 1:
         notes.append(f"{path}: peak {peak:.3g}; samples beyond -1 to 1 are clipped")
     if channels > 1:
-        notes.append(f"{path}: {channels} channels, " + (f"took {channel}" if channel else "mixed down to one"))
-    return Recording(path, rate, frames, channels, subtype, channel, loudest, tuple(notes))
+        notes.append(f"{path}: {channels} channels, {mixed}")
+    return Recording(path, rate, frames, channels, subtype, channel, loudest, tuple(notes), levels)
+
+
+class _Channels:
+    """Levels of the channels of a file and of their mix."""
+
+    def __init__(self) -> None:
+        self.energies: npt.NDArray[np.float64] = np.zeros(1)
+        self.peaks: npt.NDArray[np.floating] = np.zeros(1)
+        self._mixed = 0.0
+
+    def add(self, block: Samples) -> None:
+        self.energies = self.energies + np.sum(np.square(block, dtype=np.float64), axis=0)
+        self.peaks = np.maximum(self.peaks, np.abs(block).max(axis=0))
+        self._mixed += float(np.sum(np.square(block.mean(axis=1), dtype=np.float64)))
+
+    @property
+    def only(self) -> int | None:
+        """The channel that has sound, counted from 1, if it is the only one."""
+        sounding = np.flatnonzero(self.peaks >= SILENT_PEAK)
+        return int(sounding[0]) + 1 if sounding.size == 1 else None
+
+    @property
+    def cancel(self) -> bool:
+        """Whether next to nothing of the channels is left in their mix."""
+        return self._mixed < CANCELLED * float(self.energies.mean())
 
 
 def recordings_of(paths: Iterable[Path]) -> list[Path]:
@@ -246,14 +314,24 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     try:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "wanted a recording")
-        # As bytes, since libsndfile's binding encodes no name that is not UTF-8.
-        file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
+        file = _sound_file(path)
     except soundfile.LibsndfileError as e:
         raise InputError(path, f"not audio ({reason(e)})", "wanted WAV, FLAC or another libsndfile format") from e
     except OSError as e:
         raise InputError(path, f"not readable ({reason(e)})", "wanted a readable file") from e
     with file:
         yield file
+
+
+def _sound_file(path: Path) -> soundfile.SoundFile:
+    try:
+        # As bytes, since libsndfile's binding encodes no name that is not UTF-8.
+        return soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
+    except soundfile.LibsndfileError:
+        missing = missing_padding(path)
+        if not missing:
+            raise
+        return soundfile.SoundFile(padded(path, missing))
 
 
 def _announced_frames(log: str, frames: int) -> int:

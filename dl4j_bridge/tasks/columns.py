@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dl4j_bridge.tasks import grades
+
 NOTHING = "–"
 EXACT = "exact"
 LOWER, HIGHER = "lower", "higher"
@@ -33,6 +35,8 @@ class Column:
         What stands for None.
     better
         Whether a ``lower`` or a ``higher`` value is the better one; empty if neither is.
+    meaning
+        What it measures, and which values are good, for readers who meet it for the first time.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Column:
     alone: str = ""
     missing: str = NOTHING
     better: str = ""
+    meaning: str = ""
 
     @property
     def heading(self) -> str:
@@ -56,24 +61,113 @@ class Column:
 
 
 COLUMNS = {
-    "bits": Column("bits", "bits per sample", form="{:.3f}", alone="{} bits/sample", better=LOWER),
-    "accuracy": Column("accuracy", "exact classes", form="{:.2%}", better=HIGHER),
-    "loss": Column("loss", better=LOWER),
-    "mse": Column("MSE", "mean squared error", better=LOWER),
-    "esr": Column("ESR", "error-to-signal ratio", form="{:.4g}", missing=f"{NOTHING} (silent)", better=LOWER),
-    "snr_db": Column("SNR", "signal-to-noise ratio", "dB", "{:.1f}", better=HIGHER),
-    "si_sdr_db": Column("SI-SDR", "scale-invariant signal-to-distortion ratio", "dB", "{:.1f}", better=HIGHER),
-    "sdr_db": Column("SDR", "signal-to-distortion ratio", "dB", "{:.1f}", better=HIGHER),
-    "improvement_db": Column("SI-SDRi", "improvement of SI-SDR over the mixture", "dB", "{:.1f}", better=HIGHER),
-    "border_jump": Column("border jump", "change at window borders", better=LOWER),
-    "stft": Column("STFT", "multi-resolution STFT distance", form="{:.3f}", better=LOWER),
-    "parameters": Column("params", "parameters", form="{:,.0f}"),
-    "samples_per_second": Column("samples/s", "samples per second", form="{:,.0f}", alone="{} samples/s"),
+    "esr": Column(
+        "ESR",
+        "error-to-signal ratio",
+        form="{:.4g}",
+        missing=f"{NOTHING} (silent)",
+        better=LOWER,
+        meaning="Energy of the error divided by the energy of the target: 0 is a perfect copy, 1 is as far off as "
+        f"silence. In words, with the limits of Neural Amp Modeler's trainer: {grades.SCALE}.",
+    ),
+    "snr_db": Column(
+        "SNR",
+        "signal-to-noise ratio",
+        "dB",
+        "{:.1f}",
+        better=HIGHER,
+        meaning="How far the error is below the target, in decibels: the ESR on a logarithmic scale. 20 dB is an ESR "
+        "of 0.01, and 10 dB more is a tenth of the error's energy.",
+    ),
+    "si_sdr_db": Column(
+        "SI-SDR",
+        "scale-invariant signal-to-distortion ratio",
+        "dB",
+        "{:.1f}",
+        better=HIGHER,
+        meaning="How far everything that is not the target is below it, in decibels, whatever the level of the output.",
+    ),
+    "improvement_db": Column(
+        "SI-SDRi",
+        "improvement of SI-SDR over the mixture",
+        "dB",
+        "{:.1f}",
+        better=HIGHER,
+        meaning="SI-SDR of the output minus that of the mixture: what the separation gained; 0 is nothing.",
+    ),
+    "sdr_db": Column(
+        "SDR",
+        "signal-to-distortion ratio",
+        "dB",
+        "{:.1f}",
+        better=HIGHER,
+        meaning="As SI-SDR, with a short filter allowed between target and output.",
+    ),
+    "bits": Column(
+        "bits",
+        "bits per sample",
+        form="{:.3f}",
+        alone="{} bits/sample",
+        better=LOWER,
+        meaning="Cross-entropy: how many bits the network's distribution leaves open of each sample. 8 is chance for "
+        "256 classes, 0 is certainty about the right class.",
+    ),
+    "accuracy": Column(
+        "accuracy",
+        "exact classes",
+        form="{:.2%}",
+        better=HIGHER,
+        meaning="Share of the samples whose most probable class is exactly that of the target, out of 256. The next "
+        "class sounds almost the same, so a low value need not sound bad.",
+    ),
+    "loss": Column(
+        "loss", better=LOWER, meaning="What training minimises, measured on the training part before each update."
+    ),
+    "mse": Column(
+        "MSE",
+        "mean squared error",
+        better=LOWER,
+        meaning="Mean square of the error of the network's numbers. It depends on the level of the recording; ESR "
+        "does not.",
+    ),
+    "border_jump": Column(
+        "border jump",
+        "change at window borders",
+        better=LOWER,
+        meaning="Change of the spectrum at the borders of windows, relative to its change elsewhere; 1 is no seam.",
+    ),
+    "stft": Column(
+        "STFT",
+        "multi-resolution STFT distance",
+        form="{:.3f}",
+        better=LOWER,
+        meaning="Distance of the spectrograms of output and target at three resolutions. It weights quiet and high "
+        "tones more than ESR does; 0 is equal.",
+    ),
+    "parameters": Column("params", "parameters", form="{:,.0f}", meaning="Numbers that were fitted to the recordings."),
+    "samples_per_second": Column(
+        "samples/s",
+        "samples per second",
+        form="{:,.0f}",
+        alone="{} samples/s",
+        meaning="Speed on this machine. A live effect must be faster than the sample rate, such as 44,100.",
+    ),
+    "real_time_factor": Column(
+        "speed",
+        "real-time factor",
+        form="{:.3g}",
+        alone="{} x real time",
+        better=HIGHER,
+        meaning="Seconds of audio per second on this machine. A live effect needs well above 1.",
+    ),
     "level_db": Column("level", unit="dB", form="{:.1f}", missing="silent"),
     "entropy_bits": Column("entropy", unit="bits", form="{:.2f}"),
     "spectrum_db": Column("spectral distance", unit="dB", form="{:.1f}"),
-    "steps": Column("steps", form="{:,}"),
+    "gear_model": Column("gear"),
+    "steps": Column("steps", form="{:,}", meaning="Updates of the network."),
 }
+# The metrics of what is heard, the most telling one first.
+_HEARD = ("esr", "improvement_db", "si_sdr_db", "snr_db")
 # Values that a narrow table shows with three digits and k, M or G.
 _LARGE = ("parameters", "samples_per_second")
 
@@ -119,16 +213,39 @@ def with_unit(row: Mapping[str, Any], name: str) -> str:
     return f"{cell(row, name)} {unit}".strip()
 
 
+def by_importance(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the metrics of what is heard first."""
+    return {name: values[name] for name in dict.fromkeys([*(n for n in _HEARD if n in values), *values])}
+
+
 def named(name: str, value: Any) -> str:
     """Spell a value with its name or its unit, such as ``ESR 0.0123`` or ``5.120 bits/sample``."""
     return listed({name: value})
 
 
-def listed(values: Mapping[str, Any], names: Iterable[str] | None = None) -> str:
-    """Spell several values in one line, each with its name; all of them if no names are given."""
+def listed(values: Mapping[str, Any], names: Iterable[str] | None = None, grade: str | None = None) -> str:
+    """Spell several values in one line, each with its name; all of them if no names are given.
+
+    The ESR is followed by its `grade`, if there is one.
+    """
     entries = {name: column(name) for name in (values if names is None else names)}
     forms = {name: entry.alone or f"{entry.name} {{}}" for name, entry in entries.items()}
+    if grade and "esr" in forms:
+        forms["esr"] += f" ({grade})"
     return ", ".join(form.format(with_unit(values, name)) for name, form in forms.items())
+
+
+def validated(valid: Mapping[str, Any], grade: str | None) -> str:
+    """Spell what a validation measured; where its ESR has a grade, what is heard comes first."""
+    return listed(by_importance(valid) if grade else valid, grade=grade)
+
+
+def called(name: str) -> str | None:
+    """Return the key of the metric that a person calls `name`: ``esr``, ``ESR`` or ``error-to-signal ratio``."""
+    for key, entry in COLUMNS.items():
+        if entry.meaning and name.lower() in (key, *(n.lower() for n in (entry.name, entry.heading, entry.label))):
+            return key
+    return None
 
 
 def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.signal.pairs import Pair, Split, part
+from dl4j_bridge.tasks import columns, grades
 from dl4j_bridge.tasks.baselines.base import Baseline
 from dl4j_bridge.tasks.pytorch_twin import PytorchTwin
 from dl4j_bridge.tasks.shown import Chart, Excerpt, Lines
@@ -214,8 +215,15 @@ class ComparisonResult:
         What the user should know of the recordings.
     drift
         `Drift.facts` of a model that predicts the next sample, else None.
+    graded
+        Whether the ESR of a row is that of a sound that the model makes, which `grades.of` puts into words.
     free_running : ndarray of float, shape (n,), or None
         Its own audio.
+    target_power
+        Mean square of the target that was evaluated; None without one.
+    best_esr
+        The ESR that no model of the pair can beat, on this part: ``esr``, its ``evidence``, and the same in words as
+        ``facts``; None where nothing bounds it.
     excerpt, chart, lines
         What a report shows.
     rate
@@ -235,8 +243,37 @@ class ComparisonResult:
     lines: list[Lines] = field(default_factory=list)
     drift: dict[str, Any] | None = None
     free_running: Samples | None = None
+    graded: bool = False
+    target_power: float | None = None
+    best_esr: dict[str, Any] | None = None
+
+    @property
+    def verdict(self) -> str | None:
+        """The model's ESR in words, and that of the best other row that has parameters; None if it is not graded."""
+        if not self.graded or self.rows[0].get("esr") is None:
+            return None
+        model, *others = self.rows
+        found = f"{model['name']}: {columns.listed(model, ['esr'], grades.of(model['esr']))}"
+        best = min((row for row in others if row.get("parameters")), key=_error, default=None)
+        if best is None or best.get("esr") is None:
+            return found
+        return f"{found}; best baseline: {best['name']}, {columns.listed(best, ['esr'], grades.of(best['esr']))}"
+
+    @property
+    def beside_best(self) -> str:
+        """The model's ESR beside the best possible one, with its evidence; empty where that is not known."""
+        if self.best_esr is None:
+            return ""
+        found, facts = self.rows[0]["esr"], "; ".join(self.best_esr["facts"])
+        return f"model: ESR {found:.2g} of at best {self.best_esr['esr']:.2g} ({facts})"
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON fields of `compare`, but for the files that were written."""
         found = {"rows": self.rows, "part": self.part, "samples": self.samples, "notes": self.notes}
-        return found | ({} if self.drift is None else {"drift": self.drift})
+        known = {"drift": self.drift, "best_esr": self.best_esr}
+        return found | {name: value for name, value in known.items() if value is not None}
+
+
+def _error(row: Row) -> float:
+    error = row.get("esr")
+    return float("inf") if error is None else float(error)

@@ -17,12 +17,15 @@ def by_task(name: str) -> dict[str, dict[bool, Any]]:
     return found
 
 
-def in_words(name: str) -> str:
+def in_words(name: str) -> str | None:
     """The default of an option, such as ``200; frames: 40, without a target 128``; empty if it has none.
 
-    The first value is that of the default task, or of the only one; a task with the same values is left out.
+    None if no task has the option. The first value is that of the default task, or of the only one; a task with the
+    same values is left out.
     """
     tasks = by_task(name)
+    if not tasks:
+        return None
     usual = next(iter(tasks.values()))
     texts = [_spelled(usual)] if any(map(_is_one, usual.values())) else []
     texts += [

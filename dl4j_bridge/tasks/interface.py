@@ -12,7 +12,7 @@ from dl4j_bridge.java.interface import Interface
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.settings.commands import AdoptSettings, GenerateSettings, ProcessSettings
 from dl4j_bridge.settings.training import TrainSettings
-from dl4j_bridge.signal import metrics
+from dl4j_bridge.signal import audio_files, metrics
 from dl4j_bridge.signal.pairs import Pair, Split, Stretch
 from dl4j_bridge.signal.recordings import Recording
 from dl4j_bridge.tasks.baselines.base import Arrays, Baseline, kept
@@ -73,6 +73,11 @@ class Task(ABC):
     predicts: str = "target"
     hop: int = 1
 
+    @property
+    def graded(self) -> bool:
+        """Whether the ``esr`` of `measure` is that of a sound, which `grades.of` puts into words."""
+        return self.predicts == "target"
+
     # ---- making one
 
     @classmethod
@@ -132,6 +137,10 @@ class Task(ABC):
     @abstractmethod
     def describe(self) -> str:
         """A few words for the line that is printed before training."""
+
+    def notes(self, pairs: list[Pair]) -> list[str]:
+        """Notes for the user on what the recordings mean for this task."""
+        return []
 
     # ---- training
 
@@ -246,7 +255,7 @@ class Task(ABC):
         """Float samples of a stretch of the signal; 1-dimensional, full scale is 1."""
 
     def output_subtype(self, recording: Recording | None, rate: int, settings: ProcessSettings | None) -> str:
-        """Libsndfile's sample format for the output.
+        """Libsndfile's sample format for the output: as fine as the input's, with at least 16 bits.
 
         Parameters
         ----------
@@ -257,8 +266,7 @@ class Task(ABC):
         settings
             Settings of `process`; None for new audio.
         """
-        subtype = recording.subtype if recording else ""
-        return subtype if subtype in ("PCM_24", "PCM_32", "FLOAT") else "PCM_16"
+        return audio_files.as_fine(recording.subtype) if recording else "PCM_16"
 
     @abstractmethod
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Preset:
+    """A named set of options.
+
+    Attributes
+    ----------
+    purpose
+        What it is for: a sentence for ``--help``.
+    options
+        Values by name of field.
+    """
+
+    purpose: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class TaskKind:
     """A task's name, options and defaults, and where its code is.
 
@@ -30,7 +46,7 @@ class TaskKind:
     next_by_name
         Whether a training without a target has to be asked for: it may be a forgotten one.
     presets
-        Named sets of options, beside the defaults.
+        By name; the defaults are none of them.
     """
 
     name: str
@@ -39,7 +55,7 @@ class TaskKind:
     with_target: dict[str, Any] | None = None
     without_target: dict[str, Any] | None = None
     next_by_name: bool = False
-    presets: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    presets: Mapping[str, Preset] = field(default_factory=dict)
 
     def load(self) -> type[Task]:
         """The task's class."""

@@ -94,7 +94,7 @@ def preset_options(name: str, kind: TaskKind) -> dict[str, Any]:
     if name != DEFAULT and name not in kind.presets:
         found = f"{name} with --task {kind.name}"
         raise InputError("--preset", found, f"wanted one of {', '.join([DEFAULT, *kind.presets])}")
-    return kind.presets.get(name, {})
+    return {} if name == DEFAULT else kind.presets[name].options
 
 
 def _check_codec(settings: TrainSettings) -> None:

@@ -1,8 +1,10 @@
 """From exceptions to one line on stderr and an exit status."""
 
 import os
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 from typing import Any
 
@@ -66,10 +68,18 @@ def _usage_line(error: Any) -> str:
     return f"{text}; see: {' '.join(dict.fromkeys(path)) or 'dl4j-bridge'} --help"
 
 
+def _wrapped(text: str) -> str:
+    """Break a line between words if a terminal shows it; elsewhere it stays one line."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
 def _fail(text: str, status: int, error: BaseException) -> int:
     if "--debug" in sys.argv:
         import traceback
 
         traceback.print_exception(error)
-    print(f"error: {' '.join(text.split())}", file=sys.stderr)
+    print(_wrapped(f"error: {' '.join(text.split())}"), file=sys.stderr)
     return status

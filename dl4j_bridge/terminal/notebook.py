@@ -26,6 +26,9 @@ class Comparison(list[dict[str, Any]]):
         What is to be known of the recordings.
     drift : dict or None
         For a network that predicts the next sample: its own audio over time.
+    best_esr : dict or None
+        The ESR that no model of the pair can beat, where something bounds it: ``esr``, ``evidence``, and in words
+        ``facts``.
     """
 
     def __init__(self, result: ComparisonResult) -> None:
@@ -34,6 +37,7 @@ class Comparison(list[dict[str, Any]]):
         self.samples = result.samples
         self.notes = result.notes
         self.drift = result.drift
+        self.best_esr = result.best_esr
 
     def __repr__(self) -> str:
         from rich.console import Console

@@ -1,7 +1,7 @@
 """Options of the command line, made from the fields of settings dataclasses.
 
 A field gives its option's name, type, default and help (``metadata["help"]``), and further names
-(``metadata["also"]``). Nothing here imports more than Typer, so that ``--help`` is quick.
+(``metadata["also"]``). Nothing here imports more than Typer and the settings, so that ``--help`` is quick.
 """
 
 import functools
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
-from typer.core import TyperCommand
 
-from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.checks import option as spelled
+from dl4j_bridge.tasks import registry
+from dl4j_bridge.terminal.command import Command
 from dl4j_bridge.terminal.completion import offer
 
 # Options that are handled before a file is read, and parameters that are not options.
@@ -31,12 +31,12 @@ class Known(NamedTuple):
     Attributes
     ----------
     default
-        Returns the default of an option in words, empty if it has none.
+        Returns the default of an option in words, empty if it has none; None if the field says it.
     values
         Returns values of an option for a shell to offer.
     """
 
-    default: Callable[[str], str]
+    default: Callable[[str], str | None]
     values: Callable[[str], Iterable[str]]
 
 
@@ -60,7 +60,9 @@ def setting(group: type, name: str, panel: str | None = None, known: Known | Non
         Its parameter's default must be None, which stands for "not given"; the help shows the default of the field.
     """
     field = {f.name: f for f in fields(group)}[name]
-    default = known.default(name) if known else "" if field.default in (None, "") else str(field.default)
+    default = known.default(name) if known else None
+    if default is None:
+        default = "" if field.default in (None, "") else str(field.default)
     negative = f"/{spelled('no_' + name)}" if field.default is True else ""
     names = [spelled(name) + negative, *field.metadata.get("also", ())]
     allowed = field.metadata.get("allowed")
@@ -146,19 +148,6 @@ def command(
     return decorate
 
 
-class Command(TyperCommand):
-    """A command that refuses an option which is given twice and keeps one value."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not ctx.resilient_parsing:
-            given = self.make_parser(ctx).parse_args(args=list(args))[2]
-            for parameter in given:
-                if given.count(parameter) > 1 and parameter.param_type_name == "option" and not parameter.multiple:
-                    name = max(parameter.opts, key=len)
-                    raise InputError(name, "given more than once", "wanted it once: only one value counts")
-        return super().parse_args(ctx, args)
-
-
 def _fields(groups: Mapping[str | None, type], known: Known | None) -> dict[str, inspect.Parameter]:
     """Make a parameter for every field of several dataclasses."""
     added: dict[str, inspect.Parameter] = {}
@@ -203,6 +192,15 @@ def _set_verbosity(verbose: bool | None) -> bool | None:
 
 
 Model = Annotated[Path, typer.Option("--model", metavar="M", help="A run folder or a model zip.")]
+_PRESETS = [f"{n} (--task {k.name}): {p.purpose}" for k in registry.KINDS.values() for n, p in k.presets.items()]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        help=f"Settings to start from, beside the defaults. {' '.join(_PRESETS)}",
+        autocompletion=offer("dl4j_bridge.tasks.registry:presets"),
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="End stdout with one JSON object.", show_default=False)]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", show_default=False)]
 Verbose = Annotated[

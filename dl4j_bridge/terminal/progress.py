@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.console import RenderableType
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from dl4j_bridge.tasks import columns
-from dl4j_bridge.terminal.console import print_notes, stderr
+from dl4j_bridge.terminal.console import command_lines, line, print_notes, stderr
 
 if TYPE_CHECKING:
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.search.outcome import Outcome
     from dl4j_bridge.model.run import Progress, Run
 
 P = ParamSpec("P")
+B = TypeVar("B", bound=Bar)
 
 # Seconds between two lines if stderr is not a terminal.
 LINE_EVERY = 10.0
-# Width from which a bar fits beside the values, and its width.
-WIDE, BAR = 120, 30
 # Steps that the values are averaged over, exponentially.
 SMOOTHING = 20
 
@@ -33,22 +36,58 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
         print_notes(run.notes)
         print_notes(run.warnings, "warning")
         text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
-        stderr.print(f"{run.folder.path}: {text}; Ctrl-C stops and saves", soft_wrap=True, markup=False)
-    average = _Average()
+        line(f"{run.folder.path}: {text}; Ctrl-C stops and saves", stderr)
+    average = _Average(run is not None and run.task.graded)
     if not stderr.is_terminal:
         yield _with_findings(_lines(average))
         return
-    bars = [BarColumn(BAR)] if stderr.width >= WIDE else []
-    width = stderr.width - (BAR + 1) * len(bars)
-    with Bar(*bars, TextColumn("{task.fields[text]}"), console=stderr) as bar:
-        task = bar.add_task("train", total=None, text="")
+    with _bar(_TrainingBar, BarColumn(None), _Share()) as bar:
+        task = bar.add_task("train", total=None)
 
         def show(progress: Progress) -> None:
             average.add(progress)
             total = None if progress.fraction is None else 1.0
-            bar.update(task, total=total, completed=progress.fraction or 0, text=average.text(progress, width))
+            bar.text = average.text(progress, stderr.width)
+            bar.update(task, total=total, completed=progress.fraction or 0)
 
         yield _with_findings(show)
+
+
+def _bar(kind: type[B], *shown: ProgressColumn) -> B:
+    """Make a bar with its name. It goes when the job is done: the result has the same figures, or better ones."""
+    return kind(_Label(), *shown, console=stderr, expand=True, transient=True)
+
+
+class _TrainingBar(Bar):
+    """A bar over the whole width, and a line of values below it."""
+
+    text = "starting"
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.text)
+
+
+class _Label(ProgressColumn):
+    """What the bar is of."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.description)
+
+
+class _Share(ProgressColumn):
+    """How much is done, as far as the end is known."""
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.total is None else f"{task.percentage:3.0f} %")
+
+
+class _Left(ProgressColumn):
+    """The time that is left, once it is known."""
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if left is None or task.total is None else f"{_clock(left)} left")
 
 
 def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -56,9 +95,15 @@ def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], Non
 
     def show_all(progress: Progress) -> None:
         for finding in progress.findings:
-            todo = f"Run: {finding.command}" if finding.command else f"Fix: {finding.fix}"
-            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning} {todo}"
-            stderr.print(text, soft_wrap=True, markup=False)
+            facts = f" ({'; '.join(finding.facts)})" if finding.facts else ""
+            text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning}{facts}"
+            if not finding.command:
+                line(f"{text} Fix: {finding.fix}", stderr)
+            elif stderr.is_terminal:
+                line(f"{text} Run:", stderr)
+                line(command_lines(finding.command, stderr, "  "), stderr)
+            else:
+                line(f"{text} Run: {finding.command}", stderr)
         show(progress)
 
     return show_all
@@ -66,15 +111,20 @@ def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], Non
 
 @contextmanager
 def samples_progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar over the samples that are done; nothing if stderr is not a terminal, since these jobs are short."""
+    """Show a bar over the samples that are done; nothing if stderr is not a terminal."""
     if not stderr.is_terminal:
         yield lambda done, total: None
         return
-    count = TextColumn("{task.completed:,.0f} of {task.total:,.0f} samples")
-    shown = TextColumn("{task.description}"), BarColumn(), count, TimeRemainingColumn()
-    with Bar(*shown, console=stderr) as bar:
-        task = bar.add_task(title, total=1)
+    with _bar(Bar, BarColumn(None), _Share(), _Left()) as bar:
+        task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show on a terminal that something is done whose length is not known."""
+    with stderr.status(text) if stderr.is_terminal else nullcontext():
+        yield
 
 
 @contextmanager
@@ -83,21 +133,39 @@ def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
     if not stderr.is_terminal:
         yield lambda name, passed: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
         return
-    with stderr.status("diagnose") as status:
+    with _bar(Bar, TextColumn("{task.fields[check]}"), BarColumn(None)) as bar:
+        task = bar.add_task("diagnose", total=None, check="")
 
         def show(name: str, passed: bool | None) -> None:
             if passed is None:
-                status.update(name)
+                bar.update(task, check=name)
             else:
                 stderr.print("[green]✓[/]" if passed else "[red]✗[/]", name)
 
         yield show
 
 
-class _Average:
-    """Values averaged over steps, and the newest validation."""
+def print_trial(done: Outcome, best: Outcome | None) -> None:
+    """Print how a trial of a search ended, and the best one so far."""
+    values = columns.listed(done.values) or done.error or ""
+    text = f"trial {done.slot}: {done.state} {values}".rstrip()
+    if best:
+        text += f"; best {columns.listed(best.values)} (trial {best.slot})"
+    stderr.print(text, soft_wrap=True, markup=False)
 
-    def __init__(self) -> None:
+
+def print_run(row: Row) -> None:
+    """Print how a run of a batch ended."""
+    judged = f", {columns.named(row.metric, row.model)} on the held-out part" if row.metric else ""
+    text = row.error or f"{columns.count(row.steps, 'step')}{judged}"
+    stderr.print(f"{row.name}: {row.state}: {text}", soft_wrap=True, markup=False)
+
+
+class _Average:
+    """Values averaged over steps, and the newest validation, which begins with its ESR if `esr_first`."""
+
+    def __init__(self, esr_first: bool = False) -> None:
+        self._esr_first = esr_first
         self._values: dict[str, float] = {}
         self._valid: dict[str, float | None] = {}
         self._pretraining = False
@@ -124,7 +192,8 @@ class _Average:
 
     def _measured(self, count: int) -> tuple[str, str]:
         """Up to `count` values of training, and of validation."""
-        valid = columns.listed(self._valid, list(self._valid)[:count])
+        shown = columns.by_importance(self._valid) if self._esr_first else self._valid
+        valid = columns.listed(shown, list(shown)[:count])
         return columns.listed(self._values, list(self._values)[:count]), valid and f"(valid {valid})"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,13 @@ from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java.installation import find_java
 from dl4j_bridge.java.jars import dl4j_version
 from dl4j_bridge.tasks import columns
-from dl4j_bridge.terminal import tables
-from dl4j_bridge.terminal.console import print_error, print_notes, stderr
+from dl4j_bridge.terminal import facts, tables
+from dl4j_bridge.terminal.console import command_lines, hanging, line, print_error, print_notes, stderr
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
+    from dl4j_bridge.jobs.batch.pair import Row
+    from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.tasks.comparison import ComparisonResult
 
 _TICK, _CROSS, _SKIPPED = "[green]✓[/]", "[red]✗[/]", "[yellow]–[/]"
@@ -38,7 +40,7 @@ def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool 
     Parameters
     ----------
     result
-        ``run, steps, epochs, valid, stopped_because``.
+        ``run, steps, epochs, valid, stopped_because``, and ``grade`` if there is one.
     has_target
         True if the model turns an input into a target, False if it predicts the next sample.
     has_report
@@ -46,21 +48,23 @@ def print_trained(result: Mapping[str, Any], has_target: bool, has_report: bool 
     """
     folder = shlex.quote(result["run"])
     if result["stopped_because"] == "interrupted":
-        text = f"interrupted at step {result['steps']}, saved; resume with:\n  dl4j-bridge train {folder} --resume"
-        stderr.print(text, soft_wrap=True, markup=False)
+        line(f"interrupted at step {result['steps']}, saved; resume with:", stderr)
+        _print_command(f"dl4j-bridge train {folder} --resume")
         return
     steps = columns.count(result["steps"], "step")
-    print(
+    line(
         f"{folder}: {steps}, {result['epochs']:.2f} epochs, stopped by {result['stopped_because']}; "
-        f"validation {columns.listed(result['valid'])}"
+        f"validation {columns.validated(result['valid'], result.get('grade'))}"
     )
     if result["stopped_because"] == "solved":
         go_on = f"dl4j-bridge train {folder} --resume --no-stop-when-solved"
-        print(f"the validation part is learned exactly; to go on: {go_on}")
+        line(f"the validation part is learned exactly; to go on: {go_on}")
     if has_report:
-        print(f"look: {shlex.quote(result['run'] + '/report.html')}")
+        line(f"look: {shlex.quote(result['run'] + '/report.html')}")
     use = "process --model {} --input X.wav --output Y.wav" if has_target else "generate --model {} --output Y.wav"
     _print_next(f"dl4j-bridge {use.format(folder)}")
+    if result.get("grade"):
+        line("what ESR and the others mean: dl4j-bridge diagnose --explain ESR", stderr)
 
 
 def print_versions() -> None:
@@ -78,7 +82,7 @@ def print_versions() -> None:
 def print_written(result: Mapping[str, Any]) -> None:
     """Print notes and which recording was written, how fast: ``notes, output, samples, samples_per_second, ...``."""
     print_notes(result["notes"])
-    print(
+    line(
         f"{result['output']}: {columns.count(result['samples'], 'sample')} at {result['rate']} Hz; "
         f"{result['samples_per_second']:,.0f} samples/s, {result['real_time_factor']:.2f} x real time"
     )
@@ -94,49 +98,62 @@ def print_processed(result: Mapping[str, Any]) -> None:
 
 def print_exported(result: Mapping[str, Any]) -> None:
     """Print what was written, and how close it is to the model: as `jobs.export` returns it."""
-    print(f"{result['output']}: {result['format']}, {columns.count(result['bytes'], 'byte')}")
+    line(f"{result['output']}: {result['format']}, {columns.count(result['bytes'], 'byte')}")
     if "difference" in result:
         on = f"{columns.count(result['samples'], 'sample')} of {result['compared']}"
-        print(f"read back, on {on}: differs from the model by {result['difference']:.2g}, ESR {result['esr']:.2g}")
+        line(f"read back, on {on}: differs from the model by {result['difference']:.2g}, ESR {result['esr']:.2g}")
     if result.get("silence"):
-        print(f"feed {columns.count(result['silence'], 'sample')} of silence to it before a recording, as process does")
+        line(f"feed {columns.count(result['silence'], 'sample')} of silence to it before a recording, as process does")
 
 
 def print_adopted(result: Mapping[str, Any], has_target: bool) -> None:
     """Print notes, what a file became, how close the two are, and the next commands."""
     print_notes(result["notes"])
-    print(f"{result['run']}: {result['network']}, {result['task']} at {result['rate']} Hz, from {result['format']}")
+    line(f"{result['run']}: {result['network']}, {result['task']} at {result['rate']} Hz, from {result['format']}")
     on = columns.count(result["samples"], "sample")
-    print(f"on {on} of noise: differs from the file's own arithmetic by {result['difference']:.2g}")
+    line(f"on {on} of noise: differs from the file's own arithmetic by {result['difference']:.2g}")
     folder = shlex.quote(result["run"])
     use = "process --model {} --input X.wav" if has_target else "generate --model {}"
     pair = "--input A.wav --target B.wav" if has_target else "--input A.wav"
     _print_next(
-        f"dl4j-bridge {use.format(folder)} --output Y.wav\n"
-        f"  dl4j-bridge compare --model {folder} {pair}\n"
-        f"  dl4j-bridge train --from {folder} {pair} --out runs/mine"
+        f"dl4j-bridge {use.format(folder)} --output Y.wav",
+        f"dl4j-bridge compare --model {folder} {pair}",
+        f"dl4j-bridge train --from {folder} {pair} --out runs/mine",
     )
 
 
-def print_network(path: Path, network: Mapping[str, Any]) -> None:
-    """Print the layers of a DL4J network: as `OpenedNetwork.as_dict` returns it."""
+def print_described(path: Path, found: Mapping[str, Any]) -> None:
+    """Print what a model file holds: as `jobs.describe` returns it."""
+    if "task" in found:
+        Console(highlight=False).print(facts.table(str(path), facts.of_model(path, found)))
+    elif "format" in found:
+        Console(highlight=False).print(facts.table(str(path), facts.of_other_program(path, found)))
+    else:
+        _print_network(path, found)
+
+
+def _print_network(path: Path, network: Mapping[str, Any]) -> None:
     count = columns.count(network["parameters"], "parameter")
     rows = [{name: "" if x is None else escape(str(x)) for name, x in row.items()} for row in network["layers"]]
     Console().print(tables.plain(rows, escape(f"{path.name}: {network['kind']}, {count}, {network['data_type']}")))
     for name, shape in network["inputs"].items():
-        print(f"input {name}: [{', '.join(map(str, shape))}]" if shape else f"input {name}")
-    print(f"outputs: {', '.join(network['outputs'])}")
-    print(f"updates so far: {network['updates']}; tBPTT: {network['tbptt'] or 'off'}")
+        line(f"input {name}: [{', '.join(map(str, shape))}]" if shape else f"input {name}")
+    line(f"outputs: {', '.join(network['outputs'])}")
+    line(f"updates so far: {network['updates']}; tBPTT: {network['tbptt'] or 'off'}")
 
 
 def print_comparison(result: ComparisonResult, report: Path | None) -> None:
     """Print a comparison and its drift measurement, and where its page is."""
     print_notes(result.notes)
     Console().print(tables.comparison(result.rows, columns.evaluated(result.samples, result.part)))
+    if result.verdict:
+        line(result.verdict)
+    if result.best_esr:
+        line(result.beside_best)
     if result.drift:
         _print_drift(result.drift)
     if report:
-        print(f"look: {report}")
+        line(f"look: {report}")
 
 
 def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
@@ -145,18 +162,57 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
     console = Console(highlight=False)
     for finding in diagnosis.findings:
         colour = _COLOURS[finding.severity]
-        console.print(f"[{colour}]✗ {finding.code}[/] ({finding.severity}) {escape(finding.meaning)}", soft_wrap=True)
+        hanging(f"[{colour}]✗ {finding.code}[/] ({finding.severity}) ", finding.meaning, console)
         for fact in finding.facts:
-            console.print(f"    {escape(fact)}", soft_wrap=True)
-        console.print(f"    [bold]fix:[/] {escape(finding.fix)}", soft_wrap=True)
+            hanging("    ", fact, console)
+        hanging("    [bold]fix:[/] ", finding.fix, console)
         if finding.command:
-            console.print(f"    [bold]run:[/] {escape(finding.command)}", soft_wrap=True)
-        console.print(f"    [bold]more:[/] {escape(finding.docs)}", soft_wrap=True)
+            console.print("    [bold]run:[/] ", end="")
+            line(command_lines(finding.command, console, " " * 9).lstrip(), console)
+        hanging("    [bold]more:[/] ", finding.docs, console)
+    if diagnosis.beside_best:
+        line(diagnosis.beside_best, console)
     if not diagnosis.findings:
-        console.print(f"{_TICK} nothing found that would keep a network from learning this", soft_wrap=True)
+        hanging(f"{_TICK} ", "nothing found that would keep a network from learning this", console)
     if report:
-        print(f"look: {report}")
+        line(f"look: {report}")
     _print_next(diagnosis.next)
+
+
+def print_search(result: SearchResult, report: Path) -> None:
+    """Print the best trials of a search, where its page is, and the next commands."""
+    folder = shlex.quote(str(result.folder))
+    ends = ", ".join(f"{count} {state}" for state, count in result.counts.items())
+    print(f"{folder}: {columns.count(len(result.trials), 'trial')}: {ends}")
+    for trial in result.trials:
+        if trial.error:
+            stderr.print(f"trial {trial.slot} failed: {trial.error}", soft_wrap=True, markup=False)
+    if len(result.front) > 1:
+        rows = [{"trial": str(trial.slot), **columns.spelled([trial.values])[0]} for trial in result.front]
+        Console().print(tables.plain(rows, "trials that no other one beats in both"))
+    if result.best:
+        chosen = ", ".join(f"{name} {columns.plain(value) or 'none'}" for name, value in result.best.parameters.items())
+        print(f"best: trial {result.best.slot}, {columns.listed(result.best.values)}: {chosen}")
+    print(f"look: {report}")
+    commands = [f"dl4j-bridge search {folder} --resume"] if result.is_left else []
+    if result.best_run:
+        model = shlex.quote(str(result.best_run))
+        use = "process --model {} --input X.wav" if result.search.targets else "generate --model {}"
+        commands.append(f"dl4j-bridge {use.format(model)} --output Y.wav")
+        commands.append(f"dl4j-bridge export --model {model} --format onnx --output model.onnx")
+    if commands:
+        _print_next("\n  ".join(commands))
+
+
+def print_batch(rows: Sequence[Row], report: Path, resume: Sequence[str]) -> None:
+    """Print a table of the runs of a batch, what failed, and where its page is; `resume` are the words to resume it."""
+    Console().print(tables.plain([{k: escape(cell) for k, cell in row.cells().items()} for row in rows], "runs"))
+    for row in rows:
+        if row.error:
+            stderr.print(f"{row.name} failed: {row.error}", soft_wrap=True, markup=False)
+    print(f"look: {report}")
+    if any(row.state != "trained" for row in rows):
+        _print_next(shlex.join(resume))
 
 
 def print_doctor(result: Mapping[str, Any]) -> None:
@@ -171,24 +227,22 @@ def print_doctor(result: Mapping[str, Any]) -> None:
             mark, text = _CROSS, result["failed"][name]
         else:
             mark, text = _SKIPPED, "not examined: fix the others first"
-        console.print(f"{mark} [bold]{name.removesuffix('_bytes'):{width}}[/] {escape(text)}", soft_wrap=True)
+        hanging(f"{mark} [bold]{name.removesuffix('_bytes'):{width}}[/] ", text, console)
     count = len(result["problems"])
     last = (_CROSS, columns.count(count, "problem")) if count else (_TICK, "nothing is missing; try: dl4j-bridge demo")
-    console.print(*last, soft_wrap=True)
+    hanging(f"{last[0]} ", last[1], console)
 
 
 def print_fetched(found: Mapping[str, Any]) -> None:
     """Print what a start of Java will find: ``jars, fetched, archive``."""
     archive = found["archive"] or "none"
-    Console().print(
-        f"{found['jars']} jars, {len(found['fetched'])} of them fetched; start-up archive: {archive}", soft_wrap=True
-    )
+    line(f"{found['jars']} jars, {len(found['fetched'])} of them fetched; start-up archive: {archive}")
 
 
 def print_demo(result: Mapping[str, Any], options: str) -> None:
     """Print what a demo made: ``rows, title, output, report``; `options` are those of the user's own training."""
     Console().print(tables.comparison(result["rows"], result["title"]))
-    print(f"listen: {result['output']}\nlook:   {result['report']}")
+    line(f"listen: {result['output']}\nlook:   {result['report']}")
     _print_next(f"dl4j-bridge train {options} --out runs/mine")
 
 
@@ -196,13 +250,21 @@ def _print_drift(drift: dict[str, Any]) -> None:
     Console().print(tables.plain(columns.drift_rows(drift), "free-running output over time"))
     if drift.get("track"):
         shares = ", ".join(f"{columns.column(name).name} {share:.0%}" for name, share in drift["outside"].items())
-        print(f"seconds outside the range of the recording: {shares}")
+        line(f"seconds outside the range of the recording: {shares}")
     if "until" in drift:
-        print(f"free-running output {columns.departure(drift)}")
+        line(f"free-running output {columns.departure(drift)}")
 
 
-def _print_next(command: str) -> None:
-    stderr.print(f"next:\n  {command}", soft_wrap=True, markup=False)
+def _print_next(*commands: str) -> None:
+    line("next:", stderr)
+    for command in commands:
+        _print_command(command)
+
+
+def _print_command(command: str) -> None:
+    # A diagnosis may have a sentence instead.
+    is_command = command.startswith("dl4j-bridge ")
+    line(command_lines(command, stderr, "  ") if is_command else f"  {command}", stderr)
 
 
 def _found(name: str, value: Any) -> str:

@@ -18,7 +18,7 @@ def plain(rows: Sequence[Mapping[str, str]], title: str) -> Table:
     """Make a table of rows with the same keys; the first column is aligned left, the others right."""
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
     for number, heading in enumerate(rows[0]):
-        table.add_column(heading, justify="right" if number else "left")
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row.values())
     return table

@@ -1,11 +1,13 @@
 """Delays, changes of the latency, swapped files and lengths: what is named, and what must keep quiet."""
 
+import os
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import butter, lfilter
+from scipy.signal import butter, iirpeak, lfilter
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics.case import Case
@@ -14,6 +16,7 @@ from dl4j_bridge.diagnostics.recordings import checks
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal import resampling
 
+AUDIO = os.environ.get("DL4J_BRIDGE_AUDIO")
 RATE = synthesis.CLASSIC_RATE
 SECONDS = 8
 
@@ -51,10 +54,24 @@ def low_pass(order, hertz):
     return lambda x: lfilter(*butter(order, hertz, fs=RATE), x)
 
 
-def compressor(x):
+def level(x):
     keep = np.exp(-1 / (0.01 * RATE))
-    level = lfilter([1 - keep], [1, -keep], np.abs(x))
-    return x * np.minimum(1, (0.05 / np.maximum(level, 1e-6)) ** 0.8)
+    return lfilter([1 - keep], [1, -keep], np.abs(x))
+
+
+def compressor(x):
+    return x * np.minimum(1, (0.05 / np.maximum(level(x), 1e-6)) ** 0.8)
+
+
+def compressor_8_to_1(x):
+    return 4 * x * np.minimum(1, (10 ** (-30 / 20) / np.maximum(level(x), 1e-6)) ** (7 / 8))
+
+
+def cabinet(x):
+    y = lfilter(*butter(2, 90, "highpass", fs=RATE), x)
+    for hertz, gain in ((420, -0.4), (1300, 0.5), (2700, 0.8)):
+        y = y + gain * lfilter(*iirpeak(hertz, 3, fs=RATE), y)
+    return 0.4 * lfilter(*butter(1, 4000, fs=RATE), y)
 
 
 EFFECTS = {
@@ -66,7 +83,11 @@ EFFECTS = {
     "soft and one-pole": lambda x: lfilter([0.3], [1, -0.7], np.tanh(3 * x)),
     "compressor": compressor,
     "compressor and curve": lambda x: 0.8 * np.tanh(6 * compressor(x)),
+    "compressor 8:1": compressor_8_to_1,
+    "biased fuzz": lambda x: 0.7 * np.tanh(60 * x + 0.3),
+    "gate and curve": lambda x: 0.8 * np.tanh(4 * x * (level(x) > 0.005)),
     "amplifier": synthesis.amplifier,
+    "amplifier and cabinet": lambda x: cabinet(synthesis.amplifier(x)),
     "high-pass": lambda x: lfilter(*butter(2, 500, "highpass", fs=RATE), x),
 } | {f"low-pass {order} at {hertz}": low_pass(order, hertz) for order in (2, 4, 8) for hertz in (600, 1500)}
 
@@ -104,6 +125,11 @@ def test_a_healthy_pair_is_quiet_with_any_alignment(diagnosed, sound, effect):
     x = SOUNDS[sound]
     assert codes(diagnosed(x, EFFECTS[effect](x))) == []
     assert codes(diagnosed(x, EFFECTS[effect](x), align="off")) == []
+
+
+def test_a_pair_that_is_half_silence_is_healthy(diagnosed):
+    x = SOUNDS["strings"] * (np.arange(SECONDS * RATE) < SECONDS * RATE // 2)
+    assert codes(diagnosed(x, EFFECTS["soft"](x))) == []
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -146,10 +172,20 @@ def test_the_delay_of_a_finished_model_is_no_fault(diagnosed, stored):
     assert codes(diagnosed(x, late(EFFECTS["amplifier"](x), 211), align="off", stored=stored)) == []
 
 
-@pytest.mark.parametrize("seconds", [1.5, 3])
+@pytest.mark.parametrize("seconds", [1.5, 5])
 @UNLIKE
 def test_a_delay_of_seconds_is_cut_out_with_a_warning(diagnosed, sound, seconds):
     x = SOUNDS[sound]
+    (finding,), figures = diagnosed(x, late(EFFECTS["soft"](x), round(seconds * RATE)))
+    assert (finding.code, finding.severity) == ("misaligned", WARNING)
+    assert figures["delay"]["cut_out"] == round(seconds * RATE)
+
+
+@pytest.mark.skipif(not AUDIO, reason="needs recordings in DL4J_BRIDGE_AUDIO")
+@pytest.mark.parametrize(("name", "seconds"), [("guitar_44k1", 2), ("guitar_44k1", 3), ("tabla_44k1", 1.5)])
+def test_a_rhythm_does_not_hide_a_delay_of_seconds(diagnosed, name, seconds):
+    x, rate = soundfile.read(Path(AUDIO) / f"{name}.wav", frames=10 * 44100)
+    x = resampling.resample(x if x.ndim == 1 else x[:, 0], RATE, rate)
     (finding,), figures = diagnosed(x, late(EFFECTS["soft"](x), round(seconds * RATE)))
     assert (finding.code, finding.severity) == ("misaligned", WARNING)
     assert figures["delay"]["cut_out"] == round(seconds * RATE)
@@ -173,7 +209,7 @@ def test_a_latency_that_changes_is_named_with_its_time(diagnosed, sound, effect,
     assert "'" in finding.fix
 
 
-@pytest.mark.parametrize("speed", [1.00005, 1.0002, 1.003])
+@pytest.mark.parametrize("speed", [1.00002, 1.00005, 1.0002, 1.003])
 @UNLIKE
 def test_two_clocks_are_a_speed_and_no_change_of_the_latency(diagnosed, sound, speed):
     x = np.tile(SOUNDS[sound], 2)
@@ -181,11 +217,20 @@ def test_two_clocks_are_a_speed_and_no_change_of_the_latency(diagnosed, sound, s
     y = resampling.resample(EFFECTS["soft"](x), 1_000_000, round(1_000_000 * speed))
     (finding,), _ = diagnosed(x, y)
     assert finding.code == "rate-mismatch"
-    assert finding.evidence["speed"] == pytest.approx(speed, abs=0.00002)
+    assert finding.evidence["speed"] == pytest.approx(speed, abs=0.000005)
+
+
+@UNLIKE
+def test_two_clocks_are_one_after_the_fix(diagnosed, sound):
+    x = SOUNDS[sound]
+    y = resampling.resample(EFFECTS["amplifier"](x), 1_000_000, 1_000_050)
+    (finding,), _ = diagnosed(x, y)
+    assert f"sox: speed {finding.evidence['speed']:.6f}" in finding.fix
+    assert codes(diagnosed(x, resampling.resample(y, round(1_000_000 * finding.evidence["speed"]), 1_000_000))) == []
 
 
 @pytest.mark.parametrize("delay", [15, 300])
-@pytest.mark.parametrize("effect", ["clip", "fuzz"])
+@pytest.mark.parametrize("effect", ["clip", "fuzz", "amplifier and cabinet"])
 @UNLIKE
 def test_swapped_files_are_named(diagnosed, sound, effect, delay):
     x = 0.9 * SOUNDS[sound]
@@ -193,15 +238,13 @@ def test_swapped_files_are_named(diagnosed, sound, effect, delay):
     assert "swapped" in [finding.code for finding in findings]
     assert "target-leads" not in [finding.code for finding in findings]
     (finding,) = [finding for finding in findings if finding.code == "swapped"]
-    unexplained = finding.evidence["unexplained"]
-    assert unexplained["input_to_target"] > 2 * unexplained["target_to_input"]
     assert "exchange the files" in finding.fix
 
 
 @UNLIKE
 def test_a_lead_alone_is_not_swapped(diagnosed, sound):
     x = SOUNDS[sound]
-    for effect in ("identity", "soft", "low-pass 2 at 1500"):
+    for effect in ("identity", "soft", "low-pass 2 at 1500", "amplifier", "compressor and curve", "gate and curve"):
         assert "swapped" not in codes(diagnosed(x, late(EFFECTS[effect](x), -200)))
 
 
@@ -210,5 +253,6 @@ def test_a_tail_is_a_length_alone_and_silence_is_none(diagnosed):
     y = EFFECTS["soft"](x)
     assert codes(diagnosed(x, np.r_[y, 0.3 * x[: 3 * RATE]])) == ["length-mismatch"]
     assert codes(diagnosed(x, np.r_[y, 0.3 * x[:RATE]])) == []
+    assert codes(diagnosed(x, np.r_[np.zeros(RATE // 2), y, 0.3 * x[: 5 * RATE]])) == ["length-mismatch"]
     assert codes(diagnosed(x, np.r_[y, np.zeros(5 * RATE)])) == []
     assert codes(diagnosed(np.r_[x, np.zeros(5 * RATE)], y)) == []

@@ -51,10 +51,17 @@ def test_explain_prints_the_section_of_the_page():
     assert result.json["meaning"] == explanations.meaning("misaligned")
 
 
+def test_explain_knows_metrics_too():
+    for name in ("ESR", "esr", "error-to-signal ratio"):
+        result = run_ok("diagnose", "--explain", name, "--json")
+        assert "0 is a perfect copy" in result.stdout
+        assert "below 0.01 great" in result.json["meaning"]
+
+
 def test_an_unknown_code_is_one_line_with_those_that_are_spelled_alike():
     result = run("diagnose", "--explain", "misalinged")
     assert result.status == 2
-    assert result.error == "error: --explain: misalinged is no finding; wanted a code such as misaligned"
+    assert result.error == "error: --explain: misalinged is no finding and no metric; wanted a code such as misaligned"
     with pytest.raises(InputError, match=r"rate-mismatch.*noisier-than-baseline"):
         explanations.explain("?")
 

@@ -37,7 +37,8 @@ VOICES = {
     "speech-like": (synthesis.speech_like(SECONDS, 8000), 8000),
     "8-bit example": recorded(EXAMPLES / "speech_like.wav"),
     "strings 44k1": (synthesis.plucked_strings(SECONDS / 2, 44100, seed=4), 44100),
-    "noise": (np.random.default_rng(1).normal(0, 0.2, SECONDS * 8000).clip(-0.95, 0.95), 8000),
+    # The hiss of the speech-like sound comes from seed 1.
+    "noise": (np.random.default_rng(11).normal(0, 0.2, SECONDS * 8000).clip(-0.95, 0.95), 8000),
 }
 if AUDIO:
     VOICES |= {
@@ -153,10 +154,20 @@ def in_turn():
     return [(effect, names[(i + j) % len(names)]) for i, effect in enumerate(EFFECTS) for j in (0, 4)]
 
 
+# What is true of an effect that no fixed network can learn exactly; test_fixed_model.py has what must be found.
+MOVING = ("tremolo", "ring modulation", "slow ring modulation", "flanger", "chorus")
+TRUE_OF = (
+    {effect: {"time-variant"} for effect in MOVING}
+    | {effect: {"memory-too-short"} for effect in ("echo", "reverb", "wet reverb", "tail")}
+    | {effect: {"noise-floor", "bit-crushed"} for effect in ("noise", "ADPCM", "GSM", "Vorbis")}
+    | {"bit crusher": {"bit-crushed"}}
+)
+
+
 @pytest.mark.parametrize(("effect", "voice"), sorted(set(in_turn())))
 def test_nothing_is_found_in_a_healthy_pair(diagnosed, voice, effect):
     x, rate = VOICES[voice]
-    assert diagnosed(x, rate, EFFECTS[effect](x, rate))[0] == []
+    assert set(codes(diagnosed(x, rate, EFFECTS[effect](x, rate)))) <= TRUE_OF.get(effect, set())
 
 
 @EVERY_VOICE

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
+from dl4j_bridge.demos import synthesis
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs import compare as jobs_compare
 from dl4j_bridge.settings.commands import CompareSettings
@@ -64,6 +65,26 @@ def test_another_pair_counts_whole(effect_run, recordings, tmp_path):
     result = compare(effect_run, "--input", paths[0], "--target", paths[1]).json
     assert result["part"] == "all"
     assert result["samples"] == 20000
+
+
+def test_the_best_possible_esr_stands_beside_that_of_the_model(effect_run, recordings, tmp_path):
+    x, rate = soundfile.read(recordings[0])
+    x = np.tile(x[:rate], 3)
+    y = synthesis.amplifier(x, rate)
+    noise = np.random.default_rng(1).normal(0, 0.2 * y.std(), y.size)
+    paths = tmp_path / "x.wav", tmp_path / "y.wav"
+    for path, samples in zip(paths, (x, 0.5 * (y + noise)), strict=True):
+        soundfile.write(path, samples, rate)
+    given = ["--model", effect_run, "--input", paths[0], "--target", paths[1]]
+    result = run_ok("compare", *given, "--out", tmp_path / "page", "--json")
+    best = result.json["best_esr"]
+    assert best["esr"] == pytest.approx(0.04 / 1.04, rel=0.15)
+    assert best["evidence"]["repeats"] == best["esr"]
+    assert result.json["rows"][0]["esr"] > best["esr"]
+    said = f"ESR {result.json['rows'][0]['esr']:.2g} of at best {best['esr']:.2g}"
+    assert said in result.stdout
+    assert said in (tmp_path / "page" / "report.html").read_text()
+    assert f"of at best {best['esr']:.2g}" in run("diagnose", *given, "--quick", "--out", tmp_path / "out").stdout
 
 
 def test_each_pair_has_its_own_delay(recordings, tmp_path):

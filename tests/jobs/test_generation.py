@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 import soundfile
 
 from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.signal.metrics import order_1_entropy_bits
 from dl4j_bridge.signal.recordings import open_recording
 from dl4j_bridge.tasks.samples.generation import TEMPERATURES
-from tests.conftest import run_ok
+from tests.conftest import run, run_ok
 
 
 def generate(model, output, *args):
@@ -58,3 +61,13 @@ def test_a_tiny_top_p_leaves_nothing_to_chance(next_run, tmp_path):
         generate(next_run, out, "--top-p", 1e-6, "--seed", seed)
         outs.append(out.read_bytes())
     assert outs[0] == outs[1]
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e30])
+def test_more_audio_than_the_file_or_the_disk_holds_is_refused_with_its_size(next_run, tmp_path, seconds):
+    result = run("generate", "--model", next_run, "--output", tmp_path / "y.wav", "--seconds", seconds)
+    assert result.status == 2
+    assert f"error: --seconds: {seconds:g}, which makes a file of {seconds * 11025 / 1e9:,.1f} GB" in result.error
+    most = int(re.search(r"wanted at most (\d+)", result.error)[1])
+    assert 0 < most <= 2**32 / 11025
+    assert list(tmp_path.iterdir()) == []

@@ -10,19 +10,23 @@ import numpy as np
 import pytest
 
 import dl4j_bridge
+from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics.curves import BLOCK
+from dl4j_bridge.diagnostics.output import following
 from dl4j_bridge.jobs.live_checks import FEWEST, MOST, LiveChecks
 from dl4j_bridge.jobs.new_run import new_run
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks import update
+from dl4j_bridge.tasks.baselines.fir import Fir
 from dl4j_bridge.tasks.registry import train_settings
 from tests.conftest import SMALL, run_ok
 
 pytestmark = pytest.mark.usefixtures("java")
 
 OPTIONS = {"hidden": 16, "batch": 4, "length": 100, "tbptt": 25, "validate_every": 25, "validation_samples": 800}
+RATE = synthesis.CLASSIC_RATE
 # Past the first steps at which anything is said of what is learned.
 STEPS = {"steps": FEWEST + 25}
 
@@ -156,3 +160,33 @@ def test_silence_to_validate_on_is_no_reason_to_speak(tmp_path):
     audio_files.write(tmp_path / "x.wav", [sound], 11025, "PCM_16")
     pair = (tmp_path / "x.wav", tmp_path / "x.wav")
     assert findings(pair, tmp_path, learning_rate=0.01, align="0") == []
+
+
+def test_an_echo_is_named_at_the_end(tmp_path):
+    """A delay pedal: the network forgets the sound long before it comes again."""
+    rng = np.random.default_rng(1)
+    dry = rng.normal(0, 0.1, 4 * RATE) * np.repeat(rng.uniform(0, 1, 40), RATE // 10)
+    wet = dry.copy()
+    wet[RATE // 2 :] += 0.8 * dry[: -RATE // 2]
+    for name, sound in (("dry", dry), ("wet", wet)):
+        audio_files.write(tmp_path / f"{name}.wav", [sound], RATE, "PCM_16")
+    pair = tmp_path / "dry.wav", tmp_path / "wet.wav"
+    (found,) = findings(pair, tmp_path, task="frames")
+    assert (found["code"], found["severity"]) == ("not-followed", "warning")
+    assert found["evidence"]["echo_seconds"] == pytest.approx(0.5, abs=0.001)
+    assert found["command"].startswith("dl4j-bridge diagnose --input")
+    assert "the input comes again after: 0.5 s" in found["facts"]
+
+
+@pytest.mark.parametrize("effect", [lambda x: np.tanh(4 * x), lambda x: np.sign(x) * np.abs(x) ** 0.3])
+def test_a_distortion_is_no_echo(effect):
+    x = synthesis.plucked_strings(6)
+    y, taps, first = effect(x), 1024, x.size // 2
+    fir = Fir(taps=taps)
+    fir.fit([(x[:first], y[:first])])
+    left = y[first:] - fir.predict(x).last(x.size - first).values
+    lag, prominence = following.echo(x, left, taps)
+    assert prominence < following.IS_ECHO
+    late = np.concatenate([np.zeros(4000), x[:-4000]])[first:]
+    lag, prominence = following.echo(x, left + 0.5 * late, taps)
+    assert (lag, prominence > following.IS_ECHO) == (4000, True)

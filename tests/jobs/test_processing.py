@@ -7,6 +7,8 @@ import pytest
 import soundfile
 
 from dl4j_bridge.demos import synthesis
+from dl4j_bridge.jobs.process import process as process_recording
+from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.signal import audio_files
 from tests.conftest import SMALL, run, run_ok
 
@@ -48,6 +50,28 @@ def test_other_rates_and_stereo_keep_rate_and_length(effect_run, tmp_path, rate,
     assert soundfile.info(out).channels == 1
     assert f"{rate} Hz, processed at the model's {RATE} Hz" in result.stderr
     assert ("mixed down" in result.stderr) == (channels == 2)
+
+
+@pytest.mark.parametrize("level", [0, 3e-5])
+def test_a_recording_without_sound_is_processed(java, effect_run, tmp_path, level):
+    soundfile.write(tmp_path / "x.wav", level * np.sin(np.arange(5000)), RATE, subtype="FLOAT")
+    process_recording(effect_run, tmp_path / "x.wav", tmp_path / "y.wav", ProcessSettings())
+    assert soundfile.info(tmp_path / "y.wav").frames == 5000
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "wanted"),
+    [
+        ("PCM_U8", "y.wav", "PCM_16"),
+        ("PCM_24", "y.wav", "PCM_24"),
+        ("DOUBLE", "y.wav", "FLOAT"),
+        ("DOUBLE", "y.flac", "PCM_24"),
+    ],
+)
+def test_the_output_is_as_fine_as_the_input(java, effect_run, tmp_path, given, name, wanted):
+    soundfile.write(tmp_path / "x.wav", 0.4 * np.sin(np.arange(500)), RATE, subtype=given)
+    process_recording(effect_run, tmp_path / "x.wav", tmp_path / name, ProcessSettings())
+    assert soundfile.info(tmp_path / name).subtype == wanted
 
 
 @pytest.mark.parametrize("delay", [40, -40])

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,10 @@ import numpy as np
 import pytest
 import soundfile
 
+import dl4j_bridge
+from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.new_run import new_run
+from dl4j_bridge.jobs.resumed_run import resumed_run
 from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.settings.training import TrainSettings
@@ -187,6 +191,7 @@ def test_resume_refuses_what_would_make_it_another_run(recordings, effect_run, t
     result = run("train", effect_run, "--resume", "--hidden", 32)
     assert result.status == 2
     assert "--hidden: 32 for a run that began with 16" in result.error
+    assert "begin another run with this network: train --from RUN" in result.error
     before = (effect_run / "run.json").read_bytes()
     result = run("train", effect_run, "--resume", "--input", recordings[1])
     assert result.status == 2
@@ -196,6 +201,27 @@ def test_resume_refuses_what_would_make_it_another_run(recordings, effect_run, t
     assert result.status == 2
     assert "no last.zip" in result.error
     assert run("train", "--resume").status == 2
+
+
+def test_moved_recordings_are_known_by_their_content(java, recordings, tmp_path):
+    dry, wet = (shutil.copy(path, tmp_path) for path in recordings)
+    small = {"hidden": 16, "batch": 4, "length": 100, "tbptt": 25, "validate_every": 100}
+    dl4j_bridge.train(dry, wet, out=tmp_path / "run", steps=2, report=False, **small)
+    dry, wet = (Path(path).rename(tmp_path / f"moved-{Path(path).name}") for path in (dry, wet))
+
+    def resumed(*files):
+        inputs, targets = files[:-1], files[-1:]
+        return resumed_run(tmp_path / "run", {"steps": 4}, list(inputs), list(targets))
+
+    with pytest.raises(InputError, match=r"dry.wav: not there any more; name the files where they are now: train RUN"):
+        resumed()
+    with pytest.raises(InputError, match=r"moved-wet.wav: not a recording of this run; wanted .*train --from RUN"):
+        resumed(wet, dry)
+    with pytest.raises(InputError, match="2 recordings for the 1 of this run"):
+        resumed(dry, dry, wet)
+    assert train(resumed(dry, wet))["steps"] == 4
+    # From then on the run knows where they are.
+    assert train(resumed_run(tmp_path / "run", {"steps": 6}, [], []))["steps"] == 6
 
 
 def test_resume_refuses_a_recording_that_changed(recordings, tmp_path):
@@ -241,7 +267,8 @@ def test_two_runs_without_a_name_get_two_folders(recordings, tmp_path):
 
 
 def test_limits(recordings, tmp_path):
-    common = ["--input", recordings[0], "--json", *SMALL]
+    # The time of validations does not count, so the default would make many of them.
+    common = ["--input", recordings[0], "--target", recordings[1], "--json", *SMALL, "--validate-every", 100]
     minutes = run_ok("train", "--out", tmp_path / "a", "--minutes", 0.02, "--patience", 10**6, *common).json
     assert minutes["stopped_because"] == "minutes"
     epochs = run_ok("train", "--out", tmp_path / "b", "--epochs", 0.1, *common).json
@@ -272,7 +299,8 @@ def test_with_a_limit_the_learning_rate_falls_to_zero(recordings, tmp_path, sche
 
 
 def test_within_minutes_the_learning_rate_falls_too(recordings, tmp_path):
-    run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.05, *SMALL)
+    few = ["--validate-every", 100]
+    run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.03, *SMALL, *few)
     rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == 0.01

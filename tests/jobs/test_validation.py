@@ -7,7 +7,7 @@ import pytest
 from scipy.special import logit
 
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs.validation import validate, validate_long
+from dl4j_bridge.jobs.validation import stretches, validate, validate_long
 from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.signal import audio_files
 from dl4j_bridge.signal.codecs import LINEAR
@@ -36,6 +36,20 @@ def test_a_network_that_goes_astray_after_some_thousand_steps_is_found_out(drift
     arguments = drifting, SamplesTask(LINEAR, 0.0, "target"), [(silence, silence)]
     assert validate(*arguments, 8000)["accuracy"] == 1
     assert validate_long(*arguments)["accuracy"] < 0.5
+
+
+@pytest.mark.parametrize(("length", "count"), [(500, 1), (20_000, 2), (399_990, 4), (1_000_000, 4)])
+def test_no_stretch_is_shorter_than_its_warm_up_unless_it_is_all_there_is(length, count):
+    x = np.arange(10 * length)
+    found = stretches([(x, x)], steps=40_000, most=4, warm_up=10_000)
+    assert len(found) == count
+    valid = range(8 * length, 9 * length)
+    for before, judged in found:
+        assert len(judged) >= min(10_000, length)
+        assert judged[0] in valid
+        assert judged[-1] in valid
+        np.testing.assert_array_equal(before[-len(judged) :], judged)
+        assert len(before) - len(judged) == min(10_000, 8 * length)
 
 
 def test_a_solved_run_stops_and_says_how_to_go_on(tmp_path):

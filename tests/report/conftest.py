@@ -65,6 +65,7 @@ def a_run(folder, valid: dict | None, length: int = 10 * SECONDS * RATE) -> Simp
     """A run whose test part is the last tenth."""
     result = {"run": str(folder), "steps": 40, "epochs": 1.5, "valid": valid, "stopped_because": "steps"}
     result["findings"] = [a_finding("overfit").as_dict()] if valid else []
+    result["grade"] = "not bad" if valid else None
     pair = {
         "input": {"path": "/home/someone/dry.wav"},
         "target": {"path": "/home/someone/wet.wav"},
@@ -74,7 +75,8 @@ def a_run(folder, valid: dict | None, length: int = 10 * SECONDS * RATE) -> Simp
     }
     stored = {"result": result, "pairs": [pair], "settings": {"network": {"hidden": 16}}, "versions": {"java": "17"}}
     files = SimpleNamespace(path=folder, read_run=lambda: stored, read_log=log_rows)
-    return SimpleNamespace(folder=files)
+    info = SimpleNamespace(about={"name": "Lead <channel>", "gear_model": "Plexi"} if valid else {})
+    return SimpleNamespace(folder=files, info=info)
 
 
 def a_row(name: str, **values) -> dict:
@@ -112,6 +114,7 @@ def a_comparison(**changes) -> SimpleNamespace:
         "lines": [],
         "drift": None,
         "free_running": None,
+        "verdict": None,
     }
     return SimpleNamespace(**values | changes)
 

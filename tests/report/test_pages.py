@@ -101,16 +101,49 @@ def test_players_have_the_same_length_and_level(names, count, tmp_path):
 
 def test_the_results_of_a_run_are_named(run_page):
     text = run_page.read_text()
-    for name, value in (
-        ("bits per sample (validation)", "1.235"),
-        ("exact classes (validation)", "67.89%"),
-        ("error-to-signal ratio (validation)", "0.01235"),
-        ("signal-to-noise ratio (validation)", "19.1 dB"),
-        ("steps; stopped by steps", "40"),
-    ):
-        assert f"<b>{value}</b><small>{name}</small>" in text
+    # What is heard comes first, and its grade beside it.
+    tile = r'<div class="number"><b>(.*?)</b>(?:<em>(.*?)</em>)?<small><button.*?>(.*?)</button>(.*?)</small>'
+    tiles = re.findall(tile, text)
+    assert tiles == [
+        ("0.01235", "not bad", "error-to-signal ratio", " (validation)"),
+        ("19.1 dB", "", "signal-to-noise ratio", " (validation)"),
+        ("1.235", "", "bits per sample", " (validation)"),
+        ("67.89%", "", "exact classes", " (validation)"),
+        ("40", "", "steps", "; stopped by steps"),
+    ]
+    assert "<th>name</th><td>Lead &lt;channel&gt;</td>" in text
+    assert "<th>gear</th><td>Plexi</td>" in text
     assert "network.hidden" in text
     assert "/home/someone" not in text
+
+
+def test_each_metric_is_explained_once(page):
+    text = page.read_text()
+    asked = set(re.findall(r'popovertarget="(.*?)"', text))
+    assert sorted(asked) == sorted(re.findall(r'<div class="meaning" popover id="(.*?)">', text))
+    if page.parent.name.startswith(("run", "compare")):
+        assert {"metric-esr", "metric-snr_db"} <= asked
+        assert "0 is a perfect copy, 1 is as far off as silence" in text
+
+
+def test_a_meaning_opens_by_keyboard_and_by_touch(browser, run_page):
+    for mobile in (False, True):
+        metrics = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": mobile}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        browser.get(run_page.as_uri())
+        term, meaning = (browser.find_element("css selector", s) for s in (".term", "#metric-esr"))
+        assert not meaning.is_displayed()
+        if mobile:
+            term.click()
+        else:
+            # The first stop of the tab key.
+            browser.find_element("css selector", "body").send_keys("\ue004")
+            browser.switch_to.active_element.send_keys("\ue007")
+        assert meaning.is_displayed()
+        assert meaning.rect["x"] >= 0
+        assert meaning.rect["x"] + meaning.rect["width"] <= 390
+        browser.switch_to.active_element.send_keys("\ue00c")
+        assert not meaning.is_displayed()
 
 
 def test_an_interrupted_run_has_no_results(next_page):
@@ -129,7 +162,7 @@ def test_a_short_excerpt_refers_to_the_longer_one(size, remark, tmp_path):
 def test_the_table_of_a_comparison(comparison_page):
     text = comparison_page.read_text()
     headings = ("name", "bits", "accuracy", "ESR", "SNR (dB)", "STFT", "params", "samples/s")
-    assert "".join(f"<th>{heading}</th>" for heading in headings) in text
+    assert "".join(f"<th>{heading}</th>" for heading in headings) in re.sub("</?button.*?>", "", text)
     assert "<td>model</td><td>2.500</td><td>25.00%</td><td>0.01</td><td>20.0</td>" in text
     assert "<td>copy</td><td>–</td><td>25.00%</td><td>0</td><td>exact</td>" in text
     assert "<td>silent</td><td>2.500</td><td>25.00%</td><td>– (silent)</td><td>–</td>" in text

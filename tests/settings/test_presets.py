@@ -7,6 +7,7 @@ import pytest
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.tasks.registry import KINDS, settings_from_dict, train_settings
+from tests.conftest import run_ok
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,14 @@ def test_the_posted_presets_are_the_character_examples(name, learning_rate, l2, 
     assert (network.updater, network.init, network.clip) == ("rmsprop", "xavier", 0)
     assert (network.learning_rate, network.l2, network.weight_decay) == pytest.approx((learning_rate, l2, weight_decay))
     assert (network.layers, network.hidden, network.tbptt) == (2, 200, 50)
+
+
+def test_every_preset_says_what_it_is_for():
+    text = " ".join(run_ok("train", "--help", env={"COLUMNS": "200"}).stdout.replace("│", " ").split())
+    for kind in KINDS.values():
+        for name, preset in kind.presets.items():
+            assert f"{name} (--task {kind.name}): {preset.purpose}" in text
+            assert preset.purpose.endswith(".")
 
 
 def test_an_unknown_preset_is_refused_with_the_list():

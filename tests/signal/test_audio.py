@@ -13,7 +13,7 @@ from scipy.signal import resample_poly
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.signal import audio_files, resampling
 from dl4j_bridge.signal.codecs import LINEAR
-from dl4j_bridge.signal.recordings import BLOCK, open_recording
+from dl4j_bridge.signal.recordings import BLOCK, SMALL_BLOCK, open_recording
 
 RATE = 8000
 PCM, FLOAT = 1, 3
@@ -125,6 +125,15 @@ def test_a_channel_is_taken_with_a_note(recorded, channel):
     assert f"took {channel}" in recording.notes[0]
 
 
+@pytest.mark.parametrize("silent", [0, 1])
+def test_of_channels_of_which_only_one_has_sound_that_one_is_taken(recorded, silent):
+    x = np.stack([noise(3000), noise(3000, 2)], axis=1)
+    x[:, silent] *= 1e-5
+    recording = recorded(x)
+    assert np.array_equal(recording.read(RATE), x[:, 1 - silent].astype(np.float32))
+    assert f"2 channels, only channel {2 - silent} has sound" in recording.notes[0]
+
+
 @pytest.mark.parametrize("channel", [-1, 0, 3])
 def test_a_channel_that_is_not_there_is_refused(recorded, channel):
     with pytest.raises(InputError, match=rf"^--channel: {channel}.*1 to 2"):
@@ -219,6 +228,23 @@ def test_a_truncated_wav_gives_what_is_there_and_says_so(tmp_path, bits, channel
     assert str(tmp_path / "x.wav") in recording.notes[0]
 
 
+@pytest.mark.parametrize("bits", [8, 24])
+@pytest.mark.parametrize(
+    "before",
+    [b"LIST" + struct.pack("<I", 5) + b"INFOx", 2 * (b"abcd" + struct.pack("<I", 3) + b"xyz")],
+    ids=["one", "two"],
+)
+def test_chunks_of_odd_length_without_padding_lose_no_sample(tmp_path, before, bits):
+    values = integers(bits, count=70_001)
+    (tmp_path / "x.wav").write_bytes(riff(packed(values, bits), PCM, bits, before=before))
+    with pytest.raises(soundfile.LibsndfileError):
+        soundfile.info(tmp_path / "x.wav")
+    recording = open_recording(tmp_path / "x.wav")
+    assert np.array_equal(recording.read(RATE), (values / 2.0 ** (bits - 1)).astype(np.float32))
+    assert recording.notes == ()
+    assert recording.sha256() == hashlib.sha256((tmp_path / "x.wav").read_bytes()).hexdigest()
+
+
 def test_a_streamed_wav_that_could_not_know_its_length_is_not_truncated(tmp_path):
     values = integers(16)
     (tmp_path / "x.wav").write_bytes(riff(packed(values, 16), PCM, 16, announced=0xFFFFFFFF))
@@ -280,6 +306,8 @@ def floats(*x):
         (pcm16([0] * 1000), "silent"),
         (pcm16([3, -3] * 1000), "silent"),
         (riff(b"\1\2", PCM, 16, channels=2), "without samples"),
+        (floats(0.0, 32768.0, -100.0), "a peak of 32768; wanted -1 to 1: divide the samples by 32768"),
+        (floats(0.0, -127.0, 3.0), "divide the samples by 128"),
     ],
 )
 def test_a_file_without_a_usable_recording_is_refused_in_one_line_that_names_it(tmp_path, content, says):
@@ -300,11 +328,29 @@ def test_no_file_is_refused_in_one_line_that_names_it(tmp_path, name, says):
     assert len(str(e.value).splitlines()) == 1
 
 
-def test_channels_that_cancel_are_silent_but_each_alone_is_not(recorded):
+@pytest.mark.parametrize("left", [0.0, 0.05])
+def test_channels_that_cancel_are_refused_but_each_alone_is_not(recorded, left):
     x = noise(1000)
-    with pytest.raises(InputError, match="silent"):
-        recorded(np.stack([x, -x], axis=1))
+    with pytest.raises(InputError, match=r"2 channels cancel each other.*--channel 1"):
+        recorded(np.stack([x, (left - 1) * x], axis=1))
     assert recorded(np.stack([x, -x], axis=1), channel=2).frames == 1000
+
+
+def test_silence_can_be_allowed(tmp_path):
+    (tmp_path / "x.wav").write_bytes(pcm16([3, 0, -3] * 1000))
+    recording = open_recording(tmp_path / "x.wav", may_be_silent=True)
+    assert (recording.frames, recording.peak) == (3000, 3 / 2**15)
+
+
+@pytest.mark.parametrize(("at", "end"), [(0, SMALL_BLOCK), (SMALL_BLOCK - 1, SMALL_BLOCK), (9999, 10_000)])
+def test_the_end_of_the_sound_is_that_of_its_last_block(recorded, at, end):
+    x = np.full(10_000, 1e-4)
+    x[at] = 0.5
+    recording = recorded(x)
+    assert recording.end_of_sound(0.001) == end
+    assert recording.end_of_sound(0.00001) == 10_000
+    assert recording.silent(0.001, SMALL_BLOCK, 2 * SMALL_BLOCK)
+    assert not recording.silent(0.001, at, at + 1)
 
 
 def test_a_quiet_recording_is_not_silent(tmp_path):
@@ -416,6 +462,9 @@ def test_every_ending_is_refused_or_gives_a_file_that_can_be_read(tmp_path, endi
         ("x.WAV", None, ("WAV", "PCM_16")),
         ("x.flac", "PCM_24", ("FLAC", "PCM_24")),
         ("x.flac", "PCM_U8", ("FLAC", "PCM_16")),
+        ("x.flac", "FLOAT", ("FLAC", "PCM_24")),
+        ("x.flac", "PCM_32", ("FLAC", "PCM_24")),
+        ("x.ogg", "FLOAT", ("OGG", "VORBIS")),
     ],
 )
 def test_a_sample_format_that_the_file_format_lacks_gives_way_to_its_default(tmp_path, name, asked, given):

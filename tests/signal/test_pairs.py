@@ -11,6 +11,7 @@ from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal import alignment, resampling
 from dl4j_bridge.signal.codecs import LINEAR
 from dl4j_bridge.signal.pairs import check_long_enough, open_pair, split
+from dl4j_bridge.signal.recordings import SMALL_BLOCK
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks.samples.task import SamplesTask
 
@@ -170,6 +171,38 @@ def test_silence_at_the_end_of_the_longer_one_is_cut_with_a_note(written, longer
     assert (pair.delay, pair.length) == (0, STRINGS.size)
     assert f"{4 * RATE} samples (4.0 s) longer" in pair.notes[-1]
     assert f"the {longer} is cut" in pair.notes[-1]
+
+
+@pytest.mark.parametrize("sides", ["input alone", "both"])
+@pytest.mark.parametrize(("seconds", "length"), [(10, "cut"), (0.2, "kept")])
+def test_silence_that_would_fill_the_test_part_is_left_out(written, sides, seconds, length):
+    hiss = 1e-4 * np.random.default_rng(1).standard_normal(round(seconds * RATE))
+    x = np.r_[STRINGS, hiss]
+    target = None if sides == "input alone" else written("y.wav", np.tanh(3 * x))
+    pair = open_pair(written("x.wav", x), target, DataSettings(align="off"))
+    if length == "kept":
+        assert pair.length == x.size
+        assert pair.notes == ()
+        return
+    assert STRINGS.size <= pair.length < STRINGS.size + SMALL_BLOCK
+    assert f"silent after {pair.length / RATE:.1f} s" in pair.notes[-1]
+
+
+def test_what_one_side_still_has_at_the_end_is_no_silence(written):
+    gated = np.r_[STRINGS, STRINGS, np.zeros(2 * STRINGS.size)]
+    paths = written("x.wav", np.tile(STRINGS, 4)), written("y.wav", gated)
+    pair = open_pair(*paths, DataSettings(align="off"))
+    assert pair.length == gated.size
+    notes = [note for note in pair.notes if note.startswith(f"{paths[1]}: silent in the ")]
+    assert ["validation" in notes[0], "test" in notes[1], len(notes)] == [True, True, 2]
+
+
+def test_a_validation_part_without_sound_is_told(written):
+    sound = np.tile(STRINGS, 4)
+    sound[int(0.75 * sound.size) : int(0.92 * sound.size)] = 0
+    (note,) = open_pair(written("x.wav", sound), None, DataSettings()).notes
+    seconds = sound.size / RATE
+    assert f"silent in the validation part, {0.8 * seconds:.1f} to {0.9 * seconds:.1f} s" in note
 
 
 @pytest.mark.parametrize("seconds", [1.5, -1.5, 3])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dl4j_bridge.tasks import columns
+from dl4j_bridge.tasks import columns, grades, registry
+from dl4j_bridge.tasks.comparison import ComparisonResult
+from dl4j_bridge.tasks.shown import Chart, Excerpt
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,62 @@ def test_counts():
     assert columns.count(0, "sample") == "0 samples"
     assert columns.evaluated(12000, "all") == "12,000 samples: all of the recordings"
     assert columns.evaluated(1, "test") == "1 sample: the held-out test part"
+
+
+@pytest.mark.parametrize(
+    ("esr", "words"),
+    [
+        # The limits of nam.train.core._esr_comment.
+        (0.0, "great"),
+        (0.00999, "great"),
+        (0.01, "not bad"),
+        (0.0349, "not bad"),
+        (0.035, "might sound fine"),
+        (0.1, "probably sounds wrong"),
+        (0.3, "something went wrong"),
+        (40.0, "something went wrong"),
+        (None, None),
+    ],
+)
+def test_the_esr_in_words(esr, words):
+    assert grades.of(esr) == words
+    assert words is None or words in grades.SCALE
+
+
+def test_what_is_heard_comes_first_where_it_has_a_grade():
+    valid = {"mse": 0.5, "esr": 0.02, "snr_db": 17.0}
+    assert columns.validated(valid, "not bad") == "ESR 0.02 (not bad), SNR 17.0 dB, MSE 0.5"
+    assert columns.validated(valid, None) == "MSE 0.5, ESR 0.02, SNR 17.0 dB"
+
+
+@pytest.mark.parametrize("name", ["esr", "ESR", "error-to-signal ratio", "snr_db", "SNR", "bits", "samples/s"])
+def test_a_metric_is_known_by_all_of_its_names(name):
+    assert columns.column(columns.called(name)).meaning
+    assert columns.called(f"no {name}") is None
+
+
+def test_every_metric_of_every_task_has_a_meaning():
+    for kind in registry.KINDS.values():
+        task = kind.load()
+        for name in (*task.training_metrics, *task.validation_metrics):
+            assert columns.column(name).meaning, name
+
+
+def test_the_verdict_of_a_comparison():
+    rows = [
+        {"name": "model", "esr": 0.02, "parameters": 100},
+        {"name": "copy", "esr": 0.001, "parameters": 0},
+        {"name": "silent", "esr": None, "parameters": 5},
+        {"name": "fir", "esr": 0.2, "parameters": 5},
+        {"name": "8-bit", "esr": 0.0001, "parameters": None},
+    ]
+
+    def verdict(rows, graded=True):
+        chart, excerpt = Chart((), "", "", ""), Excerpt(1, 0, {})
+        return ComparisonResult(rows, "test", 1, [], excerpt, chart, 1, {}, graded=graded).verdict
+
+    # What was not fitted is no rival.
+    assert verdict(rows) == "model: ESR 0.02 (not bad); best baseline: fir, ESR 0.2 (probably sounds wrong)"
+    assert verdict(rows[:2]) == "model: ESR 0.02 (not bad)"
+    assert verdict(rows, graded=False) is None
+    assert verdict([{"name": "model", "si_sdr_db": 3.0}]) is None

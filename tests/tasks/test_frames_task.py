@@ -143,6 +143,15 @@ def test_frames_are_cut_at_the_delay_and_what_is_left_over_is_dropped(tmp_path):
     assert FramesTask.from_dict(task.as_dict()) == task
 
 
+@pytest.mark.parametrize(("decibels", "noted"), [(-10, False), (-60, True)])
+def test_a_quiet_target_is_told(tmp_path, decibels, noted):
+    for name, level in (("dry", 1.0), ("wet", 10 ** (decibels / 20))):
+        soundfile.write(tmp_path / f"{name}.wav", level * np.sin(np.arange(5000.0)), 8000, "FLOAT")
+    pair = pairs.open_pair(tmp_path / "dry.wav", tmp_path / "wet.wav", DataSettings(align="off"))
+    notes = FramesTask.from_pairs(SETTINGS, [pair]).notes([pair])
+    assert [note.startswith(f"{tmp_path / 'wet.wav'}: quiet (peak at -60 dB)") for note in notes] == [True] * noted
+
+
 def test_dense_tensors_are_what_java_sees(java):
     """Through ND4J's own indexing; shorter after longer, and back."""
     rng = np.random.default_rng(4)

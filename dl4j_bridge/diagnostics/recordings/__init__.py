@@ -12,17 +12,24 @@ from dl4j_bridge.diagnostics.findings import Check, Outcome
 from dl4j_bridge.diagnostics.recordings import (
     alignment,
     amount,
+    automation,
     clipping,
     delay_changes,
+    dropouts,
     lengths,
     levels,
+    memory,
+    noise_floor,
     offset,
     polarity,
     quantization,
     rates,
     related,
+    resolution,
     silence,
     swapped,
+    takes,
+    time_variant,
 )
 
 # In the order in which the findings should be fixed.
@@ -34,14 +41,35 @@ CHECKS: dict[str, Callable[[Case], Outcome]] = {
     "aligned": alignment.check,
     "related": related.check,
     "polarity": polarity.check,
+    "resolution": resolution.check,
+    "takes": takes.check,
+    "dropouts": dropouts.check,
+    "automation": automation.check,
+    "time-variant": time_variant.check,
+    "memory": memory.check,
     "levels": levels.check,
     "clipping": clipping.check,
     "silence": silence.check,
     "offset": offset.check,
     "amount": amount.check,
+    "noise": noise_floor.check,
     "quantisation": quantization.check,
 }
-NEED_TARGET = {"lengths", "delay changes", "swapped", "aligned", "related", "polarity"}
+NEED_TARGET = {
+    "lengths",
+    "delay changes",
+    "swapped",
+    "aligned",
+    "related",
+    "polarity",
+    "dropouts",
+    "time-variant",
+    "memory",
+    "takes",
+    "automation",
+    "resolution",
+    "noise",
+}
 
 
 def checks(case: Case) -> list[Check]:

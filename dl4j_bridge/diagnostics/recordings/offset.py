@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.case import Case, without_delay
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.silence import FRAME_SECONDS
 from dl4j_bridge.diagnostics.relation import Floats, frames
+from dl4j_bridge.signal.alignment import LOW_CONFIDENCE
 
 DC_OFFSET = Kind("dc-offset")
 
@@ -14,34 +15,67 @@ DC_OFFSET = Kind("dc-offset")
 OFFSET = 0.03
 OFFSET_TO_SOUND = 0.2
 OFFSET_TO_SCATTER = 2.0
-# Peak to mean level of what is nearly a square wave: its mean is how long it stays on either side, not an offset.
-SQUARE_CREST = 2.5
+# A curve with a bias has an offset in rests, and much less of it while there is sound.
+LOUD_TO_QUIET = 0.5
+# Mean of a part, relative to the standard deviation of the side, that is none.
+NO_MEAN = 0.02
 PARTS = 10
 PART_SECONDS = 0.2
 
 
 def check(case: Case) -> Outcome:
     offsets = {name: steady_offset(x, case.rate) for name, x in case.sides.items()}
-    shifted = {
-        name: value
-        for name, value in offsets.items()
-        if abs(value) > max(OFFSET, OFFSET_TO_SOUND * float(case.sides[name].std()))
-    }
+    limits = {name: max(OFFSET, OFFSET_TO_SOUND * float(x.std())) for name, x in case.sides.items()}
+    shifted = {name: value for name, value in offsets.items() if abs(value) > limits[name]}
+    if not shifted and case.delay.confidence >= LOW_CONFIDENCE:
+        aligned = without_delay(case.x, case.y, case.delay.peak)
+        shifted = {name: value for name, value in of_one_side(*aligned, case.rate).items() if abs(value) > limits[name]}
     fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
-    return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets})
+    return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets | shifted})
 
 
 def steady_offset(x: Floats, rate: int) -> float:
-    """The mean that the parts of a recording share, in their quiet moments too; 0 if they do not.
+    """The mean that the parts of a recording share, in quiet moments as in loud ones; 0 if they do not.
 
     A lopsided sound has a mean only while it lasts, and a plucked string another one with every note.
     """
+    quiet, loud = _means(x, rate)
+    return _offset(quiet, loud) if quiet.size else 0.0
+
+
+def of_one_side(x: Floats, y: Floats, rate: int) -> dict[str, float]:
+    """An offset of ``input`` or ``target``: what its parts have besides their share of the other side's means.
+
+    The other side then has one of the other sign besides its share, so that it is the side whose means agree better.
+    """
+    sides = {"input": x, "target": y}
+    means = {name: np.divide(_means(side, rate), max(float(side.std()), 1e-12)) for name, side in sides.items()}
+    if not means["input"].size:
+        return {}
+    found = {}
+    for name, other in (("input", "target"), ("target", "input")):
+        spread = means[other][0] - means[other][0].mean()
+        slope = np.dot(spread, means[name][0]) / (np.dot(spread, spread) + PARTS * NO_MEAN**2)
+        found[name] = _offset(*(means[name] - slope * means[other]))
+    best = min(found, key=lambda name: abs(float(np.median(means[name][0])) - found[name]) if found[name] else np.inf)
+    return {best: found[best] * float(sides[best].std())}
+
+
+def _offset(quiet: Floats, loud: Floats) -> float:
+    """What the means of all parts have in common; 0 if that is not clear."""
+    offset = float(np.median(quiet))
+    clear = abs(offset) > OFFSET_TO_SCATTER * float(quiet.std())
+    return offset if clear and float(np.median(loud)) / offset > LOUD_TO_QUIET else 0.0
+
+
+def _means(x: Floats, rate: int) -> tuple[Floats, Floats]:
+    """The mean in the quiet and in the loud moments of each part; each of shape (PARTS,), or (0,) if x is too short."""
     if x.size < PARTS * PART_SECONDS * rate:
-        return 0.0
+        return np.zeros(0), np.zeros(0)
     means = []
     for part in np.array_split(frames(x, rate, FRAME_SECONDS), PARTS):
         power = part.var(axis=1)
-        means.append(float(np.median(part[power <= np.quantile(power, 0.25)].mean(axis=1))))
-    middle = float(np.median(means))
-    square = float(np.abs(x).max()) < SQUARE_CREST * float(x.std())
-    return middle if abs(middle) > OFFSET_TO_SCATTER * float(np.std(means)) and not square else 0.0
+        low, high = np.quantile(power, (0.25, 0.75))
+        means.append([float(np.median(part[rows].mean(axis=1))) for rows in (power <= low, power >= high)])
+    quiet, loud = np.transpose(means)
+    return quiet, loud

@@ -16,7 +16,8 @@ def check(case: Case) -> Outcome:
     # evidence.
     inverted = case.excess.inverted if case.excess.own > EXACT_OWN_LAG else case.delay.inverted
     figures = {"inverted": inverted}
-    found = not (case.speed or case.change or is_swapped(case)) and inverted and case.delay.confidence >= LOW_CONFIDENCE
+    in_doubt = case.speed or case.change or is_swapped(case) or not case.keeps_lag
+    found = inverted and case.delay.confidence >= LOW_CONFIDENCE and not in_doubt
     evidence = figures | {"confidence": case.delay.confidence}
     fix = "multiply the target by -1 in your own program"
     return POLARITY_INVERTED.outcome(found, fix, evidence, figures)

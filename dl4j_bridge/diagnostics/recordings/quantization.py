@@ -1,5 +1,7 @@
 """What is left of the sound in 8 bits?"""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case
@@ -32,12 +34,17 @@ def check(case: Case) -> Outcome:
         "quantisation_esr": errors,
         "quantisation_db": {name: metrics.snr_db(error) for name, error in errors.items()},
     }
-    mulaw = codec.name == "linear"
-    fix = f"normalize the {' and the '.join(quiet)}" + (", or --codec mulaw" if mulaw else "")
+    helps = codec.name == "linear" and _is_enough(case, "mulaw", {name: sides[name] for name in quiet})
+    fix = f"normalize the {' and the '.join(quiet)}" + (", or --codec mulaw" if helps else "")
     evidence = {"esr": quiet, "level_dbfs": {name: decibels(float(sides[name].std())) for name in quiet}}
-    # What was rounded before stays so.
-    helps = mulaw and not any(case.recordings[name].is_8_bit for name in quiet)
     return QUIET_RECORDING.outcome(bool(quiet), fix, evidence, figures, **({"codec": "mulaw"} if helps else {}))
+
+
+def _is_enough(case: Case, codec: str, quiet: dict[str, Floats]) -> bool:
+    """Whether another codec leaves little enough noise; what was rounded to 8 bits before stays so."""
+    other = replace(case, settings=case.settings.with_options({"codec": codec}))
+    errors = [quantization_esr(other, x, case.recordings[name].is_8_bit) for name, x in quiet.items()]
+    return max(errors, default=0.0) <= QUANTIZATION_ESR
 
 
 def quantization_esr(case: Case, x: Floats, is_8_bit: bool) -> float:

@@ -9,15 +9,20 @@ UNRELATED = Kind("unrelated")
 
 # Shorter than this, chance makes anything look unrelated.
 SHORTEST_RELATED_SECONDS = 1.0
+# One note that meets another of its pitch makes a lag stand out this far, but explains no more than that note.
+CHANCE_CONFIDENCE = 0.6
+CHANCE_UNEXPLAINED = 0.6
 
 
 def check(case: Case) -> Outcome:
-    longest = min(*case.lengths, pairs.WIDE_STRETCH_SECONDS * case.rate) / 2 / case.rate
+    longest = pairs.WIDE_SHARE * min(*case.lengths, pairs.WIDE_STRETCH_SECONDS * case.rate) / case.rate
     fix = f"check that --target was made from --input; a delay of more than {longest:.1f} s must be cut off first"
     return UNRELATED.outcome(is_unrelated(case), fix, case.relation, {"relation": case.relation})
 
 
 def is_unrelated(case: Case) -> bool:
     """Whether the two have nothing in common, at no speed that was tried."""
-    long_enough = min(case.lengths) >= SHORTEST_RELATED_SECONDS * case.rate
-    return not (case.speed or case.change) and not are_related(case.relation) and long_enough
+    if case.speed or case.change or min(case.lengths) < SHORTEST_RELATED_SECONDS * case.rate:
+        return False
+    by_chance = case.delay.confidence < CHANCE_CONFIDENCE and min(case.unexplained) > CHANCE_UNEXPLAINED
+    return not are_related(case.relation | ({"confidence": 0.0} if by_chance else {}))

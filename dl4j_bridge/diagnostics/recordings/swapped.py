@@ -1,7 +1,12 @@
 """Is the input made from the target?"""
 
+import numpy as np
+
 from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.clipping import CLIPPED_SHARE, clipped_share
+from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal.alignment import HARMLESS
 
 SWAPPED = Kind("swapped")
@@ -14,6 +19,10 @@ IF_NOT = (0.05, 20.0)
 EXPLAINED = 0.15
 # A delay that stands out less may be chance.
 SMALLEST_CONFIDENCE = 0.2
+# An effect bends its sound down: -0.0001 to -0.12 of the energy. The way back bends it up, or hardly.
+BENT_DOWN = -0.004
+HARDLY_BENT = -0.003
+BENDS_APART = 0.006
 
 
 def check(case: Case) -> Outcome:
@@ -27,12 +36,45 @@ def check(case: Case) -> Outcome:
 
 
 def is_swapped(case: Case) -> bool:
-    """Whether the target gives the input far better than the input gives the target."""
+    """Whether the target gives the input far better than the input gives the target.
+
+    Of a target that leads, it is enough that the way from the target to the input is that of an effect: louder parts
+    gain less.
+    """
     if case.stored_delay is not None or case.delay.confidence < SMALLEST_CONFIDENCE:
         return False
     forwards, backwards = case.unexplained
-    least, ratio = IF_IT_LEADS if case.delay.peak < -HARMLESS else IF_NOT
-    if forwards <= max(least, ratio * backwards) or backwards >= EXPLAINED:
+    leads = case.delay.peak < -HARMLESS
+    least, ratio = IF_IT_LEADS if leads else IF_NOT
+    if forwards <= least or backwards >= EXPLAINED:
+        return False
+    if forwards <= ratio * backwards and not (leads and _is_bent_back(case)):
+        return False
+    if not leads and clipped_share(case.source)[0] > CLIPPED_SHARE:
+        # A dry recording that clipped is a wet one of what had not.
         return False
     # Last, since they take seconds.
     return not (case.speed or case.change)
+
+
+def _is_bent_back(case: Case) -> bool:
+    backwards = bend(case.y, case.x, -case.delay.peak)
+    if backwards > BENT_DOWN:
+        return False
+    forwards = bend(case.x, case.y, case.delay.peak)
+    return forwards > max(HARDLY_BENT, backwards + BENDS_APART)
+
+
+def bend(x: Floats, y: Floats, lag: int) -> float:
+    """Share of the energy of y that the cube of the best filter's output explains besides; negative: it bends down."""
+    x, y = x - x.mean(), y - y.mean()
+    taps = fitted(x, y, lag)
+    if taps is None:
+        return 0.0
+    both = slice(max(lag, 0), min(y.size, x.size + lag))
+    y, linear = y[both], filtered(x, taps, lag, y.size)[both]
+    cube = linear**3
+    cube -= cube.mean()
+    cube -= linear * np.dot(cube, linear) / max(np.dot(linear, linear), 1e-300)
+    share = float(np.dot(cube, y - linear) / np.sqrt(max(np.dot(cube, cube) * np.dot(y, y), 1e-300)))
+    return float(np.copysign(share**2, share))

@@ -48,13 +48,12 @@ class Format:
 def metadata(model: OpenedModel, settings: ExportSettings) -> dict[str, Any]:
     """Everything that is known of a model beside its weights, by the names of NAM's format; None is left out.
 
-    What the file of an adopted model said counts where the settings say nothing. The date is that of the export, as in
-    NAM's own files, and the validation's ESR stands where readers of those look for it.
+    What was said when the model was trained or adopted counts where the settings say nothing. The date is that of the
+    export, as in NAM's own files, and the validation's ESR stands where readers of those look for it.
     """
     given = {name: v for name, v in asdict(settings).items() if name != "overwrite" and v is not None}
     now = datetime.now()
     date = {unit: getattr(now, unit) for unit in ("year", "month", "day", "hour", "minute", "second")}
     valid = model.info.training.valid if model.info.training else {}
     training = {"validation_esr": valid["esr"]} if valid.get("esr") is not None else {}
-    known: dict[str, Any] = dict(model.info.origin.metadata) if model.info.origin else {}
-    return known | given | {"date": date, "software": f"dl4j_bridge {__version__}", "training": training}
+    return model.info.about | given | {"date": date, "software": f"dl4j_bridge {__version__}", "training": training}

@@ -173,6 +173,10 @@ class OnnxStream:
         self._states = dict(zip(self._states, states, strict=True))
         return np.asarray(found[:, 0])
 
+    def means(self, indices: npt.NDArray[np.uint8], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The mean of `values`, one of each class, at each of the class indices; shape (n,)."""
+        return self.run(indices).astype(np.float64) @ values
+
 
 def read(file: bytes) -> Run:
     return OnnxNetwork(file).stream().run

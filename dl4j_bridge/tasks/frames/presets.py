@@ -1,9 +1,13 @@
-"""Named sets of options for ``--task frames`` with a target."""
+"""Named sets of options for ``--task frames`` with a target: a line for each."""
 
 from typing import Any
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # One LSTM without peepholes or skip fits every plug-in but Proteus, which adds its input: it wants --skip too.
+from dl4j_bridge.tasks.kind import Preset
+
+# One LSTM without peepholes or skip fits every plug-in but Proteus, which adds its input: it wants --skip too.
+_IN_A_PLUGIN: dict[str, Any] = {"cell": "lstm", "layers": 1, "frame": 1, "skip": False}
+
+PRESETS = {
     # 40 units are one of the sizes that AIDA-X has compiled in, and the only one of Proteus.
-    "plugin": {"cell": "lstm", "layers": 1, "hidden": 40, "frame": 1, "skip": False},
+    "plugin": Preset("A small network that every plug-in loads.", _IN_A_PLUGIN | {"hidden": 40}),
 }

@@ -1,5 +1,6 @@
 """Frames of samples as vectors of numbers: the processed frame at the same time, or the next frame."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,6 +36,8 @@ PRE_EMPHASIS = 0.85
 ESR_SHARE, OFFSET_SHARE = 0.75, 0.25
 # Mean power that is added to the target's, so that silence does not outweigh everything.
 SMALLEST_POWER = 1e-5
+# A target with a lower peak is learned slowly: updates have one size, whatever the size of the outputs.
+QUIET_PEAK = 0.1
 # 23 ms at 44.1 kHz: a loudspeaker's cabinet, but no room.
 FIR_TAPS = 1024
 # 1.5 ms at 44.1 kHz before the curve and after it: twice the taps take eight times as long to fit.
@@ -127,6 +130,17 @@ class FramesTask(VectorTask):
     @property
     def interface(self) -> Interface:
         return Interface.of_vectors(self.frame, self.frame, skip=self.skip)
+
+    def notes(self, pairs: list[Pair]) -> list[str]:
+        found = []
+        for target in [pair.target for pair in pairs if pair.target]:
+            if target.peak < QUIET_PEAK:
+                decibels = -20 * math.log10(target.peak)
+                found.append(
+                    f"{target.path}: quiet (peak at -{decibels:.0f} dB); numbers are learned faster near full scale: "
+                    f"raise the target by up to {decibels:.0f} dB, and lower the model's output as much"
+                )
+        return found
 
     # ---- samples to frames and back
 

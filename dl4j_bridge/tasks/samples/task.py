@@ -271,7 +271,7 @@ class SamplesTask(Task):
         if recording is None or settings is None:
             return self.codec.subtype
         exact = settings.decode == "argmax" and rate == recording.rate and not self.pre_emphasis
-        return self.codec.subtype if exact else "PCM_16"
+        return self.codec.subtype if exact else super().output_subtype(recording, rate, settings)
 
     def process(self, network: Network, blocks: Blocks, settings: ProcessSettings) -> Blocks:
         stream, encoder, decoder = network.stream(), self.encoder(), self.decoder(settings.decode, settings.seed)

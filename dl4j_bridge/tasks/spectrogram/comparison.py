@@ -78,8 +78,8 @@ class SpectrogramComparison(Comparison):
     def contenders(self) -> list[Contender]:
         network = self._fitted.network
         ways: dict[str, Separate] = {
-            "model": self._with_magnitudes(lambda: network.dense_stream().run(self._x)),
-            "stateless": self._with_magnitudes(lambda: stateless(network, self._x, self._window)),
+            "model": self._streamed(network),
+            "stateless": self._stateless(network),
             "mixture": lambda mixture, stem, at: mixture,
         }
         for baseline in self._task.fitted_baselines(self._fitted.baselines):
@@ -87,8 +87,13 @@ class SpectrogramComparison(Comparison):
         ways |= {"oracle-wiener": partial(_masked, 2), "oracle-ratio": partial(_masked, 1)}
         return [Contender(name, None, partial(self._separated, way)) for name, way in ways.items()]
 
-    def _with_magnitudes(self, run: Callable[[], Magnitudes]) -> Separate:
-        output = cache(run)
+    def _streamed(self, network: Network) -> Separate:
+        """Block by block, so that a long recording shows its progress."""
+        stream = cache(network.dense_stream)
+        return lambda mixture, stem, at: self._task.separated(mixture, stream().run(self._x[at : at + len(mixture)]))
+
+    def _stateless(self, network: Network) -> Separate:
+        output = cache(lambda: stateless(network, self._x, self._window))
         return lambda mixture, stem, at: self._task.separated(mixture, output()[at : at + len(mixture)])
 
     def _separated(self, separate: Separate) -> Iterator[Spectra]:

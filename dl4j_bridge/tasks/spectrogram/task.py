@@ -126,6 +126,11 @@ class SpectrogramTask(VectorTask):
 
     # ---- training
 
+    @property
+    def graded(self) -> bool:
+        """False: the ESR of `measure` is that of magnitudes."""
+        return False
+
     def measure(self, outputs: Iterable[Magnitudes], target: Magnitudes) -> Metrics:
         """Compare the network's magnitudes with the target.
 

@@ -1,0 +1,82 @@
+"""The part of the target that answers to what was played longer ago than the fixed model or the network remembers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.relation import Floats
+
+# Longest lag that is looked for.
+LONGEST_SECONDS = 2.0
+# Quiet bands of the input do not count, as a share of the mean power.
+SILENT_BAND = 1e-2
+
+
+@dataclass(frozen=True)
+class LateResponse:
+    """What a response beyond some memory explains.
+
+    Attributes
+    ----------
+    esr
+        Its share of the target's energy.
+    correlation
+        Of what is left of the target with what the other half's late response makes of it.
+    lag
+        Samples to its largest value.
+    """
+
+    esr: float
+    correlation: float
+    lag: int
+
+
+def measure(model: FixedModel, first: int) -> LateResponse:
+    """Measure the response from the lag `first` on, in samples, beyond what the same samples ahead explain.
+
+    A tune in time has something in common with what it was some beats ago, but as much with what it will be.
+    """
+    late, early = (_measured(model, first, sign) for sign in (1, -1))
+    return LateResponse(max(late.esr - early.esr, 0.0), late.correlation - max(early.correlation, 0.0), late.lag)
+
+
+def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
+    """The response from the lag `first` on, or that many samples ahead if `sign` is -1.
+
+    The response from the prediction to what it leaves is measured in each half of the recording and tried on the other
+    half, so that chance explains nothing on average.
+    """
+    from scipy import fft
+
+    half = model.y.size // 2
+    longest = min(round(LONGEST_SECONDS * model.rate), half // 2)
+    if first >= longest:
+        return LateResponse(0.0, 0.0, 0)
+    size = fft.next_fast_len(half + longest, real=True)
+
+    def half_of(x: Floats, number: int) -> Floats:
+        return x[number * half : (number + 1) * half][::sign]
+
+    sources = [fft.rfft(half_of(model.prediction, number), size) for number in (0, 1)]
+    left = [half_of(model.residual, number) for number in (0, 1)]
+    product = made = total = 0.0
+    responses = np.zeros(longest)
+    for here, there in ((0, 1), (1, 0)):
+        power = np.abs(sources[here]) ** 2
+        cross = np.conj(sources[here]) * fft.rfft(left[here], size)
+        response = fft.irfft(cross / (power + SILENT_BAND * power.mean() + 1e-30), size)
+        response[:first] = response[longest:] = 0
+        late = fft.irfft(fft.rfft(response) * sources[there], size)[:half]
+        product += float(np.dot(left[there], late))
+        made += float(np.dot(late, late))
+        total += float(np.dot(left[there], left[there]))
+        responses += response[:longest]
+    if product <= 0:
+        return LateResponse(0.0, 0.0, 0)
+    energy = float(np.dot(model.y, model.y))
+    # What is noise in the response adds to what it makes, not to the product.
+    correlation = float(product / np.sqrt(made * total))
+    return LateResponse(min(product, total) / energy, correlation, int(np.abs(responses).argmax()))

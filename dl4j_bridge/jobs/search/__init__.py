@@ -1,0 +1,1 @@
+"""A search for training settings on Optuna: each trial is a training run in a folder of its own."""

@@ -15,8 +15,6 @@ from dl4j_bridge.report import charts, findings, page
 from dl4j_bridge.tasks import columns
 from dl4j_bridge.tasks.shown import Curve
 
-# What a run folder holds of the network's sound so far, once training has written it.
-PREVIEW = "preview.wav"
 # Curves are plotted from about this number of points, and take at most this share of the time.
 MOST_POINTS = 2000
 SHARE = 0.05
@@ -154,8 +152,7 @@ class Live:
     @property
     def preview(self) -> Path:
         """The wav file with the sound so far, which may not exist."""
-        path: Path = self.run.folder.path / PREVIEW
-        return path
+        return self.run.folder.preview
 
     def _preview_version(self) -> int | None:
         try:

@@ -207,7 +207,7 @@ def test_stopping_from_the_page_is_what_ctrl_c_does(recordings, tmp_path):
             assert requests.post(f"{address}stop", **REQUEST).status_code == 200
             while not requests.get(f"{address}state.json", **REQUEST).json()["ended"]:
                 time.sleep(0.1)
-            stdout, _ = training.communicate(timeout=60)
+            stdout, _ = training.communicate(timeout=900)
         finally:
             training.kill()
     assert training.returncode == 130

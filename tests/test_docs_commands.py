@@ -36,7 +36,7 @@ SKIPPED = {
     r"^docker ": "needs Docker; tests/test_image.py carries out the Dockerfile without it",
     r"--backend cuda": "needs an NVIDIA GPU",
     r"--list-devices|--input-device": "needs a sound card; tests/test_live_example.py has a stand-in",
-    r"^ray |--cluster|/shared/|postgresql": "needs several machines or a database; tests/jobs/test_search.py has them here",
+    r"^ray |--cluster|/shared/|postgresql": "needs more machines or a database; see tests/jobs/test_search.py",
     r"--mlflow": "needs the extra mlflow",
     r"^dl4j-bridge batch": "needs a plan of the reader's captures; tests/jobs/test_batch.py has one",
     r"--iterator": "needs the reader's own Java class; tests/diagnostics/test_handover.py brings one",

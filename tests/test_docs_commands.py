@@ -36,6 +36,9 @@ SKIPPED = {
     r"^docker ": "needs Docker; tests/test_image.py carries out the Dockerfile without it",
     r"--backend cuda": "needs an NVIDIA GPU",
     r"--list-devices|--input-device": "needs a sound card; tests/test_live_example.py has a stand-in",
+    r"^ray |--cluster|/shared/|postgresql": "needs more machines or a database; see tests/jobs/test_search.py",
+    r"--mlflow": "needs the extra mlflow",
+    r"^dl4j-bridge batch": "needs a plan of the reader's captures; tests/jobs/test_batch.py has one",
     r"--iterator": "needs the reader's own Java class; tests/diagnostics/test_handover.py brings one",
 }
 SKIPPED_PYTHON = {
@@ -50,6 +53,8 @@ SHORTER = [
     (r"^dl4j-bridge demo.*", r"\g<0> --minutes 0.05"),
     (r"^dl4j-bridge diagnose (?!.*--quick).*", r"\g<0> --quick"),
     (r"--(drift-seconds|seconds) [\d.]+", r"--\1 1"),
+    (r"--trials \d+", "--trials 2"),
+    (r"^dl4j-bridge search .*", r"\g<0> --minutes 0.2"),
     (r"--pretrain-steps \d+", "--pretrain-steps 3"),
     # Needs PyTorch, and trains its twin.
     (r" --pytorch\b", ""),

@@ -165,9 +165,11 @@ def test_silence_to_validate_on_is_no_reason_to_speak(tmp_path):
 def test_an_echo_is_named_at_the_end(tmp_path):
     """A delay pedal: the network forgets the sound long before it comes again."""
     rng = np.random.default_rng(1)
-    dry = rng.normal(0, 0.1, 4 * RATE) * np.repeat(rng.uniform(0, 1, 40), RATE // 10)
+    loudness = np.repeat(rng.uniform(0, 1, 40), RATE // 10)
+    dry = rng.normal(0, 0.1, loudness.size) * loudness
     wet = dry.copy()
-    wet[RATE // 2 :] += 0.8 * dry[: -RATE // 2]
+    late = RATE // 2
+    wet[late:] += 0.8 * dry[:-late]
     for name, sound in (("dry", dry), ("wet", wet)):
         audio_files.write(tmp_path / f"{name}.wav", [sound], RATE, "PCM_16")
     pair = tmp_path / "dry.wav", tmp_path / "wet.wav"

@@ -23,9 +23,7 @@ def search(
     targets: Annotated[
         list[Path] | None, Option("--target", metavar="B.wav", help="Processed recording, one for each input.")
     ] = None,
-    out: Annotated[
-        Path | None, Option(help="Search folder to write.", show_default="runs/search-INPUT-1, -2, ...")
-    ] = None,
+    out: Annotated[Path | None, Option(help="Search folder to write.", show_default="below runs")] = None,
     resume: Annotated[
         bool, Option("--resume", help="Resume the search in SEARCH, or join it as a further worker.")
     ] = False,

@@ -16,7 +16,7 @@ BUDGET = 3_000_000
 HIGHEST_RATE = 48000
 # The rates of MP3 at which it has up to 320 kbit/s.
 _MP3_RATES = (32000, 44100, 48000)
-_MP3_KBITS = (32.0, 320.0)
+_MP3_KBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 
 
 def data_uris(sounds: Sequence[Floats], rate: int, budget: int = BUDGET) -> list[str]:
@@ -55,8 +55,9 @@ def _mp3(sound: Floats, rate: int, kbits: float) -> bytes:
     buffer = io.BytesIO()
     to = rate if rate in _MP3_RATES else HIGHEST_RATE
     # libsndfile spreads its compression levels, 0 to 1, evenly over the bit rates.
-    least, most = _MP3_KBITS
-    level = float(np.clip((most - kbits) / (most - least), 0, 1))
+    least, most = _MP3_KBITS[0], _MP3_KBITS[-1]
+    kbits = max((each for each in _MP3_KBITS if each <= kbits), default=least)
+    level = (most - kbits) / (most - least)
     soundfile.write(
         buffer, np.clip(resample(sound, rate, to), -1, 1), to, "MPEG_LAYER_III", format="MP3",
         compression_level=level, bitrate_mode="CONSTANT",

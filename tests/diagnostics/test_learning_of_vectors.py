@@ -161,7 +161,7 @@ def mixture(tmp_path_factory):
     ("options", "has_target"),
     [
         ({"task": "frames", "hidden": 16, "tbptt": 100, "length": 200, "batch": 8}, True),
-        ({"task": "frames", "frame": 20, "hidden": 16, "length": 50, "batch": 4}, False),
+        ({"task": "frames", "frame": 20, "hidden": 16, "length": 50, "batch": 4, "predict": "next"}, False),
         ({"task": "spectrogram", "window": 256, "hop": 64, "hidden": 16, "batch": 4, "mask": True}, True),
     ],
 )
@@ -192,8 +192,9 @@ def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, mo
 
 def test_frames_too_large_for_the_recording_are_named(mixture, tmp_path):
     result = run(
-        "diagnose", "--json", "--out", tmp_path / "out", "--task", "frames", "--frame", 2000, "--input", mixture[0]
-    )
+        "diagnose", "--json", "--out", tmp_path / "out", "--task", "frames", "--frame", 2000, "--predict", "next",
+        "--input", mixture[0],
+    )  # fmt: skip
     assert result.status == 1
     assert [finding["code"] for finding in result.json["findings"]] == ["too-little-data"]
     # What it wants is enough.
@@ -215,6 +216,8 @@ def test_two_at_once_get_two_reports(mixture, tmp_path):
         "frames",
         "--frame",
         "2000",
+        "--predict",
+        "next",
         "--input",
     ]
     both = [subprocess.Popen([*command, str(mixture[0])], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]

@@ -127,7 +127,7 @@ def test_a_plateau_far_from_a_simple_model_is_named_unless_the_rate_will_fall(ch
 def test_at_the_end_a_better_baseline_is_named_with_the_command_that_goes_on(checks):
     falls = np.linspace(7, 5, FEWEST // BLOCK)
     assert fed(checks, falls, falls, 0.3) == []
-    (found,) = checks.at_end()
+    (found,) = checks.at_end({"esr": 0.3})
     assert found.code == "noisier-than-baseline"
     assert found.evidence["model_esr"] == 0.3
 

@@ -115,6 +115,7 @@ def a_comparison(**changes) -> SimpleNamespace:
         "drift": None,
         "free_running": None,
         "verdict": None,
+        "best_esr": None,
     }
     return SimpleNamespace(**values | changes)
 
@@ -142,6 +143,7 @@ def a_diagnosis(findings=(), **changes) -> SimpleNamespace:
         "excerpt": excerpt,
         "part": "the held-out test part",
         "plots": None,
+        "beside_best": "",
         "class_counts": {name: np.bincount(c, minlength=256) for name, c in excerpt.classes.items()},
         "settings": {"network": {"hidden": 16}},
         "versions": {"java": "17"},

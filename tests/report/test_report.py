@@ -102,7 +102,7 @@ def test_the_output_is_that_of_process(effect_run, effect_page, recordings, tmp_
 
 def test_settings_versions_and_figures_are_in_the_page(effect_page):
     text = effect_page.read_text()
-    for words in ("network.hidden", "learning_rate", "<th>dl4j</th>", "<th>java</th>", "bits per sample (validation)"):
+    for words in ("network.hidden", "learning_rate", "<th>dl4j</th>", "<th>java</th>", "</button> (validation)"):
         assert words in text
 
 

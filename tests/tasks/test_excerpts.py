@@ -34,14 +34,14 @@ def test_the_loudest_vectors_of_a_part():
 
 def test_the_output_is_cut_where_the_target_is():
     rate, task = 11025, SamplesTask(LINEAR, 0.0, "target")
-    x, y, classes = np.random.default_rng(1).integers(0, 256, (3, 20 * rate), np.uint8)
-    y[: 12 * rate] = 128
-    part = slice(2 * rate, 20 * rate)
+    x, y, classes = np.random.default_rng(1).integers(0, 256, (3, 25 * rate), np.uint8)
+    y[: 12 * rate] = y[22 * rate :] = 128
+    part = slice(2 * rate, 25 * rate)
     compared = SimpleNamespace(task=task, x=x, y=y, start=part.start, end=part.stop, rate=rate)
     model = Evaluated({}, task.to_samples(classes)[part], classes[part])
     found = SamplesComparison.excerpt(compared, model)
     here = slice(found.start, found.start + found.size)
-    assert found.size == 8 * rate
+    assert found.size == 10 * rate
     assert found.start == pytest.approx(12 * rate, abs=excerpts.STRIDE)
     for name, expected in (("input", x), ("target", y), ("output", classes)):
         np.testing.assert_array_equal(found.classes[name], expected[here])

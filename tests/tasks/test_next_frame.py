@@ -413,4 +413,4 @@ def test_relu_in_the_layers_explodes_where_tanh_does_not(benchmarks):
 
 
 def test_what_starts_from_such_a_model_predicts_the_next_frame_too(trained):
-    assert settings_from(trained, {}).data.predict == "next"
+    assert settings_from(model_zip.open_model(trained), {}).data.predict == "next"

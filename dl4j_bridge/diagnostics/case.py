@@ -13,7 +13,7 @@ from dl4j_bridge.diagnostics import fixed_model, late_response, modulation, nois
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.late_response import LateResponse
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
-from dl4j_bridge.diagnostics.modulation import Modulation
+from dl4j_bridge.diagnostics.modulation import Modulation, MovingLag
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import (
     SPEED_CONFIDENCE,
@@ -311,8 +311,8 @@ class Case:
         return modulation.find(self.model)
 
     @cached_property
-    def moving_lag(self) -> tuple[float, float]:
-        """How far the lag of what `model` leaves moves, and its usual step, in samples."""
+    def moving_lag(self) -> MovingLag:
+        """How the lag of what `model` leaves moves."""
         assert self.model is not None
         return modulation.moving_lag(self.model)
 

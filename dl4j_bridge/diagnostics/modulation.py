@@ -69,11 +69,29 @@ def find(model: FixedModel) -> Modulation:
     )
 
 
-def moving_lag(model: FixedModel) -> tuple[float, float]:
-    """How far the lag between the input and what is left of the target moves, in samples, and its usual step.
+@dataclass(frozen=True)
+class MovingLag:
+    """How the lag between the input and what is left of the target moves.
 
-    Both are whitened, so that a part of the target that comes from one place in the input has one peak. Both values are
-    0 unless most windows have such a peak.
+    Attributes
+    ----------
+    moves
+        How far, in samples; 0 unless most windows have a lag.
+    step
+        Its usual change from one window to the next, in samples.
+    wave
+        Share of its variance that the best oscillation explains.
+    """
+
+    moves: float = 0.0
+    step: float = 0.0
+    wave: float = 0.0
+
+
+def moving_lag(model: FixedModel) -> MovingLag:
+    """Find the lag of each window between the input and what the model leaves of the target.
+
+    Both are whitened, so that a part of the target that comes from one place in the input has one peak.
     """
     from scipy.fft import next_fast_len
     from scipy.signal.windows import hann
@@ -83,7 +101,7 @@ def moving_lag(model: FixedModel) -> tuple[float, float]:
     x, r = _whitened(model)
     starts = np.arange(reach, r.size - size - reach, size // 2)
     if starts.size < FEWEST_WINDOWS:
-        return 0.0, 0.0
+        return MovingLag()
     window = hann(size, sym=False)
     left = np.lib.stride_tricks.sliding_window_view(r, size)[starts] * window
     around = np.lib.stride_tricks.sliding_window_view(x, size + 2 * reach)[starts - reach]
@@ -96,11 +114,27 @@ def moving_lag(model: FixedModel) -> tuple[float, float]:
     peak, at = match.max(axis=1), match.argmax(axis=1)
     valid = loud & (peak > LAG_MATCH)
     if valid.sum() < max(LAG_WINDOWS_SHARE * loud.sum(), FEWEST_WINDOWS):
-        return 0.0, 0.0
+        return MovingLag()
     lags, both = at.astype(np.float64), valid[1:] & valid[:-1]
     steps = np.abs(np.diff(lags))[both]
     low, high = np.quantile(lags[valid], [0.1, 0.9])
-    return float(high - low), float(np.quantile(steps, 0.7)) if steps.size else 0.0
+    usual = float(np.quantile(steps, 0.7)) if steps.size else 0.0
+    return MovingLag(float(high - low), usual, _share_of_a_wave(starts[valid] / model.rate, lags[valid]))
+
+
+def _share_of_a_wave(seconds: Floats, values: Floats) -> float:
+    """Share of the variance of values at some times that the best sine explains; outliers count little."""
+    values = np.clip(values, *np.quantile(values, [0.05, 0.95]))
+    values = values - values.mean()
+    hertz = np.arange(SLOWEST, FASTEST, 0.25 / max(seconds[-1] - seconds[0], 1e-3))
+    phases = 2 * np.pi * np.outer(hertz, seconds)
+    cosine, sine = np.cos(phases), np.sin(phases)
+    cosine, sine = (each - each.mean(axis=1, keepdims=True) for each in (cosine, sine))
+    aa, bb, ab = (cosine**2).sum(axis=1), (sine**2).sum(axis=1), (cosine * sine).sum(axis=1)
+    a, b = cosine @ values, sine @ values
+    determinant = np.maximum(aa * bb - ab**2, 0.05 * aa * bb)
+    energies = (bb * a**2 - 2 * ab * a * b + aa * b**2) / determinant
+    return float(energies.max() / max(float(values @ values), 1e-30))
 
 
 def _whitened(model: FixedModel) -> tuple[Floats, Floats]:

@@ -14,10 +14,10 @@ SHARES = {"gain": 0.13, "delay": 0.1, "response": 0.2, "multiplied": 0.3}
 SMALLEST_ESR = 0.0015
 # A smaller share is enough if it costs more.
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
-# A lag that moves by this number of samples and of seconds, in steps that are this share of it, and the ESR that it
-# costs.
+# A lag that moves by this number of samples and of seconds, in steps that are this share of it, as an oscillation that
+# explains this share of its variance; and the ESR that it costs.
 MOVING_SAMPLES, MOVING_SECONDS = 6.0, 0.0008
-STEP_SHARE = 0.25
+STEP_SHARE, WAVE_SHARE = 0.25, 0.4
 MOVING_ESR = 0.004
 
 
@@ -26,7 +26,7 @@ def check(case: Case) -> Outcome:
     # with another latency has.
     if case.model is None or case.change or is_broken(case) or moved_volume(case):
         return Outcome()
-    found, (moves, _) = case.modulation, case.moving_lag
+    found, moves = case.modulation, case.moving_lag.moves
     measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}
     figures = {"modulation": measured, "moving_lag": moves}
     if swings(case):
@@ -40,9 +40,11 @@ def check(case: Case) -> Outcome:
 def is_moving(case: Case) -> bool:
     """Whether a modulation or a moving lag explains enough of what the model leaves."""
     assert case.model is not None
-    moves, step = case.moving_lag
-    farthest = max(MOVING_SAMPLES, MOVING_SECONDS * case.rate)
-    return swings(case) or (moves >= farthest and step <= STEP_SHARE * moves and case.model.esr >= MOVING_ESR)
+    if swings(case):
+        return True
+    lag, farthest = case.moving_lag, max(MOVING_SAMPLES, MOVING_SECONDS * case.rate)
+    is_smooth = lag.step <= STEP_SHARE * lag.moves and lag.wave >= WAVE_SHARE
+    return lag.moves >= farthest and is_smooth and case.model.esr >= MOVING_ESR
 
 
 def swings(case: Case) -> bool:

@@ -102,12 +102,10 @@ def _answers(chosen: list[AnyCase], audio: Path | None, jobs: int, advice: bool)
 
 def _answer(name: str, audio: Path | None, advice: bool) -> Answer:
     """Answer to a case in another process, to which functions cannot be sent."""
-    return _plan(audio)[name].answer(None, advice)
+    return by_name(name, _sounds(audio)).answer(None, advice)
 
 
-@cache
-def _plan(audio: Path | None) -> dict[str, AnyCase]:
-    return {case.name: case for case in everything(sounds(audio))}
+_sounds = cache(sounds)
 
 
 def _counted(results: Iterator[Answer], count: int) -> Iterator[Answer]:

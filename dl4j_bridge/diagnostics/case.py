@@ -33,6 +33,7 @@ from dl4j_bridge.signal.pairs import Pair, Stretch
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
 from dl4j_bridge.signal.recordings import Recording, open_recording
 from dl4j_bridge.signal.stretches import starts
+from dl4j_bridge.tasks import registry
 
 Classes = npt.NDArray[np.uint8]
 T = TypeVar("T")
@@ -291,7 +292,9 @@ class Case:
     @cached_property
     def model(self) -> FixedModel | None:
         """The best fixed model from input to target; None if there is no target, or nothing for it to find."""
-        if self.processed is None or self.speed or not are_related(self.relation):
+        if self.processed is None or registry.find(self.settings.network.task).separates:
+            return None
+        if self.speed or not are_related(self.relation):
             return None
         lag = self.delay.peak if self.delay.confidence >= alignment.LOW_CONFIDENCE else self.cut
         x, y = without_delay(self.x, self.y, lag)

@@ -45,6 +45,8 @@ class TaskKind:
         Defaults that differ from those in `settings`, with a target and without; None where the task cannot be used so.
     next_by_name
         Whether a training without a target has to be asked for: it may be a forgotten one.
+    separates
+        Whether the target is a part of the input: what else it has moves, and no fixed model tells the two apart.
     presets
         By name; the defaults are none of them.
     """
@@ -55,6 +57,7 @@ class TaskKind:
     with_target: dict[str, Any] | None = None
     without_target: dict[str, Any] | None = None
     next_by_name: bool = False
+    separates: bool = False
     presets: Mapping[str, Preset] = field(default_factory=dict)
 
     def load(self) -> type[Task]:

@@ -174,7 +174,7 @@ def test_a_reverb_is_named(case, x):
     assert found(case(x, x + 0.4 * reverberated(x))) == ["memory-too-short"]
 
 
-@pytest.mark.parametrize("esr", [0.1, 0.01, 0.002])
+@pytest.mark.parametrize("esr", [0.1, 0.01, 0.004])
 @pytest.mark.parametrize("effect", ["soft", "low-pass"])
 def test_the_best_possible_esr_is_that_of_the_noise(case, effect, esr):
     y = HEALTHY[effect](STRINGS)

@@ -166,7 +166,8 @@ def mixture(tmp_path_factory):
     ],
 )
 def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, monkeypatch, capsys, options, has_target):
-    source, target = mixture if has_target else (mixture[0], None)
+    # A voice is no effect of a mixture: that pair is for the task that separates.
+    source, target = mixture if options["task"] == "spectrogram" else (mixture[0], mixture[0] if has_target else None)
     asked = train_settings({"task": options["task"]} | options | {"steps": 30}, has_target=has_target)
     train(new_run([source], [target] if target else [], tmp_path / "run", asked))
     request = Request(source, target, asked, quick=True, given=True)

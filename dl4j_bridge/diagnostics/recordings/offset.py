@@ -17,6 +17,10 @@ OFFSET_TO_SOUND = 0.2
 OFFSET_TO_SCATTER = 2.0
 # A curve with a bias has an offset in rests, and much less of it while there is sound.
 LOUD_TO_QUIET = 0.5
+# A fuzz of a lopsided sound has a mean too, and next to none where the other side crosses zero: the share of the
+# samples that are nearest to zero there, and of the offset that they must have.
+CROSSING = 0.05
+AT_CROSSINGS = 0.5
 # Mean of a part, relative to the standard deviation of the side, that is none.
 NO_MEAN = 0.02
 PARTS = 10
@@ -27,9 +31,12 @@ def check(case: Case) -> Outcome:
     offsets = {name: steady_offset(x, case.rate) for name, x in case.sides.items()}
     limits = {name: max(OFFSET, OFFSET_TO_SOUND * float(x.std())) for name, x in case.sides.items()}
     shifted = {name: value for name, value in offsets.items() if abs(value) > limits[name]}
-    if not shifted and case.delay.confidence >= LOW_CONFIDENCE:
-        aligned = without_delay(case.x, case.y, case.delay.peak)
-        shifted = {name: value for name, value in of_one_side(*aligned, case.rate).items() if abs(value) > limits[name]}
+    if case.target and case.delay.confidence >= LOW_CONFIDENCE:
+        x, y = without_delay(case.x, case.y, case.delay.peak)
+        found = of_one_side(x, y, case.rate).items()
+        shifted = shifted or {name: value for name, value in found if abs(value) > limits[name]}
+        at_zero = {"input": _mean_at_crossings(x, y), "target": _mean_at_crossings(y, x)}
+        shifted = {name: value for name, value in shifted.items() if at_zero[name] / value > AT_CROSSINGS}
     fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
     return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets | shifted})
 
@@ -59,6 +66,12 @@ def of_one_side(x: Floats, y: Floats, rate: int) -> dict[str, float]:
         found[name] = _offset(*(means[name] - slope * means[other]))
     best = min(found, key=lambda name: abs(float(np.median(means[name][0])) - found[name]) if found[name] else np.inf)
     return {best: found[best] * float(sides[best].std())}
+
+
+def _mean_at_crossings(x: Floats, other: Floats) -> float:
+    """The mean of a side where the other one is nearest to zero."""
+    distance = np.abs(other)
+    return float(x[distance <= np.quantile(distance, CROSSING)].mean())
 
 
 def _offset(quiet: Floats, loud: Floats) -> float:

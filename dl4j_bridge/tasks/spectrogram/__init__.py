@@ -8,4 +8,5 @@ KIND = TaskKind(
     "dl4j_bridge.tasks.spectrogram.task:SpectrogramTask",
     SpectrogramSettings,
     with_target={"layers": 3, "hidden": 128, "batch": 8, "tbptt": 32, "length": 128, "learning_rate": 0.003},
+    separates=True,
 )

@@ -39,7 +39,7 @@ def rows(path) -> dict[str, str]:
         row = re.match(r"(\S.*?)  +(\S.*)", line)
         if row:
             found[row[1]] = row[2].rstrip()
-        else:
+        elif found:
             found[list(found)[-1]] += " " + line.strip()
     return found
 

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -70,7 +71,7 @@ def test_a_run_folder_holds_what_the_design_says(effect_run):
     assert set(stored["versions"]) == {"dl4j_bridge", "dl4j", "python", "numpy", "java", "system"}
     page = (effect_run / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 8
-    assert "http" not in page.replace("http-equiv", "")
+    assert "http" not in re.sub(r"base64,[\w+/=]+", "", page).replace("http-equiv", "")
 
 
 def test_json_fields(recordings, tmp_path):

@@ -212,7 +212,7 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
     noise = write(tmp_path / "noise.wav", np.random.default_rng(1).normal(0, 0.1, 10_000))
     result = run_ok(
         "train", "--input", noise, "--out", tmp_path / "run", "--json", "--steps", 2000, *FRAMES[:6], *FRAMES[8:],
-        "--hidden", 64, "--schedule", "plateau", "--patience", 4, "--learning-rate", 0.02,
+        "--hidden", 64, "--schedule", "plateau", "--patience", 8, "--learning-rate", 0.02,
     ).json  # fmt: skip
     assert result["stopped_because"] == "plateau"
     valid = {int(row["step"]): float(row["valid_mse"]) for row in log_of(tmp_path / "run") if row["valid_mse"]}

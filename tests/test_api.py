@@ -105,6 +105,7 @@ def test_the_same_run_as_the_command_makes(java, recordings, tmp_path):
     assert other.result["valid"] == run.result["valid"]
 
 
+@pytest.mark.slow
 def test_arrays_train_as_their_files_do(java, recordings, tmp_path):
     sounds = [soundfile.read(path)[0] for path in recordings]
     rate = soundfile.info(recordings[0]).samplerate

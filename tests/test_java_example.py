@@ -49,6 +49,7 @@ def accuracies(class_path: str, *options: str, recording: str = "plucked_dry.wav
     return [float(found) for found in re.findall(r"accuracy (\d\.\d+)", said)]
 
 
+@pytest.mark.slow
 def test_it_learns_what_it_does_not_learn_as_posted(class_path):
     corrected = accuracies(class_path, *SMALL, "batches=5")
     assert len(corrected) == 5

@@ -66,6 +66,7 @@ def test_it_was_committed_without_outputs(path):
     assert [c.outputs for c in notebook.cells if c.cell_type == "code" and c.outputs] == []
 
 
+@pytest.mark.slow
 def test_training_says_how_it_goes_and_what_came_out(executed):
     said = "".join(str(output) for output in outputs(executed, "train"))
     assert "step 100 " in said
@@ -73,11 +74,13 @@ def test_training_says_how_it_goes_and_what_came_out(executed):
     assert came_out == "Run('runs/plucked_dry-1'): input to target, 11025 Hz, 100 steps"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["plot", "waves"])
 def test_pictures_are_shown(executed, cell):
     assert len(shown(executed, cell, "image/png")) == 1
 
 
+@pytest.mark.slow
 def test_sounds_have_players(executed):
     for cell, count in (("process", 3), ("generate", 1)):
         players = shown(executed, cell, "text/html")
@@ -85,6 +88,7 @@ def test_sounds_have_players(executed):
         assert all("<audio" in player for player in players)
 
 
+@pytest.mark.slow
 def test_the_comparison_is_a_table(executed):
     (table,) = shown(executed, "compare", "text/html")
     assert "<td>model</td>" in table

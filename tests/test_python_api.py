@@ -19,6 +19,7 @@ DOCS = EXAMPLES.parent / "docs"
 GUIDE = DOCS / "python-api.md"
 
 
+@pytest.mark.slow
 def test_the_guide_can_be_followed(java, tmp_path, monkeypatch):
     """Every block in its order; only the trainings are shorter."""
     for name, source in (("dry", "plucked_dry"), ("wet", "plucked_amplifier"), ("voice", "speech_like")):

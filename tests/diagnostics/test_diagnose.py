@@ -84,7 +84,7 @@ def test_a_fault_ends_in_one_with_evidence_and_its_fix(recordings, tmp_path):
     assert "misaligned" not in codes(again)
 
 
-@pytest.mark.parametrize("align", ["off", "auto"])
+@pytest.mark.parametrize("align", ["off", pytest.param("auto", marks=pytest.mark.slow)])
 def test_the_delay_of_a_model_is_no_fault_and_the_other_checks_run(align, recordings, tmp_path):
     dry, wet = recordings
     late = written(tmp_path / "late.wav", np.concatenate([np.zeros(14), open_recording(wet).read(RATE)]))

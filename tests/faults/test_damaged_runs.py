@@ -94,6 +94,7 @@ def test_a_damaged_log(effect_run, tmp_path, content):
     assert (folder / "log.csv").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_trainings_in_one_process_leave_no_memory(recordings, tmp_path, java):
     import dl4j_bridge
 

@@ -55,6 +55,7 @@ def test_a_working_directory_that_is_gone(effect_run, recordings, tmp_path):
     assert done.returncode == 0 or "error: working directory: gone" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_java_that_hangs_or_answers_nonsense_is_passed_over(tmp_path):
     for name, script in (("hangs", "sleep 1000"), ("odd", 'echo version \\"banana\\" >&2')):
         home = tmp_path / name

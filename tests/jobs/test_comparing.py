@@ -111,6 +111,7 @@ def test_an_identity_makes_copy_exact(effect_run, recordings):
     assert rows["copy"]["stft"] == 0
 
 
+@pytest.mark.slow
 def test_next_sample_models(tmp_path):
     time = np.arange(2 * 11025) / 11025
     tones = 0.4 * np.sin(2 * np.pi * 900 * time) + 0.4 * np.sin(2 * np.pi * 2300 * time)
@@ -138,7 +139,7 @@ EFFECTS = {
 }
 
 
-@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("effect", ["memoryless", "both", pytest.param("linear", marks=pytest.mark.slow)])
 def test_baselines_rank_as_theory_says(effect, tmp_path):
     # Even, so that every class is there to be counted.
     x = np.random.default_rng(1).uniform(-0.6, 0.6, 4 * RATE)

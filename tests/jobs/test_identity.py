@@ -46,7 +46,9 @@ def first_converged(judged: list[tuple[int, float]]) -> int | None:
     return next((step for step, accuracy in judged if accuracy >= CONVERGED), None)
 
 
-@pytest.mark.parametrize("source", [pytest.param(path, id=path.stem) for path in OWN])
+@pytest.mark.parametrize(
+    "source", [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] if path != OWN[0] else []) for path in OWN]
+)
 def test_the_identity_converges(source, tmp_path):
     judged = validations(source, tmp_path / "run", UPDATES, "--validate-every", 20)
     assert first_converged(judged) is not None, judged

@@ -92,6 +92,7 @@ def parameters(folder: Path) -> bytes:
         return z.read("coefficients.bin")
 
 
+@pytest.mark.slow
 def test_the_file_of_a_run_makes_the_same_run(effect_run, tmp_path):
     config = effect_run / "config.toml"
     run_ok("train", "--config", config, "--out", tmp_path / "again")

@@ -178,6 +178,7 @@ def test_too_quiet_is_made_louder_and_too_wild_is_cooled_and_what_fits_is_left_a
     assert after(level, bits - 1, 100)[0] == pytest.approx(0.9 * np.exp(-generation.MOST_HEAT))
 
 
+@pytest.mark.slow
 def test_steering_can_be_left_out_and_leaves_a_given_temperature_alone(model, next_run, tmp_path):
     def generated(of, *args):
         out = tmp_path / f"{len(list(tmp_path.iterdir()))}.wav"

@@ -33,7 +33,7 @@ SILENT_FRAMES_SHARE = 0.1
 CLICK_TO_NEAR = 12.0
 CLICK_TO_USUAL = 3.0
 USUAL_SHARE = 0.999
-FEWEST_CLICKS = 3
+FEWEST_CLICKS = 4
 # Of what the model leaves, a lone sample has this share of the target's peak, and is this many times as large as the
 # four samples around it and as most.
 LONE_SHARE, LONE_TO_NEAR, LONE_TO_USUAL = 0.4, 3.0, 20.0
@@ -100,6 +100,9 @@ def gaps(side: Floats, other: Floats, rate: int) -> list[int]:
             continue
         if before[0] < EDGE_SHARE * before[1] or before[1] < max(LOUD_SHARE * loud, STEPS_OF_EDGE * step):
             continue
+        if level(energy, stop, stop + near) < EDGE_SHARE * before[1]:
+            # A sound that was switched off.
+            continue
         there = level(other_energy, start, stop)
         if there >= LOUD_SHARE * other_loud and _is_rare(side, other, there, SILENT_SHARE * loud, frame):
             found.append(start)
@@ -158,6 +161,8 @@ def repeats(side: Floats, other: Floats, rate: int) -> list[int]:
             before = slice(start, stop)
             sounds = (
                 float(side[part].std()) > LOUD_SHARE * loud and np.ptp(np.diff(side[part])) > LOUD_SHARE * loud / 10
+                # What is clipped repeats itself at the limits.
+                and np.unique(side[part]).size > (stop - start) / 4
             )
             change = float(np.std(other[part] - other[before]))
             if stop - start < 1.5 * size and sounds and change > 0.05 * float(other[part].std()) + 1e-6:

@@ -3,22 +3,27 @@
 from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.automation import moved_volume
 from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 
 TIME_VARIANT = Kind("time-variant")
+RATHER_VARIANT = Kind("time-variant", WARNING)
+# ESR that makes a fault of it.
+FAULT_ESR = 0.02
 
 # Share of what the fixed model leaves that a modulation must explain, and the ESR that it costs.
-SHARES = {"gain": 0.13, "delay": 0.1, "response": 0.2, "multiplied": 0.3}
+SHARES = {"gain": 0.13, "delay": 0.1, "response": 0.45, "multiplied": 0.3}
 SMALLEST_ESR = 0.0015
+# Below this ESR, the share must be larger.
+SMALL_ESR, SURE_SHARE = 0.004, 0.2
 # A smaller share is enough if it costs more.
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
 # A lag that moves by this number of samples and of seconds, in steps that are this share of it, as an oscillation that
 # explains this share of its variance; and the ESR that it costs.
 MOVING_SAMPLES, MOVING_SECONDS = 6.0, 0.0008
 STEP_SHARE, WAVE_SHARE = 0.25, 0.4
-MOVING_ESR = 0.004
+MOVING_ESR = 0.008
 
 
 def check(case: Case) -> Outcome:
@@ -34,7 +39,8 @@ def check(case: Case) -> Outcome:
     else:
         evidence = {"kind": "lag", "moves": moves, "esr": case.model.esr}
     fix = "switch the modulation off (tremolo, vibrato, chorus, phaser, ring modulator) and record the target again"
-    return TIME_VARIANT.outcome(is_moving(case), fix, evidence, figures)
+    kind = TIME_VARIANT if evidence["esr"] >= FAULT_ESR else RATHER_VARIANT
+    return kind.outcome(is_moving(case), fix, evidence, figures)
 
 
 def is_moving(case: Case) -> bool:
@@ -52,5 +58,6 @@ def swings(case: Case) -> bool:
     assert case.model is not None
     found = case.modulation
     cost = found.share * case.model.esr
-    usual = found.share >= SHARES[found.kind] and cost >= SMALLEST_ESR
+    least = SHARES[found.kind] if cost >= SMALL_ESR else max(SHARES[found.kind], SURE_SHARE)
+    usual = found.share >= least and cost >= SMALLEST_ESR
     return usual or (found.share >= SMALLER_SHARE and cost >= LARGER_ESR)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.pair_plots import PairPlots
 
 FAULT, WARNING = "fault", "warning"
+# The ESR from which on what costs it is a fault (`Kind.at`).
+FAULT_ESR = 0.02
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ class Kind:
 
     code: str
     severity: str = FAULT
+
+    def at(self, esr: float) -> Self:
+        """Return this kind if it costs an ESR of `FAULT_ESR` or more, and otherwise a warning of the same code."""
+        return self if esr >= FAULT_ESR else replace(self, severity=WARNING)
 
     def found(self, fix: str, evidence: dict[str, Any], **changes: Any) -> Finding:
         """Make a finding of this kind; parameters as of `Finding`."""

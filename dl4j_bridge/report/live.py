@@ -169,7 +169,7 @@ class Live:
             return "Starting."
         left = self._progress.seconds_left
         doing = "Pre-training" if self._progress.pretraining else "Training"
-        return f"{doing}." if left is None else f"{doing}; about {_duration(left)} left."
+        return f"{doing}." if left is None else f"{doing}; about {columns.clock(left)} left."
 
     def _tiles(self) -> dict[str, str]:
         progress = self._progress
@@ -179,7 +179,7 @@ class Live:
         tiles |= {f"{_label(name)} (training)": columns.with_unit(progress.values, name) for name in progress.values}
         return tiles | {
             "steps": f"{progress.step:,}",
-            "time": _duration(progress.seconds),
+            "time": columns.clock(progress.seconds),
             "samples per second": f"{progress.samples_per_second:,.0f}",
         }
 
@@ -197,8 +197,3 @@ class Live:
 def _label(name: str) -> str:
     column = columns.column(name)
     return column.label or column.name
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"

@@ -159,19 +159,6 @@ def _estimate_in(
     return delay, abs(delay.peak) > longest - round(BORDER_SECONDS * rate)
 
 
-def with_delay(pair: Pair, delay: int) -> Pair:
-    """The same two recordings with another delay.
-
-    Raises
-    ------
-    InputError
-        Their lengths differ by more than the delay explains.
-    """
-    assert pair.target is not None
-    length = _common_length(pair.input, pair.target, pair.rate, delay)
-    return replace(pair, delay=delay, length=_sounding_length(pair.input, pair.target, pair.rate, delay, length))
-
-
 def split(length: int) -> Split:
     """Split ``0..length`` into contiguous training, validation and test parts, as (start, end)."""
     first = int(length * SPLIT[0])

@@ -274,6 +274,13 @@ def brief(number: float) -> str:
     return f"{number:.0f}"
 
 
+def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds, or with hours: ``1:05`` or ``1:01:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def count(number: float, noun: str) -> str:
     """Spell a count with its noun, such as ``1 sample`` or ``8,000 samples``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -87,7 +87,7 @@ class _Left(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         left = task.time_remaining
-        return Text("" if left is None or task.total is None else f"{_clock(left)} left")
+        return Text("" if left is None or task.total is None else f"{columns.clock(left)} left")
 
 
 def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -184,7 +184,7 @@ class _Average:
         step = f"pre-training step {progress.step}" if self._pretraining else f"step {progress.step}"
         speed = f"{progress.samples_per_second:,.0f} samples/s"
         left = progress.seconds_left
-        clock = _clock(progress.seconds) if left is None else f"{_clock(left)} left"
+        clock = columns.clock(progress.seconds) if left is None else f"{columns.clock(left)} left"
         # From the longest to the shortest.
         shown = ((2, speed), (1, speed), (1, ""))
         texts = [" ".join(filter(None, (step, *self._measured(count), rate, clock))) for count, rate in shown]
@@ -209,12 +209,6 @@ def _lines(average: _Average) -> Callable[[Progress], None]:
             stderr.print(average.text(progress), soft_wrap=True)
 
     return show
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def if_wanted(

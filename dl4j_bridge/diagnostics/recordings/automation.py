@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, once
-from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
 from dl4j_bridge.diagnostics.noise import hum
 from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 from dl4j_bridge.diagnostics.relation import Floats
 
 LEVEL_AUTOMATION = Kind("level-automation")
-MODERATE_AUTOMATION = Kind("level-automation", WARNING)
-# ESR that makes a fault of it.
-FAULT_ESR = 0.02
 
 FRAME_SECONDS = 0.2
 # Frames that count: not quiet, and largely explained.
@@ -75,8 +72,7 @@ def check(case: Case) -> Outcome:
     evidence |= {"seconds": seconds}
     places = " to ".join(map(str, seconds)) if found.shape == "fade" else " and ".join(map(str, seconds))
     fix = f"undo the {found.shape} of {found.decibels:+.1f} dB in the target ({places} s)"
-    kind = LEVEL_AUTOMATION if found.esr >= FAULT_ESR else MODERATE_AUTOMATION
-    return kind.outcome(True, fix, evidence, {})
+    return LEVEL_AUTOMATION.at(found.esr).outcome(True, fix, evidence, {})
 
 
 @once

@@ -160,7 +160,8 @@ def repeats(side: Floats, other: Floats, rate: int) -> list[int]:
             part = slice(start + size, stop + size)
             before = slice(start, stop)
             sounds = (
-                float(side[part].std()) > LOUD_SHARE * loud and np.ptp(np.diff(side[part])) > LOUD_SHARE * loud / 10
+                float(side[part].std()) > LOUD_SHARE * loud
+                and np.ptp(np.diff(side[part])) > LOUD_SHARE * loud / 10
                 # What is clipped repeats itself at the limits.
                 and np.unique(side[part]).size > (stop - start) / 4
             )

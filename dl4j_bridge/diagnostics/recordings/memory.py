@@ -1,15 +1,14 @@
 """Does the target answer to what was played longer ago than the network can remember?"""
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
 TOO_SHORT = Kind("memory-too-short")
-RATHER_SHORT = Kind("memory-too-short", WARNING)
 
 # ESR that the late part of the response costs.
-FAULT_ESR, WARNING_ESR = 0.02, 0.0013
+WARNING_ESR = 0.0013
 # Correlation of what is left of the target with what the other half's late response makes of it.
 CORRELATION = 0.1
 
@@ -20,10 +19,9 @@ def check(case: Case) -> Outcome:
         return Outcome()
     late, carried = case.late, case.carried
     figures = {"late_response": {"esr": late.esr, "correlation": late.correlation, "after_samples": carried}}
-    kind = TOO_SHORT if late.esr >= FAULT_ESR else RATHER_SHORT
     evidence = figures["late_response"] | {"lag_seconds": late.lag / case.rate, "carried_seconds": carried / case.rate}
     fix = "switch the echo or the reverb off and record the target again, and add it after the network"
-    return kind.outcome(is_late(case), fix, evidence, figures)
+    return TOO_SHORT.at(late.esr).outcome(is_late(case), fix, evidence, figures)
 
 
 def is_late(case: Case) -> bool:

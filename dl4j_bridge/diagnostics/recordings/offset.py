@@ -33,10 +33,11 @@ def check(case: Case) -> Outcome:
     shifted = {name: value for name, value in offsets.items() if abs(value) > limits[name]}
     if case.target and case.delay.confidence >= LOW_CONFIDENCE:
         x, y = without_delay(case.x, case.y, case.delay.peak)
-        found = of_one_side(x, y, case.rate).items()
-        shifted = shifted or {name: value for name, value in found if abs(value) > limits[name]}
-        at_zero = {"input": _mean_at_crossings(x, y), "target": _mean_at_crossings(y, x)}
-        shifted = {name: value for name, value in shifted.items() if at_zero[name] / value > AT_CROSSINGS}
+        if not shifted:
+            found = of_one_side(x, y, case.rate).items()
+            shifted = {name: value for name, value in found if abs(value) > limits[name]}
+        facing = {"input": (x, y), "target": (y, x)}
+        shifted = {k: value for k, value in shifted.items() if _mean_at_crossings(*facing[k]) / value > AT_CROSSINGS}
     fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
     return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets | shifted})
 

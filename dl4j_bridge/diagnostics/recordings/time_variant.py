@@ -3,14 +3,11 @@
 from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
-from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
+from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.automation import moved_volume
 from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
 
 TIME_VARIANT = Kind("time-variant")
-RATHER_VARIANT = Kind("time-variant", WARNING)
-# ESR that makes a fault of it.
-FAULT_ESR = 0.02
 
 # Share of what the fixed model leaves that a modulation must explain, and the ESR that it costs.
 SHARES = {"gain": 0.13, "delay": 0.1, "response": 0.45, "multiplied": 0.3}
@@ -39,8 +36,7 @@ def check(case: Case) -> Outcome:
     else:
         evidence = {"kind": "lag", "moves": moves, "esr": case.model.esr}
     fix = "switch the modulation off (tremolo, vibrato, chorus, phaser, ring modulator) and record the target again"
-    kind = TIME_VARIANT if evidence["esr"] >= FAULT_ESR else RATHER_VARIANT
-    return kind.outcome(is_moving(case), fix, evidence, figures)
+    return TIME_VARIANT.at(evidence["esr"]).outcome(is_moving(case), fix, evidence, figures)
 
 
 def is_moving(case: Case) -> bool:

@@ -8,8 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from tests.report.pages import Page
 pytest.importorskip("optuna")
 
 TRIALS = 8
+WORKERS = 6
 # A worker whose trials compute nothing. It dies in those whose slots it is told, at their start or later.
 WORKER = """
 import os, sys, time
@@ -88,6 +91,23 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield f"postgresql://trials@127.0.0.1:{port}/postgres"
     subprocess.run([*server, "-m", "immediate", "stop"], **run)
     subprocess.run([*as_user, "rm", "-rf", folder], **run)
+
+
+def test_workers_that_start_together_make_the_tables_of_a_new_database_once(postgresql, tmp_path):
+    import psycopg
+
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE together")
+    settings = SearchSettings(storage=postgresql.replace("/postgres", "/together"))
+    together = threading.Barrier(WORKERS)
+
+    def opened(_: int) -> Any:
+        together.wait()
+        return storage.open_storage(settings, tmp_path)
+
+    storage.require()
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert all(study.get_all_studies() == [] for study in pool.map(opened, range(WORKERS)))
 
 
 def started(folder: Path, address: str, *deaths: str) -> subprocess.Popen[bytes]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 import warnings
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 # A worker locks the file of its trial within this number of seconds.
 LOCKED_AFTER = 10
+
+COLLISIONS = 5
 
 
 def require() -> None:
@@ -57,12 +62,15 @@ def _database(address: str, heartbeat: int) -> BaseStorage:
     if address.startswith("postgresql://"):
         address = address.replace("postgresql://", "postgresql+psycopg://", 1)
     opened = partial(optuna.storages.RDBStorage, heartbeat_interval=heartbeat, grace_period=3 * heartbeat)
+    # Workers that start together make the tables of a new database at the same time. Optuna makes them in several
+    # transactions, so one worker may be late more than once.
+    collisions = (sqlalchemy.exc.IntegrityError, sqlalchemy.exc.ProgrammingError)
     try:
-        try:
-            return opened(address)
-        except sqlalchemy.exc.IntegrityError:
-            # Another worker made the tables of a new database at the same time.
-            return opened(address)
+        for _ in range(COLLISIONS):
+            with suppress(*collisions):
+                return opened(address)
+            time.sleep(random.uniform(0.1, 0.5))
+        return opened(address)
     except (ImportError, ValueError, sqlalchemy.exc.SQLAlchemyError) as e:
         reason = " ".join(str(getattr(e, "orig", None) or e).split())
         wanted = "wanted a database that runs, such as postgresql://USER@HOST/NAME"

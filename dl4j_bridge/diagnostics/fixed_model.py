@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import least_squares
 from dl4j_bridge.diagnostics.relation import Floats
 
 Spectra = npt.NDArray[np.complexfloating]
@@ -114,8 +115,30 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
         filters.append(np.einsum("ab,asb->sb", weights, responses))
     # The blocks of one side are predicted with the filters of the other.
     is_odd = np.arange(y.size) // block % 2 == 1
-    even, odd = _filtered(signals, [_taps(each, size) for each in filters], size)
+    sides = _filtered(signals, [_taps(each, size) for each in filters], size)
+    runs = [slice(at, at + 2 * block) for at in np.unique(starts // (2 * block)) * (2 * block)]
+    even, odd = (_sharpened(x, y, p, (is_odd == number), runs, size) for number, p in enumerate(sides))
     return FixedModel(rate, given[0], given[1], np.where(is_odd, even, odd) + offset)
+
+
+def _sharpened(
+    x: Floats, y: Floats, p: Floats, fitted: npt.NDArray[np.bool], runs: Sequence[slice], size: int
+) -> Floats:
+    """A prediction, with what exact filters of it and of the input explain of what it leaves where it was fitted.
+
+    As much of that is added as is right where it was not fitted.
+    """
+    ahead = round(AHEAD * size)
+    mask = fitted.astype(np.float64)
+    for run in runs:
+        # Runs stand end to end.
+        mask[run.start : run.start + size] = mask[run.stop - ahead : run.stop] = 0
+    chosen = [np.concatenate([each[run] for run in runs]) for each in (x, p, y - p, mask)]
+    taps = least_squares.filters(chosen[:2], *chosen[2:], size, ahead)
+    (more,) = _filtered([x, p], [taps], size)
+    left, other = (y - p)[~fitted], more[~fitted]
+    right = float(np.dot(left, other)) / max(float(np.dot(other, other)), 1e-30)
+    return np.asarray(p + np.clip(right, 0, 1) * more)
 
 
 def frame_size(rate: int) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dl4j_bridge.diagnostics import noise, swinging_filter
+from dl4j_bridge.diagnostics import swinging_filter
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, frame_products, frames_at, level
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -36,8 +36,8 @@ LEVEL_SECONDS = (0.01, 0.1, 1.0)
 GAIN_SECONDS = 0.02
 # A share that stands the test on other blocks, where the fixed model leaves this ESR; and the fastest one tested.
 PROVEN, PROVEN_ESR, FASTEST_PROVEN = 0.1, 0.0015, 8.0
-# Part of a turn that an oscillator is at least off after a loop.
-IN_TIME = 0.1
+# Share of the changes of the input's level from which on an oscillator is in time with the music.
+IN_TIME = 0.25
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,8 @@ def find(model: FixedModel) -> Modulation:
     model = model.loudest
     found = [_multiplied(model), _moving_gain(model), _moving_response(model, _followers(model))]
     slow = [each for each in found if SLOWEST <= each.hertz <= FASTEST_PROVEN and model.esr >= PROVEN_ESR]
-    # In time with a loop, an oscillator and the model's errors look alike.
-    lag = noise.repeat_lag(model) if slow else None
-    slow = [each for each in slow if lag is None or _turns_apart(each.hertz * lag / model.rate) > IN_TIME]
+    # In time with the music, an oscillator and the model's errors look alike.
+    slow = [each for each in slow if swinging_filter.rhythm(model, each.hertz) < IN_TIME]
     shares = swinging_filter.explained(model, [each.hertz for each in slow])
     proven = [
         Modulation(max(share, each.share), each.hertz, each.kind, True)
@@ -77,10 +76,6 @@ def find(model: FixedModel) -> Modulation:
         if share >= PROVEN
     ]
     return max(proven or found, key=lambda each: each.share)
-
-
-def _turns_apart(turns: float) -> float:
-    return abs(turns - round(turns))
 
 
 def _followers(model: FixedModel) -> list[Floats]:

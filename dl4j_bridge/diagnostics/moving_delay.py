@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import swinging_filter
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -34,12 +35,15 @@ class MovingDelay:
         Mean correlation of what is left with the sound at that delay, in windows that it was not chosen by.
     other
         The largest one there of the same swing at other phases.
+    rhythm
+        Share of the changes of the input's level that an oscillation at that frequency explains.
     """
 
     hertz: float = 0.0
     swing: float = 0.0
     share: float = 0.0
     other: float = 0.0
+    rhythm: float = 0.0
 
 
 def find(model: FixedModel) -> MovingDelay:
@@ -58,7 +62,8 @@ def find(model: FixedModel) -> MovingDelay:
     best = max(tried, key=lambda each: _share(*chosen, *each))
     frequency, swing, turn = best
     other = max(_share(*tested, frequency, swing, turn + more) for more in (0.25, 0.5, 0.75))
-    return MovingDelay(frequency, swing, _share(*tested, *best), other)
+    rhythm = swinging_filter.rhythm(model, frequency)
+    return MovingDelay(frequency, swing, _share(*tested, *best), other, rhythm)
 
 
 def _share(matches: Floats, seconds: Floats, hertz: float, swing: float, turn: float) -> float:

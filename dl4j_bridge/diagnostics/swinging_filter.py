@@ -20,6 +20,8 @@ OTHERS = (0.63, 0.79, 1.27, 1.61)
 # Number of bands that share a response and the ridge, as a share of the power; the better of them counts.
 FITS = ((5, 0.01), (17, 0.1))
 LEVEL_SECONDS = (0.01, 0.1, 1.0)
+# Share of the blocks that do not count, those that are explained best.
+LARGEST_BLOCKS = 0.25
 # Bands that the prediction leaves empty do not count, and a loud frame counts as one of the mean energy.
 EMPTY_BAND = 1e-5
 
@@ -38,30 +40,55 @@ def explained(model: FixedModel, frequencies: Sequence[float]) -> list[float]:
     filled = power > EMPTY_BAND * power.max()
     p, r = (even * p)[:, filled], (even * r)[:, filled]
     seconds = (starts + size / 2) / model.rate
-    levels = [level(model.x, model.rate, each)[starts + size // 2] for each in LEVEL_SECONDS]
-    levels = [np.log(each + 0.02 * float(model.x.std())) for each in levels]
+    levels = [each[starts + size // 2] for each in _levels(model)]
     known = [np.ones(starts.size), *(each - each.mean() for each in levels)]
-    sides = [seconds // BLOCK_SECONDS % 2 == side for side in (0, 1)]
-    total = float(np.sum(np.abs(r) ** 2))
+    blocks = (seconds // BLOCK_SECONDS).astype(np.intp)
+    total = max(float(np.sum(np.abs(r) ** 2)), 1e-30)
 
-    def share(hertz: float, width: int, ridge: float) -> float:
+    def shares(hertz: float, width: int, ridge: float) -> Floats:
+        """Shares of the residual that are explained in each block."""
         turns = 2 * np.pi * hertz * seconds
         waves = [wave(k * turns) for k in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]
         gains = np.stack([*known, *(waves if hertz else [])]).astype(np.float32)
-        gained = 0.0
-        for fitted, tried in (sides, sides[::-1]):
+        gained = np.zeros(seconds.size)
+        for fitted, tried in ((blocks % 2 == side, blocks % 2 != side) for side in (0, 1)):
             mix = _mix(p[fitted], r[fitted], gains[:, fitted], width, ridge)
             made = p[tried] * (gains[:, tried].T @ mix)
-            gained += float(np.sum(2 * (r[tried].conj() * made).real - np.abs(made) ** 2))
-        return gained / max(total, 1e-30)
+            gained[tried] = np.sum(2 * (r[tried].conj() * made).real - np.abs(made) ** 2, axis=1)
+        return np.bincount(blocks, gained) / total
 
     best = np.full(len(frequencies), -np.inf)
     for fit in FITS:
-        before = share(0.0, *fit)
+        before = shares(0.0, *fit)
         for number, hertz in enumerate(frequencies):
-            other = max(share(hertz * multiple, *fit) for multiple in OTHERS)
-            best[number] = max(best[number], share(hertz, *fit) - max(before, other))
+            other = max(_in_most(shares(hertz * multiple, *fit) - before) for multiple in OTHERS)
+            best[number] = max(best[number], _in_most(shares(hertz, *fit) - before) - max(other, 0))
     return best.tolist()
+
+
+def _in_most(shares: Floats) -> float:
+    """Sum without the largest ones: one note that fits by chance proves nothing."""
+    return float(np.sort(shares)[: -max(round(LARGEST_BLOCKS * shares.size), 1)].sum())
+
+
+def rhythm(model: FixedModel, hertz: float) -> float:
+    """Share of the changes of the input's level that an oscillation at this frequency explains."""
+    model = model.loudest
+    step = round(min(LEVEL_SECONDS) * model.rate)
+    turns = 2 * np.pi * hertz * np.arange(0, model.x.size, step) / model.rate
+    waves = [wave(k * turns) for k in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]
+    columns = np.stack([np.ones(turns.size), *waves], axis=1)
+    found = 0.0
+    for each in _levels(model):
+        wanted = each[::step] - each[::step].mean()
+        left = wanted - columns @ np.linalg.lstsq(columns, wanted, rcond=None)[0]
+        found = max(found, 1 - float(left @ left) / max(float(wanted @ wanted), 1e-30))
+    return found
+
+
+def _levels(model: FixedModel) -> list[Floats]:
+    floor = 0.02 * float(model.x.std()) + 1e-12
+    return [np.log(level(model.x, model.rate, each) + floor) for each in LEVEL_SECONDS]
 
 
 def _mix(p: Floats, r: Floats, gains: Floats, width: int, ridge: float) -> Floats:

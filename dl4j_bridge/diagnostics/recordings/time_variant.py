@@ -5,6 +5,7 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.modulation import IN_TIME
 from dl4j_bridge.diagnostics.recordings.automation import moved_volume
 from dl4j_bridge.diagnostics.recordings.broken import is_broken
 
@@ -18,7 +19,7 @@ SMALL_ESR, SURE_SHARE = 0.004, 0.2
 # A smaller share is enough if it costs more.
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
 # A delay that swings must explain this much more than others do, by a factor and a difference, and cost this ESR.
-TO_OTHERS, BEYOND_OTHERS = 2.0, 0.07
+TO_OTHERS, BEYOND_OTHERS = 1.8, 0.07
 
 
 def check(case: Case) -> Outcome:
@@ -45,7 +46,7 @@ def is_moving(case: Case) -> bool:
         return True
     delay = case.moving_delay
     least = max(TO_OTHERS * delay.other, delay.other + BEYOND_OTHERS)
-    return delay.share >= least and case.model.esr >= SMALLEST_ESR
+    return delay.share >= least and delay.rhythm < IN_TIME and case.model.esr >= SMALLEST_ESR
 
 
 def swings(case: Case) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dl4j_bridge.diagnostics import fixed_model
 from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
@@ -58,16 +59,22 @@ def is_swapped(case: Case) -> bool:
         # A dry recording that clipped is a wet one of what had not.
         return False
     # Last, since they take seconds.
-    return not (case.speed or case.change or _is_noisy(case))
+    return not (case.speed or case.change or _is_explained(case))
 
 
-def _is_noisy(case: Case) -> bool:
-    """Whether the target has noise, clicks or gaps of its own, which a filter can take out, but not make."""
+def _is_explained(case: Case) -> bool:
+    """Whether there is a reason why a filter and a curve make less of the target than of the input.
+
+    An effect that follows the level; or noise, clicks or gaps in the target, which a filter can take out, but not make.
+    """
     if case.model is None:
         return False
     esr, broken = case.floor.esr, dropouts(case)
     is_noise = esr is not None and esr >= NOISE_SHARE * case.unexplained[0]
-    return is_noise or any(broken.get(name) for name in ("clicks_in_target", "gaps_in_target"))
+    if is_noise or any(broken.get(name) for name in ("clicks_in_target", "gaps_in_target")):
+        return True
+    # Fixed models know effects that follow the level.
+    return case.model.esr < fixed_model.fit(case.model.y, case.model.x, case.rate).esr
 
 
 def _is_bent_back(case: Case) -> bool:

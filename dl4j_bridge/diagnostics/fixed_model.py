@@ -36,6 +36,8 @@ WIDE = 17
 MODELS = ((3, 0), (3, 2), (WIDE, 1), (8 * WIDE, 0))
 # Weight of the bands around.
 SURROUNDINGS = 1e-3
+# What one filter for all of a recording may leave so that it is taken for the model.
+LINEAR_ESR = 1e-3
 # Ridge as a share of a signal's power in a band.
 RIDGE = 1e-5
 # The same as a share of its power in the loudest band.
@@ -118,7 +120,13 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
     sides = _filtered(signals, [_taps(each, size) for each in filters], size)
     runs = [slice(at, at + 2 * block) for at in np.unique(starts // (2 * block)) * (2 * block)]
     even, odd = (_sharpened(x, y, p, (is_odd == number), runs, size) for number, p in enumerate(sides))
-    return FixedModel(rate, given[0], given[1], np.where(is_odd, even, odd) + offset)
+    prediction = np.where(is_odd, even, odd)
+    least = LINEAR_ESR * float(np.dot(y, y))
+    if float(np.sum((y - prediction) ** 2)) > least:
+        # A sweep has each sound in one block only. Where one filter is enough for all of them, nothing is left to find.
+        linear = _filtered_exactly([x], y, np.ones(y.size), runs, size)
+        prediction = linear if float(np.sum((y - linear) ** 2)) <= least else prediction
+    return FixedModel(rate, given[0], given[1], prediction + offset)
 
 
 def _sharpened(
@@ -128,17 +136,23 @@ def _sharpened(
 
     As much of that is added as is right where it was not fitted.
     """
-    ahead = round(AHEAD * size)
-    mask = fitted.astype(np.float64)
-    for run in runs:
-        # Runs stand end to end.
-        mask[run.start : run.start + size] = mask[run.stop - ahead : run.stop] = 0
-    chosen = [np.concatenate([each[run] for run in runs]) for each in (x, p, y - p, mask)]
-    taps = least_squares.filters(chosen[:2], *chosen[2:], size, ahead)
-    (more,) = _filtered([x, p], [taps], size)
+    more = _filtered_exactly([x, p], y - p, fitted.astype(np.float64), runs, size)
     left, other = (y - p)[~fitted], more[~fitted]
     right = float(np.dot(left, other)) / max(float(np.dot(other, other)), 1e-30)
     return np.asarray(p + np.clip(right, 0, 1) * more)
+
+
+def _filtered_exactly(
+    signals: Sequence[Floats], target: Floats, mask: Floats, runs: Sequence[slice], size: int
+) -> Floats:
+    """Sum of the signals through the filters that bring it closest to the target in these runs, where the mask is 1."""
+    ahead = round(AHEAD * size)
+    mask = mask.copy()
+    for run in runs:
+        # Runs stand end to end.
+        mask[run.start : run.start + size] = mask[run.stop - ahead : run.stop] = 0
+    *sources, wanted, counts = (np.concatenate([each[run] for run in runs]) for each in (*signals, target, mask))
+    return _filtered(signals, [least_squares.filters(sources, wanted, counts, size, ahead)], size)[0]
 
 
 def frame_size(rate: int) -> int:

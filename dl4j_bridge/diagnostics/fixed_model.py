@@ -29,6 +29,8 @@ AHEAD = 1 / 8
 BLOCK_SECONDS = 0.75
 # Length of the frames to fit on, in all; those of a longer recording are evenly spread.
 FITTED_SECONDS = 20
+# Length of what exact filters are fitted on.
+SHARPENED_SECONDS = 10
 # Number of neighbouring bands that share a mix of the signals.
 WIDE = 17
 # Models that are weighted against each other: bands that share a response, and fits of the mix. Tones leave most bands
@@ -118,7 +120,9 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
     # The blocks of one side are predicted with the filters of the other.
     is_odd = np.arange(y.size) // block % 2 == 1
     sides = _filtered(signals, [_taps(each, size) for each in filters], size)
-    runs = [slice(at, at + 2 * block) for at in np.unique(starts // (2 * block)) * (2 * block)]
+    firsts = np.unique(starts // (2 * block)) * (2 * block)
+    firsts = firsts[:: max(firsts.size * 2 * block // (SHARPENED_SECONDS * rate), 1)]
+    runs = [slice(at, at + 2 * block) for at in firsts]
     even, odd = (_sharpened(x, y, p, (is_odd == number), runs, size) for number, p in enumerate(sides))
     prediction = np.where(is_odd, even, odd)
     least = LINEAR_ESR * float(np.dot(y, y))

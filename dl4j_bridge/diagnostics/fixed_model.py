@@ -31,6 +31,8 @@ BLOCK_SECONDS = 0.75
 FITTED_SECONDS = 20
 # Length of what exact filters are fitted on.
 SHARPENED_SECONDS = 10
+# Length of the loudest part, in which oscillators are searched.
+SEARCHED_SECONDS = 10
 # Number of neighbouring bands that share a mix of the signals.
 WIDE = 17
 # Models that are weighted against each other: bands that share a response, and fits of the mix. Tones leave most bands
@@ -87,7 +89,17 @@ class FixedModel:
     @cached_property
     def loudest(self) -> FixedModel:
         """The loudest stretch alone: an oscillator is in another phase in each of them."""
-        at = max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at])))
+        return self._cut(max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at]))))
+
+    @cached_property
+    def loudest_seconds(self) -> FixedModel:
+        """The loudest `SEARCHED_SECONDS` of it, for searches that would take too long in more."""
+        model, size = self.loudest, round(SEARCHED_SECONDS * self.rate)
+        energy = np.cumsum(np.concatenate([[0.0], model.y**2]))
+        start = int(np.argmax(energy[size:] - energy[:-size])) if model.y.size > size else 0
+        return model._cut(slice(start, start + size))
+
+    def _cut(self, at: slice) -> FixedModel:
         return FixedModel(self.rate, self.x[at], self.y[at], self.prediction[at])
 
 

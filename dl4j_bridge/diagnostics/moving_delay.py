@@ -48,7 +48,7 @@ class MovingDelay:
 
 def find(model: FixedModel) -> MovingDelay:
     """Find the delay in every other window, and measure what it explains in the windows between."""
-    model = model.loudest
+    model = model.loudest_seconds
     starts, matches = _matches(model)
     if starts.size < FEWEST_WINDOWS:
         return MovingDelay()

@@ -30,7 +30,7 @@ def explained(model: FixedModel, frequencies: Sequence[float]) -> list[float]:
     """Share of the residual that each oscillator explains beyond what others do; negative if it explains nothing."""
     if not frequencies:
         return []
-    model = model.loudest
+    model = model.loudest_seconds
     size, hop = model.size // 2, model.size // 4
     starts = np.arange(0, model.y.size - size, hop)
     p, r = (frames_at(each, starts, size) for each in (model.prediction, model.residual))
@@ -73,7 +73,7 @@ def _in_most(shares: Floats) -> float:
 
 def rhythm(model: FixedModel, hertz: float) -> float:
     """Share of the changes of the input's level that an oscillation at this frequency explains."""
-    model = model.loudest
+    model = model.loudest_seconds
     step = round(min(LEVEL_SECONDS) * model.rate)
     turns = 2 * np.pi * hertz * np.arange(0, model.x.size, step) / model.rate
     waves = [wave(k * turns) for k in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.fixed_model import BLOCK_SECONDS, FixedModel, frames_at, level
+from dl4j_bridge.diagnostics.fixed_model import BLOCK_SECONDS, FixedModel, Spectra, frames_at, level
 from dl4j_bridge.diagnostics.relation import Floats
 
 HARMONICS = 2
@@ -91,7 +92,7 @@ def _levels(model: FixedModel) -> list[Floats]:
     return [np.log(level(model.x, model.rate, each) + floor) for each in LEVEL_SECONDS]
 
 
-def _mix(p: Floats, r: Floats, gains: Floats, width: int, ridge: float) -> Floats:
+def _mix(p: Spectra, r: Spectra, gains: npt.NDArray[np.float32], width: int, ridge: float) -> Spectra:
     """Weights of the gains by band, complex; shape (gains, bands)."""
     from scipy.ndimage import uniform_filter1d
 

@@ -39,16 +39,16 @@ def filters(signals: Sequence[Floats], target: Floats, mask: Floats, size: int, 
     ridge = RIDGE * powers.max(axis=1, keepdims=True) + 1e-30
 
     def filtered(taps: Floats) -> Floats:
-        total = sum(a * fft.rfft(b, length) for a, b in zip(spectra, taps, strict=True))
-        return np.asarray(np.roll(fft.irfft(total, length), -ahead)[:n] * mask)
+        products = [a * fft.rfft(b, length) for a, b in zip(spectra, taps, strict=True)]
+        return np.asarray(np.roll(fft.irfft(np.sum(products, axis=0), length), -ahead)[:n] * mask)
 
-    def products(left: Floats) -> Floats:
+    def correlated(left: Floats) -> Floats:
         spectrum = fft.rfft(left, length)
         return np.stack([np.roll(fft.irfft(a.conj() * spectrum, length), ahead)[:size] for a in spectra])
 
     taps = np.zeros((len(signals), size))
     left = target * mask
-    gradient = products(left)
+    gradient = correlated(left)
     direction, before = np.zeros_like(taps), 1.0
     for _ in range(STEPS):
         # Each band is divided by its power, which alone would do for white signals.
@@ -59,7 +59,7 @@ def filters(signals: Sequence[Floats], target: Floats, mask: Floats, size: int, 
         step = now / max(float(np.dot(made, made) + np.sum(ridge * direction**2)), 1e-30)
         taps += step * direction
         left = left - step * made
-        gradient = products(left) - ridge * taps
+        gradient = correlated(left) - ridge * taps
         before = max(now, 1e-30)
     return taps
 
@@ -70,4 +70,4 @@ def _power(x: Floats, size: int) -> Floats:
 
     correlation = fft.irfft(np.abs(fft.rfft(x, fft.next_fast_len(x.size + size, real=True))) ** 2)[:size]
     tapered = correlation * np.linspace(1, 0, size, endpoint=False)
-    return np.maximum(fft.rfft(np.concatenate([tapered, [0.0], tapered[:0:-1]])).real, 0)
+    return np.asarray(np.maximum(fft.rfft(np.concatenate([tapered, [0.0], tapered[:0:-1]])).real, 0))

@@ -68,7 +68,7 @@ def compare(
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
     check_outputs(settings, inputs)
-    pair = _pair(info, source, target, trained)
+    pair = pair_of(info, source, target, trained)
     found = evaluate(opened.load(), pair, trained, settings, report)
     data = replace(info.settings.data, rate=pair.rate, channel=pair.input.channel)
     return with_best_esr(found, Case(source, target, replace(info.settings, data=data), pair.delay))
@@ -208,7 +208,7 @@ def _evaluated(
     return rows, model, sounds
 
 
-def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
+def pair_of(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
     """Open the recordings with the rate, the channel and the delay of the training, and its length for its own."""
     channel = info.settings.data.channel
     for path in (source, target):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import re
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from dl4j_bridge.terminal import progress
 
@@ -32,6 +35,17 @@ def test_a_value_that_is_missing():
     assert "(valid bits " not in text(a_step(1, {"bits": 8.0}))
     assert "ESR – (silent)" in text(a_step(1, {"loss": 1.0}, {"esr": None}))
     assert text(a_step(1, {"loss": 1.0}, left=None)).endswith("samples/s 1:01")
+
+
+def test_the_bar_of_a_diagnosis_has_a_share(monkeypatch):
+    shown = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "stderr", shown)
+    with progress.checks_progress() as report:
+        report("noise", None, 0.25)
+        report("noise", True, 0.5)
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown.file.getvalue())
+    assert re.search(r"diagnose [━╸╺]+ +50 % noise", text), text
+    assert "✓ noise" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

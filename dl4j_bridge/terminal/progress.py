@@ -37,6 +37,8 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
         print_notes(run.warnings, "warning")
         text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
         line(f"{run.folder.path}: {text}; Ctrl-C stops and saves", stderr)
+        if not run.settings.run.has_limit:
+            line("no --minutes, --steps or --epochs: ends when validation no longer improves", stderr)
     average = _Average(run is not None and run.task.graded)
     if not stderr.is_terminal:
         yield _with_findings(_lines(average))

@@ -185,11 +185,13 @@ def _evaluated(
     def timed(contender: Contender, seconds: list[float]) -> Iterator[Any]:
         """Yield a contender's blocks, and append the duration of each to `seconds`."""
         done, began = len(rows) * samples, time.perf_counter()
+        # Some contenders begin before the evaluated part.
+        most = done + samples
         for block in contender.run():
             seconds.append(time.perf_counter() - began)
             yield block
             done += comparison.samples_in(block)
-            report(min(done, total), total)
+            report(min(done, most), total)
             began = time.perf_counter()
         seconds.append(time.perf_counter() - began)
 

@@ -151,6 +151,8 @@ def _of_onnx(path: Path, name: str) -> _Rival:
         info = ModelInfo(task, rate, network.hidden, (), TrainSettings(), int(stored["delay"]))
         # Files of earlier versions have no count.
         parameters = int(stored["parameters"]) if "parameters" in stored else None
+        if parameters is not None and not 1 <= parameters <= LARGEST_ONNX:
+            raise ValueError(f"{parameters} parameters")
     except (ValueError, KeyError, TypeError, OverflowError) as e:
         wanted = "wanted a file that export --format onnx wrote"
         raise InputError(path, f"not usable ({type(e).__name__}: {str(e)[:200]})", wanted) from None

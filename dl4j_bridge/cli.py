@@ -275,10 +275,10 @@ def diagnose(
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     if explain:
         from dl4j_bridge.diagnostics import explanations
-        from dl4j_bridge.terminal.console import line
+        from dl4j_bridge.terminal.console import markdown
 
         text = explanations.explain(explain)
-        line(text)
+        markdown(text)
         return {"code": explain, "meaning": explanations.meaning(explain), "text": text}
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.terminal import results

@@ -187,21 +187,11 @@ def compare(
     ] = None,
 ) -> Any:
     """Evaluate models and the pure-Python baselines on the same held-out samples."""
-    from dl4j_bridge.atomic_files import check_folder
-    from dl4j_bridge.jobs.compare import report_folder
-    from dl4j_bridge.jobs.compare_models import compare_models
-    from dl4j_bridge.report import charts, comparison
-    from dl4j_bridge.terminal import progress, results
+    from dl4j_bridge.terminal import results
+    from dl4j_bridge.with_report import compare_and_report
 
     settings = CompareSettings(**options)
-    folder = out or report_folder(models[0])
-    if out or folder.parent.is_dir():
-        check_folder(folder)
-    with progress.samples_progress("compare") as report:
-        result = compare_models(models, source, target, settings, report)
-    if settings.plot:
-        charts.bars(settings.plot, result.rows, result.chart)
-    page = comparison.write(folder, f"Comparison on {source.name}", result)
+    result, page = compare_and_report(models, source, target, settings, out)
     results.print_comparison(result, page)
     written = {"wavs": settings.wavs, "plot": settings.plot, "report": page}
     return result.as_dict() | {name: file and str(file) for name, file in written.items()}
@@ -285,10 +275,10 @@ def diagnose(
     """Find out why a network does not learn, or why its output is bad: recordings, tensors, network, learning."""
     if explain:
         from dl4j_bridge.diagnostics import explanations
-        from dl4j_bridge.terminal.console import line
+        from dl4j_bridge.terminal.console import markdown
 
         text = explanations.explain(explain)
-        line(text)
+        markdown(text)
         return {"code": explain, "meaning": explanations.meaning(explain), "text": text}
     from dl4j_bridge.jobs.diagnose import Request
     from dl4j_bridge.terminal import results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -19,7 +19,7 @@ from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model import run
 from dl4j_bridge.model.run_folder import RUNS, RunFolder
 from dl4j_bridge.terminal.console import print_notes
-from dl4j_bridge.terminal.progress import checks_progress, if_wanted, training_progress, working
+from dl4j_bridge.terminal.progress import checks_progress, if_wanted, samples_progress, training_progress, working
 
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Diagnosis
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dl4j_bridge.jobs.search.definition import Search
     from dl4j_bridge.jobs.search.outcome import SearchResult
     from dl4j_bridge.report.live import Live
+    from dl4j_bridge.settings.commands import CompareSettings
+    from dl4j_bridge.tasks.comparison import ComparisonResult
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def train_and_report(started: run.Run, watching: Watching) -> dict[str, Any]:
         if live:
             live.end(result)
         if watching.report:
-            with nullcontext() if watching.progress is False else working("writing the report"):
+            with _writing(watching.progress):
                 _page_of_run(started)
     jvm.release_memory()
     return result
@@ -119,11 +121,31 @@ def diagnose_and_report(request: Request, out: Path | None, progress: bool | Non
     if request.source is None:
         return found, None
     try:
-        return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
+        with _writing(progress):
+            return found, diagnosis.write(RunFolder.made(out, Path(f"diagnose-{request.source.stem}")).path, found)
     except (BridgeError, OSError) as e:
         # The findings took a minute; they are shown without a page.
         print_notes([f"no report: {e}"])
         return found, None
+
+
+def compare_and_report(
+    models: list[Path], source: Path, target: Path | None, settings: CompareSettings, out: Path | None
+) -> tuple[ComparisonResult, Path]:
+    """Compare models; returns what was found and its page, which is beside the first model unless `out` is given."""
+    from dl4j_bridge.jobs.compare import report_folder
+    from dl4j_bridge.jobs.compare_models import compare_models
+    from dl4j_bridge.report import charts, comparison
+
+    folder = out or report_folder(models[0])
+    if out or folder.parent.is_dir():
+        check_folder(folder)
+    with samples_progress("compare") as report:
+        result = compare_models(models, source, target, settings, report)
+    with _writing(True):
+        if settings.plot:
+            charts.bars(settings.plot, result.rows, result.chart)
+        return result, comparison.write(folder, f"Comparison on {source.name}", result)
 
 
 def search_and_report(
@@ -170,6 +192,10 @@ def work_on_pair(entry: Entry, out: Path, formats: list[str], threads: int, with
     from dl4j_bridge.jobs.batch.pair import run_pair
 
     return run_pair(entry, out, formats, threads, _page_of_run if with_page else _no_page)
+
+
+def _writing(progress: bool | None) -> AbstractContextManager[None]:
+    return nullcontext() if progress is False else working("writing the report")
 
 
 def _page_of_run(ended: run.Run) -> None:

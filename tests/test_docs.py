@@ -289,6 +289,14 @@ def test_a_wrong_command_in_a_page_is_noticed(line, wrong):
     assert [wrong_words(words) for words in typed_commands(line)] == [wrong]
 
 
+def test_the_readme_leads_a_guitarist_to_frames():
+    """Its first training with a target names the task for an amplifier, after the text that asks which one it is."""
+    text = (ROOT / "README.md").read_text()
+    first = re.search(r"^dl4j-bridge train .*--target.*$", text, re.M)
+    assert "--task frames" in first.group()
+    assert "amplifier" in text[: first.start()].rsplit("##", 1)[-1]
+
+
 def test_make_targets_in_the_pages_exist():
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M))
     for page in PAGES:

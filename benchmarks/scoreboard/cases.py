@@ -127,7 +127,7 @@ def _in_turn(sounds: list[Sound], faults: tuple[Fault, ...], strength: str, numb
 def diagnose(take: Take) -> list[Finding]:
     """Store the recordings and run all checks of recordings as `diagnose` does."""
     # The job itself hides what follows from an earlier finding; its other checks would start Java.
-    suite = _Suite(lambda name, passed: None)
+    suite = _Suite(lambda name, passed, share: None)
     with TemporaryDirectory() as folder:
         suite.run(checks(stored(take, Path(folder))))
     return suite.findings

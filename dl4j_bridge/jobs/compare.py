@@ -68,7 +68,7 @@ def compare(
     inputs = [opened.path, source, *([target] if target else [])]
     _check_settings(settings, info, source, trained is not None)
     check_outputs(settings, inputs)
-    pair = _pair(info, source, target, trained)
+    pair = pair_of(info, source, target, trained)
     found = evaluate(opened.load(), pair, trained, settings, report)
     data = replace(info.settings.data, rate=pair.rate, channel=pair.input.channel)
     return with_best_esr(found, Case(source, target, replace(info.settings, data=data), pair.delay))
@@ -185,11 +185,13 @@ def _evaluated(
     def timed(contender: Contender, seconds: list[float]) -> Iterator[Any]:
         """Yield a contender's blocks, and append the duration of each to `seconds`."""
         done, began = len(rows) * samples, time.perf_counter()
+        # Some contenders begin before the evaluated part.
+        most = done + samples
         for block in contender.run():
             seconds.append(time.perf_counter() - began)
             yield block
             done += comparison.samples_in(block)
-            report(min(done, total), total)
+            report(min(done, most), total)
             began = time.perf_counter()
         seconds.append(time.perf_counter() - began)
 
@@ -208,7 +210,7 @@ def _evaluated(
     return rows, model, sounds
 
 
-def _pair(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
+def pair_of(info: ModelInfo, source: Path, target: Path | None, trained: PairInfo | None) -> Pair:
     """Open the recordings with the rate, the channel and the delay of the training, and its length for its own."""
     channel = info.settings.data.channel
     for path in (source, target):

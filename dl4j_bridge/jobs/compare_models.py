@@ -15,7 +15,7 @@ import numpy.typing as npt
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java.network import LONG_WARM_UP, Network
 from dl4j_bridge.jobs import adopt
-from dl4j_bridge.jobs.compare import PLAIN, Report, check_kind, check_outputs, compare, write_wavs
+from dl4j_bridge.jobs.compare import PLAIN, Report, check_kind, check_outputs, compare, pair_of, write_wavs
 from dl4j_bridge.jobs.process import process_samples
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.exports.onnx import OnnxNetwork
@@ -26,8 +26,9 @@ from dl4j_bridge.settings.training import MAX_RATE, TrainSettings
 from dl4j_bridge.signal import alignment, metrics, pairs
 from dl4j_bridge.signal.recordings import Recording, channel_if_there, open_recording, sha256
 from dl4j_bridge.tasks import columns, registry
-from dl4j_bridge.tasks.comparison import ComparisonResult, Row
-from dl4j_bridge.tasks.excerpts import SECONDS, loudest_vectors
+from dl4j_bridge.tasks.baselines.copy import Copy
+from dl4j_bridge.tasks.comparison import ComparisonResult, Row, error_of
+from dl4j_bridge.tasks.excerpts import affordable_steps, loudest_vectors
 from dl4j_bridge.tasks.shown import Chart, Excerpt
 from dl4j_bridge.untrusted import files
 
@@ -37,13 +38,13 @@ Floats = npt.NDArray[np.floating]
 CHUNK = 1 << 14
 # Maximum size of an ONNX file in bytes.
 LARGEST_ONNX = 1 << 30
-# Models that a report plays beside the best one.
-MOST_OTHERS = 6
+# Models that a report plays beside the best one: with input, target and a baseline, the keys 1 to 9.
+MOST_OTHERS = 5
 CHART = Chart(
     ("snr_db", "stft"),
     "Model against model",
     "signal-to-noise ratios and spectral distances",
-    "The output of each model for the same samples. copy is the input itself.",
+    "The output of each model and baseline for the same samples. copy is the input itself.",
 )
 
 
@@ -72,7 +73,8 @@ def compare_models(
     """Evaluate models on the same samples, at the rate of the recordings.
 
     Each one processes the input as `process` does, and its output is compared with the target. If a model was trained
-    with the recordings, only their held-out test part counts. One model of this package is compared with its baselines.
+    with the recordings, only their held-out test part counts. Baselines are those that were fitted when the first model
+    of this package was trained.
 
     Parameters
     ----------
@@ -147,10 +149,14 @@ def _of_onnx(path: Path, name: str) -> _Rival:
         ):
             raise ValueError(f"{network.width} inputs at {rate} Hz")
         info = ModelInfo(task, rate, network.hidden, (), TrainSettings(), int(stored["delay"]))
+        # Files of earlier versions have no count.
+        parameters = int(stored["parameters"]) if "parameters" in stored else None
+        if parameters is not None and not 1 <= parameters <= LARGEST_ONNX:
+            raise ValueError(f"{parameters} parameters")
     except (ValueError, KeyError, TypeError, OverflowError) as e:
         wanted = "wanted a file that export --format onnx wrote"
         raise InputError(path, f"not usable ({type(e).__name__}: {str(e)[:200]})", wanted) from None
-    return _Rival(name, Model(cast(Network, network), info), None, info.delay)
+    return _Rival(name, Model(cast(Network, network), info), parameters, info.delay)
 
 
 def _value(text: str) -> Any:
@@ -178,13 +184,20 @@ def _evaluated(
     end = min(x.size, y.size)
     if end - begin < 2:
         raise InputError(source.path, f"{end} samples, {max(end - begin, 0)} to evaluate", "wanted a longer recording")
-    here, wanted, notes = slice(begin, end), y[begin:end], [*source.notes, *target.notes]
+    # Samples to listen to; of a short held-out part also what comes before it.
+    length = affordable_steps(max(rival.parameters or 1 for rival in rivals), rate)
+    heard = max(min(begin, end - length), 0)
+    wanted, notes = y[heard:end], [*source.notes, *target.notes]
     rows: list[Row] = []
     outputs: dict[str, Floats] = {}
 
-    def add(name: str, output: Floats, parameters: int | None, speed: float | None) -> None:
-        error = metrics.esr(wanted, output)
-        measured = {"esr": error, "snr_db": metrics.snr_db(error), "stft": metrics.stft_distance(wanted, output)}
+    def evaluated(sound: Floats) -> Floats:
+        return sound[begin - heard :]
+
+    def add(name: str, output: Floats, parameters: int | None, speed: float | None = None) -> None:
+        y, found = evaluated(wanted), evaluated(output)
+        error = metrics.esr(y, found)
+        measured = {"esr": error, "snr_db": metrics.snr_db(error), "stft": metrics.stft_distance(y, found)}
         rows.append({"name": name, **measured, "parameters": parameters, "samples_per_second": speed})
         outputs[name] = output
 
@@ -194,7 +207,7 @@ def _evaluated(
         if info.rate != rate:
             notes.append(f"{rival.name}: works at {info.rate} Hz, evaluated at the recordings' {rate} Hz")
         warm_up = round((LONG_WARM_UP * info.task.hop + abs(info.delay)) * rate / info.rate)
-        first = max(begin - warm_up, 0)
+        first = max(heard - warm_up, 0)
 
         def report_all(done: int, total: int, number: int = number) -> None:
             report(number * total + done, len(rivals) * total)
@@ -210,30 +223,70 @@ def _evaluated(
             notes += (
                 [f"{rival.name}: stores no delay; its output was delayed by {moved} to fit the target"] if late else []
             )
-        add(rival.name, made[begin - first :], rival.parameters, speed)
+        add(rival.name, made[heard - first :], rival.parameters, speed)
+    best = min(rows, key=error_of)["name"]
     # The input with the delay of the recordings, as `compare` has it.
-    add("copy", _delayed(x, lag, end)[here], 0, None)
-    best = min(rows[:-1], key=lambda row: row["esr"] if row["esr"] is not None else np.inf)["name"]
+    add(Copy.name, _delayed(x, lag, end)[heard:end], 0)
+    baselines = _baselines(rivals, source, target, heard, end)
+    for name, (output, parameters) in baselines.items():
+        add(name, output, parameters)
     if len(rivals) > 1:
-        notes.append(f"{best} has the smallest ESR; a report plays and plots its output")
+        notes.append(f"{best} has the smallest ESR; a report plots its output")
     if settings.wavs:
-        sounds = {name.replace("/", "-"): sound for name, sound in outputs.items()}
-        write_wavs(settings.wavs, {"input": x[here], "target": wanted} | sounds, rate, "FLOAT")
-    shown = loudest_vectors(wanted[:, None], slice(0, wanted.size), min(round(SECONDS * rate), wanted.size))
-    sounds = {"input": x[here], "target": wanted, "output": outputs[best]}
+        sounds = {"input": x[heard:end], "target": wanted} | outputs
+        here = {name.replace("/", "-"): evaluated(sound) for name, sound in sounds.items()}
+        write_wavs(settings.wavs, here, rate, "FLOAT")
     others = {f"Output of {rival.name}": outputs[rival.name] for rival in rivals if rival.name != best}
-    # The keys 1 to 9 switch between the tracks.
     others = dict(list(others.items())[:MOST_OTHERS])
+    if baselines:
+        closest = min((row for row in rows if row["name"] in baselines), key=error_of)["name"]
+        others[f"Best baseline ({closest})"] = outputs[closest]
+    shown = loudest_vectors(wanted[:, None], slice(0, wanted.size), min(length, wanted.size))
+    sounds = {"input": x[heard:end], "target": wanted, "output": outputs[best]}
     excerpt = Excerpt(
         rate,
-        begin + shown.start,
+        heard + shown.start,
         {name: sound[shown].astype(float) for name, sound in sounds.items()},
         others={name: sound[shown].astype(float) for name, sound in others.items()},
+        trained=max(begin - heard - shown.start, 0),
     )
     about = {rival.name: {"task": rival.model.info.task.describe(), "rate": rival.model.info.rate} for rival in rivals}
     return ComparisonResult(
-        rows, part, end - begin, list(dict.fromkeys(notes)), excerpt, CHART, rate, {"models": about}
+        rows,
+        part,
+        end - begin,
+        list(dict.fromkeys(notes)),
+        excerpt,
+        CHART,
+        rate,
+        {"models": about},
+        graded=True,
+        models=len(rivals),
     )
+
+
+def _baselines(
+    rivals: list[_Rival], source: Recording, target: Recording, start: int, end: int
+) -> dict[str, tuple[Floats, int]]:
+    """Outputs for the samples start..end-1, and numbers of parameters, of the baselines that a model file holds.
+
+    They are those of the first model of this package at the rate of the recordings; it was fitted with them.
+    """
+    rival = next((r for r in rivals if r.model.baselines and r.model.info.rate == source.rate), None)
+    if rival is None:
+        return {}
+    info, fitted = rival.model.info, rival.model.baselines
+    pair, task = pair_of(info, source.path, target.path, rival.trained), info.task
+    signals, hop = task.signals(pair), task.hop
+    steps = slice(max(start - pair.target_start, 0) // hop, min((end - pair.target_start) // hop, len(signals[1])))
+    parameters = {baseline.name: baseline.parameters for baseline in task.fitted_baselines(fitted)}
+    sounds = task.baseline_sounds(pair, signals, fitted, steps)
+    late = steps.start * hop + pair.target_start - start
+    return {
+        name: (_delayed(sound, late, end - start), parameters[name])
+        for name, sound in sounds.items()
+        if name != Copy.name
+    }
 
 
 def _start(rivals: list[_Rival], rate: int) -> tuple[int, str]:
@@ -249,7 +302,7 @@ def _start(rivals: list[_Rival], rate: int) -> tuple[int, str]:
 def _delayed(x: Floats, lag: int, size: int) -> Floats:
     """The first `size` samples of a recording that comes `lag` samples later."""
     found = np.zeros(size)
-    kept = x[max(-lag, 0) : size - max(lag, 0)]
+    kept = x[max(-lag, 0) :][: size - max(lag, 0)]
     found[max(lag, 0) : max(lag, 0) + kept.size] = kept
     return found
 

@@ -1,7 +1,7 @@
 """All checks on recordings, settings and a model: what is wrong, and how to fix it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -43,7 +43,10 @@ from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
 from dl4j_bridge.tasks.registry import choose
 from dl4j_bridge.tasks.shown import Excerpt
 
-Report = Callable[[str, bool | None], None]
+Report = Callable[[str, bool | None, float], None]
+
+# Share of the time that has about passed after the checks of each kind.
+AFTER_ITERATOR, AFTER_RECORDINGS, AFTER_HANDOVER, AFTER_NETWORK, AFTER_IDENTITY = 0.1, 0.4, 0.45, 0.6, 0.8
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class Request:
     kept: bool = True
 
 
-def diagnose(request: Request, report: Report = lambda name, passed: None) -> Diagnosis:
+def diagnose(request: Request, report: Report = lambda name, passed, share: None) -> Diagnosis:
     """Run all checks, from fastest to slowest. Nothing is printed or written.
 
     Parameters
@@ -93,7 +96,8 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
     request
         What to look at.
     report
-        Called with the name of each check, with None before it and with whether it passed after it.
+        Called with the name of each check, with None before it and with whether it passed after it, and with the share
+        of all checks that is done, from 0 to 1.
 
     Raises
     ------
@@ -105,7 +109,8 @@ def diagnose(request: Request, report: Report = lambda name, passed: None) -> Di
     if request.iterator:
         name, classpath = request.iterator, request.classpath or ""
         suite.run(
-            [Check(f"batches of {name}", lambda: Outcome(handover.inspect(handover.open_iterator(name, classpath))))]
+            [Check(f"batches of {name}", lambda: Outcome(handover.inspect(handover.open_iterator(name, classpath))))],
+            until=AFTER_ITERATOR if request.source else 1,
         )
     if request.source is None:
         return _diagnosis(request, suite, request.settings)
@@ -140,10 +145,13 @@ class _Suite:
         self.findings: list[Finding] = []
         self.checks: list[dict[str, Any]] = []
         self.figures: dict[str, dict[str, Any]] = {}
+        self._share = 0.0
 
-    def run(self, checks: Iterable[Check]) -> None:
-        for check in checks:
-            self._report(check.name, None)
+    def run(self, checks: Sequence[Check], until: float = 1.0) -> None:
+        """Run checks, after which the share `until` of all is done."""
+        first = self._share
+        for number, check in enumerate(checks, 1):
+            self._report(check.name, None, self._share)
             began = time.perf_counter()
             outcome = check.run()
             seconds = time.perf_counter() - began
@@ -152,7 +160,8 @@ class _Suite:
             self.checks.append({"name": check.name, "passed": not found, "seconds": round(seconds, 3)})
             known = {finding.code for finding in self.findings}
             self.findings += [finding for finding in found if finding.code not in known]
-            self._report(check.name, not found)
+            self._share = first + (until - first) * number / len(checks)
+            self._report(check.name, not found, self._share)
 
     def stopped(self, codes: frozenset[str]) -> bool:
         return consequences.stops(codes, self.findings)
@@ -170,7 +179,7 @@ class _Examined:
 
 def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _Suite) -> _Examined:
     """Run the checks of recordings, hand-over, network, and learning or output."""
-    suite.run(recordings.checks(case))
+    suite.run(recordings.checks(case), AFTER_RECORDINGS)
     settings = case.settings
     if pairs.split(case.time_steps)["train"][1] < settings.run.length:
         # Not even one window: there is a finding that names what is too short.
@@ -184,18 +193,19 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
     jvm.configure(settings.threads)
     if task.interface.input == "one-hot":
         run, seed = settings.run, settings.network.seed
-        suite.run(handover.checks(*signals, run.length, run.batch, settings.network.tbptt, seed, case.codec))
+        tensors = handover.checks(*signals, run.length, run.batch, settings.network.tbptt, seed, case.codec)
+        suite.run(tensors, AFTER_HANDOVER)
         if suite.stopped(consequences.NO_TENSORS):
             return _Examined(criterion, signals)
     if opened is None:
-        suite.run(network.checks(as_fused(settings).network, task.interface, *signals))
+        suite.run(network.checks(as_fused(settings).network, task.interface, *signals), AFTER_NETWORK)
         identity, *pair = learning.checks(settings, criterion, signals, QUICK if request.quick else FULL)
-        suite.run([identity])
+        suite.run([identity], AFTER_IDENTITY)
         if not (hopeless or (criterion.identity_settles and suite.stopped(consequences.NO_LEARNING))):
             suite.run(pair)
         return _Examined(criterion, signals)
     model = opened.load()
-    suite.run(network.checks(settings.network, task.interface, *signals, model.network))
+    suite.run(network.checks(settings.network, task.interface, *signals, model.network), AFTER_NETWORK)
     if hopeless:
         return _Examined(criterion, signals, model.network)
     compared = cache(partial(_compared, case, model))

@@ -29,7 +29,7 @@ def excerpt_of(task: Task, network: Network, pair: Pair, signals: Stretch, rate:
     part = part_of(len(signals[1]), "test")
     begin = part.start
     if task.predicts == "target":
-        begin = min(begin, max(part.stop - affordable_steps(network, rate / task.hop), 0))
+        begin = min(begin, max(part.stop - affordable_steps(network.parameter_count, rate / task.hop), 0))
     excerpt = task.excerpt(network, pair, signals, slice(begin, part.stop), rate)
     return replace(excerpt, trained=max(part.start * task.hop - excerpt.start, 0))
 

@@ -67,10 +67,10 @@ def sections(folder: Path, excerpt: Excerpt, part: str, remark: str = "") -> lis
         text = f"Too short to play or plot: {part} has {columns.count(excerpt.held_out.size, 'sample')}."
         return [("Listen", page.paragraph(text))]
     shown = excerpt.held_out
-    waves = _waves(folder, shown)
+    waves = _waves(folder, excerpt)
     return [
         ("Listen", _player(excerpt, part, remark)),
-        ("Waves and spectra" if waves else "Spectra", page.cards(waves + _spectra(folder, shown))),
+        ("Waves and spectra" if waves else "Spectra", page.cards(waves + _spectra(folder, excerpt))),
         ("Levels and classes", page.cards(_transfer(folder, shown) + _classes(folder, shown))),
     ]
 
@@ -120,7 +120,7 @@ def _waves(folder: Path, excerpt: Excerpt) -> list[str]:
 
 def _spectra(folder: Path, excerpt: Excerpt) -> list[str]:
     spectrograms = sound_plots.spectrograms(folder / "spectrograms.png", excerpt)
-    spectrum = sound_plots.error_spectrum(folder / "spectrum.png", excerpt)
+    spectrum = sound_plots.error_spectrum(folder / "spectrum.png", excerpt.held_out)
     caption = f"All with the same colours, from the maximum of the target to {sound_plots.RANGE_DB} dB below it."
     of_spectrum = "Power over frequency (Welch)."
     if excerpt.error is not None:

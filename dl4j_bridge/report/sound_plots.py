@@ -58,14 +58,18 @@ def wave_size(excerpt: Excerpt) -> int:
 
 
 def waves(path: Path, excerpt: Excerpt) -> Path:
-    """Plot target and output over each other where the error is largest, and where it is typical."""
-    size = wave_size(excerpt)
-    shown = {name: excerpt.sounds[name] for name in ("input", "target", "output") if name in excerpt.sounds}
+    """Plot target and output over each other where the error of the held-out part is largest, and where it is typical.
+
+    Times are those of the whole excerpt, as in the player.
+    """
+    held_out = excerpt.held_out
+    size = wave_size(held_out)
+    shown = {name: held_out.sounds[name] for name in ("input", "target", "output") if name in held_out.sounds}
     plot, axes = style.panels(2, 1, 5)
     found = places(shown["target"], shown["output"], size)
     for a, (name, start) in zip(axes, found.items(), strict=True):
         here = slice(start, start + size)
-        milliseconds = 1000 * np.arange(start, start + shown["target"][here].size) / excerpt.rate
+        milliseconds = 1000 * (excerpt.trained + start + np.arange(shown["target"][here].size)) / excerpt.rate
         for signal, sound in shown.items():
             _line(a, signal, milliseconds, sound[here])
         a.set_title(f"{name} ({milliseconds[0] / 1000:.2f} s)", fontsize=10, loc="left")
@@ -107,15 +111,16 @@ def frame_size(rate: int, seconds: float) -> int:
 
 
 def spectrograms(path: Path, excerpt: Excerpt) -> Path:
-    """Plot a spectrogram of each signal, the error last, all with the same colours."""
-    signals = _with_error(excerpt)
+    """Plot a spectrogram of the held-out part of each signal, the error last, all with the same colours."""
+    held_out = excerpt.held_out
+    signals = _with_error(held_out)
     size = frame_size(excerpt.rate, 0.023)
-    hop = max(size // 4, excerpt.size // MOST_FRAMES)
+    hop = max(size // 4, held_out.size // MOST_FRAMES)
     levels = {name: style.decibels(power_density(sound, excerpt.rate, size, hop)) for name, sound in signals.items()}
     top = max(float(levels["target"].max()), -120.0)
     plot, axes = style.panels(len(levels), 1, 0.6 + 1.45 * len(levels), sharex=True, sharey=True)
     for a, (name, level) in zip(axes, levels.items(), strict=True):
-        extent = (0, excerpt.size / excerpt.rate, 0, excerpt.rate / 2000)
+        extent = (excerpt.trained / excerpt.rate, excerpt.size / excerpt.rate, 0, excerpt.rate / 2000)
         image = a.imshow(
             level, origin="lower", aspect="auto", extent=extent, cmap="cividis", vmin=top - RANGE_DB, vmax=top
         )

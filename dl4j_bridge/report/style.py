@@ -1,6 +1,7 @@
 """What all plots have in common: size, colours, grid, and the PNG file."""
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ SIGNALS = {"input": GREY, "target": BLUE, "output": ORANGE, "error": GREEN, "gen
 # In inches: 10-point letters stay readable where a telephone scales the plot down to its width.
 WIDTH, HEIGHT = 5.5, 3.5
 DOTS_PER_INCH = 160
+
+
+# It speaks of the machine's load: the place of a legend takes over a second on a busy one.
+warnings.filterwarnings("ignore", "Creating legend with loc", UserWarning)
 
 
 class Plot(Figure):

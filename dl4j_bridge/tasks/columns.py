@@ -168,7 +168,7 @@ COLUMNS = {
 }
 # The metrics of what is heard, the most telling one first.
 _HEARD = ("esr", "improvement_db", "si_sdr_db", "snr_db")
-# Values that a narrow table shows with three digits and k, M or G.
+# Values that a table shows with three digits and k, M or G.
 _LARGE = ("parameters", "samples_per_second")
 
 
@@ -198,10 +198,8 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-def cell(row: Mapping[str, Any], name: str, short: bool = False) -> str:
-    """Spell a value of a row: a ratio to an error of zero is `EXACT`; `short` is for large numbers, as in `spelled`."""
-    if short and name in _LARGE and row[name] is not None:
-        return brief(row[name])
+def cell(row: Mapping[str, Any], name: str) -> str:
+    """Spell a value of a row: a ratio to an error of zero is `EXACT`."""
     if name == "snr_db" and row.get("esr") == 0:
         return EXACT
     return spell(name, row[name])
@@ -248,22 +246,15 @@ def called(name: str) -> str | None:
     return None
 
 
-def spelled(rows: Iterable[Mapping[str, Any]], short: bool = False) -> list[dict[str, str]]:
-    """Spell the rows of a table.
-
-    Parameters
-    ----------
-    rows
-        Rows with the same keys.
-    short
-        True writes large numbers with three digits and k, M or G.
-
-    Returns
-    -------
-    list of dict
-        Spelled values by heading.
-    """
-    return [{column(name).heading: cell(row, name, short) for name in row} for row in rows]
+def spelled(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Spell the rows of a table, which have the same keys: values by heading, large numbers as `brief` does."""
+    return [
+        {
+            column(name).heading: brief(value) if name in _LARGE and value is not None else cell(row, name)
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def brief(number: float) -> str:

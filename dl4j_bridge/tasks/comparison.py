@@ -217,6 +217,8 @@ class ComparisonResult:
         `Drift.facts` of a model that predicts the next sample, else None.
     graded
         Whether the ESR of a row is that of a sound that the model makes, which `grades.of` puts into words.
+    models
+        Number of rows that are models; they come first.
     free_running : ndarray of float, shape (n,), or None
         Its own audio.
     target_power
@@ -246,18 +248,18 @@ class ComparisonResult:
     graded: bool = False
     target_power: float | None = None
     best_esr: dict[str, Any] | None = None
+    models: int = 1
 
     @property
     def verdict(self) -> str | None:
-        """The model's ESR in words, and that of the best other row that has parameters; None if it is not graded."""
+        """The ESR of each model in words, and that of the best baseline that has parameters; None if not graded."""
         if not self.graded or self.rows[0].get("esr") is None:
             return None
-        model, *others = self.rows
-        found = f"{model['name']}: {columns.listed(model, ['esr'], grades.of(model['esr']))}"
-        best = min((row for row in others if row.get("parameters")), key=_error, default=None)
+        found = "; ".join(f"{row['name']}: {_graded(row)}" for row in self.rows[: self.models])
+        best = min((row for row in self.rows[self.models :] if row.get("parameters")), key=error_of, default=None)
         if best is None or best.get("esr") is None:
             return found
-        return f"{found}; best baseline: {best['name']}, {columns.listed(best, ['esr'], grades.of(best['esr']))}"
+        return f"{found}; best baseline: {best['name']}, {_graded(best)}"
 
     @property
     def beside_best(self) -> str:
@@ -274,6 +276,11 @@ class ComparisonResult:
         return found | {name: value for name, value in known.items() if value is not None}
 
 
-def _error(row: Row) -> float:
+def _graded(row: Row) -> str:
+    return columns.listed(row, ["esr"], grades.of(row["esr"]))
+
+
+def error_of(row: Row) -> float:
+    """The ESR of a row, to sort by; infinite where there is none."""
     error = row.get("esr")
     return float("inf") if error is None else float(error)

@@ -3,8 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.java.network import Network
-
 SECONDS = 10.0
 # Parameters times samples that a network may take for a report: about ten seconds of one core.
 MOST_WORK = 1e11
@@ -12,9 +10,9 @@ MOST_WORK = 1e11
 STRIDE = 512
 
 
-def affordable_steps(network: Network, rate: float) -> int:
-    """Number of time steps in `SECONDS` at `rate` steps per second, fewer for a slow network."""
-    return max(int(min(SECONDS * rate, MOST_WORK / network.parameter_count)), 1)
+def affordable_steps(parameters: int, rate: float) -> int:
+    """Number of time steps in `SECONDS` at `rate` steps per second, fewer for a large network."""
+    return max(int(min(SECONDS * rate, MOST_WORK / parameters)), 1)
 
 
 def loudest_samples(values: npt.NDArray[np.floating], y: npt.NDArray[np.uint8], part: slice, size: int) -> slice:

@@ -124,7 +124,7 @@ class VectorTask(Task):
 
     def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
         x, y = signals
-        where = loudest_vectors(y, part, affordable_steps(network, rate / self.hop))
+        where = loudest_vectors(y, part, affordable_steps(network.parameter_count, rate / self.hop))
         vectors = {"target": y[where], "output": output(network, x, where)}
         if self.predicts == "target":
             vectors = {"input": x[where]} | vectors

@@ -33,6 +33,19 @@ def line(text: str, console: Console | None = None) -> None:
     console.print(text, soft_wrap=not console.is_terminal, markup=False)
 
 
+def markdown(text: str) -> None:
+    """Print Markdown on stdout: laid out on a terminal, and as it is into a file."""
+    console = Console()
+    if not console.is_terminal:
+        print(text)
+        return
+    from rich.markdown import Markdown
+
+    # Rich centres a heading, and shows the target of a link, which only the page can follow.
+    plain = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", re.sub(r"^#+ (.+)$", r"**\1**", text, flags=re.M))
+    console.print(Markdown(plain))
+
+
 def hanging(prefix: str, text: str, console: Console) -> None:
     """Print a line that begins with `prefix`, in Rich's markup; where it breaks, its rest stands below the text."""
     if not console.is_terminal:

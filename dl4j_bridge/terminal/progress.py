@@ -37,6 +37,8 @@ def training_progress(run: Run | None = None) -> Iterator[Callable[[Progress], N
         print_notes(run.warnings, "warning")
         text = f"{run.network.parameter_count:,} parameters, {run.pairs[0].rate} Hz, {run.task.describe()}"
         line(f"{run.folder.path}: {text}; Ctrl-C stops and saves", stderr)
+        if not run.settings.run.has_limit:
+            line("no --minutes, --steps or --epochs: ends when validation no longer improves", stderr)
     average = _Average(run is not None and run.task.graded)
     if not stderr.is_terminal:
         yield _with_findings(_lines(average))
@@ -128,15 +130,16 @@ def working(text: str) -> Iterator[None]:
 
 
 @contextmanager
-def checks_progress() -> Iterator[Callable[[str, bool | None], None]]:
+def checks_progress() -> Iterator[Callable[[str, bool | None, float], None]]:
     """Print a line for each check that is done; a terminal also shows the current one."""
     if not stderr.is_terminal:
-        yield lambda name, passed: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
+        yield lambda name, passed, _: None if passed is None else stderr.print(f"{'✓' if passed else '✗'} {name}")
         return
-    with _bar(Bar, TextColumn("{task.fields[check]}"), BarColumn(None)) as bar:
-        task = bar.add_task("diagnose", total=None, check="")
+    with _bar(Bar, BarColumn(None), _Share(), TextColumn("{task.fields[check]}")) as bar:
+        task = bar.add_task("diagnose", total=1.0, check="")
 
-        def show(name: str, passed: bool | None) -> None:
+        def show(name: str, passed: bool | None, share: float) -> None:
+            bar.update(task, completed=share)
             if passed is None:
                 bar.update(task, check=name)
             else:

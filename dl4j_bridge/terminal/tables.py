@@ -11,7 +11,7 @@ from dl4j_bridge.tasks import columns
 
 def comparison(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
     """Make a table of the rows of a comparison that fits into 80 columns."""
-    return plain(columns.spelled(rows, short=True), title)
+    return plain(columns.spelled(rows), title)
 
 
 def plain(rows: Sequence[Mapping[str, str]], title: str) -> Table:

@@ -77,7 +77,7 @@ def found(tmp_path):
     def run(y):
         for name, samples in (("x", X), ("y", y)):
             soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
-        suite = _Suite(lambda name, passed: None)
+        suite = _Suite(lambda name, passed, share: None)
         suite.run(checks(Case(tmp_path / "x.wav", tmp_path / "y.wav", TrainSettings())))
         return [(finding.code, finding.severity) for finding in suite.findings]
 

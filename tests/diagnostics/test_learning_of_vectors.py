@@ -178,7 +178,10 @@ def test_a_model_of_vectors_and_its_settings_are_diagnosed(mixture, tmp_path, mo
         )
     before = sorted(tmp_path.rglob("*"))
     capsys.readouterr()
-    fresh = diagnose(request)
+    shares = []
+    fresh = diagnose(request, lambda name, passed, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0, 1)
     # A job opens each recording once, writes nothing and prints nothing.
     assert sorted(opened) == sorted(filter(None, (source, target)))
     assert sorted(tmp_path.rglob("*")) == before

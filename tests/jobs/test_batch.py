@@ -64,6 +64,7 @@ def test_patterns_name_pairs_and_a_pair_has_options_of_its_own(tmp_path):
         ('[[pair]]\ntarget = "x.wav"', "a pair without input"),
         ('[[pair]]\nname = "../x"\ninput = "x.wav"', "wanted the name of a folder"),
         ('input = "*.wav"\n[[pair]]\nname = "dry"\ninput = "x.wav"', "two pairs are called dry"),
+        ('[[pair]]\nname = "exports"\ninput = "dry.wav"', "a pair called exports; wanted another name"),
     ],
 )
 def test_plans_that_cannot_be_run(tmp_path, text, words):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import signal
 
 from dl4j_bridge.report import charts, listening, sound_plots, style
 from dl4j_bridge.tasks.shown import Chart, Curve, Lines
-from tests.report.conftest import CURVES, RATE, a_drift, a_row, log_rows
+from tests.report.conftest import CURVES, EFFECT, RATE, SECONDS, a_drift, a_row, an_excerpt, log_rows
 
 
 @pytest.fixture
@@ -124,6 +126,20 @@ def test_places_are_the_worst_and_the_median_one():
     # The second half is a rest with hardly an error, and not typical.
     target[500:] = 0
     assert sound_plots.places(target, target + error, 100) == {"largest error": 300, "typical error": 100}
+
+
+def test_the_plots_have_the_times_of_the_player(plotted, tmp_path):
+    """Of an excerpt whose first second was trained with, only the rest is plotted."""
+    excerpt = replace(an_excerpt(*EFFECT), trained=RATE)
+    worst = listening._wave(excerpt).worst / RATE
+    sound_plots.waves(tmp_path / "waves.png", excerpt)
+    sound_plots.spectrograms(tmp_path / "spectrograms.png", excerpt)
+    largest, typical, first, *_ = plotted
+    assert worst > 1
+    assert largest.get_title(loc="left") == f"largest error ({worst:.2f} s)"
+    assert largest.lines[0].get_xdata()[0] == pytest.approx(1000 * worst)
+    assert typical.lines[0].get_xdata()[0] >= 1000
+    assert first.get_xlim() == (1, SECONDS)
 
 
 def test_mean_by_level():

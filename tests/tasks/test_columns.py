@@ -46,8 +46,7 @@ def test_a_ratio_without_an_error_is_exact():
 
 def test_rows_of_a_table():
     rows = [{"name": "model", "parameters": 12345, "samples_per_second": None}]
-    assert columns.spelled(rows) == [{"name": "model", "params": "12,345", "samples/s": "–"}]
-    assert columns.spelled(rows, short=True) == [{"name": "model", "params": "12.3k", "samples/s": "–"}]
+    assert columns.spelled(rows) == [{"name": "model", "params": "12.3k", "samples/s": "–"}]
 
 
 @pytest.mark.parametrize(
@@ -122,12 +121,13 @@ def test_the_verdict_of_a_comparison():
         {"name": "8-bit", "esr": 0.0001, "parameters": None},
     ]
 
-    def verdict(rows, graded=True):
+    def verdict(rows, graded=True, models=1):
         chart, excerpt = Chart((), "", "", ""), Excerpt(1, 0, {})
-        return ComparisonResult(rows, "test", 1, [], excerpt, chart, 1, {}, graded=graded).verdict
+        return ComparisonResult(rows, "test", 1, [], excerpt, chart, 1, {}, graded=graded, models=models).verdict
 
     # What was not fitted is no rival.
     assert verdict(rows) == "model: ESR 0.02 (not bad); best baseline: fir, ESR 0.2 (probably sounds wrong)"
     assert verdict(rows[:2]) == "model: ESR 0.02 (not bad)"
+    assert verdict(rows[:2], models=2) == "model: ESR 0.02 (not bad); copy: ESR 0.001 (great)"
     assert verdict(rows, graded=False) is None
     assert verdict([{"name": "model", "si_sdr_db": 3.0}]) is None

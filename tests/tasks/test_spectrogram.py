@@ -276,7 +276,14 @@ def test_a_comparison_of_another_pair_takes_all_of_it(trained, java, tmp_path):
     voice = 0.4 * synthesis.speech_like(3, RATE, seed=9)
     audio_files.write(tmp_path / "m.wav", [voice + 0.3 * synthesis.plucked_strings(3, RATE, seed=9)], RATE)
     audio_files.write(tmp_path / "v.wav", [voice], RATE)
-    found = compare(trained, tmp_path / "m.wav", tmp_path / "v.wav")
+    shares = []
+    found = compare(
+        trained, tmp_path / "m.wav", tmp_path / "v.wav", report=lambda done, total: shares.append(done / total)
+    )
+    # The bar of a comparison moves for each row, and gets to its end.
+    assert shares == sorted(shares)
+    assert len(set(shares)) >= len(found.rows)
+    assert shares[-1] == 1
     assert found.part == "all"
     assert found.samples == 3 * RATE // 64 * 64 - 192
     assert all(row["si_sdr_db"] is not None for row in found.rows)

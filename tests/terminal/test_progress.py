@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import re
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+from dl4j_bridge.settings.training import RunSettings, TrainSettings
 from dl4j_bridge.terminal import progress
 
 
@@ -32,6 +36,30 @@ def test_a_value_that_is_missing():
     assert "(valid bits " not in text(a_step(1, {"bits": 8.0}))
     assert "ESR – (silent)" in text(a_step(1, {"loss": 1.0}, {"esr": None}))
     assert text(a_step(1, {"loss": 1.0}, left=None)).endswith("samples/s 1:01")
+
+
+@pytest.mark.parametrize(("limits", "said"), [({}, True), ({"minutes": 2.0}, False)])
+def test_a_training_without_a_limit_says_when_it_ends(limits, said, capsys):
+    run = SimpleNamespace(
+        notes=[], warnings=[], network=SimpleNamespace(parameter_count=6761), pairs=[SimpleNamespace(rate=44100)],
+        folder=SimpleNamespace(path="runs/amp"), settings=TrainSettings(run=RunSettings(**limits)),
+        task=SimpleNamespace(describe=lambda: "samples as numbers", graded=True),
+    )  # fmt: skip
+    with progress.training_progress(run):
+        lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "runs/amp: 6,761 parameters, 44100 Hz, samples as numbers; Ctrl-C stops and saves"
+    assert ("no --minutes, --steps or --epochs: ends when validation no longer improves" in lines) == said
+
+
+def test_the_bar_of_a_diagnosis_has_a_share(monkeypatch):
+    shown = Console(file=io.StringIO(), force_terminal=True, width=80)
+    monkeypatch.setattr(progress, "stderr", shown)
+    with progress.checks_progress() as report:
+        report("noise", None, 0.25)
+        report("noise", True, 0.5)
+    text = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown.file.getvalue())
+    assert re.search(r"diagnose [━╸╺]+ +50 % noise", text), text
+    assert "✓ noise" in text
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

@@ -68,10 +68,22 @@ def test_a_paragraph_and_an_error_are_broken_between_words(tmp_path):
     lines, _ = shown(80, "diagnose", "--explain", "ESR")
     meaning = " ".join(" ".join(lines).split())
     assert "with the limits of Neural Amp Modeler's trainer: below 0.01 great, below 0.035 not bad" in meaning
+    assert lines[0] == "ESR: error-to-signal ratio (lower is better)"
     gone = tmp_path / ("a-folder-with-a-name-" * 3) / "gone.wav"
     lines, _ = shown(80, "train", "--input", gone, status=2)
     assert any(line.startswith("error:") for line in lines)
     assert "no such file; wanted" in " ".join(" ".join(lines).split())
+
+
+def test_the_section_of_a_finding_is_laid_out():
+    lines, _ = shown(80, "diagnose", "--explain", "swapped")
+    text = "\n".join(lines)
+    assert lines[0] == "swapped"
+    # No marks of Markdown, and no line that the page broke stays short.
+    assert not re.search(r"[`#]|\*\*|\]\(", text)
+    paragraph = text.split("\n\n")[1].splitlines()
+    assert len(paragraph) > 2
+    assert min(map(len, paragraph[:-1])) > 60
 
 
 def test_a_command_is_broken_where_it_can_be_pasted():

@@ -11,7 +11,7 @@ from filelock import Timeout
 
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java import jvm
-from dl4j_bridge.jobs.batch.plan import Entry
+from dl4j_bridge.jobs.batch.plan import EXPORTS, Entry
 from dl4j_bridge.jobs.compare import compare
 from dl4j_bridge.jobs.export import export
 from dl4j_bridge.jobs.new_run import new_run
@@ -23,7 +23,6 @@ from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.commands import CompareSettings, ExportSettings
 from dl4j_bridge.tasks import columns
 
-EXPORTS = "exports"
 # Seconds to wait for a process of the same run that lost its node and has not noticed it yet.
 ORPHAN_SECONDS = 120
 # A run in one of these states is trained further.

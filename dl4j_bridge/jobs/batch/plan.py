@@ -20,6 +20,9 @@ LARGEST = 16 << 20
 # Keys of a plan that are no options of a training.
 KEYS = ("input", "target", "export", "preset", "pair")
 PAIR_KEYS = ("name", "input", "target")
+EXPORTS = "exports"
+# What a batch writes beside its run folders.
+RESERVED = (EXPORTS, "report.html", "batch.png")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def read(path: Path) -> Plan:
     Raises
     ------
     InputError
-        If it is not readable or not TOML, names no recordings or an unknown option, or two runs have one name.
+        If it is not readable or not TOML, names no recordings or an unknown option, two runs have one name, or one
+        has a name that the batch needs.
     """
     content = files.read(path, LARGEST, "wanted a plan: a TOML file")
     try:
@@ -81,6 +85,8 @@ def read(path: Path) -> Plan:
     names = [entry.name for entry in found]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(path, f"two pairs are called {twice}", "wanted a name for each: [[pair]] name = ...")
+    if taken := next((name for name in names if name.lower() in RESERVED), None):
+        raise InputError(path, f"a pair called {taken}", "wanted another name: the batch writes its own there")
     for entry in found:
         entry.settings(1)
     return Plan(found, formats)

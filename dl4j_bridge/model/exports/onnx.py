@@ -187,6 +187,7 @@ def _properties(model: OpenedModel, settings: ExportSettings) -> dict[str, str]:
     info = model.info
     task = {k: v for k, v in info.task.as_dict().items() if v is not None}
     found = {"rate": info.rate, "delay": info.delay, "silence": info.silence, **task, **metadata(model, settings)}
+    found["parameters"] = int(model.stored.parameters.size)
     return {name: v if isinstance(v, str) else json.dumps(v) for name, v in found.items()}
 
 

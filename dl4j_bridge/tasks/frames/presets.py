@@ -10,4 +10,7 @@ _IN_A_PLUGIN: dict[str, Any] = {"cell": "lstm", "layers": 1, "frame": 1, "skip":
 PRESETS = {
     # 40 units are one of the sizes that AIDA-X has compiled in, and the only one of Proteus.
     "plugin": Preset("A small network that every plug-in loads.", _IN_A_PLUGIN | {"hidden": 40}),
+    # The other sizes of AIDA-X have no preset: --hidden chooses them.
+    "light": Preset("As plugin, with 16 units: a third of the computing.", _IN_A_PLUGIN | {"hidden": 16}),
+    "compressor": Preset("A longer memory, for compressors and limiters.", {"length": 8000}),
 }

@@ -337,7 +337,7 @@ class SamplesTask(Task):
     def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
         """The loudest seconds; a network that predicts the next sample also generates as many from silence."""
         x, y = signals
-        size = affordable_steps(network, rate)
+        size = affordable_steps(network.parameter_count, rate)
         if self.predicts == "next":
             # Half of the work is left for generating.
             size = max(size // 2, 1)

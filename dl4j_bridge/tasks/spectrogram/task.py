@@ -180,7 +180,7 @@ class SpectrogramTask(VectorTask):
 
     def excerpt(self, network: Network, pair: Pair, signals: Stretch, part: slice, rate: int) -> Excerpt:
         x, y = signals
-        where = loudest_vectors(self.stem(x, y), part, affordable_steps(network, rate / self.hop))
+        where = loudest_vectors(self.stem(x, y), part, affordable_steps(network.parameter_count, rate / self.hop))
         mixture, stem = self.spectra(pair, where)
         spectra = {"input": mixture, "target": stem, "output": self.separated(mixture, output(network, x, where))}
         sounds: dict[str, Samples] = {name: np.concatenate(list(self.stft.samples([s]))) for name, s in spectra.items()}

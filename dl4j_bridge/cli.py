@@ -35,14 +35,17 @@ app = typer.Typer(
 )
 
 _ABOUT = "About the model"
+_WORKERS = "Workers on Ray"
 # Groups of settings by the title of their panel in the help.
+_TITLES = ("Recordings", "Network", "Training", "Small data", _WORKERS, _ABOUT)
 _TRAINING: dict[str | None, type] = {
-    **dict(zip(("Recordings", "Network", "Training", "Small data", _ABOUT), registry.GROUPS.values(), strict=True)),
+    **dict(zip(_TITLES, registry.GROUPS.values(), strict=True)),
     **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
 }
 
-# A diagnosis names no model.
-_DIAGNOSED = {title: group for title, group in _TRAINING.items() if title != _ABOUT}
+# A search has workers of its own, and a diagnosis names no model.
+_SEARCHED = {title: group for title, group in _TRAINING.items() if title != _WORKERS}
+_DIAGNOSED = {title: group for title, group in _SEARCHED.items() if title != _ABOUT}
 _KNOWN = Known(defaults.in_words, defaults.values)
 
 
@@ -382,7 +385,7 @@ def demo(
 command(
     app,
     "search --input dry.wav --target wet.wav --trials 40 --minutes 240",
-    {"Search": SearchSettings, **_TRAINING},
+    {"Search": SearchSettings, **_SEARCHED},
     _KNOWN,
 )(many_runs.search)
 

@@ -36,7 +36,7 @@ def require(command: str) -> None:
 
 
 @contextmanager
-def connected(address: str, cores: int) -> Iterator[int]:
+def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iterator[int]:
     """Connect to Ray while the body runs.
 
     Ray starts its workers as new processes, so each has a Java of its own, for all tasks that it gets. Ray sets
@@ -48,6 +48,8 @@ def connected(address: str, cores: int) -> Iterator[int]:
         Address of a cluster; ``local`` starts one on this machine.
     cores
         Cores of a task.
+    option
+        The option that names them.
 
     Yields
     ------
@@ -80,7 +82,7 @@ def connected(address: str, cores: int) -> Iterator[int]:
         machines = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
         if cores > max(machines):
             found = f"{cores}, more than any machine's {max(machines)}"
-            raise InputError("--cores-per-run", found, "wanted at most that")
+            raise InputError(option, found, "wanted at most that")
         yield sum(machine // cores for machine in machines)
     finally:
         ray.shutdown()

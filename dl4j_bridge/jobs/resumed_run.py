@@ -8,17 +8,17 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.new_run import augmented, configure_java, open_pairs, options_of
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import PairInfo, RecordingInfo
-from dl4j_bridge.model.run import Run
+from dl4j_bridge.model.run import OUTER_MOMENTUM, Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import AboutSettings, TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings, WorkersSettings
 from dl4j_bridge.signal import augmentation
 from dl4j_bridge.signal.pairs import Pair
 from dl4j_bridge.signal.recordings import recordings_of, sha256
 
 # Options that may change when a run is resumed.
 FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads", "preview"}
-FREE |= {f.name for f in fields(AboutSettings)}
+FREE |= {f.name for group in (AboutSettings, WorkersSettings) for f in fields(group)}
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
@@ -68,12 +68,30 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     task = before.task
     signals = [task.signals(pair) for pair in opened]
     copies = augmented(opened, signals, task, settings)
-    model.network.restore_state(model.state)
+    carried = dict(model.state)
+    outer_momentum = carried.pop(OUTER_MOMENTUM, None)
+    model.network.restore_state(carried)
     moved = tuple(map(_moved, before.pairs, opened))
     info = replace(before, pairs=moved, settings=settings, run_state=None)
     folder.cut_log(state.step)
     folder.begin(info.as_dict(), options_of(settings, inputs, targets))
-    return Run(folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies)
+    return Run(
+        folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies, outer_momentum,
+        advice=_changed_workers(before.settings.workers, settings),
+    )  # fmt: skip
+
+
+def _changed_workers(before: WorkersSettings, settings: TrainSettings) -> list[str]:
+    """A note on what another number of workers changes."""
+    now = settings.workers
+    if (before.workers, before.sync_every) == (now.workers, now.sync_every):
+        return []
+    changes = "sums are rounded in another order"
+    if settings.network.dropout:
+        changes += ", and other inputs are dropped"
+    if max(before.sync_every, now.sync_every) > 1:
+        changes = f"each worker now trains with {settings.run.batch // now.workers} windows of a batch"
+    return [f"--workers {now.workers} after {before.workers}: {changes}"]
 
 
 def _recordings(given: list[Path], known: list[RecordingInfo], own: Path) -> list[Path]:

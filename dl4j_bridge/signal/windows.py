@@ -34,20 +34,42 @@ class Windows:
         # Number of windows in an epoch.
         self.per_epoch = sum(self._counts)
         self._epoch_order: tuple[int, npt.NDArray[np.int64]] | None = None
+        self._last: tuple[tuple[int, int, int], Stretch] | None = None
 
     def epochs(self, batches: float) -> float:
         """Convert a number of batches to a number of epochs."""
         return batches * self._batch / self.per_epoch
 
-    def batch(self, number: int) -> Stretch:
-        """Return input and target of a batch, both of shape (batch, length, ...) with any further axes of a stretch."""
-        x, y = (np.empty((self._batch, self._length, *signal.shape[1:]), signal.dtype) for signal in self._stretches[0])
-        for row in range(self._batch):
+    def batch(self, number: int, rows: slice = slice(None)) -> Stretch:
+        """Return input and target of a batch, or of some of its rows.
+
+        Parameters
+        ----------
+        number
+            Number of the batch, from 0.
+        rows
+            Windows of the batch to return; the others are not read.
+
+        Returns
+        -------
+        tuple of ndarray
+            Both of shape (rows, length, ...) with any further axes of a stretch. They are kept for the next call, so
+            they must not be changed.
+        """
+        first, end, _ = rows.indices(self._batch)
+        # All segments of a batch ask for it.
+        if self._last is None or self._last[0] != (number, first, end):
+            self._last = (number, first, end), self._read(number, range(first, end))
+        return self._last[1]
+
+    def _read(self, number: int, rows: range) -> Stretch:
+        x, y = (np.empty((len(rows), self._length, *signal.shape[1:]), signal.dtype) for signal in self._stretches[0])
+        for at, row in enumerate(rows):
             epoch, index = divmod(number * self._batch + row, self.per_epoch)
             stretch, start = self._order(epoch)[index].tolist()
             source, target = self._stretches[stretch]
-            x[row] = source[start : start + self._length]
-            y[row] = target[start : start + self._length]
+            x[at] = source[start : start + self._length]
+            y[at] = target[start : start + self._length]
         return x, y
 
     def _order(self, epoch: int) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Any
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import advice, memory, pretraining
+from dl4j_bridge.jobs import advice, memory, pretraining, ray_cluster
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
@@ -75,6 +75,7 @@ def new_run(
     # The model file stores what was used, whatever "auto" may mean in a later version.
     settings = replace(settings, network=settings.network.resolved(), run=settings.run.resolved())
     augmentation.check(settings.small_data)
+    check_workers(settings)
     named_after = inputs[0]
     if out:
         RunFolder(out).check_free()
@@ -145,6 +146,12 @@ def augmented(opened: list[Pair], signals: list[Stretch], task: Task, settings: 
             x, y = task.signals(target)
             stretches.append((x if source is target else task.signals(source)[0], y))
     return stretches
+
+
+def check_workers(settings: TrainSettings) -> None:
+    """Check that what the workers need is installed."""
+    if settings.workers.on_ray:
+        ray_cluster.require("--workers")
 
 
 def configure_java(settings: TrainSettings) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs.new_run import augmented, configure_java, open_pairs, options_of
+from dl4j_bridge.jobs.new_run import augmented, check_workers, configure_java, open_pairs, options_of
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import PairInfo, RecordingInfo
 from dl4j_bridge.model.run import OUTER_MOMENTUM, Run
@@ -55,6 +55,7 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     settings = before.settings.with_options(options)
     _check_resumable(before.settings, settings)
     augmentation.check(settings.small_data)
+    check_workers(settings)
     known_inputs, known_targets = [p.input for p in before.pairs], [p.target for p in before.pairs if p.target]
     if inputs and not known_targets:
         inputs = recordings_of(inputs)

@@ -54,7 +54,8 @@ def train(
     -------
     dict
         ``run, model, task, steps, epochs, samples_per_second, valid, grade`` (the ESR in words, or None),
-        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them.
+        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them. With workers also
+        ``exchanges``: their number, and means of one in milliseconds and bytes.
 
     Raises
     ------
@@ -141,6 +142,8 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
         "stopped_because": reason,
         "findings": [finding.as_dict() for finding in checks.findings],
     }
+    if facts := updates.facts():
+        result["exchanges"] = facts
     return result | ({"pretrain_steps": run.info.pretraining["steps"]} if run.info.pretraining else {})
 
 

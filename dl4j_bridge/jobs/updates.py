@@ -27,6 +27,9 @@ class Updates(Protocol):
     def news(self) -> list[str]:
         """What the user should know of the last updates, a line for each."""
 
+    def facts(self) -> dict[str, float]:
+        """Means over the updates of this session, for the result of the training."""
+
 
 class Alone:
     """Updates in this process, one at a time."""
@@ -43,6 +46,9 @@ class Alone:
 
     def news(self) -> list[str]:
         return []
+
+    def facts(self) -> dict[str, float]:
+        return {}
 
 
 @contextmanager

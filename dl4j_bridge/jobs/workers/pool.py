@@ -58,8 +58,8 @@ class Spent:
         Number of exchanges.
     seconds
         From the first request to the last answer.
-    computing
-        Mean time of a worker in them.
+    computing, slowest
+        Mean time of a worker in them, and time of the slowest one.
     received, sent
         Bytes of the answers; bytes of parameters and states that each worker got, added up.
     """
@@ -67,15 +67,18 @@ class Spent:
     exchanges: int = 0
     seconds: float = 0.0
     computing: float = 0.0
+    slowest: float = 0.0
     received: int = 0
     sent: int = 0
 
     def as_dict(self) -> dict[str, float]:
-        """Means of an exchange, and the share of the time in which a worker waits."""
+        """Number of exchanges, means of one, and the share of its time in which a worker waits."""
         n = max(self.exchanges, 1)
         return {
+            "count": self.exchanges,
             "milliseconds": 1000 * self.seconds / n,
             "computing_milliseconds": 1000 * self.computing / n,
+            "slowest_milliseconds": 1000 * self.slowest / n,
             "waiting": 1 - self.computing / self.seconds if self.seconds else math.nan,
             "received_bytes": self.received / n,
             "sent_bytes": self.sent / n,
@@ -281,7 +284,9 @@ class Pool:
     def _count(self, answers: dict[Rows, Answer], seconds: float) -> None:
         self.spent.exchanges += 1
         self.spent.seconds += seconds
-        self.spent.computing += float(np.mean([answer.seconds for answer in answers.values()]))
+        took = [answer.seconds for answer in answers.values()]
+        self.spent.computing += float(np.mean(took))
+        self.spent.slowest += max(took)
         self.spent.received += sum(answer.vector.nbytes + _bytes(answer.state) for answer in answers.values())
 
 
@@ -305,11 +310,10 @@ def started_pool(run: Run, stretches: list[Stretch]) -> Iterator[Pool]:
     Raises
     ------
     InputError
-        Ray is not installed, or this machine has too few cores.
+        This machine has too few cores.
     BridgeError
         The cluster cannot be reached, or no worker starts.
     """
-    ray_cluster.require("--workers")
     settings = run.settings.workers
     address = settings.cluster or ray_cluster.LOCAL
     with ray_cluster.connected(address, settings.cores_per_worker, "--cores-per-worker") as most:

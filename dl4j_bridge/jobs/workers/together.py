@@ -53,6 +53,9 @@ class GradientUpdates:
     def news(self) -> list[str]:
         return self._pool.news()
 
+    def facts(self) -> dict[str, float]:
+        return self._pool.spent.as_dict()
+
 
 class LocalUpdates:
     """Each worker makes several updates of a copy of the network with its rows; their mean change is an outer gradient.
@@ -87,6 +90,9 @@ class LocalUpdates:
 
     def news(self) -> list[str]:
         return self._pool.news()
+
+    def facts(self) -> dict[str, float]:
+        return self._pool.spent.as_dict()
 
     def _outer_step(self, change: Floats) -> Floats:
         momentum = self._run.outer_momentum

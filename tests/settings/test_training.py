@@ -10,7 +10,6 @@ from dl4j_bridge.settings.training import (
     DataSettings,
     NetworkSettings,
     RunSettings,
-    SmallDataSettings,
     TrainSettings,
     parse_align,
 )

@@ -71,6 +71,8 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     copies = augmented(opened, signals, task, settings)
     carried = dict(model.state)
     outer_momentum = carried.pop(OUTER_MOMENTUM, None)
+    if settings.workers.sync_every == 1:
+        outer_momentum = None
     model.network.restore_state(carried)
     moved = tuple(map(_moved, before.pairs, opened))
     info = replace(before, pairs=moved, settings=settings, run_state=None)

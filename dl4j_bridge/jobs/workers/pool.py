@@ -105,11 +105,11 @@ class Pool:
         import ray
 
         self._run, self._settings = run, run.settings.workers
-        cores, threads = self._settings.cores_per_worker, run.settings.run.threads
+        cores = self._settings.cores_per_worker
         # A worker's errors are answers; only its process may be started again, by this class.
         kind: Any = ray.remote(num_cpus=cores, max_restarts=0, max_task_retries=0)(Worker)
         arguments = [ray.put(value) for value in (run.settings, run.task, stretches)]
-        self._new = lambda: kind.remote(*arguments, threads or cores)
+        self._new = lambda: kind.remote(*arguments, cores)
         self._replacements = REPLACEMENTS * self._settings.workers
         self._members: list[Member] = []
         self._starting: list[Member] = []
@@ -223,9 +223,13 @@ class Pool:
         return lost
 
     def _lost(self, rows: Rows, member: Member, why: str) -> Rows:
-        self._end(member)
-        if member in self._members:
-            self._members.remove(member)
+        import ray
+
+        if member not in self._members:
+            # It had the shares of two.
+            return rows
+        self._members.remove(member)
+        ray.kill(member.actor)
         instead = "no other one is started any more"
         if self._replacements:
             self._replacements -= 1
@@ -233,11 +237,6 @@ class Pool:
             instead = "another one is starting"
         self._news.append(f"{member.name} {why} at step {self._run.state.step + 1}; {instead}")
         return rows
-
-    def _end(self, member: Member) -> None:
-        import ray
-
-        ray.kill(member.actor)
 
     def _start(self) -> None:
         actor = self._new()
@@ -259,7 +258,7 @@ class Pool:
                     updater = known[0] if known else self._run.network.updater_state()
                     ray.get(member.actor.begin.remote(updater, self._run.state.step))
             except ray.exceptions.RayError as e:
-                if not self._replacements:
+                if not self._replacements or not self._members:
                     raise _reported(e) from e
                 self._replacements -= 1
                 self._start()

@@ -66,7 +66,8 @@ class LocalUpdates:
     def __init__(self, run: Run, pool: Pool) -> None:
         self._run, self._pool = run, pool
         self._state: State = run.network.state()
-        if run.outer_momentum is None:
+        # What a file says of it may be of another network.
+        if run.outer_momentum is None or run.outer_momentum.shape != (run.network.parameter_count,):
             run.outer_momentum = np.zeros(run.network.parameter_count, np.float32)
 
     def advance(self) -> list[Made]:

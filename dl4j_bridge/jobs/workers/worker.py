@@ -78,7 +78,7 @@ class Worker:
     """
 
     def __init__(self, settings: TrainSettings, task: Task, stretches: list[Stretch], threads: int) -> None:
-        jvm.configure(threads, settings.run.backend, 1)
+        jvm.configure(threads, settings.run.backend, threads if settings.network.layer == "stock" else 1)
         self._settings, self._task = settings, task
         self._windows = Windows(stretches, settings.run.length, settings.run.batch, settings.network.seed)
         self._network = Network.create(settings.network, task.interface)

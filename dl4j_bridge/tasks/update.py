@@ -73,16 +73,19 @@ def prepared(
     tbptt = settings.network.tbptt
     batch, segment = divmod(number, segments(settings))
     here, first = slice(segment * tbptt, (segment + 1) * tbptt), segment == 0
-    x, y = (side[:, here] for side in windows.batch(batch, rows))
+    # The weights of a loss are those of the whole batch.
+    needed = slice(None) if task and task.weighted else rows
+    x, y = (side[:, here] for side in windows.batch(batch, needed))
     start = rows.start or 0
     # ND4J interprets a seed of 0 as the clock.
     seed = (settings.network.seed + number + (start << 32)) % 2**63 or 1
     if task:
-        x = task.training_input(network, settings, x, number, first, start)
-        whole = windows.batch(batch)[1][:, here] if task.weighted else y
-        weights = task.loss_weights(settings, whole, first)
+        weights = task.loss_weights(settings, y, first)
         if weights:
             network.set_loss_weights(*weights)
+        if needed != rows:
+            x, y = x[rows], y[rows]
+        x = task.training_input(network, settings, x, number, first, start)
     return Segment(x, y, tbptt, first, seed)
 
 

@@ -164,7 +164,7 @@ class Pool:
         parameters = self._run.network.parameters()
         reference = ray.put(parameters)
         answers: dict[Rows, Answer] = {}
-        todo = self._divided()
+        todo, was_lost = self._divided(), False
         while todo:
             pending = {}
             for rows, member in todo:
@@ -178,15 +178,20 @@ class Pool:
                 todo = [(rows, members[i % len(members)]) for i, rows in enumerate(lost)]
             else:
                 todo = []
+            was_lost = was_lost or bool(lost)
+        if was_lost:
+            # A worker that computed two shares has the state of one of them.
+            for member in self._members:
+                member.holds = None
         self._count(answers, time.perf_counter() - began)
         return sorted(answers.items())
 
-    def updaters(self) -> list[Floats]:
-        """The updater's state of every worker that has one."""
+    def updaters(self, most: int | None = None) -> list[Floats]:
+        """The updater's state of every worker that has one, or of the first ones."""
         import ray
 
         found = []
-        for call in [member.actor.updater.remote() for member in self._members]:
+        for call in [member.actor.updater.remote() for member in self._members[:most]]:
             try:
                 found.append(ray.get(call, timeout=self._settings.worker_timeout))
             except ray.exceptions.RayError:
@@ -254,8 +259,7 @@ class Pool:
             try:
                 member.name = ray.get(member.started)
                 if self._settings.sync_every > 1:
-                    known = self.updaters()
-                    updater = known[0] if known else self._run.network.updater_state()
+                    updater = next(iter(self.updaters(1)), self._run.network.updater_state())
                     ray.get(member.actor.begin.remote(updater, self._run.state.step))
             except ray.exceptions.RayError as e:
                 if not self._replacements or not self._members:

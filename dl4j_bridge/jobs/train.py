@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dl4j_bridge.jobs.large_folders import in_memory
 from dl4j_bridge.jobs.live_checks import LiveChecks
 from dl4j_bridge.jobs.pretraining import pretrain
 from dl4j_bridge.jobs.preview import Preview
@@ -87,7 +88,7 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
         reason = _reason_to_stop(run, windows)
         # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
         if state.step == 0 and reason is None and run.settings.small_data.pretrain != "none":
-            reason = pretrain(run, stretches, report, interrupted)
+            reason = pretrain(run, in_memory(stretches), report, interrupted)
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()

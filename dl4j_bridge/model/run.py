@@ -87,7 +87,7 @@ class Run:
         Arrays of the fitted baselines. A resumed run has those that it fitted when it began, since another fit may
         round differently.
     augmented
-        Copies of the training parts, beside `signals`.
+        Copies of the training parts, and the rest of large folders, beside `signals`.
     outer_momentum
         Momentum of the updates that workers make together after several steps of each; None without these.
     start

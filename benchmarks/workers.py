@@ -181,15 +181,21 @@ def main() -> None:
     result.ratios |= {
         f"simulated/formula@{n}": simulate(costs, n, 32 * n, 10) / costs.exchange(n, 32 * n, 10) for n in WORKERS
     }
-    modelled = _modelled(costs)
-    speech = _speech(fitted(large))
+    sizes = {"1 x 32": costs, "2 x 200": fitted(large)}
+    modelled = [row for size, known in sizes.items() for row in _modelled(size, known)]
+    speech = _speech(sizes["2 x 200"])
     if asked.plots:
-        _plot(costs, asked.plots / "workers.png")
-    rounds.show("training on workers", result, COLUMNS, asked.json, result.rows + modelled + speech)
+        _plot(sizes, asked.plots / "workers.png")
     if not asked.json:
-        rounds.stdout().print(rounds.table("model", modelled, _headings(modelled)))
-        rounds.stdout().print(rounds.table("an hour of speech, 2 x 200", speech, _headings(speech)))
-        print(costs)
+        for size, known in sizes.items():
+            print(size, known)
+        rounds.stdout().print(
+            rounds.table("efficiency with 32 windows a worker, modelled", modelled, _headings(modelled))
+        )
+        rounds.stdout().print(
+            rounds.table("passes through an hour of speech in a night, 2 x 200", speech, _headings(speech))
+        )
+    rounds.show("training on workers", result, COLUMNS, asked.json, result.rows + modelled + speech)
 
 
 def _record(folder: Path) -> None:
@@ -201,8 +207,8 @@ def _record(folder: Path) -> None:
 def _measured(folder: Path, batch: int, workers: int, steps: int, *more: object) -> dict[str, Any]:
     """Exchanges of a run."""
     found = _trained(folder, batch, workers, steps, 1, *more)
-    every = "bfloat16" if "bfloat16" in more else "float32"
-    return {"workers": workers, "batch": batch, "every": 1, "format": every, **found["exchanges"]}
+    numbers = "bfloat16" if "bfloat16" in more else "float32"
+    return {"workers": workers, "batch": batch, "every": 1, "format": numbers, **found["exchanges"]}
 
 
 def _quality(folder: Path, steps: int) -> list[dict[str, Any]]:
@@ -257,13 +263,13 @@ def fitted(rows: list[dict[str, Any]]) -> Costs:
     return Costs(*positive, float(np.mean(late)), down, up)
 
 
-def _modelled(costs: Costs) -> list[dict[str, Any]]:
+def _modelled(size: str, costs: Costs) -> list[dict[str, Any]]:
     """Efficiency of many workers, each with 32 windows of a batch, and the batch below which it is under a half."""
     rows = []
     for gigabits, steps in itertools.product(GIGABITS, PERIODS):
-        row: dict[str, Any] = {"gigabits": gigabits, "every": steps}
+        row: dict[str, Any] = {"network": size, "gigabits": gigabits, "every": steps}
         for workers in WORKERS[1:]:
-            row[f"efficiency@{workers}"] = round(costs.efficiency(workers, 32 * workers, gigabits, steps), 3)
+            row[f"efficiency@{workers}"] = round(costs.efficiency(workers, MAIN_BATCH * workers, gigabits, steps), 3)
         row["batch for 16"] = costs.smallest_batch(16, gigabits, steps)
         row["batch for 1024"] = costs.smallest_batch(1024, gigabits, steps)
         rows.append(row)
@@ -288,21 +294,24 @@ def _headings(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {key: key.removeprefix("efficiency@") for key in rows[0]}
 
 
-def _plot(costs: Costs, path: Path) -> None:
+def _plot(sizes: dict[str, Costs], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    figure.suptitle("Efficiency of training one small network on many workers, modelled")
-    for axes, steps in zip(figure.subplots(1, len(PERIODS), sharey=True), PERIODS, strict=True):
-        for gigabits, marker in zip(GIGABITS, "osD", strict=True):
-            values = [100 * costs.efficiency(n, 32 * n, gigabits, steps) for n in WORKERS[1:]]
-            axes.plot(WORKERS[1:], values, marker=marker, markersize=4, label=f"{gigabits} Gbit/s")
-        axes.set_xscale("log", base=2)
-        axes.set(title=f"exchange every {steps} step{'s' if steps > 1 else ''}", xlabel="workers, 32 windows each")
-        axes.set_ylim(0, 100)
-        axes.grid(alpha=0.3)
-    figure.axes[0].set_ylabel("efficiency (%)")
-    figure.axes[0].legend()
+    figure = Figure(figsize=(9, 5.6), layout="constrained")
+    figure.suptitle("Efficiency of training one network on many workers, modelled")
+    cells = figure.subplots(len(sizes), len(PERIODS), sharex=True, sharey=True)
+    for line, (size, costs) in zip(cells, sizes.items(), strict=True):
+        for axes, steps in zip(line, PERIODS, strict=True):
+            for gigabits, marker in zip(GIGABITS, "osD", strict=True):
+                values = [100 * costs.efficiency(n, MAIN_BATCH * n, gigabits, steps) for n in WORKERS[1:]]
+                axes.plot(WORKERS[1:], values, marker=marker, markersize=4, label=f"{gigabits} Gbit/s")
+            axes.set_xscale("log", base=2)
+            axes.set(title=f"{size}, exchange every {steps}", ylim=(0, 100))
+            axes.grid(alpha=0.3)
+        line[0].set_ylabel("efficiency (%)")
+    for axes in cells[-1]:
+        axes.set_xlabel(f"workers, {MAIN_BATCH} windows each")
+    cells[0][0].legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -71,7 +72,8 @@ def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iter
     dashboard = False if address == LOCAL else None
     for left in reversed(range(STARTS if address == LOCAL else 1)):
         try:
-            ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard)
+            with _kept_handlers():
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard)
             break
         except Exception as e:
             # Of no narrower class: a slow start and a wrong version are such, too.
@@ -92,3 +94,27 @@ def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iter
         yield sum(machine // cores for machine in machines)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _kept_handlers() -> Iterator[None]:
+    """Keep this process's own handlers of faults, which Ray replaces.
+
+    Java makes its threads stop for a collection, and notices null references, by faults that its handlers expect: with
+    Ray's handlers the process ends there sooner or later. A worker starts Java after Ray, and has Java's.
+    """
+    if os.name != "posix":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    kept = {}
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL):
+        # Larger than a `struct sigaction` of any system.
+        action = ctypes.create_string_buffer(512)
+        if libc.sigaction(int(number), None, action) == 0:
+            kept[number] = action
+    try:
+        yield
+    finally:
+        for number, action in kept.items():
+            libc.sigaction(int(number), action, None)

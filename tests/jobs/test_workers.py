@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -204,6 +205,35 @@ def test_two_processes_are_one_after_100_steps(name, recordings, tmp_path):
             "--steps", 100, "--workers", workers,
         )  # fmt: skip
     assert_same_networks(tmp_path / "two", tmp_path / "one")
+
+
+# Java's way to stop a thread is a fault that its handler expects.
+HANDLERS = """
+import ctypes, signal
+from dl4j_bridge.java import jvm
+from dl4j_bridge.jobs.ray_cluster import connected
+
+def handlers():
+    found = []
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL):
+        action = ctypes.create_string_buffer(512)
+        assert ctypes.CDLL(None).sigaction(int(number), None, action) == 0
+        found.append(action.raw)
+    return found
+
+jvm.java_class("java.lang.System")
+before = handlers()
+with connected("local", 1):
+    assert handlers() == before
+print(len(set(before)) > 0 and any(before[0]))
+"""
+
+
+@pytest.mark.slow
+def test_ray_leaves_javas_handlers_of_faults_in_place():
+    pytest.importorskip("ray")
+    done = subprocess.run([sys.executable, "-c", HANDLERS], capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr
 
 
 @pytest.mark.slow

@@ -218,14 +218,15 @@ def handlers():
     for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL):
         action = ctypes.create_string_buffer(512)
         assert ctypes.CDLL(None).sigaction(int(number), None, action) == 0
-        found.append(action.raw)
+        # The address of the handler comes first.
+        found.append(action.raw[:8])
     return found
 
 jvm.java_class("java.lang.System")
 before = handlers()
 with connected("local", 1):
     assert handlers() == before
-print(len(set(before)) > 0 and any(before[0]))
+print(any(before[0]))
 """
 
 

@@ -154,48 +154,56 @@ def simulate(
 
 def main() -> None:
     parser = rounds.options(__doc__)
+    parser.add_argument("--only", choices=["quality", "exchanges"], help="one half of the benchmark")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write workers.png into DIR")
     asked = parser.parse_args()
-    result = Result()
+    result, more = Result(), list[dict[str, Any]]()
     rounds.note_a_busy_machine(result.notes)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _record(folder)
-        steps = 100 if asked.quick else 400
-        exchanges = [_measured(folder, batch, workers, steps) for batch, workers in FITTED]
-        costs = fitted(exchanges)
-        checks = [_measured(folder, batch, workers, steps) for batch, workers in CHECKED]
-        short = _measured(folder, MAIN_BATCH, 2, steps, *NETWORK, "--gradient-format", "bfloat16")
-        quality = _quality(folder, 400 if asked.quick else 3000)
-        large = [
-            _measured(folder, batch, workers, 20 if asked.quick else 60, *LARGE) for batch, workers in FITTED_LARGE
-        ]
-    for row in exchanges + checks:
+        if asked.only != "exchanges":
+            result.rows += _quality(folder, 400 if asked.quick else 3000)
+        if asked.only != "quality":
+            sizes = _exchanges(folder, asked.quick, result)
+            more = _consequences(sizes, asked.json)
+            if asked.plots:
+                _plot(sizes, asked.plots / "workers.png")
+    rounds.show("training on workers", result, COLUMNS, asked.json, result.rows + more)
+
+
+def _exchanges(folder: Path, quick: bool, result: Result) -> dict[str, Costs]:
+    """Measure exchanges of two networks, and compare the model of the small one with what it was not fitted to."""
+    steps = 100 if quick else 400
+    seen = [_measured(folder, batch, workers, steps) for batch, workers in FITTED]
+    costs = fitted(seen)
+    unseen = [_measured(folder, batch, workers, steps) for batch, workers in CHECKED]
+    for row in seen + unseen:
         # Memory has no bandwidth to speak of.
         row["predicted"] = 1000 * costs.exchange(row["workers"], row["batch"], math.inf)
         row["simulated"] = 1000 * simulate(costs, row["workers"], row["batch"], math.inf)
-    result.rows += [*exchanges, *checks, short, *quality, *large]
-    result.ratios |= {
-        f"formula/measured@{r['workers']}x{r['batch']}": r["predicted"] / r["milliseconds"] for r in checks
-    }
-    result.ratios |= {
-        f"simulated/formula@{n}": simulate(costs, n, 32 * n, 10) / costs.exchange(n, 32 * n, 10) for n in WORKERS
-    }
-    sizes = {"1 x 32": costs, "2 x 200": fitted(large)}
+    for row in unseen:
+        result.ratios[f"formula/measured@{row['workers']}x{row['batch']}"] = row["predicted"] / row["milliseconds"]
+    for n in WORKERS:
+        batch = MAIN_BATCH * n
+        result.ratios[f"simulated/formula@{n}"] = simulate(costs, n, batch, 10) / costs.exchange(n, batch, 10)
+    short = _measured(folder, MAIN_BATCH, 2, steps, *NETWORK, "--gradient-format", "bfloat16")
+    large = [_measured(folder, batch, workers, 20 if quick else 60, *LARGE) for batch, workers in FITTED_LARGE]
+    result.rows += [*seen, *unseen, short, *large]
+    return {"1 x 32": costs, "2 x 200": fitted(large)}
+
+
+def _consequences(sizes: dict[str, Costs], as_json: bool) -> list[dict[str, Any]]:
+    """Rows of what the model says of many machines, printed unless only the JSON line is wanted."""
     modelled = [row for size, known in sizes.items() for row in _modelled(size, known)]
     speech = _speech(sizes["2 x 200"])
-    if asked.plots:
-        _plot(sizes, asked.plots / "workers.png")
-    if not asked.json:
+    if not as_json:
+        console = rounds.stdout()
         for size, known in sizes.items():
-            print(size, known)
-        rounds.stdout().print(
-            rounds.table("efficiency with 32 windows a worker, modelled", modelled, _headings(modelled))
-        )
-        rounds.stdout().print(
-            rounds.table("passes through an hour of speech in a night, 2 x 200", speech, _headings(speech))
-        )
-    rounds.show("training on workers", result, COLUMNS, asked.json, result.rows + modelled + speech)
+            console.print(f"{size}: {known}", markup=False)
+        for title, rows in (("efficiency with 32 windows a worker", modelled), ("passes in a night, 2 x 200", speech)):
+            console.print(rounds.table(title, rows, _headings(rows)))
+    return modelled + speech
 
 
 def _record(folder: Path) -> None:

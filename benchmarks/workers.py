@@ -124,7 +124,7 @@ class Costs:
 
     def smallest_batch(self, workers: int, gigabits: float, steps: int = 1) -> int:
         """The smallest power of two with which `workers` have an efficiency of a half."""
-        batches = (2**n for n in range(40))
+        batches = (1 << n for n in range(40))
         return next(b for b in batches if b >= workers and self.efficiency(workers, b, gigabits, steps) >= 0.5)
 
 
@@ -267,8 +267,8 @@ def fitted(rows: list[dict[str, Any]]) -> Costs:
         if r["workers"] == 2
     ]
     down, up = (rows[0][key] / rows[0]["workers"] for key in ("sent_bytes", "received_bytes"))
-    positive = [max(float(value), 0.0) for value in (per_row, per_job, per_worker, per_exchange)]
-    return Costs(*positive, float(np.mean(late)), down, up)
+    row, job, worker, exchange = (max(float(value), 0.0) for value in (per_row, per_job, per_worker, per_exchange))
+    return Costs(row, job, worker, exchange, float(np.mean(late)), down, up)
 
 
 def _modelled(size: str, costs: Costs) -> list[dict[str, Any]]:

@@ -237,7 +237,8 @@ def _indexed(folder: Path) -> Headers:
     sorted_names = np.array([names[number] for number in order], np.str_)
     numbers = np.array(rows, np.int64).reshape(-1, 4).T
     sizes, times = np.array([stats[number] for number in order], np.int64).reshape(-1, 2).T
-    found = Headers(sorted_names, sizes, times, *numbers[:3], numbers[3].astype(bool))
+    frames, rates, channels, eight_bit = numbers
+    found = Headers(sorted_names, sizes, times, frames, rates, channels, eight_bit.astype(bool))
     _write_index(index, found)
     return found
 

@@ -107,9 +107,8 @@ class Pool:
         self._run, self._settings = run, run.settings.workers
         cores = self._settings.cores_per_worker
         # A worker's errors are answers; only its process may be started again, by this class.
-        kind: Any = ray.remote(num_cpus=cores, max_restarts=0, max_task_retries=0)(Worker)
-        arguments = [ray.put(value) for value in (run.settings, run.task, stretches)]
-        self._new = lambda: kind.remote(*arguments, cores)
+        self._kind: Any = ray.remote(num_cpus=cores, max_restarts=0, max_task_retries=0)(Worker)
+        self._arguments = [*map(ray.put, (run.settings, run.task, stretches)), cores]
         self._replacements = REPLACEMENTS * self._settings.workers
         self._members: list[Member] = []
         self._starting: list[Member] = []
@@ -244,7 +243,7 @@ class Pool:
         return rows
 
     def _start(self) -> None:
-        actor = self._new()
+        actor = self._kind.remote(*self._arguments)
         self._starting.append(Member(actor, actor.name.remote()))
 
     def _admit(self) -> None:

@@ -12,7 +12,7 @@ from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.folders import Files, FolderExcerpt
 from dl4j_bridge.signal.pairs import Pair, Stretch
-from dl4j_bridge.signal.recordings import InMemory
+from dl4j_bridge.signal.recordings import InMemory, Recording
 from dl4j_bridge.tasks.interface import Task
 
 
@@ -77,7 +77,10 @@ def rest_of(pairs: list[Pair], task: Task, settings: TrainSettings) -> list[Stre
             raise InputError("--rate", found, "wanted none: so many recordings are not resampled on the way")
         if settings.small_data.augment:
             raise InputError("--augment", f"with {pair.input.path}", "wanted none: that is for little data")
-        steps = _Steps(pair.input.rest, pair, task)
+        # Workers get what stands here: without the samples of the excerpt.
+        known = pair.input
+        light = Recording(known.path, known.rate, 0, 1, known.subtype, None, 0, (), np.zeros(0, np.float32))
+        steps = _Steps(known.rest, replace(pair, input=light), task)
         if len(steps) >= settings.run.length:
             sides: Any = (_Side(steps, 0), _Side(steps, 1))
             stretches.append(sides)

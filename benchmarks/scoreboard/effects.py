@@ -120,5 +120,6 @@ def through(name: str, x: Floats, rate: int) -> Floats:
     """Run a recording through an effect at a peak of 0.9, then scale both the same way back to its level."""
     peak = max(float(np.abs(x).max()), 1e-9)
     y = EFFECTS[name](0.9 / peak * x, rate)
-    y = y * min(1.0, 0.95 / max(float(np.abs(y).max()), 1e-9))
-    return np.asarray(peak / 0.9 * y)
+    # Above full scale, the wav would clip it.
+    y = peak / 0.9 * y * min(1.0, 0.95 / max(float(np.abs(y).max()), 1e-9))
+    return np.asarray(y * min(1.0, 0.98 / max(float(np.abs(y).max()), 1e-9)))

@@ -155,7 +155,8 @@ FAULTS: list[Fault] = [
     fault("long-gaps", "dropouts", changes.gaps(0.04)),
     fault("repeated-buffers", "dropouts", target(changes.repeats), once=True),
     fault("clicks", "dropouts", target(changes.clicks)),
-    fault("coarse", "bit-crushed", target(changes.coarse), but="8-bit mu-law"),
+    # What is softer than a step becomes silence.
+    fault("coarse", "bit-crushed", target(changes.coarse), also="silence-dominated", but="8-bit mu-law"),
     fault("held", "bit-crushed", target(changes.held)),
     fixed("latency-change", "delay-changes", changes.latencies(0.45), (15, 2, 0.3), LATENCY, least=HARM[2]),
     fixed("second-take", "delay-changes", changes.latencies(0.6), (-9, -1.2, -0.3), LATENCY, least=HARM[2]),

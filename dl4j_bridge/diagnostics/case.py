@@ -9,11 +9,13 @@ from typing import Self, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics import fixed_model, late_response, modulation, noise
+from dl4j_bridge.diagnostics import fixed_model, late_response, modulation, moving_delay, noise
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.late_response import LateResponse
 from dl4j_bridge.diagnostics.latency import LatencyChange, find_change
-from dl4j_bridge.diagnostics.modulation import Modulation, MovingLag
+from dl4j_bridge.diagnostics.modulation import Modulation
+from dl4j_bridge.diagnostics.moving_delay import MovingDelay
+from dl4j_bridge.diagnostics.noise import Floor
 from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import (
     SPEED_CONFIDENCE,
@@ -314,10 +316,16 @@ class Case:
         return modulation.find(self.model)
 
     @cached_property
-    def moving_lag(self) -> MovingLag:
-        """How the lag of what `model` leaves moves."""
+    def moving_delay(self) -> MovingDelay:
+        """The delay that swings and explains most of what `model` leaves."""
         assert self.model is not None
-        return modulation.moving_lag(self.model)
+        return moving_delay.find(self.model)
+
+    @cached_property
+    def floor(self) -> Floor:
+        """What is in the target that is not made from the input, with its evidence."""
+        assert self.model is not None
+        return noise.measure(self.model)
 
     @property
     def carried(self) -> int:

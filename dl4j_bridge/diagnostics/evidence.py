@@ -117,7 +117,7 @@ _NAMES: dict[str, tuple[str, str]] = {
     "time-variant.esr": ("ESR that it costs", ""),
     "time-variant.hertz": ("frequency", "Hz"),
     "time-variant.kind": ("what moves", ""),
-    "time-variant.moves": ("the lag moves by", "samples"),
+    "time-variant.moves": ("the delay moves by", "ms"),
     "time-variant.share": ("error of a fixed model that this explains", SHARE),
     "window-overlap.share": ("samples that an earlier window has", SHARE),
     "window-overlap.compared": ("samples compared", ""),

@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge.diagnostics import least_squares
 from dl4j_bridge.diagnostics.relation import Floats
 
 Spectra = npt.NDArray[np.complexfloating]
@@ -28,6 +29,10 @@ AHEAD = 1 / 8
 BLOCK_SECONDS = 0.75
 # Length of the frames to fit on, in all; those of a longer recording are evenly spread.
 FITTED_SECONDS = 20
+# Length of what exact filters are fitted on.
+SHARPENED_SECONDS = 10
+# Length of the loudest part, in which oscillators are searched.
+SEARCHED_SECONDS = 10
 # Number of neighbouring bands that share a mix of the signals.
 WIDE = 17
 # Models that are weighted against each other: bands that share a response, and fits of the mix. Tones leave most bands
@@ -35,6 +40,8 @@ WIDE = 17
 MODELS = ((3, 0), (3, 2), (WIDE, 1), (8 * WIDE, 0))
 # Weight of the bands around.
 SURROUNDINGS = 1e-3
+# What one filter for all of a recording may leave so that it is taken for the model.
+LINEAR_ESR = 1e-3
 # Ridge as a share of a signal's power in a band.
 RIDGE = 1e-5
 # The same as a share of its power in the loudest band.
@@ -82,7 +89,17 @@ class FixedModel:
     @cached_property
     def loudest(self) -> FixedModel:
         """The loudest stretch alone: an oscillator is in another phase in each of them."""
-        at = max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at])))
+        return self._cut(max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at]))))
+
+    @cached_property
+    def loudest_seconds(self) -> FixedModel:
+        """The loudest `SEARCHED_SECONDS` of it, for searches that would take too long in more."""
+        model, size = self.loudest, round(SEARCHED_SECONDS * self.rate)
+        energy = np.cumsum(np.concatenate([[0.0], model.y**2]))
+        start = int(np.argmax(energy[size:] - energy[:-size])) if model.y.size > size else 0
+        return model._cut(slice(start, start + size))
+
+    def _cut(self, at: slice) -> FixedModel:
         return FixedModel(self.rate, self.x[at], self.y[at], self.prediction[at])
 
 
@@ -114,8 +131,44 @@ def fit(x: Floats, y: Floats, rate: int) -> FixedModel:
         filters.append(np.einsum("ab,asb->sb", weights, responses))
     # The blocks of one side are predicted with the filters of the other.
     is_odd = np.arange(y.size) // block % 2 == 1
-    even, odd = _filtered(signals, [_taps(each, size) for each in filters], size)
-    return FixedModel(rate, given[0], given[1], np.where(is_odd, even, odd) + offset)
+    sides = _filtered(signals, [_taps(each, size) for each in filters], size)
+    firsts = np.unique(starts // (2 * block)) * (2 * block)
+    firsts = firsts[:: max(firsts.size * 2 * block // (SHARPENED_SECONDS * rate), 1)]
+    runs = [slice(at, at + 2 * block) for at in firsts]
+    even, odd = (_sharpened(x, y, p, (is_odd == number), runs, size) for number, p in enumerate(sides))
+    prediction = np.where(is_odd, even, odd)
+    least = LINEAR_ESR * float(np.dot(y, y))
+    if float(np.sum((y - prediction) ** 2)) > least:
+        # A sweep has each sound in one block only. Where one filter is enough for all of them, nothing is left to find.
+        linear = _filtered_exactly([x], y, np.ones(y.size), runs, size)
+        prediction = linear if float(np.sum((y - linear) ** 2)) <= least else prediction
+    return FixedModel(rate, given[0], given[1], prediction + offset)
+
+
+def _sharpened(
+    x: Floats, y: Floats, p: Floats, fitted: npt.NDArray[np.bool], runs: Sequence[slice], size: int
+) -> Floats:
+    """A prediction, with what exact filters of it and of the input explain of what it leaves where it was fitted.
+
+    As much of that is added as is right where it was not fitted.
+    """
+    more = _filtered_exactly([x, p], y - p, fitted.astype(np.float64), runs, size)
+    left, other = (y - p)[~fitted], more[~fitted]
+    right = float(np.dot(left, other)) / max(float(np.dot(other, other)), 1e-30)
+    return np.asarray(p + np.clip(right, 0, 1) * more)
+
+
+def _filtered_exactly(
+    signals: Sequence[Floats], target: Floats, mask: Floats, runs: Sequence[slice], size: int
+) -> Floats:
+    """Sum of the signals through the filters that bring it closest to the target in these runs, where the mask is 1."""
+    ahead = round(AHEAD * size)
+    mask = mask.copy()
+    for run in runs:
+        # Runs stand end to end.
+        mask[run.start : run.start + size] = mask[run.stop - ahead : run.stop] = 0
+    *sources, wanted, counts = (np.concatenate([each[run] for run in runs]) for each in (*signals, target, mask))
+    return _filtered(signals, [least_squares.filters(sources, wanted, counts, size, ahead)], size)[0]
 
 
 def frame_size(rate: int) -> int:

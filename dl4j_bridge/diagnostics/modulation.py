@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dl4j_bridge.diagnostics import swinging_filter
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, frame_products, frames_at, level
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -33,11 +34,10 @@ LOUDEST_FRAME = 1.0
 LEVEL_WEIGHT = 2.0
 LEVEL_SECONDS = (0.01, 0.1, 1.0)
 GAIN_SECONDS = 0.02
-# Windows that have a lag of their own, the longest lag, and how far the lag stands out.
-LAG_SECONDS, LONGEST_LAG_SECONDS = 0.03, 0.03
-# Correlation that a window must have, and the share of the loud windows.
-LAG_MATCH, LAG_WINDOWS_SHARE = 0.45, 0.4
-FEWEST_WINDOWS = 20
+# A share that stands the test on other blocks, where the fixed model leaves this ESR; and the fastest one tested.
+PROVEN, PROVEN_ESR, FASTEST_PROVEN = 0.1, 0.0015, 8.0
+# Share of the changes of the input's level from which on an oscillator is in time with the music.
+IN_TIME = 0.25
 
 
 @dataclass(frozen=True)
@@ -52,99 +52,30 @@ class Modulation:
         Its frequency.
     kind
         What moves: ``gain``, ``delay``, ``response`` (of a filter); or ``multiplied`` (by a tone).
+    is_proven
+        Whether it explains so much in blocks in which it was not fitted.
     """
 
     share: float
     hertz: float
     kind: str
+    is_proven: bool = False
 
 
 def find(model: FixedModel) -> Modulation:
-    """The strongest modulation."""
+    """The strongest modulation, or the one that is proven best."""
     model = model.loudest
-    followers = _followers(model)
-    return max(
-        [_multiplied(model), _moving_gain(model), _moving_response(model, followers)],
-        key=lambda found: found.share,
-    )
-
-
-@dataclass(frozen=True)
-class MovingLag:
-    """How the lag between the input and what is left of the target moves.
-
-    Attributes
-    ----------
-    moves
-        How far, in samples; 0 unless most windows have a lag.
-    step
-        Its usual change from one window to the next, in samples.
-    wave
-        Share of its variance that the best oscillation explains.
-    """
-
-    moves: float = 0.0
-    step: float = 0.0
-    wave: float = 0.0
-
-
-def moving_lag(model: FixedModel) -> MovingLag:
-    """Find the lag of each window between the input and what the model leaves of the target.
-
-    Both are whitened, so that a part of the target that comes from one place in the input has one peak.
-    """
-    from scipy.fft import next_fast_len
-    from scipy.signal.windows import hann
-
-    reach, size = (round(seconds * model.rate) for seconds in (LONGEST_LAG_SECONDS, LAG_SECONDS))
-    model = model.loudest
-    x, r = _whitened(model)
-    starts = np.arange(reach, r.size - size - reach, size // 2)
-    if starts.size < FEWEST_WINDOWS:
-        return MovingLag()
-    window = hann(size, sym=False)
-    left = np.lib.stride_tricks.sliding_window_view(r, size)[starts] * window
-    around = np.lib.stride_tricks.sliding_window_view(x, size + 2 * reach)[starts - reach]
-    length = next_fast_len(size + 2 * reach, real=True)
-    match = np.fft.irfft(np.fft.rfft(left, length).conj() * np.fft.rfft(around, length), length)[:, : 2 * reach + 1]
-    energy = np.cumsum(np.pad(around**2, ((0, 0), (1, 0))), axis=1)
-    energies = (energy[:, size:] - energy[:, :-size])[:, : 2 * reach + 1]
-    match = np.abs(match) / np.sqrt(energies * (left**2).sum(axis=1, keepdims=True) / 2 + 1e-20)
-    loud = energies[:, reach] > 0.05 * energies[:, reach].mean()
-    peak, at = match.max(axis=1), match.argmax(axis=1)
-    valid = loud & (peak > LAG_MATCH)
-    if valid.sum() < max(LAG_WINDOWS_SHARE * loud.sum(), FEWEST_WINDOWS):
-        return MovingLag()
-    lags, both = at.astype(np.float64), valid[1:] & valid[:-1]
-    steps = np.abs(np.diff(lags))[both]
-    low, high = np.quantile(lags[valid], [0.1, 0.9])
-    usual = float(np.quantile(steps, 0.7)) if steps.size else 0.0
-    return MovingLag(float(high - low), usual, _share_of_a_wave(starts[valid] / model.rate, lags[valid]))
-
-
-def _share_of_a_wave(seconds: Floats, values: Floats) -> float:
-    """Share of the variance of values at some times that the best sine explains; outliers count little."""
-    values = np.clip(values, *np.quantile(values, [0.05, 0.95]))
-    values = values - values.mean()
-    hertz = np.arange(SLOWEST, FASTEST, 0.25 / max(seconds[-1] - seconds[0], 1e-3))
-    phases = 2 * np.pi * np.outer(hertz, seconds)
-    cosine, sine = np.cos(phases), np.sin(phases)
-    cosine, sine = (each - each.mean(axis=1, keepdims=True) for each in (cosine, sine))
-    aa, bb, ab = (cosine**2).sum(axis=1), (sine**2).sum(axis=1), (cosine * sine).sum(axis=1)
-    a, b = cosine @ values, sine @ values
-    determinant = np.maximum(aa * bb - ab**2, 0.05 * aa * bb)
-    energies = (bb * a**2 - 2 * ab * a * b + aa * b**2) / determinant
-    return float(energies.max() / max(float(values @ values), 1e-30))
-
-
-def _whitened(model: FixedModel) -> tuple[Floats, Floats]:
-    """Input and residual, both divided by the smoothed spectrum of the input."""
-    from scipy.ndimage import uniform_filter1d
-
-    spectrum = np.fft.rfft(model.x - model.x.mean())
-    power = uniform_filter1d(np.abs(spectrum) ** 2, max(spectrum.size // 200, 3))
-    gain = 1 / np.sqrt(power + 1e-5 * power.max() + 1e-30)
-    return np.fft.irfft(spectrum * gain), np.fft.irfft(np.fft.rfft(model.residual)[: gain.size] * gain)
+    found = [_multiplied(model), _moving_gain(model), _moving_response(model, _followers(model))]
+    slow = [each for each in found if SLOWEST <= each.hertz <= FASTEST_PROVEN and model.esr >= PROVEN_ESR]
+    # In time with the music, an oscillator and the model's errors look alike.
+    slow = [each for each in slow if swinging_filter.rhythm(model, each.hertz) < IN_TIME]
+    shares = swinging_filter.explained(model, [each.hertz for each in slow])
+    proven = [
+        Modulation(max(share, each.share), each.hertz, each.kind, True)
+        for each, share in zip(slow, shares, strict=True)
+        if share >= PROVEN
+    ]
+    return max(proven or found, key=lambda each: each.share)
 
 
 def _followers(model: FixedModel) -> list[Floats]:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import butter, lfilter, oaconvolve
+from scipy.signal import butter, iirpeak, lfilter, oaconvolve
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import case as cases
-from dl4j_bridge.diagnostics import fixed_model
+from dl4j_bridge.diagnostics import fixed_model, moving_delay
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING
 from dl4j_bridge.diagnostics.recordings import CHECKS
@@ -138,6 +138,27 @@ def test_what_moves_with_time_is_named(case, effect):
 @pytest.mark.parametrize("effect", ["ring modulator", "vibrato", "phaser"])
 def test_what_moves_with_time_is_named_in_speech(case, effect):
     assert found(case(SPEECH, MOVING[effect](soft(SPEECH)))) == ["time-variant"]
+
+
+@EVERY_SOUND
+def test_a_chorus_is_named(case, x):
+    assert found(case(x, x + 0.3 * delayed(x, RATE * (0.012 + 0.004 * sine(1.1))))) == ["time-variant"]
+
+
+def test_a_delay_that_swings_is_measured():
+    y = SPEECH + 0.3 * delayed(SPEECH, RATE * (0.012 + 0.004 * sine(1.1)))
+    delay = moving_delay.find(fixed_model.fit(SPEECH, y, RATE))
+    # Or the oscillator's second harmonic.
+    assert min(abs(delay.hertz - hertz) for hertz in (1.1, 2.2)) < 0.1
+    assert delay.share > 1.8 * delay.other
+    hiss = moving_delay.find(fixed_model.fit(SPEECH, SPEECH + noise(SPEECH, 0.1), RATE))
+    assert hiss.share < 1.8 * hiss.other
+
+
+def test_a_weak_tremolo_is_told_from_what_an_amplifier_leaves(case):
+    y = synthesis.amplifier(STRINGS, RATE)
+    assert found(case(STRINGS, y)) == []
+    assert found(case(STRINGS, y * (1 + 0.2 * sine(3)))) == ["time-variant"]
 
 
 @pytest.mark.parametrize(("effect", "hertz", "kind"), [("tremolo", 5, "gain"), ("ring modulator", 300, "multiplied")])
@@ -293,6 +314,22 @@ def test_a_volume_that_was_turned_is_named(case, decibels):
     assert found(case(STRINGS, soft(STRINGS) * np.linspace(1, 10 ** (decibels / 20), STRINGS.size))) == [
         "level-automation"
     ]
+
+
+def test_what_rings_on_in_single_hits_is_explained(case):
+    # Hits of a drum through resonances as long as half the model's memory.
+    rng = np.random.default_rng(0)
+    x = np.zeros(SECONDS * RATE)
+    for start in range(0, x.size - RATE // 2, RATE // 2):
+        t = np.arange(RATE // 2) / RATE
+        x[start : start + t.size] = rng.uniform(0.3, 0.9) * np.sin(2 * np.pi * (60 * t - 2 * np.exp(-t / 0.03)))
+        x[start : start + t.size] *= np.exp(-t / 0.09)
+    y = x
+    for hertz, quality in ((120, 4), (420, 6)):
+        y = y + lfilter(*iirpeak(hertz, quality, fs=RATE), y)
+    y = lfilter(*butter(2, 90, "highpass", fs=RATE), y)
+    assert fixed_model.fit(x, y, RATE).esr < 0.005
+    assert found(case(x, y)) == []
 
 
 @pytest.mark.parametrize("effect", ["copy", "low-pass"])

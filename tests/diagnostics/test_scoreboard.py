@@ -29,6 +29,7 @@ HEALTHY = [
     "quiet-speech-8k/one-pole",
     "pink-noise/mu-law",
     "batch/strings/soft",
+    "quiet-speech/8-bit",
 ]
 # One case of every finding that recordings and batches can have.
 PLANTED = [
@@ -46,6 +47,10 @@ PLANTED = [
     "bass-notes/one-pole/echo@obvious",
     "white-noise/soft/hiss@weak",
     "strings/fuzz/hum-50@middle",
+    "speech-like/one-pole/hum-60@obvious",
+    "slow-sweep/cabinet/clicks@middle",
+    "quiet-speech/asymmetric/coarse@obvious",
+    "riff/late-amplifier/phaser@obvious",
     "test-signal/soft/wrong-take@middle",
     "bass-notes/soft/gaps@obvious",
     "white-noise/soft/coarse@obvious",

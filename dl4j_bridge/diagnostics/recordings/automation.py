@@ -8,7 +8,7 @@ from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
 from dl4j_bridge.diagnostics.noise import hum
-from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
+from dl4j_bridge.diagnostics.recordings.broken import is_broken
 from dl4j_bridge.diagnostics.relation import Floats
 
 LEVEL_AUTOMATION = Kind("level-automation")

@@ -32,12 +32,15 @@ def clipped_share(recording: Recording) -> tuple[float, float]:
     """Share of samples on flat tops, and how far out the tops are; at the recording's own rate, before resampling.
 
     A level counts if it is the extreme of its sign and much fuller than the next ones: a sine gathers at its extremes
-    too, and 8 bits make plateaus of any slow wave, but those thin out level by level.
+    too, and 8 bits make plateaus of any slow wave, but those thin out level by level. A lone sample, twice as far out
+    as both of its neighbours, is a click.
     """
     x = np.clip(read(recording, recording.rate, spread(recording.frames, recording.rate)), -1, 1)
     share, extreme = 0.0, float(np.abs(x).max())
-    for side in (x[x > 0], -x[x < 0]):
-        values, counts = np.unique(side, return_counts=True)
+    for side in (x, -x):
+        at = side[1:-1]
+        tops = at[(at > 0) & (2 * np.maximum(side[:-2], side[2:]) > at)]
+        values, counts = np.unique(tops, return_counts=True)
         if values.size and counts[-1] > CLIPPED_TO_NEXT * counts[-1 - NEXT_LEVELS : -1].max(initial=1):
             share += float(counts[-1]) / x.size
     return share, extreme

@@ -73,11 +73,6 @@ def dropouts(case: Case) -> dict[str, list[int]]:
     }
 
 
-def is_broken(case: Case) -> bool:
-    """Whether what the model leaves has a cause that breaks all of it: gaps, clicks, few levels or another take."""
-    return is_crushed(case) or bool(wrong_takes(case)) or any(dropouts(case).values())
-
-
 def gaps(side: Floats, other: Floats, rate: int) -> list[int]:
     """Starts of gaps in one recording in which the other one goes on."""
     loud = float(np.sqrt(np.mean(side**2)))

@@ -2,7 +2,7 @@
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
+from dl4j_bridge.diagnostics.recordings.broken import is_broken
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
 TOO_SHORT = Kind("memory-too-short")

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dl4j_bridge.diagnostics import noise
 from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.dropouts import is_broken
+from dl4j_bridge.diagnostics.recordings.broken import is_broken
 from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
@@ -73,7 +72,7 @@ def best_esr(case: Case) -> BestEsr | None:
     """The ESR that no model of this pair can beat; None where nothing bounds it."""
     if case.model is None or is_broken(case):
         return None
-    floor = noise.measure(case.model)
+    floor = case.floor
     if is_moving(case):
         # What the fixed model leaves has another cause then.
         floor = replace(floor, pauses=None, levels=None, repeats=None)

@@ -11,6 +11,8 @@ HELD_SAMPLES = Kind("bit-crushed")
 
 # Steps of 8 bits are 1/128 of full scale, and 8-bit files are fine; from this step on there are fewer bits.
 COARSE_STEP = 1 / 100
+# In a quiet recording smaller steps cost as much: this ESR.
+COARSE_ESR = 0.003
 STEP_OF_16_BITS = 1 / (1 << 15)
 # With more levels than this it is no uniform code of few bits; a square wave has fewer than that.
 MOST_LEVELS, FEWEST_LEVELS = 256, 4
@@ -65,7 +67,9 @@ def is_crushed(case: Case) -> bool:
 
 def is_coarse(case: Case, y: Floats, step: float) -> bool:
     """Whether the target `y` has coarser steps than its format and its input explain."""
-    if case.processed is None or case.processed.is_8_bit or step < COARSE_STEP:
+    if case.processed is None or case.processed.is_8_bit or not step:
+        return False
+    if step < COARSE_STEP and quantisation_esr(y, step) < COARSE_ESR:
         return False
     return not is_curve(*without_delay(case.x, case.y, case.delay.peak), OF_CURVE * step)
 

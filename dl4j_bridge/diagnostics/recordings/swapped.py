@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case
+from dl4j_bridge.diagnostics import fixed_model
+from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.clipping import CLIPPED_SHARE, clipped_share
+from dl4j_bridge.diagnostics.recordings.dropouts import dropouts
 from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal.alignment import HARMLESS
 
@@ -19,6 +21,8 @@ IF_NOT = (0.05, 20.0)
 EXPLAINED = 0.15
 # A delay that stands out less may be chance.
 SMALLEST_CONFIDENCE = 0.2
+# A noise of this share of what is left is the reason.
+NOISE_SHARE = 0.5
 # An effect bends its sound down: -0.0001 to -0.12 of the energy. The way back bends it up, or hardly.
 BENT_DOWN = -0.004
 HARDLY_BENT = -0.003
@@ -35,6 +39,7 @@ def check(case: Case) -> Outcome:
     return SWAPPED.outcome(is_swapped(case), fix, evidence, evidence)
 
 
+@once
 def is_swapped(case: Case) -> bool:
     """Whether the target gives the input far better than the input gives the target.
 
@@ -54,7 +59,22 @@ def is_swapped(case: Case) -> bool:
         # A dry recording that clipped is a wet one of what had not.
         return False
     # Last, since they take seconds.
-    return not (case.speed or case.change)
+    return not (case.speed or case.change or _is_explained(case))
+
+
+def _is_explained(case: Case) -> bool:
+    """Whether there is a reason why a filter and a curve make less of the target than of the input.
+
+    An effect that follows the level; or noise, clicks or gaps in the target, which a filter can take out, but not make.
+    """
+    if case.model is None:
+        return False
+    esr, broken = case.floor.esr, dropouts(case)
+    is_noise = esr is not None and esr >= NOISE_SHARE * case.unexplained[0]
+    if is_noise or any(broken.get(name) for name in ("clicks_in_target", "gaps_in_target")):
+        return True
+    # Fixed models know effects that follow the level.
+    return case.model.esr < fixed_model.fit(case.model.y, case.model.x, case.rate).esr
 
 
 def _is_bent_back(case: Case) -> bool:

@@ -20,11 +20,12 @@ from dl4j_bridge.settings.commands import (
     ProcessSettings,
 )
 from dl4j_bridge.settings.search import SearchSettings
-from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TaskSettings, TrainSettings
+from dl4j_bridge.settings.training import DataSettings, NetworkSettings, RunSettings, TrainSettings
 from dl4j_bridge.tasks import defaults, registry
 from dl4j_bridge.terminal.completion import offer
 from dl4j_bridge.terminal.failures import exit_status
 from dl4j_bridge.terminal.options import Known, Model, Preset, Verbose, command, setting
+from dl4j_bridge.terminal.training_options import DIAGNOSED, SEARCHED, TRAINING
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,15 +35,6 @@ app = typer.Typer(
     help="Train a DL4J GravesLSTM on a dry and a processed recording, and run it.",
 )
 
-_ABOUT = "About the model"
-# Groups of settings by the title of their panel in the help.
-_TRAINING: dict[str | None, type] = {
-    **dict(zip(("Recordings", "Network", "Training", "Small data", _ABOUT), registry.GROUPS.values(), strict=True)),
-    **{f"With --task {k.name}": k.settings for k in registry.KINDS.values() if k.settings is not TaskSettings},
-}
-
-# A diagnosis names no model.
-_DIAGNOSED = {title: group for title, group in _TRAINING.items() if title != _ABOUT}
 _KNOWN = Known(defaults.in_words, defaults.values)
 
 
@@ -65,7 +57,7 @@ def root(
         raise typer.Exit
 
 
-@command(app, "train --input dry.wav --target wet.wav --out runs/amp", _TRAINING, _KNOWN)
+@command(app, "train --input dry.wav --target wet.wav --out runs/amp", TRAINING, _KNOWN)
 def train(
     run_folder: Annotated[
         Path | None, Argument(metavar="[RUN]", help="With --resume: the run folder, as --out would name it.")
@@ -139,13 +131,17 @@ def process(
     ],
     options: dict[str, Any],
     channel: Annotated[int | None, setting(DataSettings, "channel")] = None,
+    cluster: Annotated[
+        str | None,
+        Option(metavar="ADDRESS", help="Of several recordings: run them on a Ray cluster, or local: on all cores."),
+    ] = None,
 ) -> Any:
     """Run recordings of any length through a model."""
     from dl4j_bridge.jobs.process_files import process_files
     from dl4j_bridge.terminal import progress, results
 
     with progress.samples_progress("process") as report:
-        result = process_files(model, inputs, output, ProcessSettings(**options), channel, report)
+        result = process_files(model, inputs, output, ProcessSettings(**options), channel, report, cluster)
     results.print_processed(result)
     return result, 1 if result.get("failed") else 0
 
@@ -237,7 +233,7 @@ def adopt(
     return result
 
 
-@command(app, "diagnose --input dry.wav --target wet.wav --quick", _DIAGNOSED, _KNOWN)
+@command(app, "diagnose --input dry.wav --target wet.wav --quick", DIAGNOSED, _KNOWN)
 def diagnose(
     source: Annotated[Path | None, Option("--input", metavar="A.wav", help="Dry recording.")] = None,
     target: Annotated[
@@ -372,7 +368,7 @@ def demo(
 command(
     app,
     "search --input dry.wav --target wet.wav --trials 40 --minutes 240",
-    {"Search": SearchSettings, **_TRAINING},
+    {"Search": SearchSettings, **SEARCHED},
     _KNOWN,
 )(many_runs.search)
 

@@ -158,16 +158,58 @@ class Network:
         BridgeError
             If an array has the wrong shape or type, or Java runs out of memory.
         """
-        batch, steps = x.shape[:2]
+        with jvm.java_errors("training step"):
+            return self._metrics(self._java.step(*self._tensors(x, y, capacity), x.shape[1], first, seed))
+
+    def gradient(self, x: Signals, y: Signals, capacity: int, first: bool, seed: int) -> tuple[Floats, float, float]:
+        """Compute the gradient of a segment without an update; parameters as of `step`.
+
+        Networks that each have some recordings of a batch make a step together: the sum of their gradients goes to
+        `update`.
+
+        Returns
+        -------
+        gradient : ndarray of float32, shape (parameter_count,)
+            Summed over the recordings, in the order of `parameters`; neither clipped nor regularised.
+        loss, accuracy : float
+            As of `step`, for these recordings.
+
+        Raises
+        ------
+        BridgeError
+            As of `step`.
+        """
+        with jvm.java_errors("training step"):
+            java = self._java.computeGradient(*self._tensors(x, y, capacity), x.shape[1], first, seed)
+            return NativeArray(self._java.gradient()).read().ravel(), *self._metrics(java)
+
+    def update(self, gradient: Floats, batch: int) -> None:
+        """Update the parameters, as `step` does after it has computed the gradient.
+
+        Parameters
+        ----------
+        gradient : ndarray of float32, shape (parameter_count,)
+            Summed over all recordings of a batch.
+        batch : int
+            Number of these recordings.
+        """
+        with jvm.java_errors("training step"):
+            NativeArray(self._java.gradient()).write(gradient)
+            self._java.update(batch)
+
+    def _tensors(self, x: Signals, y: Signals, capacity: int) -> tuple[Any, Any]:
+        """Write a segment into the tensors for it."""
+        batch = x.shape[0]
         if self._features is None or self._features.array.shape[::2] != (batch, capacity):
             ends = self.interface
             self._features = segment_tensor(ends.input == "one-hot", batch, ends.inputs, capacity)
             self._labels = segment_tensor(ends.output == "softmax", batch, ends.outputs, capacity)
         assert self._labels is not None
-        with jvm.java_errors("training step"):
-            # With a skip connection the network learns the difference between target and input.
-            features, labels = self._features.write(x), self._labels.write(y - x if self.interface.skip else y)
-            loss, accuracy = self._java.step(features, labels, steps, first, seed)
+        # With a skip connection the network learns the difference between target and input.
+        return self._features.write(x), self._labels.write(y - x if self.interface.skip else y)
+
+    def _metrics(self, java: Any) -> tuple[float, float]:
+        loss, accuracy = java
         return loss / math.log(2) if self.interface.output == "softmax" else loss, accuracy
 
     def set_loss_weights(self, square: float, pre_emphasis: float = 0.0, offset: float = 0.0, start: int = 0) -> None:
@@ -203,6 +245,10 @@ class Network:
         """Set the learning rate of all layers."""
         self._java.setLearningRate(rate)
 
+    def set_iterations(self, count: int) -> None:
+        """Set the number of updates that DL4J has counted, which Adam depends on."""
+        self.dl4j.getLayerWiseConfigurations().setIterationCount(count)
+
     @property
     def dl4j(self) -> Any:
         """The network in Java: a pyjnius object of DL4J's ``MultiLayerNetwork``."""
@@ -216,6 +262,21 @@ class Network:
     def parameters(self) -> Floats:
         """Return a copy of all parameters in the order of DL4J's flat vector; float32, shape (parameter_count,)."""
         return NativeArray(self._java.parameterVector()).read().ravel()
+
+    def set_parameters(self, values: Floats) -> None:
+        """Replace all parameters by those that `parameters` of a network of this shape returned."""
+        with jvm.java_errors("network"):
+            NativeArray(self._java.liveParameters()).write(values)
+
+    def updater_state(self) -> Floats | None:
+        """Return a copy of the updater's state, float32 of shape (n,); None for an updater without one."""
+        state = self._java.liveUpdaterState()
+        return None if state is None else NativeArray(state).read().ravel()
+
+    def set_updater_state(self, values: Floats) -> None:
+        """Replace the updater's state by one that `updater_state` returned."""
+        with jvm.java_errors("network"):
+            NativeArray(self._java.liveUpdaterState()).write(values)
 
     def parameter(self, name: str) -> Floats:
         """Return a copy of one parameter array, such as ``0_W`` (layer 0, input weights), in DL4J's shape."""

@@ -8,7 +8,8 @@ from typing import Any
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.java import jvm
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs import advice, memory, pretraining
+from dl4j_bridge.jobs import advice, memory, pretraining, ray_cluster
+from dl4j_bridge.jobs.large_folders import rest_of
 from dl4j_bridge.model.info import ModelInfo, PairInfo, RunState, versions
 from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
@@ -16,8 +17,8 @@ from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.training import AboutSettings, TrainSettings
 from dl4j_bridge.signal import augmentation, pairs
+from dl4j_bridge.signal.folders import inputs_of
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
-from dl4j_bridge.signal.recordings import recordings_of
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.tasks.interface import Task
 
@@ -75,16 +76,17 @@ def new_run(
     # The model file stores what was used, whatever "auto" may mean in a later version.
     settings = replace(settings, network=settings.network.resolved(), run=settings.run.resolved())
     augmentation.check(settings.small_data)
+    check_workers(settings)
     named_after = inputs[0]
     if out:
         RunFolder(out).check_free()
     if not targets:
-        inputs = recordings_of(inputs)
+        inputs = inputs_of(inputs)
     opened = open_pairs(inputs, targets, settings)
     task = registry.choose(settings, opened)
     pretraining.check(settings.small_data, task)
     signals = [task.signals(pair) for pair in opened]
-    copies = augmented(opened, signals, task, settings)
+    copies = rest_of(opened, task, settings) + augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
     notes, warnings = advice.notes(task, opened, settings), advice.warnings(opened, settings)
     configure_java(settings)
@@ -145,6 +147,12 @@ def augmented(opened: list[Pair], signals: list[Stretch], task: Task, settings: 
             x, y = task.signals(target)
             stretches.append((x if source is target else task.signals(source)[0], y))
     return stretches
+
+
+def check_workers(settings: TrainSettings) -> None:
+    """Check that what the workers need is installed."""
+    if settings.workers.on_ray:
+        ray_cluster.require("--workers")
 
 
 def configure_java(settings: TrainSettings) -> None:

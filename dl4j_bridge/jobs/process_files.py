@@ -8,9 +8,11 @@ import soundfile
 
 from dl4j_bridge.atomic_files import check_folder, check_output
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.jobs import ray_cluster
 from dl4j_bridge.jobs.process import Report, check_effect, checked_output, open_input, process, rendered
+from dl4j_bridge.jobs.process_on_cluster import process_on_cluster
 from dl4j_bridge.model import model_zip
-from dl4j_bridge.model.model_zip import Model
+from dl4j_bridge.model.model_zip import Model, OpenedModel
 from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.signal.recordings import Recording, recordings_of
 
@@ -22,6 +24,7 @@ def process_files(
     settings: ProcessSettings,
     channel: int | None = None,
     report: Report = lambda done, total: None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Run recordings and folders of recordings through a model.
 
@@ -33,6 +36,9 @@ def process_files(
         Recordings, and folders whose recordings are all meant, those in their subfolders too.
     output
         Recording to write; of several recordings, or of a folder, the folder to write them into by their names.
+    cluster
+        Address of a Ray cluster to run several recordings on; ``local`` is the cores of this machine. The progress then
+        counts recordings.
 
     Returns
     -------
@@ -44,8 +50,10 @@ def process_files(
     Raises
     ------
     InputError
-        The model, the output or a setting cannot be used. Nothing was written.
+        The model, the output or a setting cannot be used, or Ray is not installed. Nothing was written.
     """
+    if cluster:
+        ray_cluster.require("--cluster")
     if len(inputs) == 1 and not inputs[0].is_dir() and not output.is_dir():
         return process(model, inputs[0], output, settings, channel, report)
     settings.check()
@@ -55,6 +63,37 @@ def process_files(
     for path in outputs.values():
         if path.exists():
             check_output(path, settings.overwrite, [*outputs, opened.path])
+    if cluster:
+        # Other machines have other current folders.
+        there = {source.absolute(): path.absolute() for source, path in outputs.items()}
+        found, failed = process_on_cluster(model.absolute(), there, settings, channel, report, cluster)
+    else:
+        found, failed = process_here(opened, model, outputs, settings, channel, report)
+    return {"output": str(output), **_together(found), "outputs": found, "failed": failed}
+
+
+def process_here(
+    opened: OpenedModel,
+    model: Path,
+    outputs: dict[Path, Path],
+    settings: ProcessSettings,
+    channel: int | None,
+    report: Report = lambda done, total: None,
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Run recordings through an opened model, called `model`, in this process.
+
+    Parameters
+    ----------
+    opened, model, settings, channel, report
+        As for `process_files`.
+    outputs
+        The file to write for each recording.
+
+    Returns
+    -------
+    list of dict, list of dict
+        Results of `process`, with ``input``; and ``input`` and ``error`` of each that failed.
+    """
     jobs, failed = [], []
     for source, path in outputs.items():
         try:
@@ -64,7 +103,7 @@ def process_files(
         except (BridgeError, OSError) as e:
             failed.append({"input": str(source), "error": str(e)})
     found, others = _rendered(opened.load(), model, jobs, settings, report) if jobs else ([], [])
-    return {"output": str(output), **_together(found), "outputs": found, "failed": failed + others}
+    return found, failed + others
 
 
 def _rendered(
@@ -100,13 +139,13 @@ def _outputs(inputs: list[Path], folder: Path) -> dict[Path, Path]:
         if not _was_written(file, folder, source)
     ]
     found: dict[Path, Path] = {}
+    sources: dict[Path, Path] = {}
     for source, place in places:
         path = folder / (place if _can_be_written(place) else place.with_suffix(".wav"))
-        same = next((other for other, taken in found.items() if taken == path), None)
-        if same:
+        if path in sources:
             wanted = "wanted different names, or a command for each"
-            raise InputError("--input", f"{same} and {source} would both become {path}", wanted)
-        found[source] = path
+            raise InputError("--input", f"{sources[path]} and {source} would both become {path}", wanted)
+        found[source], sources[path] = path, source
     return found
 
 

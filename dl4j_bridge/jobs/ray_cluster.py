@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -15,6 +16,8 @@ from dl4j_bridge.errors import BridgeError, InputError
 RETRIES = 5
 # Seconds that runs have to save after Ctrl-C.
 SAVE_SECONDS = 120.0
+# Ray gives a busy machine half a minute for the start of its processes.
+STARTS = 3
 # The address of this machine alone.
 LOCAL = "local"
 
@@ -36,7 +39,7 @@ def require(command: str) -> None:
 
 
 @contextmanager
-def connected(address: str, cores: int) -> Iterator[int]:
+def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iterator[int]:
     """Connect to Ray while the body runs.
 
     Ray starts its workers as new processes, so each has a Java of its own, for all tasks that it gets. Ray sets
@@ -48,6 +51,8 @@ def connected(address: str, cores: int) -> Iterator[int]:
         Address of a cluster; ``local`` starts one on this machine.
     cores
         Cores of a task.
+    option
+        The option that names them.
 
     Yields
     ------
@@ -64,14 +69,19 @@ def connected(address: str, cores: int) -> Iterator[int]:
     import ray
 
     on_termination = signal.getsignal(signal.SIGTERM)
-    try:
-        dashboard = False if address == LOCAL else None
-        ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard)
-    except Exception as e:
-        # Of no narrower class: a slow start and a wrong version are such, too.
-        reason = " ".join(str(e).split())[:200]
-        wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
-        raise BridgeError(f"--cluster {address}", f"not reached ({reason})", wanted) from e
+    dashboard = False if address == LOCAL else None
+    for left in reversed(range(STARTS if address == LOCAL else 1)):
+        try:
+            with _kept_handlers():
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard)
+            break
+        except Exception as e:
+            # Of no narrower class: a slow start and a wrong version are such, too.
+            ray.shutdown()
+            reason = " ".join(str(e).split())[:200]
+            wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
+            if not left:
+                raise BridgeError(f"--cluster {address}", f"not reached ({reason})", wanted) from e
     if threading.current_thread() is threading.main_thread():
         # Ray would end this process at once; the command saves, as after Ctrl-C.
         signal.signal(signal.SIGTERM, on_termination)
@@ -80,7 +90,31 @@ def connected(address: str, cores: int) -> Iterator[int]:
         machines = [int(node["Resources"].get("CPU", 0)) for node in nodes if node["Alive"]]
         if cores > max(machines):
             found = f"{cores}, more than any machine's {max(machines)}"
-            raise InputError("--cores-per-run", found, "wanted at most that")
+            raise InputError(option, found, "wanted at most that")
         yield sum(machine // cores for machine in machines)
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _kept_handlers() -> Iterator[None]:
+    """Keep this process's own handlers of faults, which Ray replaces.
+
+    Java makes its threads stop for a collection, and notices null references, by faults that its handlers expect: with
+    Ray's handlers the process ends there sooner or later. A worker starts Java after Ray, and has Java's.
+    """
+    if os.name != "posix":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    kept = {}
+    for number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL):
+        # Larger than a `struct sigaction` of any system.
+        action = ctypes.create_string_buffer(512)
+        if libc.sigaction(int(number), None, action) == 0:
+            kept[number] = action
+    try:
+        yield
+    finally:
+        for number, action in kept.items():
+            libc.sigaction(int(number), action, None)

@@ -5,20 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from dl4j_bridge.errors import InputError
-from dl4j_bridge.jobs.new_run import augmented, configure_java, open_pairs, options_of
+from dl4j_bridge.jobs.large_folders import rest_of
+from dl4j_bridge.jobs.new_run import augmented, check_workers, configure_java, open_pairs, options_of
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import PairInfo, RecordingInfo
-from dl4j_bridge.model.run import Run
+from dl4j_bridge.model.run import OUTER_MOMENTUM, Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import AboutSettings, TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings, WorkersSettings
 from dl4j_bridge.signal import augmentation
+from dl4j_bridge.signal.folders import hash_of, inputs_of
 from dl4j_bridge.signal.pairs import Pair
-from dl4j_bridge.signal.recordings import recordings_of, sha256
 
 # Options that may change when a run is resumed.
 FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads", "preview"}
-FREE |= {f.name for f in fields(AboutSettings)}
+FREE |= {f.name for group in (AboutSettings, WorkersSettings) for f in fields(group)}
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:
@@ -55,9 +56,10 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     settings = before.settings.with_options(options)
     _check_resumable(before.settings, settings)
     augmentation.check(settings.small_data)
+    check_workers(settings)
     known_inputs, known_targets = [p.input for p in before.pairs], [p.target for p in before.pairs if p.target]
     if inputs and not known_targets:
-        inputs = recordings_of(inputs)
+        inputs = inputs_of(inputs)
     inputs, targets = (
         _recordings(given, known, folder.recordings)
         for given, known in ((inputs, known_inputs), (targets, known_targets))
@@ -67,13 +69,33 @@ def _restored(folder: RunFolder, options: dict[str, Any], inputs: list[Path], ta
     opened = list(map(_same_pair, open_pairs(inputs, targets, settings), before.pairs))
     task = before.task
     signals = [task.signals(pair) for pair in opened]
-    copies = augmented(opened, signals, task, settings)
-    model.network.restore_state(model.state)
+    copies = rest_of(opened, task, settings) + augmented(opened, signals, task, settings)
+    carried = dict(model.state)
+    outer_momentum = carried.pop(OUTER_MOMENTUM, None)
+    if settings.workers.sync_every == 1:
+        outer_momentum = None
+    model.network.restore_state(carried)
     moved = tuple(map(_moved, before.pairs, opened))
     info = replace(before, pairs=moved, settings=settings, run_state=None)
     folder.cut_log(state.step)
     folder.begin(info.as_dict(), options_of(settings, inputs, targets))
-    return Run(folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies)
+    return Run(
+        folder, settings, opened, task, model.network, signals, info, state, model.baselines, copies, outer_momentum,
+        advice=_changed_workers(before.settings.workers, settings),
+    )  # fmt: skip
+
+
+def _changed_workers(before: WorkersSettings, settings: TrainSettings) -> list[str]:
+    """A note on what another number of workers changes."""
+    now = settings.workers
+    if (before.workers, before.sync_every) == (now.workers, now.sync_every):
+        return []
+    changes = "sums are rounded in another order"
+    if settings.network.dropout:
+        changes += ", and other inputs are dropped"
+    if max(before.sync_every, now.sync_every) > 1:
+        changes = f"each worker now trains with {settings.run.batch // now.workers} windows of a batch"
+    return [f"--workers {now.workers} after {before.workers}: {changes}"]
 
 
 def _recordings(given: list[Path], known: list[RecordingInfo], own: Path) -> list[Path]:
@@ -89,7 +111,7 @@ def _recordings(given: list[Path], known: list[RecordingInfo], own: Path) -> lis
     if len(given) != len(known):
         raise InputError(given[-1], f"{len(given)} recordings for the {len(known)} of this run", "wanted all of them")
     for path, recording in zip(given, known, strict=True):
-        if sha256(path) != recording.sha256:
+        if hash_of(path) != recording.sha256:
             fix = f"wanted {recording.path}; for other recordings, begin a run: train --from RUN"
             raise InputError(path, "not a recording of this run", fix)
     return given

@@ -6,21 +6,23 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dl4j_bridge.jobs.large_folders import in_memory
 from dl4j_bridge.jobs.live_checks import LiveChecks
 from dl4j_bridge.jobs.pretraining import pretrain
 from dl4j_bridge.jobs.preview import Preview
 from dl4j_bridge.jobs.session import Stopwatch, interruptible
+from dl4j_bridge.jobs.updates import Updates, updates_of
 from dl4j_bridge.jobs.validation import long_outputs, loss_of, validate, validate_long
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import TrainingInfo
 from dl4j_bridge.model.model_zip import Model
-from dl4j_bridge.model.run import Progress, Report, Run
+from dl4j_bridge.model.run import OUTER_MOMENTUM, Progress, Report, Run
 from dl4j_bridge.settings.schedules import SCHEDULES
 from dl4j_bridge.signal.pairs import part
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks import grades
 from dl4j_bridge.tasks.interface import Metrics
-from dl4j_bridge.tasks.update import segments, step
+from dl4j_bridge.tasks.update import segments
 
 # A save takes as long as ten steps; a run that is killed loses this much at most.
 SAVE_SECONDS = 10.0
@@ -53,7 +55,8 @@ def train(
     -------
     dict
         ``run, model, task, steps, epochs, samples_per_second, valid, grade`` (the ESR in words, or None),
-        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them.
+        ``stopped_because``, and ``findings`` of the live checks, as `diagnose` has them. With workers also
+        ``exchanges``: their number, and means of one in milliseconds and bytes.
 
     Raises
     ------
@@ -75,47 +78,50 @@ def train(
 def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> dict[str, Any]:
     settings, state = run.settings.run, run.state
     training = [part(s, "train") for s in run.signals]
-    windows = Windows(training + run.augmented, settings.length, settings.batch, run.settings.network.seed)
+    stretches = training + run.augmented
+    windows = Windows(stretches, settings.length, settings.batch, run.settings.network.seed)
     valid = None
     log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
-    with interruptible(stop) as interrupted:
+    with interruptible(stop) as interrupted, updates_of(run, stretches, windows) as updates:
         if not run.folder.last.exists():
-            _save_last(run)
+            _save_last(run, updates)
         reason = _reason_to_stop(run, windows)
         # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
         if state.step == 0 and reason is None and run.settings.small_data.pretrain != "none":
-            reason = pretrain(run, training + run.augmented, report, interrupted)
+            reason = pretrain(run, in_memory(stretches), report, interrupted)
         saved = time.monotonic()
         checks, progress = LiveChecks(run), None
         found = checks.before()
         watch, preview = Stopwatch(state.seconds), Preview(run)
         while reason is None:
             _follow_schedule(run, windows)
-            loss, accuracy, steps = step(run.network, windows, run.settings, state.step, run.task)
-            run.check_finite(loss, state.step + 1)
-            state.step += 1
-            state.seconds = watch.trained(steps * run.task.hop)
-            valid = None
-            if state.step % settings.validate_every == 0:
-                with watch.paused():
-                    # Not before the first step, which need not wait for them.
-                    run.baselines = run.task.fit_baselines(training, run.baselines)
-                    valid = validate(run.network, run.task, run.signals, settings.validation_samples)
-                    _keep_if_best(run, valid)
-                    preview.after_validation()
-                    if settings.schedule not in SCHEDULES:
-                        _reduce_lr_on_plateau(run, valid)
-                    if time.monotonic() - saved > SAVE_SECONDS:
-                        _save_last(run)
-                        saved = time.monotonic()
-            values = run.task.step_metrics(loss, accuracy)
-            found += checks.after_step(loss, valid)
-            progress = replace(_progress(run, windows, watch, values, valid), findings=found)
-            validated = {f"valid_{name}": value for name, value in (valid or {}).items()}
-            log(vars(progress) | values | validated | {"learning_rate": state.learning_rate})
-            report(progress)
-            found = []
-            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows) or until(progress)
+            asked = None
+            for loss, accuracy, steps in updates.advance():
+                run.check_finite(loss, state.step + 1)
+                state.step += 1
+                state.seconds = watch.trained(steps * run.task.hop)
+                valid = None
+                if state.step % settings.validate_every == 0:
+                    with watch.paused():
+                        # Not before the first step, which need not wait for them.
+                        run.baselines = run.task.fit_baselines(training, run.baselines)
+                        valid = validate(run.network, run.task, run.signals, settings.validation_samples)
+                        _keep_if_best(run, valid)
+                        preview.after_validation()
+                        if settings.schedule not in SCHEDULES:
+                            _reduce_lr_on_plateau(run, valid)
+                        if time.monotonic() - saved > SAVE_SECONDS:
+                            _save_last(run, updates)
+                            saved = time.monotonic()
+                values = run.task.step_metrics(loss, accuracy)
+                found += checks.after_step(loss, valid)
+                progress = replace(_progress(run, windows, watch, values, valid), findings=found, news=updates.news())
+                validated = {f"valid_{name}": value for name, value in (valid or {}).items()}
+                log(vars(progress) | values | validated | {"learning_rate": state.learning_rate})
+                report(progress)
+                found = []
+                asked = until(progress) or asked
+            reason = "interrupted" if interrupted() else _reason_to_stop(run, windows) or asked
         run.baselines = run.task.fit_baselines(training, run.baselines)
         if reason != "interrupted":
             if valid is None or not run.folder.model.exists():
@@ -123,8 +129,8 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
             run.best, valid = _calibrated_best(run)
             preview.at_end()
             if progress and (found := checks.at_end(valid)):
-                report(replace(progress, values={}, valid=None, findings=found))
-        _save_last(run)
+                report(replace(progress, values={}, valid=None, findings=found, news=[]))
+        _save_last(run, updates)
     result = {
         "run": str(run.folder.path),
         "model": str(run.folder.model if run.folder.model.exists() else run.folder.last),
@@ -137,6 +143,8 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
         "stopped_because": reason,
         "findings": [finding.as_dict() for finding in checks.findings],
     }
+    if facts := updates.facts():
+        result["exchanges"] = facts
     return result | ({"pretrain_steps": run.info.pretraining["steps"]} if run.info.pretraining else {})
 
 
@@ -195,9 +203,12 @@ def _reduce_lr_on_plateau(run: Run, valid: Metrics) -> None:
         run.network.set_learning_rate(state.learning_rate)
 
 
-def _save_last(run: Run) -> None:
-    info = replace(run.info, run_state=run.state)
-    model = Model(run.network, info, run.baselines, run.network.state())
+def _save_last(run: Run, updates: Updates) -> None:
+    updates.settle()
+    info, state = replace(run.info, run_state=run.state), run.network.state()
+    if run.outer_momentum is not None:
+        state[OUTER_MOMENTUM] = run.outer_momentum
+    model = Model(run.network, info, run.baselines, state)
     model_zip.save(run.folder.last, model, with_updater=True)
 
 

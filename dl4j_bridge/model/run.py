@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from dl4j_bridge.errors import BridgeError
 from dl4j_bridge.java.network import Network
 from dl4j_bridge.model.info import ModelInfo, RunState
@@ -22,6 +25,8 @@ from dl4j_bridge.tasks.interface import Metrics, Task
 if TYPE_CHECKING:
     from dl4j_bridge.diagnostics.findings import Finding
 
+# Its name in the zip to resume from, beside the carried state.
+OUTER_MOMENTUM = "outer_momentum"
 ON_CUDA = "--backend cuda: the fused layers run on the CPU; this run uses DL4J's stock layers and their gradient"
 
 
@@ -47,6 +52,8 @@ class Progress:
         Whether the step belongs to the pre-training.
     findings
         What the live checks found at this step.
+    news
+        What happened to workers, a line for each.
     """
 
     step: int
@@ -59,6 +66,7 @@ class Progress:
     valid: Metrics | None
     pretraining: bool = False
     findings: list[Finding] = field(default_factory=list)
+    news: list[str] = field(default_factory=list)
 
 
 # Called after every step.
@@ -79,7 +87,9 @@ class Run:
         Arrays of the fitted baselines. A resumed run has those that it fitted when it began, since another fit may
         round differently.
     augmented
-        Copies of the training parts, beside `signals`.
+        Copies of the training parts, and the rest of large folders, beside `signals`.
+    outer_momentum
+        Momentum of the updates that workers make together after several steps of each; None without these.
     start
         The model whose network this one began with, if not with random weights.
     advice, warnings
@@ -98,6 +108,7 @@ class Run:
     state: RunState = field(default_factory=RunState)
     baselines: Arrays = field(default_factory=dict)
     augmented: list[Stretch] = field(default_factory=list)
+    outer_momentum: npt.NDArray[np.float32] | None = None
     start: Path | None = None
     best: Model | None = None
     advice: list[str] = field(default_factory=list)

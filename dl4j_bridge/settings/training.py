@@ -40,6 +40,7 @@ _ALIGN = Range(
 )
 
 
+_ADDRESS = Range("an address such as 10.0.0.1:6379", lambda v: 0 < len(v) <= 300 and v.isprintable())
 _TEXT = Range("1 to 2000 printable characters", lambda v: 0 < len(v) <= 2000 and v.replace("\n", "").isprintable())
 
 
@@ -224,6 +225,39 @@ class RunSettings(Settings):
 
 
 @dataclass(frozen=True)
+class WorkersSettings(Settings):
+    """Workers that train one network together, on Ray."""
+
+    workers: int = setting(
+        1,
+        "Number of processes that share the windows of each batch, on Ray. 1 trains in this process, without Ray.",
+        up_to(1 << 12),
+    )
+    cluster: str | None = setting(
+        None, "Ray cluster for the workers, such as 10.0.0.1:6379; this machine if not given.", _ADDRESS
+    )
+    cores_per_worker: int = setting(1, "CPU cores and threads of a worker.", up_to(1024))
+    sync_every: int = setting(
+        1,
+        "Steps between two exchanges. 1: of gradients, as if one worker had the whole batch. More, for slow networks: "
+        "each worker trains a copy, and the changes of the copies are averaged (DiLoCo).",
+        COUNT,
+    )
+    gradient_format: str = setting(
+        "float32",
+        "Numbers that workers send: float32, or bfloat16 for half the bytes.",
+        one_of(["float32", "bfloat16"]),
+    )
+    worker_timeout: float = setting(
+        60.0, "Seconds that a worker has for a step, after which another one computes it and it is replaced.", ABOVE_0
+    )
+
+    @property
+    def on_ray(self) -> bool:
+        return self.workers > 1 or self.cluster is not None
+
+
+@dataclass(frozen=True)
 class AboutSettings(Settings):
     """What a model's author says about it; `info`, reports and exports show it."""
 
@@ -277,6 +311,7 @@ class TrainSettings:
     network: NetworkSettings = NetworkSettings()
     run: RunSettings = RunSettings()
     small_data: SmallDataSettings = SmallDataSettings()
+    workers: WorkersSettings = WorkersSettings()
     about: AboutSettings = AboutSettings()
     own: TaskSettings = TaskSettings()
 
@@ -304,6 +339,11 @@ class TrainSettings:
         length = self.run.length
         lags = Range(f"0 to {length - 1}, below --length", lambda v: 0 <= v < length)
         check("pretrain_delay", self.small_data.pretrain_delay, lags)
+        if self.workers.workers > self.run.batch:
+            found = f"{self.workers.workers} for a --batch of {self.run.batch}"
+            raise InputError("--workers", found, "wanted at most one for each window of a batch")
+        if self.workers.workers > 1 and self.run.backend != "cpu":
+            raise InputError("--workers", f"with --backend {self.run.backend}", "wanted --backend cpu")
         if length < self.network.tbptt:
             found = f"{self.network.tbptt} samples, longer than --length {length}"
             raise InputError("--tbptt", found, "wanted at most that")

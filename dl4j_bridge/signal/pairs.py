@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.settings.training import DataSettings, parse_align
 from dl4j_bridge.signal import alignment
+from dl4j_bridge.signal.folders import is_large, open_folder
 from dl4j_bridge.signal.recordings import SMALL_BLOCK, Recording, open_recording
 
 # Maximum delay that `--align auto` looks for at first.
@@ -89,7 +90,7 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
     Parameters
     ----------
     input_path, target_path
-        Recordings; no target for next-sample prediction.
+        Recordings; no target for next-sample prediction, and then the input may be a large folder.
     settings
         Sample rate, channel and alignment.
 
@@ -99,7 +100,8 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
         If a recording cannot be used (see `open_recording`), or the delay does not explain the difference between the
         lengths.
     """
-    source = open_recording(input_path, settings.channel)
+    is_folder = target_path is None and is_large(input_path)
+    source = (open_folder if is_folder else open_recording)(input_path, settings.channel)
     rate = settings.rate or source.rate
     notes = [*source.notes, *_resampling_note(source, rate)]
     if target_path is None:

@@ -136,7 +136,7 @@ class Recording:
                 if not len(block):
                     raise BridgeError(self.path, f"ends {left} frames early", "it changed while it was read; try again")
                 left -= len(block)
-                yield _to_mono(block, self.channel)
+                yield to_mono(block, self.channel)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def open_recording(path: Path, channel: int | None = None, *, may_be_silent: boo
         if channel is not None and not 1 <= channel <= channels:
             raise InputError("--channel", f"{channel}, but {path} has {channels}", f"wanted 1 to {channels}")
         for block in _readable_blocks(f):
-            mono = _to_mono(block, channel)
+            mono = to_mono(block, channel)
             if not np.isfinite(mono).all():
                 at = frames + int(np.argmin(np.isfinite(mono)))
                 raise InputError(path, f"sample {at} is NaN or Inf", "wanted finite samples: write the file again")
@@ -266,6 +266,12 @@ class _Channels:
         return self._mixed < CANCELLED * float(self.energies.mean())
 
 
+def audio_endings() -> set[str]:
+    """Endings of files that are taken for recordings, in capital letters."""
+    # A RAW file has no header with its rate and format; the added endings are common but no names of libsndfile.
+    return {*soundfile.available_formats(), "AIF", "AIFC", "OGA", "OPUS", "SND"} - {"RAW"}
+
+
 def recordings_of(paths: Iterable[Path]) -> list[Path]:
     """Replace folders by the recordings in them and in their subfolders, sorted by name.
 
@@ -287,13 +293,12 @@ def recordings_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_audio(file: Path, folder: Path) -> bool:
-    # A RAW file has no header with its rate and format; the added endings are common but no names of libsndfile.
-    endings = {*soundfile.available_formats(), "AIF", "AIFC", "OGA", "OPUS", "SND"} - {"RAW"}
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lstrip(".").upper() in endings and file.is_file()
+    return not hidden and file.suffix.lstrip(".").upper() in audio_endings() and file.is_file()
 
 
-def _to_mono(block: Samples, channel: int | None) -> Samples:
+def to_mono(block: Samples, channel: int | None) -> Samples:
+    """One channel of a block of shape (n, channels), or the mean of all."""
     if block.shape[1] == 1:
         return block[:, 0]
     mono: Samples = block.mean(axis=1) if channel is None else block[:, channel - 1]
@@ -314,7 +319,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     try:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "wanted a recording")
-        file = _sound_file(path)
+        file = header_of(path)
     except soundfile.LibsndfileError as e:
         raise InputError(path, f"not audio ({reason(e)})", "wanted WAV, FLAC or another libsndfile format") from e
     except OSError as e:
@@ -323,7 +328,8 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         yield file
 
 
-def _sound_file(path: Path) -> soundfile.SoundFile:
+def header_of(path: Path) -> soundfile.SoundFile:
+    """Open a recording, without any check."""
     try:
         # As bytes, since libsndfile's binding encodes no name that is not UTF-8.
         return soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)

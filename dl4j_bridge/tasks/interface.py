@@ -63,6 +63,8 @@ class Task(ABC):
         ``target``: the processed recording. ``next``: what comes next in the same recording.
     hop
         Samples of a recording in a time step.
+    weighted
+        Whether `loss_weights` depends on the targets of a batch.
     """
 
     name: ClassVar[str]
@@ -72,6 +74,7 @@ class Task(ABC):
     solved: ClassVar[float]
     predicts: str = "target"
     hop: int = 1
+    weighted: bool = False
 
     @property
     def graded(self) -> bool:
@@ -164,8 +167,26 @@ class Task(ABC):
         """
         return None
 
-    def training_input(self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool) -> Signal:
-        """The input of update `number` (from 0), shape (batch, n, ...); `first` is True at the start of a window."""
+    def training_input(
+        self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool, start: int = 0
+    ) -> Signal:
+        """The input of update `number` (from 0).
+
+        Parameters
+        ----------
+        network
+            With the state before the segment.
+        settings
+            Sizes and seed.
+        x
+            Segment of the recordings, shape (rows, n, ...).
+        number
+            Decides over random numbers.
+        first
+            True at the start of a window.
+        start
+            Row of the batch that the first row of `x` is. Random numbers of a row do not depend on the rows before it.
+        """
         return x
 
     def rate_share(self, epochs: float) -> float:

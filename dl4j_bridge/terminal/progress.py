@@ -93,9 +93,10 @@ class _Left(ProgressColumn):
 
 
 def _with_findings(show: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """Print a line for each finding of the live checks before the progress."""
+    """Print a line for each finding of the live checks, and the news of workers, before the progress."""
 
     def show_all(progress: Progress) -> None:
+        print_notes(progress.news)
         for finding in progress.findings:
             facts = f" ({'; '.join(finding.facts)})" if finding.facts else ""
             text = f"found at step {progress.step}: {finding.code} ({finding.severity}). {finding.meaning}{facts}"

@@ -61,6 +61,7 @@ def test_patterns_name_pairs_and_a_pair_has_options_of_its_own(tmp_path):
         ('input = "*.wav"\nexport = ["mp3"]', "--export: mp3"),
         ('input = "*.wav"\nhiden = 3', "did you mean hidden"),
         ('input = "*.wav"\nhidden = 0', "--hidden: 0"),
+        ('input = "*.wav"\nworkers = 2', "workers in a plan"),
         ('[[pair]]\ntarget = "x.wav"', "a pair without input"),
         ('[[pair]]\nname = "../x"\ninput = "x.wav"', "wanted the name of a folder"),
         ('input = "*.wav"\n[[pair]]\nname = "dry"\ninput = "x.wav"', "two pairs are called dry"),

@@ -1,6 +1,7 @@
 """`process` with several recordings: each is as it is alone, and a bad one keeps none of the others from it."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -93,3 +94,31 @@ def test_the_results_of_a_run_before_are_no_inputs(songs, effect_run, java):
         str(songs / "out" / "a.wav"),
         str(songs / "out" / "live" / "a.wav"),
     }
+
+
+@pytest.mark.slow
+def test_a_cluster_writes_what_one_process_writes(songs, recordings, effect_run, tmp_path):
+    pytest.importorskip("ray")
+    for number in range(6):
+        shutil.copy(recordings[number % 2], songs / "live" / f"{number}.wav")
+    for out, more in (("here", []), ("there", ["--cluster", "local"])):
+        args = ["--model", effect_run, "--input", "songs", "--output", out, *more, "--json"]
+        result = run("process", *args, cwd=tmp_path)
+        assert result.status == 1
+        assert result.stderr.splitlines()[-1].startswith("error: ")
+        assert "bad.wav: not audio" in result.stderr.splitlines()[-1]
+        assert len(result.json["outputs"]) == 8
+    files = {p.relative_to(tmp_path / "here") for p in (tmp_path / "here").rglob("*.wav")}
+    assert len(files) == 8
+    for file in files:
+        assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+
+
+def test_without_ray_process_names_the_extra(songs, effect_run, tmp_path):
+    (tmp_path / "ray.py").write_text("raise ImportError('not here')\n")
+    path = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    args = ["--input", songs, "--output", tmp_path / "out", "--cluster", "local"]
+    result = run("process", "--model", effect_run, *args, env=path)
+    assert result.status == 2
+    assert "pip install 'dl4j_bridge[ray]'" in result.error
+    assert not (tmp_path / "out").exists()

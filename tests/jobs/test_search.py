@@ -229,6 +229,19 @@ def searched(result: dict[str, Any], folder: Path) -> dict[int, dict[str, float]
 
 
 @pytest.mark.slow
+def test_workers_on_ray_do_each_trial_once(recordings, tmp_path):
+    pytest.importorskip("ray")
+    out = tmp_path / "search"
+    pair = ["--input", recordings[0], "--target", recordings[1], "--threads", 1]
+    result = run_ok("search", *pair, "--out", out, "--trials", 4, "--cluster", "local", *TINY, "--json")
+    assert list(searched(result.json, out)) == list(range(4))
+    assert result.json["best"]["values"]["bits"] == min(t["values"]["bits"] for t in result.json["trials"])
+    # Each machine's processes found the recordings and the folder by themselves.
+    again = run_ok("search", out, "--resume", "--trials", 5, "--cluster", "local", "--no-report", "--json")
+    assert list(searched(again.json, out)) == list(range(5))
+
+
+@pytest.mark.slow
 def test_a_search_on_postgresql_is_killed_and_resumed(postgresql, recordings, tmp_path):
     out = tmp_path / "search"
     pair = ["--input", recordings[0], "--target", recordings[1], "--threads", 1]

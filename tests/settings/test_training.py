@@ -10,7 +10,6 @@ from dl4j_bridge.settings.training import (
     DataSettings,
     NetworkSettings,
     RunSettings,
-    SmallDataSettings,
     TrainSettings,
     parse_align,
 )
@@ -91,7 +90,7 @@ def test_options_change_what_they_name_and_nothing_else():
 
 def test_names_are_unique_and_each_has_a_help_text():
     of_tasks = {kind.settings for kind in registry.KINDS.values()}
-    groups = (DataSettings, NetworkSettings, RunSettings, SmallDataSettings, *of_tasks)
+    groups = (*registry.GROUPS.values(), *of_tasks)
     everything = [f for group in groups for f in fields(group)]
     names = [f.name for f in everything]
     assert len(set(names)) == len(names)

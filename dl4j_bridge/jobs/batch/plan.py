@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from dl4j_bridge.atomic_files import check_folder
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import FORMATS
 from dl4j_bridge.model.run_folder import RUNS
-from dl4j_bridge.settings.checks import check, one_of
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.checks import check, one_of, option
+from dl4j_bridge.settings.training import TrainSettings, WorkersSettings
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.untrusted import files
 
@@ -78,7 +78,7 @@ def read(path: Path) -> Plan:
     for name in formats:
         check("export", name, one_of(FORMATS))
     preset = str(given.get("preset", registry.DEFAULT))
-    options = registry.checked_options(str(path), {k: v for k, v in given.items() if k not in KEYS})
+    options = _options(path, {k: v for k, v in given.items() if k not in KEYS})
     found = [*_matching(path, given, options, preset), *_listed(path, given, options, preset)]
     if not found:
         raise InputError(path, "no recordings", 'wanted input = "*_dry.wav" and target = "*_wet.wav", or [[pair]]')
@@ -135,7 +135,7 @@ def _listed(path: Path, given: dict[str, Any], options: dict[str, Any], preset: 
     entries = []
     for pair in pairs:
         named = {key: str(pair[key]) for key in PAIR_KEYS if key in pair}
-        own = registry.checked_options(str(path), {k: v for k, v in pair.items() if k not in PAIR_KEYS})
+        own = _options(path, {k: v for k, v in pair.items() if k not in PAIR_KEYS})
         source = path.absolute().parent / named["input"]
         target = path.absolute().parent / named["target"] if "target" in named else None
         name = named.get("name", source.stem)
@@ -143,6 +143,15 @@ def _listed(path: Path, given: dict[str, Any], options: dict[str, Any], preset: 
             raise InputError(path, f"a pair called {name}", "wanted the name of a folder")
         entries.append(Entry(name, source, target, options | own, preset))
     return entries
+
+
+def _options(path: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Check the options of `train` in a plan; a batch has its own workers."""
+    options = registry.checked_options(str(path), given)
+    for f in fields(WorkersSettings):
+        if f.name in options:
+            raise InputError(path, f"{option(f.name)[2:]} in a plan", "wanted none: a run of a batch is one worker")
+    return options
 
 
 def _pattern(path: Path, key: str, value: Any) -> str:

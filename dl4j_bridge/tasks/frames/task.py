@@ -171,7 +171,9 @@ class FramesTask(VectorTask):
         start = min(_own(settings).warm_up, settings.network.tbptt // 2) if first else 0
         return square, PRE_EMPHASIS, OFFSET_SHARE * len(y) / (float(np.sum(y**2)) + floor), start
 
-    def training_input(self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool) -> Signal:
+    def training_input(
+        self, network: Network, settings: TrainSettings, x: Signal, number: int, first: bool, start: int = 0
+    ) -> Signal:
         """The recording, or with noise and own predictions for a network that is to feed on its own output.
 
         Noise is new for each step. Own predictions are scheduled sampling (Bengio et al., "Scheduled Sampling for
@@ -184,11 +186,11 @@ class FramesTask(VectorTask):
         share = own.scheduled_sampling * min(number / RAMP_STEPS, 1.0)
         if not own.input_noise and not share:
             return x
-        rng = np.random.default_rng([settings.network.seed, number, 1])
-        found = x.copy()
+        noise, chance = (np.random.default_rng([settings.network.seed, number, kind]) for kind in (1, 2))
+        found, end = x.copy(), start + len(x)
         if own.input_noise:
-            found += np.float32(own.input_noise) * rng.standard_normal(x.shape, np.float32)
-        predicted = rng.random(x.shape[:2]) < share
+            found += np.float32(own.input_noise) * noise.standard_normal((end, *x.shape[1:]), np.float32)[start:]
+        predicted = chance.random((end, x.shape[1]))[start:] < share
         predicted[:, 0] = False
         if predicted.any():
             predict = network.predictor(len(x), first)

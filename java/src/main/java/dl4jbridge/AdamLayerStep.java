@@ -22,13 +22,18 @@ final class AdamLayerStep extends LayerwiseStep {
     @Override
     void optimize(INDArray x) {
         net.computeGradientAndScore();
-        update(x, adam.squares());
+        update((int) x.size(0));
+    }
+
+    @Override
+    public void update(int batch) {
+        update(batch, adam.squares());
     }
 
     /** @param squares  sum of the squares of each layer's gradient */
-    void update(INDArray x, double[] squares) {
+    void update(int batch, double[] squares) {
         sharing.apply(net.getIterationCount());
-        adam.update((int) x.size(0), net.getIterationCount(), squares);
+        adam.update(batch, net.getIterationCount(), squares);
         BaseOptimizer.incrementIterationCount(net, 1);
     }
 }

@@ -21,13 +21,22 @@ abstract class LayerwiseStep implements Step {
 
     @Override
     public double[] run(INDArray x, INDArray y, long seed) {
+        return compute(x, y, seed, () -> optimize(x));
+    }
+
+    @Override
+    public double[] computeGradient(INDArray x, INDArray y, long seed) {
+        return compute(x, y, seed, net::computeGradientAndScore);
+    }
+
+    private double[] compute(INDArray x, INDArray y, long seed, Runnable work) {
         Nd4j.getRandom().setSeed(seed);
         monitor.expect(y);
         net.setInput(x);
         net.setLabels(y);
         setInputGradientUnused(true);
         try {
-            optimize(x);
+            work.run();
         } finally {
             setInputGradientUnused(false);
         }

@@ -121,13 +121,42 @@ public final class Network {
      * @throws IllegalArgumentException if {@code steps} is less than 1
      */
     public double[] step(Tensor features, Tensor labels, int steps, boolean first, long seed) {
+        begin(steps, first);
+        return perTimeStep(step.run(features.firstSteps(steps), labels.firstSteps(steps), seed), steps);
+    }
+
+    /**
+     * Computes {@link #gradient()} of one segment and carries the state, without an update; parameters and return value are
+     * those of {@link #step}. Steps of several networks can so be made together: {@link #update} takes the sum of their
+     * gradients.
+     */
+    public double[] computeGradient(Tensor features, Tensor labels, int steps, boolean first, long seed) {
+        begin(steps, first);
+        return perTimeStep(step.computeGradient(features.firstSteps(steps), labels.firstSteps(steps), seed), steps);
+    }
+
+    /**
+     * Updates the parameters once from {@link #gradient()}, which it changes.
+     *
+     * @param batch  number of recordings that the gradient is summed over
+     */
+    public void update(int batch) {
+        if (batch < 1) {
+            throw new IllegalArgumentException("batch: found " + batch + "; wanted 1 or more");
+        }
+        step.update(batch);
+    }
+
+    private void begin(int steps, boolean first) {
         if (steps < 1) {
             throw new IllegalArgumentException("steps: found " + steps + "; wanted 1 or more");
         }
         if (first) {
             net.rnnClearPreviousState();
         }
-        double[] lossAndAccuracy = step.run(features.firstSteps(steps), labels.firstSteps(steps), seed);
+    }
+
+    private static double[] perTimeStep(double[] lossAndAccuracy, int steps) {
         lossAndAccuracy[0] /= steps;
         return lossAndAccuracy;
     }
@@ -145,6 +174,22 @@ public final class Network {
     /** A copy of all parameters in DL4J's order, [1, parameters], FLOAT. */
     public Tensor parameterVector() {
         return Tensor.of(net.params().dup());
+    }
+
+    /** The parameters themselves in DL4J's order, FLOAT. */
+    public Tensor liveParameters() {
+        return Tensor.of(net.params());
+    }
+
+    /** The gradient of the parameters itself, in the same order, summed over the recordings of a batch. */
+    public Tensor gradient() {
+        return Tensor.of(net.getFlattenedGradients());
+    }
+
+    /** The state of the updater itself, FLOAT; null for one that has none. Valid until {@link #setLearningRate}. */
+    public Tensor liveUpdaterState() {
+        INDArray state = net.getUpdater().getStateViewArray();
+        return state == null ? null : Tensor.of(state);
     }
 
     /** Sets the learning rate of later steps. */

@@ -18,11 +18,26 @@ final class StackStep implements Step {
 
     @Override
     public double[] run(INDArray x, INDArray y, long seed) {
-        // A listener other than our own expects DL4J's calls.
-        if (net.getListeners().size() != 1 || !stack.computeGradient(x, y)) {
+        if (!computes(x, y)) {
             return layerByLayer.run(x, y, seed);
         }
-        layerByLayer.update(x, stack.squares());
+        layerByLayer.update((int) x.size(0), stack.squares());
         return new double[] {stack.loss(), stack.accuracy()};
+    }
+
+    @Override
+    public double[] computeGradient(INDArray x, INDArray y, long seed) {
+        return computes(x, y) ? new double[] {stack.loss(), stack.accuracy()} : layerByLayer.computeGradient(x, y, seed);
+    }
+
+    @Override
+    public void update(int batch) {
+        layerByLayer.update(batch);
+    }
+
+    /** Computes the gradient, unless the stack cannot. */
+    private boolean computes(INDArray x, INDArray y) {
+        // A listener other than our own expects DL4J's calls.
+        return net.getListeners().size() == 1 && stack.computeGradient(x, y);
     }
 }

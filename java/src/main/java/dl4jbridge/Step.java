@@ -13,4 +13,17 @@ interface Step {
      * @return the loss, summed over time and averaged over the batch, and the accuracy or NaN
      */
     double[] run(INDArray x, INDArray y, long seed);
+
+    /**
+     * Computes the gradient, summed over the batch, into the network's gradient, and carries the state. Parameters and
+     * return value are those of {@link #run}.
+     */
+    double[] computeGradient(INDArray x, INDArray y, long seed);
+
+    /**
+     * Updates the parameters from the network's gradient: the other half of {@link #run}.
+     *
+     * @param batch  number of examples that the gradient is summed over
+     */
+    void update(int batch);
 }

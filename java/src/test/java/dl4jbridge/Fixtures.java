@@ -146,10 +146,21 @@ public final class Fixtures {
 
         /** One step on the segment that begins at {@code from}; values that a longer one wrote after its end stay. */
         public double[] step(Network network, Recording recording, int from, long seed) {
+            int steps = write(recording, from);
+            return network.step(features, labels, steps, from == 0, seed);
+        }
+
+        /** The first half of a step. */
+        public double[] computeGradient(Network network, Recording recording, int from, long seed) {
+            int steps = write(recording, from);
+            return network.computeGradient(features, labels, steps, from == 0, seed);
+        }
+
+        private int write(Recording recording, int from) {
             int to = Math.min(from + TBPTT, recording.inputs[0].length);
             write(features, recording.features(), from, to);
             write(labels, recording.labels(), from, to);
-            return network.step(features, labels, to - from, from == 0, seed);
+            return to - from;
         }
 
         /** Runs steps {@code begin} to {@code end} over an endless sequence of windows; a step's number is its seed. */

@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dl4jbridge.Fixtures.Feeder;
@@ -390,7 +391,44 @@ class NetworkTest {
         int second = HIDDEN * 4 * HIDDEN + recurrent + 4 * HIDDEN;
         assertEquals(first + second + HIDDEN * CLASSES + CLASSES, network().parameters());
     }
+
+    static Stream<Arguments> settingsOfBothHalves() {
+        return Stream.concat(trainingSettings(), Stream.of(
+                with("layer", "fused", "gradient_state", "carried", "clip", 0.05, "neighbours", 0.5),
+                with("layer", "fused", "gradient_state", "carried", "dropout", 0.3),
+                with("layer", "fused", "gradient_state", "carried", "updater", "rmsprop", "clip", 0.05, "l2", 0.01)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("settingsOfBothHalves")
+    void aGradientAndAnUpdateOfAnotherNetworkAreAStep(Object[] settings) {
+        Network together = network(settings);
+        Network computing = network(settings);
+        Network updated = network(settings);
+        for (int i = 0; i < 6; i++) {
+            Recording recording = new Recording(i / 3, WINDOW);
+            int from = i % 3 * TBPTT;
+            double[] expected = feeder.step(together, recording, from, i + 1);
+            computing.liveParameters().array().assign(updated.liveParameters().array());
+            assertArrayEquals(expected, feeder.computeGradient(computing, recording, from, i + 1), 1e-6);
+            updated.gradient().array().assign(computing.gradient().array());
+            updated.update(BATCH);
+            assertArrayEquals(parameters(together), parameters(updated), 1e-6f, "after step " + i);
+        }
+        assertEquals(6, updated.dl4j().getIterationCount());
+        Tensor state = updated.liveUpdaterState();
+        if (state != null) {
+            INDArray wanted = together.liveUpdaterState().array();
+            assertArrayEquals(wanted.dup().data().asFloat(), state.array().dup().data().asFloat(), 1e-6f);
+        }
+    }
+
+    @Test
+    void anUpdateWantsTheNumberOfRecordings() {
+        assertThrows(IllegalArgumentException.class, () -> network().update(0));
+    }
 }
 
 @WithCell("lstm")
-class NetworkOfLstmTest extends NetworkTest {}
+class NetworkOfLstmTest extends NetworkTest {
+}

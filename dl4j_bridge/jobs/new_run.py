@@ -80,6 +80,8 @@ def new_run(
         RunFolder(out).check_free()
     if not targets:
         inputs = recordings_of(inputs)
+    configure_java(settings)
+    jvm.start_early()
     opened = open_pairs(inputs, targets, settings)
     task = registry.choose(settings, opened)
     pretraining.check(settings.small_data, task)
@@ -87,7 +89,6 @@ def new_run(
     copies = augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
     notes, warnings = advice.notes(task, opened, settings), advice.warnings(opened, settings)
-    configure_java(settings)
     network = _network_of(start, settings, task) if start else Network.create(settings.network, task.interface)
     info = ModelInfo(
         task,

@@ -37,6 +37,7 @@ final class SampleLayer {
     private final float[][] inputWeights; // [input][gate and unit]
     private final float[][] recurrentWeights; // [unit][gate and unit]
     private final float[] bias;
+    private final SmallProduct small; // null for a large layer
     private final float[] hidden;
     private final float[] cell;
     private final float[] cells; // the memory cell beside each column of the early gates
@@ -62,6 +63,7 @@ final class SampleLayer {
         inputWeights = inOurOrder(rows(layer.getParam("W")));
         recurrentWeights = inOurOrder(recurrent);
         bias = inOurOrder(new float[][] {vector(layer.getParam("b"))})[0];
+        small = SmallProduct.suits(size, inputs()) ? new SmallProduct(recurrentWeights, inputWeights, bias) : null;
         hidden = new float[size];
         cell = new float[size];
         cells = new float[EARLY * size];
@@ -113,16 +115,27 @@ final class SampleLayer {
         Arrays.fill(cells, 0);
     }
 
-    /** Sets {@code z} to the sums over a one-hot input. */
+    /** Sets {@code z} to the sums over a one-hot input, or in a small layer to the input. */
     void beginOneHot(int oneHotClass, float[] z) {
+        if (small != null) {
+            Arrays.fill(z, 0, inputs(), 0f);
+            z[oneHotClass] = 1f;
+            return;
+        }
         float[] row = inputWeights[oneHotClass];
         for (int j = 0; j < z.length; j++) {
             z[j] = bias[j] + row[j];
         }
     }
 
-    /** Sets some rows of {@code z} to the sums over the inputs in the same rows of {@code x}. */
+    /** Sets some rows of {@code z} to the sums over the inputs in the same rows of {@code x}, or to the inputs likewise. */
     void beginDense(float[][] x, float[][] z, int from, int to) {
+        if (small != null) {
+            for (int t = from; t < to; t++) {
+                System.arraycopy(x[t], 0, z[t], 0, inputs());
+            }
+            return;
+        }
         for (int t = from; t < to; t++) {
             System.arraycopy(bias, 0, z[t], 0, bias.length);
         }
@@ -132,11 +145,15 @@ final class SampleLayer {
     /**
      * Takes one sample.
      *
-     * @param z  the sums over its input; overwritten
+     * @param z  what was begun; overwritten
      * @param h  receives the output
      */
     void advance(float[] z, float[] h) {
-        SampleProduct.add(hidden, recurrentWeights, z);
+        if (small != null) {
+            small.put(hidden, z, z);
+        } else {
+            SampleProduct.add(hidden, recurrentWeights, z);
+        }
         float[] output = gate[EARLY];
         if (hasPeepholes) {
             PointwiseMath.gates(z, cells, earlyPeepholes, slope, shift, activated, EARLY * size);

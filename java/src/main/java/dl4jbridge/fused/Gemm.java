@@ -139,6 +139,11 @@ final class Gemm {
         return (n + parts - 1) / parts;
     }
 
+    /** c[n] = a[k] B[k, n], row-major; for many calls on the same memory. */
+    static void row(int n, int k, Memory.Window a, Memory.Window b, Memory.Window c) {
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, 1, n, k, 1f, a, k, b, n, 0f, c, n);
+    }
+
     /** C[m, n] = beta C + op(A) op(B), row-major with leading dimensions; op transposes if the flag is true. */
     static void product(boolean transA, boolean transB, int m, int n, int k,
             long a, int lda, long b, int ldb, float beta, long c, int ldc) {

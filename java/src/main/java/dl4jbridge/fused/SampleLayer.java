@@ -38,7 +38,7 @@ final class SampleLayer {
     private final float[][] recurrentWeights; // [unit][gate and unit]
     private final float[] bias;
     private final SmallProduct small; // null for a large layer
-    private final float[] hidden;
+    private float[] hidden; // that of the last sample
     private final float[] cell;
     private final float[] cells; // the memory cell beside each column of the early gates
     private final float[] earlyPeepholes;
@@ -64,7 +64,6 @@ final class SampleLayer {
         recurrentWeights = inOurOrder(recurrent);
         bias = inOurOrder(new float[][] {vector(layer.getParam("b"))})[0];
         small = SmallProduct.suits(size, inputs()) ? new SmallProduct(recurrentWeights, inputWeights, bias) : null;
-        hidden = new float[size];
         cell = new float[size];
         cells = new float[EARLY * size];
         earlyPeepholes = new float[EARLY * size];
@@ -82,6 +81,7 @@ final class SampleLayer {
         Arrays.fill(shift, size, shift.length, 0.5f);
         activated = new float[GATES * size];
         gate = new float[GATES][size];
+        reset();
     }
 
     /** The gate columns of DL4J's rows, in the order of {@link #COLUMNS}. */
@@ -110,7 +110,7 @@ final class SampleLayer {
 
     /** Clears the state. */
     void reset() {
-        Arrays.fill(hidden, 0);
+        hidden = new float[size];
         Arrays.fill(cell, 0);
         Arrays.fill(cells, 0);
     }
@@ -146,7 +146,7 @@ final class SampleLayer {
      * Takes one sample.
      *
      * @param z  what was begun; overwritten
-     * @param h  receives the output
+     * @param h  receives the output; to be left unchanged until the next sample was taken
      */
     void advance(float[] z, float[] h) {
         if (small != null) {
@@ -171,8 +171,8 @@ final class SampleLayer {
             System.arraycopy(z, EARLY * size, output, 0, size);
             MATH.sigmoid(output, cell, outputPeephole, output, size);
         }
-        MATH.hidden(cell, output, hidden, size);
-        System.arraycopy(hidden, 0, h, 0, size);
+        MATH.hidden(cell, output, h, size);
+        hidden = h;
     }
 
     /** A copy of all elements, in 'c' order. */

@@ -22,6 +22,9 @@ final class SmallProduct {
     private final Memory sums;
     private final FloatBuffer factorsView;
     private final FloatBuffer sumsView;
+    private final Memory.Window weightsAt;
+    private final Memory.Window factorsAt;
+    private final Memory.Window sumsAt;
 
     /**
      * @param recurrent  [unit][gate and unit]
@@ -38,6 +41,9 @@ final class SmallProduct {
         sums = Memory.allocate(columns);
         factorsView = factors.view();
         sumsView = sums.view();
+        weightsAt = weights.window();
+        factorsAt = factors.window();
+        sumsAt = sums.window();
         FloatBuffer view = weights.view();
         for (float[] row : recurrent) {
             view.put(row);
@@ -59,8 +65,8 @@ final class SmallProduct {
     void put(float[] h, float[] x, float[] z) {
         Memory.put(factorsView, 0, h, size);
         Memory.put(factorsView, size, x, inputs);
-        Gemm.product(false, false, 1, columns, rows, factors.at(0, rows), rows,
-                weights.at(0, (long) rows * columns), columns, 0f, sums.at(0, columns), columns);
+        Gemm.row(columns, rows, factorsAt, weightsAt, sumsAt);
+        weights.keep();
         Memory.get(sumsView, 0, z, columns);
     }
 }

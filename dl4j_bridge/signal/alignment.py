@@ -301,7 +301,7 @@ class _Pieces:
         return float(np.sum((y - self.fit(y).at(self.x, self.piece)) ** 2))
 
     def _sums(self, values: Floats) -> Floats:
-        return np.bincount(self.piece.ravel(), values.ravel(), self.edges.size + 1)
+        return np.asarray(np.bincount(self.piece.ravel(), values.ravel(), self.edges.size + 1), np.float64)
 
 
 def _first_jump(errors: Floats, count: int) -> int | None:

@@ -74,7 +74,7 @@ def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
 
 
 def _averaged_spectra(x: Floats, y: Floats, size: int) -> tuple[Floats, npt.NDArray[np.complexfloating]]:
-    """Power spectrum of `x`, and cross spectrum of both: Welch's averages over frames with Hann windows, halves shared."""
+    """Power spectrum of `x` and cross spectrum of both, averaged over frames that overlap by half (Welch, 1967)."""
     window = np.hanning(size + 1)[:-1]
     spectra = []
     for side in (x, y):

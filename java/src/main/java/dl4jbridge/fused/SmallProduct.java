@@ -58,7 +58,7 @@ final class SmallProduct {
     /** True for a layer that is faster this way. */
     static boolean suits(int size, int inputs) {
         int columns = Gates.GATES * size;
-        return Gemm.multipliesUnpacked && inputs <= columns && (size + inputs + 1) * columns <= MOST_WEIGHTS;
+        return inputs <= columns && (size + inputs + 1) * columns <= MOST_WEIGHTS;
     }
 
     /** Sets {@code z} to the sums. {@code x} and {@code z} may be the same array. */

@@ -130,7 +130,7 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
         "model": str(run.folder.model if run.folder.model.exists() else run.folder.last),
         "task": run.task.name,
         "steps": state.step,
-        "epochs": windows.epochs(state.step / segments(run.settings)),
+        "epochs": _epochs(run, windows),
         "samples_per_second": watch.samples_per_second,
         "valid": valid,
         "grade": grades.of(valid.get("esr")) if valid and run.task.graded else None,
@@ -142,7 +142,7 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
 
 def _reason_to_stop(run: Run, windows: Windows) -> str | None:
     settings, state = run.settings.run, run.state
-    epochs = windows.epochs(state.step / segments(run.settings))
+    epochs = _epochs(run, windows)
     ends = {
         "steps": settings.steps is not None and state.step >= settings.steps,
         "epochs": settings.epochs is not None and epochs >= settings.epochs,
@@ -172,7 +172,11 @@ def _follow_schedule(run: Run, windows: Windows) -> None:
     """Set the learning rate of the next step, unless the validations decide on it."""
     share_of_rate = SCHEDULES.get(run.settings.run.schedule)
     if share_of_rate:
-        run.state.learning_rate = run.settings.network.learning_rate * share_of_rate(_fraction(run, windows) or 0.0)
+        done = _fraction(run, windows) or 0.0
+        rate = run.settings.network.learning_rate * share_of_rate(done)
+        if done:
+            rate *= run.task.rate_share(_epochs(run, windows) / done)
+        run.state.learning_rate = rate
         run.network.set_learning_rate(run.state.learning_rate)
 
 
@@ -217,8 +221,7 @@ def _calibrated_best(run: Run) -> tuple[Model, Metrics]:
 def _progress(
     run: Run, windows: Windows, watch: Stopwatch, values: dict[str, float], valid: Metrics | None
 ) -> Progress:
-    state, fraction = run.state, _fraction(run, windows)
-    epochs = windows.epochs(state.step / segments(run.settings))
+    state, fraction, epochs = run.state, _fraction(run, windows), _epochs(run, windows)
     left = state.seconds * (1 - fraction) / fraction if fraction else None
     return Progress(state.step, epochs, state.seconds, values, watch.samples_per_second, fraction, left, valid)
 
@@ -226,7 +229,12 @@ def _progress(
 def _fraction(run: Run, windows: Windows) -> float | None:
     """The share of the way to the nearest limit; None without a limit."""
     settings, state = run.settings.run, run.state
-    epochs = windows.epochs(state.step / segments(run.settings))
+    epochs = _epochs(run, windows)
     limits = ((state.step, settings.steps), (epochs, settings.epochs), (state.seconds / 60, settings.minutes))
     done = [value / limit for value, limit in limits if limit is not None]
     return min(max(done), 1.0) if done else None
+
+
+def _epochs(run: Run, windows: Windows) -> float:
+    """Number of epochs that are done."""
+    return windows.epochs(run.state.step / segments(run.settings))

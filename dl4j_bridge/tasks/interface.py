@@ -168,6 +168,10 @@ class Task(ABC):
         """The input of update `number` (from 0), shape (batch, n, ...); `first` is True at the start of a window."""
         return x
 
+    def rate_share(self, epochs: float) -> float:
+        """Share of the learning rate that a training with this number of epochs in all begins with."""
+        return 1.0
+
     @abstractmethod
     def measure(self, outputs: Iterable[npt.NDArray[np.float32]], target: Signal) -> Metrics:
         """Compare the network's outputs, blocks of time steps, with the target."""

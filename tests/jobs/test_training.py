@@ -300,6 +300,16 @@ def test_with_a_limit_the_learning_rate_falls_to_zero(recordings, tmp_path, sche
     assert rates == pytest.approx([0.01 * share(step / 16) for step in range(16)])
 
 
+@pytest.mark.parametrize(("target", "full"), [(True, 0.5), (False, 1.0)], ids=["effect", "next sample"])
+def test_an_effect_that_is_seen_often_is_learned_with_a_lower_rate(recordings, tmp_path, target, full):
+    pair = ["--target", recordings[1]] if target else ["--learning-rate", 0.01]
+    args = ["--input", recordings[0], *pair, "--align", "off", "--out", tmp_path / "run", "--epochs", 40, *SMALL]
+    run_ok("train", *args, "--validate-every", 1000)
+    rates = [float(row["learning_rate"]) for row in log_of(tmp_path / "run")]
+    constant = rates[1 : len(rates) // 2]
+    assert constant == pytest.approx([0.01 * full] * len(constant), rel=0.05)
+
+
 def test_within_minutes_the_learning_rate_falls_too(recordings, tmp_path):
     few = ["--validate-every", 100]
     run_ok("train", "--input", recordings[0], "--out", tmp_path / "run", "--minutes", 0.03, *SMALL, *few)

@@ -44,6 +44,8 @@ from dl4j_bridge.tasks.shown import Curve, Excerpt
 # Samples of the validation part on which the baselines of a report are measured.
 BASELINE_SAMPLES = 1 << 13
 CHANCE_BITS = 8.0
+# A longer training of an effect begins with a lower learning rate: at the full one it learns the recordings by heart.
+EPOCHS_AT_FULL_RATE = 20.0
 # Lowest rate in Hz at which 8 bits are the worst of a recording.
 FINE_RATE = 32_000
 
@@ -183,6 +185,9 @@ class SamplesTask(Task):
 
     def bits_gained(self, before: float, now: float) -> float:
         return before - now
+
+    def rate_share(self, epochs: float) -> float:
+        return 1.0 if self.predicts == "next" else min(1.0, EPOCHS_AT_FULL_RATE / epochs)
 
     def measure(self, outputs: Iterable[Probabilities], target: Indices) -> Metrics:
         """Compare the network's distributions with the target.

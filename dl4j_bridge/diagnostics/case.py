@@ -78,13 +78,13 @@ class Case:
         """The case of open recordings, of which no more than the first `LOOKED_AT_SECONDS` are read."""
         case = cls(pair.input.path, pair.target.path if pair.target else None, settings)
         vars(case).update(source=pair.input, processed=pair.target)
-        if case.is_whole:
-            vars(case).update({"delay": pair.estimated} if pair.estimated else {})
-        else:
+        if not case.is_whole:
             vars(case)["places"] = [(0, LOOKED_AT_SECONDS * case.rate)]
             x, y = (side[: alignment.STRETCH] for side in (case.x, case.y))
             longest, spread = (round(s * case.rate) for s in (pairs.LONGEST_DELAY_SECONDS, pairs.SPREAD_SECONDS))
             vars(case)["delay"] = alignment.estimate_delay(x, y, longest, spread=spread)
+        elif pair.estimated:
+            vars(case)["delay"] = pair.estimated
         return case
 
     # ---- the recordings

@@ -1,5 +1,6 @@
 package dl4jbridge.fused;
 
+import java.lang.ref.Reference;
 import java.nio.FloatBuffer;
 
 /**
@@ -66,7 +67,7 @@ final class SmallProduct {
         Memory.put(factorsView, 0, h, size);
         Memory.put(factorsView, size, x, inputs);
         Gemm.row(columns, rows, factorsAt, weightsAt, sumsAt);
-        weights.keep();
+        Reference.reachabilityFence(this);
         Memory.get(sumsView, 0, z, columns);
     }
 }

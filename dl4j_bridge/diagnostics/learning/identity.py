@@ -82,7 +82,9 @@ class _Search:
         """The first learning rate that learns, starting on the side where the size of the updates points."""
         network = base.settings.network
         small = base.finite and base.update < SMALL_UPDATE
-        rates = [network.learning_rate * factor for factor in (HIGHER + LOWER if small else LOWER + HIGHER)]
+        factors = HIGHER + LOWER if small else LOWER + HIGHER
+        # To three digits, as they are typed.
+        rates = [float(f"{network.learning_rate * factor:.3g}") for factor in factors]
         trials = (self.trial(init=network.init, learning_rate=rate) for rate in rates)
         return next(filter(self.learned, trials), None)
 

@@ -13,9 +13,10 @@ from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.tasks.interface import Signal
 
 WEAK_INPUT_SCALE = Kind("weak-input-scale")
-INPUT_SCALE = {"init": "smooth"}
+# The start that the trials of the identity prove: `smooth` needs Adam and `--neighbours`.
+INPUT_SCALE = {"init": "one-hot"}
 INPUT_SCALE_FIX = (
-    "--init smooth, the default; in DL4J, for the first layer: new GravesLSTM.Builder()"
+    "--init one-hot, or smooth, the default, with Adam; in DL4J, for the first layer: new GravesLSTM.Builder()"
     ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
 )
 

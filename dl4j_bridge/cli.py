@@ -1,5 +1,6 @@
 """The command line: each command parses its options, calls a job, and shows the result."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -137,6 +138,7 @@ def process(
     ] = None,
 ) -> Any:
     """Run recordings of any length through a model."""
+    _start_java_early(model, *inputs)
     from dl4j_bridge.jobs.process_files import process_files
     from dl4j_bridge.terminal import progress, results
 
@@ -154,6 +156,7 @@ def generate(
     prime: Annotated[Path | None, Option(metavar="P.wav", help="Recording to feed to the network first.")] = None,
 ) -> Any:
     """Generate new audio from a model that predicts the next sample."""
+    _start_java_early(model)
     from dl4j_bridge.jobs.generate import generate as generate_audio
     from dl4j_bridge.terminal import progress, results
 
@@ -376,11 +379,24 @@ command(
 command(app, "batch captures.toml --out runs/captures")(many_runs.batch)
 
 
+def _start_java_early(*files: Path) -> None:
+    """Start Java before the imports of a command, which take as long, unless a file is missing."""
+    if all(file.exists() for file in files):
+        from dl4j_bridge.java import jvm
+
+        jvm.start_early()
+
+
 def main() -> None:
     """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
     # NumPy's products are small here: on a busy machine its threads wait for each other twenty times as long as one
     # product takes. The variable must be set before NumPy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Imports make many objects and no garbage; looking for some took a twentieth of the time of a short command.
+    gc.set_threshold(20_000)
     # No window is opened, and matplotlib fails if it does not know the name.
     os.environ.pop("MPLBACKEND", None)
-    sys.exit(exit_status(app))
+    status = exit_status(app)
+    # The process ends: without this, Python looks through all objects for garbage once more.
+    gc.freeze()
+    sys.exit(status)

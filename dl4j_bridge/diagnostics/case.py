@@ -85,6 +85,8 @@ class Case:
             x, y = (side[: alignment.STRETCH] for side in (case.x, case.y))
             longest, spread = (round(s * case.rate) for s in (pairs.LONGEST_DELAY_SECONDS, pairs.SPREAD_SECONDS))
             vars(case)["delay"] = alignment.estimate_delay(x, y, longest, spread=spread)
+        elif pair.estimated:
+            vars(case)["delay"] = pair.estimated
         return case
 
     # ---- the recordings

@@ -244,18 +244,30 @@ def memory_bytes() -> int:
     return memory
 
 
-def _jnius() -> Any:
-    """Return the jnius module with a running JVM and the calling thread ready for ND4J."""
+def start_early() -> None:
+    """Start the JVM unless it runs, so that Java loads ND4J's libraries while Python does something else.
+
+    A JVM that cannot start is reported when something needs it.
+    """
+    with suppress(BridgeError):
+        _start_once()
+
+
+def _start_once() -> None:
     global _started
     if not _started:
         with _lock:
             if not _started:
                 _start(_settings, _threads)
                 _started = True
+
+
+def _jnius() -> Any:
+    """Return the jnius module with a running JVM and the calling thread ready for ND4J."""
+    _start_once()
     import jnius
 
     if not getattr(_this_thread, "adopted", False):
-        # ND4J looks up its backend with the thread's class loader, which threads made by Python lack.
         jnius.autoclass("dl4jbridge.StartUp").adoptThread()
         _this_thread.adopted = True
     return jnius
@@ -296,13 +308,9 @@ def _start(settings: _StartSettings, threads: int) -> None:
     jnius_config.set_classpath(*(str(path) for path in [*package_class_path, *settings.own_class_path]))
     with rehearsal.rehearsed(java, options):
         jnius = _import_jnius(java, options)
-    if archive:
-        found = startup_archive.libraries(archive)
-        try:
-            jnius.autoclass("dl4jbridge.StartUp").recallLibraries(str(found))
-        except jnius.JavaException as e:
-            # JavaCPP then searches for its libraries, which takes longer.
-            _log.info("%s: not used (%s)", found, e)
+    if settings.backend == "cpu":
+        found = startup_archive.libraries(archive) if archive else None
+        jnius.autoclass("dl4jbridge.StartUp").loadInBackground(found and str(found))
     jnius.autoclass("dl4jbridge.fused.Workers").setThreads(threads)
 
 

@@ -1,5 +1,6 @@
 """Inference with the parameters that a network has now; each stream carries its own state from call to call."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,14 +55,7 @@ class SampleStream:
         ndarray of float32, shape (n, classes), C order
             Probabilities; each row sums to 1.
         """
-        rows: npt.NDArray[np.float32] = np.empty((indices.size, self._probabilities.shape[1]), np.float32)
-        with jvm.java_errors("network"):
-            for start in range(0, indices.size, self.BLOCK):
-                part = indices[start : start + self.BLOCK]
-                self._indices.write(part)
-                self._java.run(self._indices.java, self._probabilities.java, part.size)
-                rows[start : start + self.BLOCK] = self._probabilities.read(part.size)
-        return rows
+        return _run_in_blocks(self._java.run, indices, self._indices, self._probabilities)
 
     def means(self, indices: npt.NDArray[np.uint8], values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Feed samples to the network and return the mean of the predicted distribution at each.
@@ -201,9 +195,9 @@ class DenseStream:
     def __init__(self, java_network: Any, interface: Interface, silence: int = 0) -> None:
         with jvm.java_errors("network"):
             self._java = java_network.vectorStream()
-        self._steps = max(self.BLOCK // max(interface.inputs, interface.outputs), 1)
-        self._vectors = NativeArray.zeros((self._steps, interface.inputs), order="c")
-        self._results = NativeArray.zeros((self._steps, interface.outputs), order="c")
+        steps = max(self.BLOCK // max(interface.inputs, interface.outputs), 1)
+        self._vectors = NativeArray.zeros((steps, interface.inputs), order="c")
+        self._results = NativeArray.zeros((steps, interface.outputs), order="c")
         self._skip = interface.skip
         self._silence = np.zeros((silence, interface.inputs), np.float32)
         self.run(self._silence)
@@ -224,14 +218,22 @@ class DenseStream:
         -------
         ndarray of float32, shape (n, outputs), C order
         """
-        n = len(vectors)
-        outputs: npt.NDArray[np.float32] = np.empty((n, self._results.shape[1]), np.float32)
-        with jvm.java_errors("network"):
-            for start in range(0, n, self._steps):
-                part = vectors[start : start + self._steps]
-                self._vectors.write(part.ravel())
-                self._java.run(self._vectors.java, self._results.java, len(part))
-                outputs[start : start + self._steps] = self._results.read(len(part))
+        outputs = _run_in_blocks(self._java.run, vectors, self._vectors, self._results)
         if self._skip:
             outputs += vectors
         return outputs
+
+
+def _run_in_blocks(
+    run: Callable[[Any, Any, int], None], samples: npt.NDArray[Any], inputs: NativeArray, outputs: NativeArray
+) -> npt.NDArray[np.float32]:
+    """Call Java for one block of samples after the other, each as long as its tensors, and return all outputs."""
+    block = inputs.shape[0]
+    found: npt.NDArray[np.float32] = np.empty((len(samples), outputs.shape[1]), np.float32)
+    with jvm.java_errors("network"):
+        for start in range(0, len(samples), block):
+            part = samples[start : start + block]
+            inputs.write(part.ravel())
+            run(inputs.java, outputs.java, len(part))
+            found[start : start + block] = outputs.read(len(part))
+    return found

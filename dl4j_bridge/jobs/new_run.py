@@ -82,6 +82,8 @@ def new_run(
         RunFolder(out).check_free()
     if not targets:
         inputs = inputs_of(inputs)
+    configure_java(settings)
+    jvm.start_early()
     opened = open_pairs(inputs, targets, settings)
     task = registry.choose(settings, opened)
     pretraining.check(settings.small_data, task)
@@ -89,7 +91,6 @@ def new_run(
     copies = rest_of(opened, task, settings) + augmented(opened, signals, task, settings)
     memory.check(settings, task.interface)
     notes, warnings = advice.notes(task, opened, settings), advice.warnings(opened, settings)
-    configure_java(settings)
     network = _network_of(start, settings, task) if start else Network.create(settings.network, task.interface)
     info = ModelInfo(
         task,

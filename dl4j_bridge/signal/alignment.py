@@ -28,6 +28,8 @@ WINDOWS = 16
 PIECES = 32
 # A curve is searched for within this number of samples of the peak.
 CURVE_REACH = 6
+# Steps in which the shift is then searched for between samples.
+SHIFT_STEPS = (1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64)
 # A filter that explains more than this share of what a shifted curve leaves shows that the effect has a memory.
 MEMORY_SHARE = 0.5
 # Share of the target's energy that nobody misses.
@@ -145,13 +147,11 @@ def impulse_response(x: Floats, y: Floats, longest: int) -> Floats:
 
 def _whitened_correlation(x: Floats, y: Floats, longest: int) -> Floats:
     """Cross-correlate at lags -longest..longest, divided by the power spectrum of x where x has energy."""
-    from scipy import fft
-
-    size = fft.next_fast_len(x.size + longest, real=True)
-    spectrum = fft.rfft(x, size)
+    size = _fast_length(x.size + longest)
+    spectrum = np.fft.rfft(x, size)
     power = np.abs(spectrum) ** 2
-    cross = np.conj(spectrum) * fft.rfft(y, size) / (power + 1e-3 * power.mean())
-    return np.asarray(fft.irfft(cross, size)[np.arange(-longest, longest + 1)])
+    cross = np.conj(spectrum) * np.fft.rfft(y, size) / (power + 1e-3 * power.mean())
+    return np.asarray(np.fft.irfft(cross, size)[np.arange(-longest, longest + 1)])
 
 
 def _confidence(size: Floats, at: int, spread: int) -> float:
@@ -228,30 +228,36 @@ def _loudest_windows(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def _best_shift(x: Floats, y: Floats) -> tuple[float, float]:
     """Fit y(t + shift) = f(x(t)) with any curve f; return the shift, and the share of the energy that is left."""
-    from scipy.optimize import minimize_scalar
+    inside, spectrum = _inside(x), np.fft.rfft(y, axis=1)
+    pieces = _Pieces(x[:, inside])
 
     def error(shift: float) -> float:
-        left, right = _shifted(x, y, shift)
-        return float(np.sum((right - _Lines.through(left, right)(left)) ** 2))
+        return pieces.error(_shifted(spectrum, y.shape[1], shift)[:, inside])
 
-    whole = min(range(-CURVE_REACH, CURVE_REACH + 1), key=error)
-    least = error(whole)
-    between = minimize_scalar(error, bounds=(whole - 1, whole + 1), method="bounded", options={"xatol": 0.01})
-    shift, least = (float(between.x), float(between.fun)) if between.fun < least else (float(whole), least)
-    return shift, least / max(float(np.sum(_shifted(x, y, 0.0)[1] ** 2)), 1e-300)
+    errors = {float(shift): error(shift) for shift in range(-CURVE_REACH, CURVE_REACH + 1)}
+    for step in SHIFT_STEPS:
+        best = min(errors, key=errors.__getitem__)
+        errors |= {shift: error(shift) for shift in (best - step, best + step)}
+    shift, least = min(errors.items(), key=lambda each: each[1])
+    return shift, least / max(float(np.sum(y[:, inside] ** 2)), 1e-300)
 
 
 def _curve(x: Floats, y: Floats, shift: float) -> "_Lines":
     """The curve from x(t) to y(t + shift)."""
-    return _Lines.through(*_shifted(x, y, shift))
+    inside = _inside(x)
+    return _Pieces(x[:, inside]).fit(_shifted(np.fft.rfft(y, axis=1), y.shape[1], shift)[:, inside])
 
 
-def _shifted(x: Floats, y: Floats, shift: float) -> tuple[Floats, Floats]:
-    """x(t) and y(t + shift), without the ends of each window, which its spectrum joins."""
+def _inside(x: Floats) -> slice:
+    """Each window without its ends, which its spectrum joins."""
     margin = min(BEFORE, x.shape[1] // 8)
-    turn = np.exp(2j * np.pi * np.fft.rfftfreq(y.shape[1]) * shift)
-    moved = np.fft.irfft(np.fft.rfft(y, axis=1) * turn, y.shape[1], axis=1)
-    return x[:, margin : x.shape[1] - margin], moved[:, margin : x.shape[1] - margin]
+    return slice(margin, x.shape[1] - margin)
+
+
+def _shifted(spectrum: npt.NDArray[np.complexfloating], size: int, shift: float) -> Floats:
+    """y(t + shift) of windows of `size` samples with this spectrum."""
+    turn = np.exp(2j * np.pi * np.fft.rfftfreq(size) * shift)
+    return np.asarray(np.fft.irfft(spectrum * turn, size, axis=1))
 
 
 @dataclass(frozen=True)
@@ -262,23 +268,40 @@ class _Lines:
     offset: Floats
     slope: Floats
 
-    @classmethod
-    def through(cls, x: Floats, y: Floats) -> "_Lines":
-        """Fit each line by least squares. Half of the edges divide the samples evenly, and half the levels."""
-        inner = np.linspace(0, 1, PIECES // 2 + 1)[1:-1]
-        edges = np.sort(np.r_[np.quantile(x, inner), x.min() + np.ptp(x) * inner])
-        piece = np.searchsorted(edges, x).ravel()
-        count, sx, sy, sxx, sxy = (
-            np.bincount(piece, weights, edges.size + 1) for weights in (None, *map(np.ravel, (x, y, x * x, x * y)))
-        )
-        count = np.maximum(count, 1)
-        spread = sxx - sx * sx / count
-        slope = np.where(spread > 1e-12 * sxx, (sxy - sx * sy / count) / np.maximum(spread, 1e-300), 0.0)
-        return cls(edges, (sy - slope * sx) / count, slope)
-
     def __call__(self, x: Floats) -> Floats:
-        piece = np.searchsorted(self.edges, x)
+        return self.at(x, np.searchsorted(self.edges, x))
+
+    def at(self, x: Floats, piece: npt.NDArray[np.intp]) -> Floats:
+        """The curve at samples whose line is known."""
         return np.asarray(self.offset[piece] + self.slope[piece] * x)
+
+
+class _Pieces:
+    """The samples of `x` in pieces, for a line each. Half of the edges divide the samples evenly, half the levels."""
+
+    def __init__(self, x: Floats) -> None:
+        inner = np.linspace(0, 1, PIECES // 2 + 1)[1:-1]
+        self.x = x
+        self.edges = np.sort(np.r_[np.quantile(x, inner), x.min() + np.ptp(x) * inner])
+        self.piece = np.searchsorted(self.edges, x)
+        self.count = np.maximum(self._sums(np.ones_like(x)), 1)
+        self.sx = self._sums(x)
+        self.sxx = self._sums(x * x)
+
+    def fit(self, y: Floats) -> _Lines:
+        """Fit each line to `y` by least squares."""
+        sy, sxy = self._sums(y), self._sums(self.x * y)
+        spread = self.sxx - self.sx * self.sx / self.count
+        moment = sxy - self.sx * sy / self.count
+        slope = np.where(spread > 1e-12 * self.sxx, moment / np.maximum(spread, 1e-300), 0.0)
+        return _Lines(self.edges, (sy - slope * self.sx) / self.count, slope)
+
+    def error(self, y: Floats) -> float:
+        """Energy of `y` that the best lines leave."""
+        return float(np.sum((y - self.fit(y).at(self.x, self.piece)) ** 2))
+
+    def _sums(self, values: Floats) -> Floats:
+        return np.asarray(np.bincount(self.piece.ravel(), values.ravel(), self.edges.size + 1), np.float64)
 
 
 def _first_jump(errors: Floats, count: int) -> int | None:
@@ -316,8 +339,6 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ri
     ndarray of float64, shape (latest - earliest + 1,)
         Residual energy for each start.
     """
-    from scipy.linalg import cholesky
-
     count = end - earliest
     first, last = max(end - 1, 0), x.shape[1] + min(earliest, 0)
     begin, end_of_first = first - (end - 1), last - (end - 1)
@@ -335,18 +356,18 @@ def filter_errors(x: Floats, y: Floats, earliest: int, latest: int, end: int, ri
     gram[:-1, :-1] = np.triu(gram[:-1, :-1]) + np.triu(gram[:-1, :-1], 1).T
     # Quiet bands of the input make the columns almost linearly dependent.
     added = np.append(np.full(count, ridge * gram[0, 0] + 1e-12), 1e-12)
-    explained = np.cumsum(cholesky(gram + np.diag(added), lower=True)[-1, :-1] ** 2)
+    explained = np.cumsum(np.linalg.cholesky(gram + np.diag(added))[-1, :-1] ** 2)
     errors = gram[-1, -1] - explained
     return np.asarray(np.maximum(errors[: -(latest - earliest + 2) : -1], 0.0))
 
 
 def _correlation(x: Floats, y: Floats) -> Floats:
-    """Correlate each row of `x` with that of `y`, which is shorter, at all lags where `y` lies inside.
+    """Correlate each row of `x` with that of `y`, which is shorter, at all lags where `y` lies inside."""
+    size = _fast_length(x.shape[1])
+    product = np.fft.rfft(x, size, axis=1) * np.conj(np.fft.rfft(y, size, axis=1))
+    return np.asarray(np.fft.irfft(product, size, axis=1)[:, : x.shape[1] - y.shape[1] + 1])
 
-    Importing `scipy.signal` for the same takes longer than the rest of an alignment.
-    """
-    from scipy import fft
 
-    size = fft.next_fast_len(x.shape[1], real=True)
-    product = fft.rfft(x, size, axis=1) * np.conj(fft.rfft(y, size, axis=1))
-    return np.asarray(fft.irfft(product, size, axis=1)[:, : x.shape[1] - y.shape[1] + 1])
+def _fast_length(n: int) -> int:
+    """The smallest length from `n` on that is a power of two times 1, 3, 5, 9 or 15: their FFT is fast."""
+    return min(odd << max((-(-n // odd) - 1).bit_length(), 0) for odd in (1, 3, 5, 9, 15))

@@ -51,36 +51,43 @@ def excess_lag(x: Floats, y: Floats, peak: int) -> ExcessLag:
     peak
         `Delay.peak` of the two recordings.
     """
-    from scipy import fft, signal
-
     n = min(x.size, y.size)
     x, y = x[max(-peak, 0) : n - max(peak, 0)], y[max(peak, 0) : n - max(-peak, 0)]
     size = min(FRAME, x.size // 4 * 2)
     if size < SHORTEST_FRAME:
         return ExcessLag(peak, 0, False)
-    power = signal.welch(x, nperseg=size)[1]
+    power, cross = _averaged_spectra(x, y, size)
     # The gain of silent bands is interpolated from their neighbors, as is that of the bands around 0 Hz: they hold the
     # offset.
     audible = power > SILENT_BAND * power.max()
     audible[:2] = False
-    response = signal.csd(x, y, nperseg=size)[1] / np.maximum(power, np.finfo(float).tiny)
+    response = cross / np.maximum(power, np.finfo(float).tiny)
     if not np.abs(response[audible]).max(initial=0.0):
         return ExcessLag(peak, 0, False)
     gain = np.interp(np.arange(power.size), np.flatnonzero(audible), np.abs(response[audible]))
     shortest = _minimum_phase(np.maximum(gain, SMALLEST_GAIN * gain.max()))
     weight = power / (power + 1e-3 * power.mean())
-    match = fft.irfft(weight * response * np.exp(-1j * np.angle(shortest)), size)
+    match = np.fft.irfft(weight * response * np.exp(-1j * np.angle(shortest)), size)
     at = int(np.argmax(np.abs(match)))
     more = at - size if at > size // 2 else at
     return ExcessLag(peak + more, -more, bool(match[at] < 0))
 
 
+def _averaged_spectra(x: Floats, y: Floats, size: int) -> tuple[Floats, npt.NDArray[np.complexfloating]]:
+    """Power spectrum of `x` and cross spectrum of both, averaged over frames that overlap by half (Welch, 1967)."""
+    window = np.hanning(size + 1)[:-1]
+    spectra = []
+    for side in (x, y):
+        frames = np.lib.stride_tricks.sliding_window_view(side, size)[:: size // 2]
+        spectra.append(np.fft.rfft((frames - frames.mean(axis=1, keepdims=True)) * window))
+    u, v = spectra
+    return np.mean(np.abs(u) ** 2, axis=0), np.mean(np.conj(u) * v, axis=0)
+
+
 def _minimum_phase(gain: Floats) -> npt.NDArray[np.complexfloating]:
     """Compute the minimum-phase frequency response with this magnitude, at 0 to half the rate; shape of `gain`."""
-    from scipy import fft
-
-    cepstrum = fft.irfft(np.log(np.maximum(gain, np.finfo(float).tiny)))
+    cepstrum = np.fft.irfft(np.log(np.maximum(gain, np.finfo(float).tiny)))
     half = gain.size - 1
     cepstrum[1:half] *= 2
     cepstrum[half + 1 :] = 0
-    return np.asarray(np.exp(fft.rfft(cepstrum)))
+    return np.asarray(np.exp(np.fft.rfft(cepstrum)))

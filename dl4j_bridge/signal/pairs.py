@@ -57,8 +57,8 @@ class Pair:
         Sample rate of training, in Hz.
     delay
         Delay of the target in samples at `rate`; it is cut out for training, and `process` adds it again.
-    confidence
-        Confidence of an estimated delay, from 0 to 1; None if the delay was not estimated.
+    estimated
+        What the delay was estimated to be; None if it was given.
     length
         Number of samples at `rate` that both recordings have with the delay cut out.
     notes
@@ -69,9 +69,14 @@ class Pair:
     target: Recording | None
     rate: int
     delay: int
-    confidence: float | None
+    estimated: alignment.Delay | None
     length: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def confidence(self) -> float | None:
+        """Confidence of an estimated delay, from 0 to 1; None if the delay was not estimated."""
+        return self.estimated.confidence if self.estimated else None
 
     @property
     def input_start(self) -> int:
@@ -109,7 +114,7 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
     target = open_recording(target_path, settings.channel)
     notes += [*target.notes, *_resampling_note(target, rate)]
     fixed = parse_align(settings.align)
-    confidence = None
+    found = None
     if fixed is None:
         found = estimate(source, target, rate)
         delay, confidence = found.samples, found.confidence
@@ -129,7 +134,7 @@ def open_pair(input_path: Path, target_path: Path | None, settings: DataSettings
         delay = fixed
     length = _common_length(source, target, rate, delay)
     notes += _length_note(source, target, rate, delay)
-    return _described(Pair(source, target, rate, delay, confidence, length, tuple(notes)))
+    return _described(Pair(source, target, rate, delay, found, length, tuple(notes)))
 
 
 def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay:

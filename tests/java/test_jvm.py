@@ -72,6 +72,13 @@ def test_a_jvm_that_does_not_start_gives_the_reason():
     assert "NoSuchOption" in found
 
 
+def test_a_command_that_starts_java_early_still_reports_a_bad_file_first(tmp_path):
+    rubbish = tmp_path / "model.zip"
+    rubbish.write_bytes(b"no zip")
+    files = ("--model", rubbish, "--input", rubbish, "--output", tmp_path / "wet.wav")
+    assert "not a model zip" in run("process", *files, env={"JAVA_HOME": str(tmp_path)}).error
+
+
 def test_threads_change_in_a_running_jvm_and_other_settings_are_refused(java, tmp_path):
     from dl4j_bridge.java import jvm
 

@@ -12,6 +12,8 @@ import org.bytedeco.javacpp.Loader;
 
 /** Makes the next start of Java faster: lists the classes that it needs, and the places of its native libraries. */
 public final class StartUp {
+    /** Loads ND4J's native libraries, and OpenBLAS, when it is initialised. By name: the CUDA backend has another one. */
+    private static final String NATIVE = "org.nd4j.linalg.cpu.nativecpu.bindings.Nd4jCpu";
     private static final int CLASSES = 256;
     private static final int STEPS = 4;
     private static final String SETTINGS = String.join("\n", "inputs=256", "outputs=256", "input=one-hot",
@@ -19,13 +21,17 @@ public final class StartUp {
             "init=wide", "neighbours=0", "cell_penalty=0", "updater=adam", "learning_rate=0.01", "l2=0", "weight_decay=0",
             "clip=1", "dropout=0", "seed=1");
 
+    private static volatile Thread loading;
+
     private StartUp() {}
 
     /**
      * Does a little of everything, so that Java can list the classes: trains, saves to the first file, restores the network and
      * runs both streams. Then writes the places of the libraries to the second file.
      */
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        loadInBackground(null);
+        adoptThread();
         dl4jbridge.fused.Workers.setThreads(2);
         Network network = Network.create(SETTINGS);
         Tensor samples = Tensor.zeros("FLOAT", "f", new long[] {2, CLASSES, STEPS});
@@ -51,9 +57,48 @@ public final class StartUp {
         writeLibraries(Path.of(arguments[1]));
     }
 
-    /** Sets our class loader in the calling thread. ND4J finds its backend by it, and threads of Python have none. */
-    public static void adoptThread() {
+    /**
+     * Loads ND4J's native libraries in a thread of its own, while Python imports and reads; {@link #adoptThread} waits for it.
+     *
+     * <p>ND4J itself starts later, in the first thread that uses it: it looks up addresses by {@code Loader.addressof}, which
+     * calls {@code dlsym} inside {@code dl_iterate_phdr} and so hangs if Python calls {@code dlopen} at the same time.
+     *
+     * @param libraries  the file for {@link #recallLibraries}, or null
+     */
+    public static void loadInBackground(String libraries) {
+        Thread thread = new Thread(() -> load(libraries), "dl4j-bridge-start");
+        thread.setContextClassLoader(StartUp.class.getClassLoader());
+        thread.setDaemon(true);
+        thread.start();
+        loading = thread;
+    }
+
+    private static void load(String libraries) {
+        try {
+            if (libraries != null) {
+                recallLibraries(libraries);
+            }
+        } catch (IOException | RuntimeException e) {
+            // JavaCPP then searches for its libraries, which takes longer.
+        }
+        try {
+            Class.forName(NATIVE);
+            // The first call takes as long as all that ND4J formats when it starts.
+            String.format("%.1f", 1.0);
+        } catch (ClassNotFoundException | LinkageError e) {
+            // ND4J tries again and reports it.
+        }
+    }
+
+    /**
+     * Makes the calling thread ready for ND4J: waits for {@link #loadInBackground}, and sets our class loader. ND4J finds its
+     * backend by it, and threads of Python have none.
+     */
+    public static void adoptThread() throws InterruptedException {
         Thread.currentThread().setContextClassLoader(StartUp.class.getClassLoader());
+        if (loading != null) {
+            loading.join();
+        }
     }
 
     private static void writeLibraries(Path file) throws IOException {
@@ -74,7 +119,7 @@ public final class StartUp {
      * Sets the places of JavaCPP's libraries from the file that {@link #main} wrote. JavaCPP would search every jar and
      * every module of Java for each of them, several times.
      */
-    public static void recallLibraries(String file) throws IOException {
+    private static void recallLibraries(String file) throws IOException {
         Map<String, URL[]> found = foundLibraries();
         for (String line : Files.readAllLines(Path.of(file))) {
             String[] parts = line.split("\t");

@@ -26,7 +26,12 @@ class VectorStreamTest {
     private static final int OUTPUTS = 3;
 
     private static Network dense(String output) {
-        return network("input", "dense", "inputs", INPUTS, "outputs", OUTPUTS, "output", output, "init", "xavier");
+        return dense(output, 8);
+    }
+
+    private static Network dense(String output, int hidden) {
+        return network("input", "dense", "inputs", INPUTS, "outputs", OUTPUTS, "output", output, "init", "xavier",
+                "hidden", hidden);
     }
 
     private static float[][] random(int n) {
@@ -53,9 +58,9 @@ class VectorStreamTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"linear", "sigmoid", "softmax"})
-    void givesWhatTimeStepsGive(String output) {
-        Network network = dense(output);
+    @CsvSource({"linear, 8", "sigmoid, 8", "softmax, 8", "linear, 64"})
+    void givesWhatTimeStepsGive(String output, int hidden) {
+        Network network = dense(output, hidden);
         float[][] x = random(300);
         float[][] rows = run(network.vectorStream(), x);
         MultiLayerNetwork net = network.dl4j();
@@ -67,10 +72,10 @@ class VectorStreamTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1", "2"})
-    void neitherACutNorThreadsChangeABitAndResetForgets(int threads) {
+    @CsvSource({"1, 8", "2, 8", "2, 64"}) // a small layer and a large one
+    void neitherACutNorThreadsChangeABitAndResetForgets(int threads, int hidden) {
         float[][] x = random(1500);
-        VectorStream stream = dense("linear").vectorStream();
+        VectorStream stream = dense("linear", hidden).vectorStream();
         float[][] whole;
         Workers.setThreads(threads);
         try {

@@ -1,9 +1,11 @@
 package dl4jbridge.fused;
 
+import static org.bytedeco.openblas.global.openblas_nolapack.CblasColMajor;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasNoTrans;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasRowMajor;
 import static org.bytedeco.openblas.global.openblas_nolapack.CblasTrans;
 import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemm;
+import static org.bytedeco.openblas.global.openblas_nolapack.cblas_sgemv;
 
 /** Single-precision matrix products on row-major matrices at addresses, by the OpenBLAS that ND4J contains. */
 final class Gemm {
@@ -137,6 +139,11 @@ final class Gemm {
     private static int equalParts(int n, int most) {
         int parts = (n + most - 1) / most;
         return (n + parts - 1) / parts;
+    }
+
+    /** c[n] = a[k] B[k, n], row-major; for many calls on the same memory. */
+    static void row(int n, int k, Memory.Window a, Memory.Window b, Memory.Window c) {
+        cblas_sgemv(CblasColMajor, CblasNoTrans, n, k, 1f, b, n, a, 1, 0f, c, 1);
     }
 
     /** C[m, n] = beta C + op(A) op(B), row-major with leading dimensions; op transposes if the flag is true. */

@@ -186,6 +186,11 @@ final class Memory {
                 .asByteBuffer().order(ByteOrder.nativeOrder()).asLongBuffer();
     }
 
+    /** A pointer to all of it. Valid while this object is reachable. */
+    Window window() {
+        return new Window(address, length);
+    }
+
     /** Keeps the memory from being freed while native code works on its address. */
     void keep() {
         java.lang.ref.Reference.reachabilityFence(owner);

@@ -37,7 +37,8 @@ final class SampleLayer {
     private final float[][] inputWeights; // [input][gate and unit]
     private final float[][] recurrentWeights; // [unit][gate and unit]
     private final float[] bias;
-    private final float[] hidden;
+    private final SmallProduct small; // null for a large layer
+    private float[] hidden; // that of the last sample
     private final float[] cell;
     private final float[] cells; // the memory cell beside each column of the early gates
     private final float[] earlyPeepholes;
@@ -62,7 +63,7 @@ final class SampleLayer {
         inputWeights = inOurOrder(rows(layer.getParam("W")));
         recurrentWeights = inOurOrder(recurrent);
         bias = inOurOrder(new float[][] {vector(layer.getParam("b"))})[0];
-        hidden = new float[size];
+        small = SmallProduct.suits(size, inputs()) ? new SmallProduct(recurrentWeights, inputWeights, bias) : null;
         cell = new float[size];
         cells = new float[EARLY * size];
         earlyPeepholes = new float[EARLY * size];
@@ -80,6 +81,7 @@ final class SampleLayer {
         Arrays.fill(shift, size, shift.length, 0.5f);
         activated = new float[GATES * size];
         gate = new float[GATES][size];
+        reset();
     }
 
     /** The gate columns of DL4J's rows, in the order of {@link #COLUMNS}. */
@@ -108,21 +110,32 @@ final class SampleLayer {
 
     /** Clears the state. */
     void reset() {
-        Arrays.fill(hidden, 0);
+        hidden = new float[size];
         Arrays.fill(cell, 0);
         Arrays.fill(cells, 0);
     }
 
-    /** Sets {@code z} to the sums over a one-hot input. */
+    /** Sets {@code z} to the sums over a one-hot input, or in a small layer to the input. */
     void beginOneHot(int oneHotClass, float[] z) {
+        if (small != null) {
+            Arrays.fill(z, 0, inputs(), 0f);
+            z[oneHotClass] = 1f;
+            return;
+        }
         float[] row = inputWeights[oneHotClass];
         for (int j = 0; j < z.length; j++) {
             z[j] = bias[j] + row[j];
         }
     }
 
-    /** Sets some rows of {@code z} to the sums over the inputs in the same rows of {@code x}. */
+    /** Sets some rows of {@code z} to the sums over the inputs in the same rows of {@code x}, or to the inputs likewise. */
     void beginDense(float[][] x, float[][] z, int from, int to) {
+        if (small != null) {
+            for (int t = from; t < to; t++) {
+                System.arraycopy(x[t], 0, z[t], 0, inputs());
+            }
+            return;
+        }
         for (int t = from; t < to; t++) {
             System.arraycopy(bias, 0, z[t], 0, bias.length);
         }
@@ -132,11 +145,15 @@ final class SampleLayer {
     /**
      * Takes one sample.
      *
-     * @param z  the sums over its input; overwritten
-     * @param h  receives the output
+     * @param z  what was begun; overwritten
+     * @param h  receives the output; to be left unchanged until the next sample was taken
      */
     void advance(float[] z, float[] h) {
-        SampleProduct.add(hidden, recurrentWeights, z);
+        if (small != null) {
+            small.put(hidden, z, z);
+        } else {
+            SampleProduct.add(hidden, recurrentWeights, z);
+        }
         float[] output = gate[EARLY];
         if (hasPeepholes) {
             PointwiseMath.gates(z, cells, earlyPeepholes, slope, shift, activated, EARLY * size);
@@ -154,8 +171,8 @@ final class SampleLayer {
             System.arraycopy(z, EARLY * size, output, 0, size);
             MATH.sigmoid(output, cell, outputPeephole, output, size);
         }
-        MATH.hidden(cell, output, hidden, size);
-        System.arraycopy(hidden, 0, h, 0, size);
+        MATH.hidden(cell, output, h, size);
+        hidden = h;
     }
 
     /** A copy of all elements, in 'c' order. */

@@ -219,7 +219,7 @@ public final class SampleNetwork {
         }
     }
 
-    /** Runs a stage on samples {@code begin} to {@code end} of a block, as far as there are so many. */
+    /** Runs a stage on samples {@code begin} to {@code end} of a block; the last block of a call may end earlier. */
     private void runStage(int stage, int block, int begin, int end) {
         int parity = block % 2;
         int from = block * blockLength;

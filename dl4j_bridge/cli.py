@@ -389,14 +389,12 @@ def _start_java_early(*files: Path) -> None:
 
 def main() -> None:
     """Run a command; a user's mistake ends in one line on stderr and exit status 2."""
-    # NumPy's products are small here: on a busy machine its threads wait for each other twenty times as long as one
-    # product takes. The variable must be set before NumPy is imported.
+    # For NumPy, before its import: its products are small here, and threads wait for each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Imports make many objects and no garbage; looking for some took a twentieth of the time of a short command.
     gc.set_threshold(20_000)
     # No window is opened, and matplotlib fails if it does not know the name.
     os.environ.pop("MPLBACKEND", None)
     status = exit_status(app)
-    # The process ends: without this, Python looks through all objects for garbage once more.
-    gc.freeze()
+    gc.freeze()  # Else Python looks through all objects for garbage once more at its end.
     sys.exit(status)

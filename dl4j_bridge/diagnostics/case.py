@@ -378,10 +378,9 @@ def once(measure: Callable[[Case], T]) -> Callable[[Case], T]:
 
 def spread(length: int, rate: int) -> list[tuple[int, int]]:
     """Stretches from the start to the end of a recording, `LOOKED_AT_SECONDS` in all, or all of a shorter one."""
-    if length <= LOOKED_AT_SECONDS * rate:
-        return [(0, length)]
     size = LOOKED_AT_SECONDS * rate // STRETCHES
-    return [(start, start + size) for start in starts(length, size, STRETCHES)]
+    is_long = length > LOOKED_AT_SECONDS * rate
+    return [(start, start + size) for start in starts(length, size, STRETCHES)] if is_long else [(0, length)]
 
 
 def read(recording: Recording, rate: int, places: list[tuple[int, int]]) -> Floats:

@@ -339,15 +339,13 @@ class SamplesTask(Task):
         x, y = signals
         size = affordable_steps(network.parameter_count, rate)
         if self.predicts == "next":
-            # Half of the work is left for generating.
-            size = max(size // 2, 1)
+            size = max(size // 2, 1)  # Half of the work is left for generating.
         where = loudest_samples(self.codec.values, y, part, size)
         stream = network.stream()
         outputs = run_through(stream, x, where.start, where.stop)
         found = self.cut(x, y, where, rate, self.evaluate(self.predictions(outputs), y[where]))
         if self.predicts == "next":
-            blocks = self.generated(stream, rate, found.size, GenerateSettings())
-            found.classes["generated"] = np.concatenate(list(blocks))
+            found.classes["generated"] = np.concatenate([*self.generated(stream, rate, found.size, GenerateSettings())])
             found.sounds["generated"] = self.to_samples(found.classes["generated"])
         return found
 

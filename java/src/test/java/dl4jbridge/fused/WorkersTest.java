@@ -201,8 +201,8 @@ class WorkersTest {
             thread.start();
         }
         for (Thread thread : threads) {
-            thread.join(10_000);
-            assertNotEquals(Thread.State.RUNNABLE, thread.getState(), "still at work after ten seconds");
+            thread.join(60_000);
+            assertNotEquals(Thread.State.RUNNABLE, thread.getState(), "still at work after a minute");
         }
         if (failure.get() != null) {
             throw new AssertionError(failure.get());

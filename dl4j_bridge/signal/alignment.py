@@ -369,5 +369,7 @@ def _correlation(x: Floats, y: Floats) -> Floats:
 
 
 def _fast_length(n: int) -> int:
-    """The smallest length from `n` on that is a power of two times 1, 3, 5, 9 or 15: their FFT is fast."""
-    return min(odd << max((-(-n // odd) - 1).bit_length(), 0) for odd in (1, 3, 5, 9, 15))
+    """The smallest length from `n` on that has no prime factor above 5: its FFT is fast."""
+    most = n.bit_length()
+    odd = (3**a * 5**b for a in range(most) for b in range(most))
+    return min(k << (-(-n // k) - 1).bit_length() for k in odd if k < 2 * n)

@@ -1,5 +1,6 @@
 """Starts the JVM when something first needs it and translates its errors. The only module that imports jnius."""
 
+import atexit
 import gc
 import locale
 import logging
@@ -310,7 +311,10 @@ def _start(settings: _StartSettings, threads: int) -> None:
         jnius = _import_jnius(java, options)
     if settings.backend == "cpu":
         found = startup_archive.libraries(archive) if archive else None
-        jnius.autoclass("dl4jbridge.StartUp").loadInBackground(found and str(found))
+        start_up = jnius.autoclass("dl4jbridge.StartUp")
+        start_up.loadInBackground(found and str(found))
+        # A process that ends while its libraries are loaded is aborted.
+        atexit.register(start_up.adoptThread)
     jnius.autoclass("dl4jbridge.fused.Workers").setThreads(threads)
 
 

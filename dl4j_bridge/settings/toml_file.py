@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from types import UnionType
@@ -31,7 +31,7 @@ _KINDS: dict[type, tuple[tuple[type, ...], str]] = {
 Options = Mapping[str, tuple[str, Any]]
 
 
-def read(path: Path, options: Options) -> dict[str, Any]:
+def read(path: Path, options: Options, ignored: Collection[str] = ()) -> dict[str, Any]:
     """Read the values of the parameters of a command.
 
     Parameters
@@ -40,6 +40,8 @@ def read(path: Path, options: Options) -> dict[str, Any]:
         TOML file. A key has hyphens, like the option, or underscores.
     options
         Options of the command by key, with hyphens.
+    ignored
+        Options of other commands, which the file may have.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def read(path: Path, options: Options) -> dict[str, Any]:
         given = tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as e:
         raise InputError(path, f"not TOML ({e})", 'wanted lines such as: hidden = 200 or codec = "mulaw"') from None
-    return checked(path, given, options)
+    return checked(path, {k: v for k, v in given.items() if k.replace("_", "-") not in ignored}, options)
 
 
 def checked(source: str | PathLike[str], given: Mapping[str, Any], options: Options) -> dict[str, Any]:

@@ -371,5 +371,5 @@ def _correlation(x: Floats, y: Floats) -> Floats:
 def _fast_length(n: int) -> int:
     """The smallest length from `n` on that has no prime factor above 5: its FFT is fast."""
     most = n.bit_length()
-    odd = (3**a * 5**b for a in range(most) for b in range(most))
+    odd = (int(3**a * 5**b) for a in range(most) for b in range(most))
     return min(k << (-(-n // k) - 1).bit_length() for k in odd if k < 2 * n)

@@ -132,7 +132,9 @@ def test_mistakes_in_a_file_end_in_one_line(command, tmp_path):
 
 
 def test_diagnose_takes_the_file_of_a_run(effect_run, tmp_path):
-    result = run("diagnose", "--config", effect_run / "config.toml", "--tbptt", 2000)
+    mine = tmp_path / "mine.toml"
+    mine.write_text((effect_run / "config.toml").read_text() + 'gear = "Plexi"\n')
+    result = run("diagnose", "--config", mine, "--tbptt", 2000)
     assert result.status == 2
     # It got as far as the window of the file.
     assert "longer than --length 100" in result.error

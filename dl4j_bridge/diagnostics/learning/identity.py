@@ -5,7 +5,7 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Finding, Kind, Outcome
-from dl4j_bridge.diagnostics.network.scale import INPUT_SCALE, INPUT_SCALE_FIX, WEAK_INPUT_SCALE
+from dl4j_bridge.diagnostics.network.scale import weak_input_scale
 from dl4j_bridge.diagnostics.trial import Effort, Trial
 from dl4j_bridge.settings.training import NetworkSettings, TrainSettings
 from dl4j_bridge.signal.pairs import Stretch
@@ -91,7 +91,7 @@ class _Search:
 
 def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
     evidence = {"with": weak.figures, "with_one_hot_init": strong.figures}
-    return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, evidence, **INPUT_SCALE)
+    return weak_input_scale(weak.settings.network, evidence)
 
 
 def _wrong_rate(base: Trial, better: Trial) -> Finding:

@@ -47,7 +47,7 @@ def checks(
         Check("gradients", lambda: gradients(settings, interface, x, y)),
     ]
     if interface.input == "one-hot":
-        found.append(Check("scale of activations", lambda: scale(reference(), interface, x, y)))
+        found.append(Check("scale of activations", lambda: scale(settings, reference(), interface, x, y)))
     return found
 
 

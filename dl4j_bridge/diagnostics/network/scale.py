@@ -13,10 +13,8 @@ from dl4j_bridge.settings.training import NetworkSettings
 from dl4j_bridge.tasks.interface import Signal
 
 WEAK_INPUT_SCALE = Kind("weak-input-scale")
-# The start that the trials of the identity prove: `smooth` needs Adam and `--neighbours`.
-INPUT_SCALE = {"init": "one-hot"}
 INPUT_SCALE_FIX = (
-    "--init one-hot, or smooth, the default, with Adam; in DL4J, for the first layer: new GravesLSTM.Builder()"
+    "--init {}; in DL4J, for the first layer: new GravesLSTM.Builder()"
     ".weightInit(new NormalDistribution(0, 1)).weightInitRecurrent(WeightInit.XAVIER)"
 )
 
@@ -25,11 +23,13 @@ INPUT_SCALE_FIX = (
 WEAK_INPUT = 0.2
 
 
-def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -> Outcome:
+def scale(settings: NetworkSettings, reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -> Outcome:
     """Measure activations and gradients at the start, layer by layer.
 
     Parameters
     ----------
+    settings
+        Settings of the network.
     reference
         The network in NumPy.
     interface
@@ -51,19 +51,28 @@ def scale(reference: lstm.Network, interface: Interface, x: Signal, y: Signal) -
         for layer, run, slope in zip(reference.layers, record.layers, slopes.layers, strict=True)
     ]
     figures = {"layers": rows}
-    found = _found(rows[0]["from_input"], reference, {"layers": rows})
+    found = _found(settings, rows[0]["from_input"], reference, {"layers": rows})
     return Outcome([found] if found else [], figures)
 
 
 def weak_input(settings: NetworkSettings, interface: Interface, parameters: npt.ArrayLike) -> Finding | None:
     """The same finding from the weights alone: a one-hot input picks a row of them."""
     reference = unpack(settings, interface, parameters)
-    return _found(float(np.std(reference.layers[0].W)), reference, {})
+    return _found(settings, float(np.std(reference.layers[0].W)), reference, {})
 
 
-def _found(from_input: float, reference: lstm.Network, more: dict[str, Any]) -> Finding | None:
+def weak_input_scale(settings: NetworkSettings, evidence: dict[str, Any]) -> Finding:
+    """The finding, with the start that learns with these settings: the smooth one needs a shared gradient."""
+    shares = settings.resolved().neighbours
+    fix = INPUT_SCALE_FIX.format("smooth, the default" if shares else "one-hot")
+    return WEAK_INPUT_SCALE.found(fix, evidence, init="smooth" if shares else "one-hot")
+
+
+def _found(
+    settings: NetworkSettings, from_input: float, reference: lstm.Network, more: dict[str, Any]
+) -> Finding | None:
     of_xavier = float(np.std(reference.output.W) / np.sqrt(2 / sum(reference.output.W.shape)))
     if from_input * of_xavier >= WEAK_INPUT:
         return None
     evidence = {"first_layer_from_input": from_input, "wanted_about": 1.0, "output_weights_to_xavier": of_xavier}
-    return WEAK_INPUT_SCALE.found(INPUT_SCALE_FIX, evidence | more, **INPUT_SCALE)
+    return weak_input_scale(settings, evidence | more)

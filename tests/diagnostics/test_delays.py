@@ -185,7 +185,7 @@ def test_a_delay_of_seconds_is_cut_out_with_a_warning(diagnosed, sound, seconds)
 @pytest.mark.parametrize(("name", "seconds"), [("guitar_44k1", 2), ("guitar_44k1", 3), ("tabla_44k1", 1.5)])
 def test_a_rhythm_does_not_hide_a_delay_of_seconds(diagnosed, name, seconds):
     x, rate = soundfile.read(Path(AUDIO) / f"{name}.wav", frames=10 * 44100)
-    x = resampling.resample(x if x.ndim == 1 else x[:, 0], RATE, rate)
+    x = resampling.resample(x if x.ndim == 1 else x[:, 0], rate, RATE)
     (finding,), figures = diagnosed(x, late(EFFECTS["soft"](x), round(seconds * RATE)))
     assert (finding.code, finding.severity) == ("misaligned", WARNING)
     assert figures["delay"]["cut_out"] == round(seconds * RATE)

@@ -53,7 +53,7 @@ class Modulation:
     kind
         What moves: ``gain``, ``delay``, ``response`` (of a filter); or ``multiplied`` (by a tone).
     is_proven
-        Whether it explains so much in blocks in which it was not fitted.
+        Whether it explains its share in blocks in which it was not fitted too.
     """
 
     share: float

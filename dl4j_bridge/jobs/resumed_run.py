@@ -1,6 +1,6 @@
 """Open a run folder to resume its training from ``last.zip``."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from dl4j_bridge.model.info import PairInfo, RecordingInfo
 from dl4j_bridge.model.run import OUTER_MOMENTUM, Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import AboutSettings, TrainSettings, WorkersSettings
+from dl4j_bridge.settings.training import OF_A_RUN, TrainSettings, WorkersSettings
 from dl4j_bridge.signal import augmentation
 from dl4j_bridge.signal.folders import hash_of, inputs_of
 from dl4j_bridge.signal.pairs import Pair
 
 # Options that may change when a run is resumed.
 FREE = {"steps", "epochs", "minutes", "schedule", "patience", "min_gain", "stop_when_solved", "threads", "preview"}
-FREE |= {f.name for group in (AboutSettings, WorkersSettings) for f in fields(group)}
+FREE |= OF_A_RUN
 
 
 def resumed_run(out: Path, options: dict[str, Any], inputs: list[Path], targets: list[Path]) -> Run:

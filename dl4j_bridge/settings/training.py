@@ -267,6 +267,10 @@ class AboutSettings(Settings):
     notes: str | None = setting(None, "Anything else: the knobs, the cabinet, the microphone.", _TEXT)
 
 
+# Fields of one run alone: they may change when it is resumed, and other commands ignore them in its file.
+OF_A_RUN = frozenset(f.name for group in (WorkersSettings, AboutSettings) for f in fields(group))
+
+
 @dataclass(frozen=True)
 class TaskSettings(Settings):
     """Options that one task alone has; a task with options derives its group from this one.

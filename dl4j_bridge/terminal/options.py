@@ -17,15 +17,13 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 import typer
 
 from dl4j_bridge.settings.checks import option as spelled
-from dl4j_bridge.settings.training import AboutSettings, WorkersSettings
+from dl4j_bridge.settings.training import OF_A_RUN
 from dl4j_bridge.tasks import registry
 from dl4j_bridge.terminal.command import Command
 from dl4j_bridge.terminal.completion import offer
 
 # Options that are handled before a file is read, and parameters that are not options.
 NOT_IN_A_FILE = ("debug", "verbose", "config_file", "run_folder")
-# Options that the file of a run may have, whatever command takes it.
-OF_A_RUN = {spelled(f.name)[2:] for group in (WorkersSettings, AboutSettings) for f in fields(group)}
 
 
 class Known(NamedTuple):
@@ -176,7 +174,7 @@ def _config_option(parameters: list[inspect.Parameter]) -> inspect.Parameter:
             names = {p.name: p.opts[0].removeprefix("--") for p in context.command.params}
             hints = {names[p.name]: p for p in parameters if p.name not in NOT_IN_A_FILE}
             keys = {key: (p.name, get_args(p.annotation)[0]) for key, p in hints.items()}
-            context.default_map = toml_file.read(path, keys, OF_A_RUN - keys.keys())
+            context.default_map = toml_file.read(path, keys, {spelled(name)[2:] for name in OF_A_RUN} - keys.keys())
         return path
 
     text = "TOML file with any of these options (hidden = 200); the command line takes precedence."

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # A worker locks the file of its trial within this number of seconds.
 LOCKED_AFTER = 10
 
+# Number of times that a worker opens a new database again, whose tables another worker is making.
 COLLISIONS = 5
 
 

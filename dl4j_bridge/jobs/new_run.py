@@ -15,7 +15,7 @@ from dl4j_bridge.model.model_zip import OpenedModel
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.settings.training import AboutSettings, TrainSettings
+from dl4j_bridge.settings.training import AboutSettings, TrainSettings, WorkersSettings
 from dl4j_bridge.signal import augmentation, pairs
 from dl4j_bridge.signal.folders import inputs_of
 from dl4j_bridge.signal.pairs import Pair, Stretch, part_of
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 # Options of a run that another one which starts from its network does not take over.
 _OWN: dict[str, Any] = {"steps": None, "epochs": None, "minutes": None, "schedule": "auto", "threads": None}
-_OWN |= {f.name: f.default for f in fields(AboutSettings)}
+_OWN |= {f.name: f.default for group in (WorkersSettings, AboutSettings) for f in fields(group)}
 
 
 def settings_from(start: OpenedModel, options: dict[str, Any]) -> TrainSettings:

@@ -19,6 +19,7 @@ from dl4j_bridge.settings.checks import (
     Settings,
     check,
     one_of,
+    option,
     setting,
     up_to,
 )
@@ -38,8 +39,6 @@ AUGMENTATIONS = ("shift", "speed", "gain", "polarity", "noise")
 _ALIGN = Range(
     "auto, off or a whole number of samples", lambda v: bool(re.fullmatch(r"auto|off|[+-]?\d+", v)), ("auto", "off")
 )
-
-
 _ADDRESS = Range("an address such as 10.0.0.1:6379", lambda v: 0 < len(v) <= 300 and v.isprintable())
 _TEXT = Range("1 to 2000 printable characters", lambda v: 0 < len(v) <= 2000 and v.replace("\n", "").isprintable())
 
@@ -256,6 +255,12 @@ class WorkersSettings(Settings):
     def on_ray(self) -> bool:
         return self.workers > 1 or self.cluster is not None
 
+    def check_given(self, options: dict[str, Any]) -> None:
+        """Refuse options that only workers use; what a run has stored of earlier workers is ignored."""
+        given = next((f.name for f in fields(self) if options.get(f.name, f.default) != f.default), None)
+        if given and not self.on_ray:
+            raise InputError(option(given), f"{options[given]} without --workers", "wanted --workers 2 or more")
+
 
 @dataclass(frozen=True)
 class AboutSettings(Settings):
@@ -334,6 +339,7 @@ class TrainSettings:
             groups[group.name] = replace(value, **named)
         settings = replace(self, **groups)
         settings.check()
+        settings.workers.check_given(options)
         return settings
 
     def check(self) -> None:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from dl4j_bridge.java.network import Network
-from dl4j_bridge.jobs.new_run import open_pairs
+from dl4j_bridge.jobs.new_run import open_pairs, settings_from
 from dl4j_bridge.jobs.workers import together
 from dl4j_bridge.jobs.workers.formats import decode, encode
 from dl4j_bridge.jobs.workers.pool import Rows
@@ -25,7 +25,7 @@ from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import RunState
 from dl4j_bridge.model.run import Run
 from dl4j_bridge.model.run_folder import RunFolder
-from dl4j_bridge.settings.training import TrainSettings
+from dl4j_bridge.settings.training import TrainSettings, WorkersSettings
 from dl4j_bridge.signal.pairs import Stretch
 from dl4j_bridge.signal.windows import Windows
 from dl4j_bridge.tasks import registry
@@ -169,6 +169,14 @@ def test_bfloat16_is_the_nearest_number_with_8_bits():
     middle = np.array([0x3F808000, 0x3F818000], np.uint32).view(np.float32)
     assert encode(middle, "bfloat16").tolist() == [0x3F80, 0x3F82]
     assert decode(encode(values, "float32")) is not None
+
+
+def test_a_run_that_starts_from_the_network_of_another_one_takes_over_no_workers(effect_run):
+    opened = model_zip.open_model(effect_run)
+    theirs = {"workers": 3, "cluster": "10.0.0.1:6379", "sync_every": 7, "gradient_format": "bfloat16", "hidden": 4}
+    with_workers = replace(opened.info, settings=opened.info.settings.with_options(theirs))
+    found = settings_from(replace(opened, info=with_workers), {})
+    assert (found.workers, found.network.hidden) == (WorkersSettings(), 4)
 
 
 # --- The command, on Ray.

@@ -80,6 +80,23 @@ def test_a_segment_longer_than_a_window_is_refused():
         TrainSettings().with_options({"length": 49})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("sync_every", 10), ("gradient_format", "bfloat16"), ("cores_per_worker", 2), ("worker_timeout", 5.0)],
+)
+def test_what_only_workers_use_is_refused_without_them(name, value):
+    refuses(name, f"{value} without --workers", TrainSettings().with_options, {name: value})
+    for others in ({"workers": 2}, {"cluster": "10.0.0.1:6379"}):
+        assert TrainSettings().with_options({name: value, **others}).as_options()[name] == value
+
+
+def test_a_run_that_had_workers_goes_on_without_them():
+    """The values that its model file stores are ignored then."""
+    stored = TrainSettings().with_options({"workers": 4, "sync_every": 10})
+    assert not stored.with_options({"workers": 1}).workers.on_ray
+    assert registry.settings_from_dict(stored.with_options({"workers": 1}).as_dict()).workers.sync_every == 10
+
+
 def test_options_change_what_they_name_and_nothing_else():
     settings = TrainSettings().with_options({"codec": "mulaw", "hidden": 7, "steps": 3})
     assert settings.data == replace(DataSettings(), codec="mulaw")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from dl4j_bridge import object_store
 from dl4j_bridge.errors import BridgeError, InputError
 
 # Temporary files are called .dl4j_bridge-HOST-PID-RANDOM.SUFFIX.
@@ -24,21 +25,26 @@ def temporary_name(path: Path) -> Iterator[Path]:
     """A file to write in the folder of `path`: renamed to `path` on success, removed on an error.
 
     The file is flushed to the disk before it is renamed, so neither a reader nor a power failure finds a partial file.
-    A link at `path` is followed. What killed processes left in the folder is removed first.
+    A link at `path` is followed. What killed processes left in the folder is removed first. A file for an object store
+    is written into the folder for temporary files, and uploaded in place of being renamed.
 
     Raises
     ------
     BridgeError
         If writing failed, for example on a full disk; an existing file at `path` is unchanged.
     """
-    target = Path(os.path.realpath(path))
-    remove_abandoned(target.parent)
-    temporary = target.with_name(f"{_PREFIX}{_host()}-{os.getpid()}-{uuid4().hex[:8]}{path.suffix}")
+    target = path if object_store.is_remote(path) else Path(os.path.realpath(path))
+    folder = object_store.working_folder(target)
+    remove_abandoned(folder)
+    temporary = folder / f"{_PREFIX}{_host()}-{os.getpid()}-{uuid4().hex[:8]}{path.suffix}"
     try:
         yield temporary
-        with open(temporary, "rb+") as f:
-            os.fsync(f.fileno())
-        os.replace(temporary, target)
+        if isinstance(target, object_store.RemotePath):
+            object_store.upload(temporary, target)
+        else:
+            with open(temporary, "rb+") as f:
+                os.fsync(f.fileno())
+            os.replace(temporary, target)
     except OSError as e:
         raise BridgeError(path, f"not written ({e.strerror or e})", "free some space or name another place") from e
     finally:
@@ -87,6 +93,9 @@ def check_writable(path: Path) -> None:
     InputError
         If `path` is a folder, its folder does not exist, or the permission is missing.
     """
+    if isinstance(path, object_store.RemotePath):
+        object_store.check(path)
+        return
     folder = path.absolute().parent
     if path.is_dir():
         raise InputError(path, "a folder", "wanted the name of a file")
@@ -123,13 +132,19 @@ def check_output(path: Path, overwrite: bool, inputs: Iterable[Path] = ()) -> No
     check_writable(path)
     if not path.exists():
         return
-    if not stat.S_ISREG(path.stat().st_mode):
+    if not object_store.is_remote(path) and not stat.S_ISREG(path.stat().st_mode):
         raise InputError(path, "a FIFO, a device or a socket", "wanted the name of a file")
     for source in inputs:
-        if source.exists() and os.path.samefile(path, source):
+        if _is_same(path, source):
             raise InputError(path, f"the same file as the input {source}", "wanted another name for the output")
     if not overwrite:
         raise InputError(path, "exists already", "add --overwrite to replace it, or name another file")
+
+
+def _is_same(path: Path, source: Path) -> bool:
+    if object_store.is_remote(path) or object_store.is_remote(source):
+        return path == source
+    return source.exists() and os.path.samefile(path, source)
 
 
 def check_folder(path: Path) -> None:
@@ -144,5 +159,5 @@ def check_folder(path: Path) -> None:
         raise InputError(path, "not a folder", "wanted a folder, there or to be made")
     if not path.exists():
         check_writable(path)
-    elif not os.access(path, os.W_OK | os.X_OK):
+    elif not object_store.is_remote(path) and not os.access(path, os.W_OK | os.X_OK):
         raise InputError(path, "not writable (Permission denied)", "wanted a folder that you may write to")

@@ -16,6 +16,7 @@ from dl4j_bridge.jobs.held_out import excerpt_of, with_best_baseline
 from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import ModelInfo, PairInfo
 from dl4j_bridge.model.model_zip import Model
+from dl4j_bridge.object_store import is_remote
 from dl4j_bridge.settings.commands import CompareSettings
 from dl4j_bridge.settings.training import DataSettings
 from dl4j_bridge.signal import audio_files, pairs
@@ -170,8 +171,8 @@ def recordings_of_training(model: Path, info: ModelInfo) -> tuple[Path, Path | N
 
 
 def report_folder(model: Path) -> Path:
-    """The folder of a report that nobody named: ``compare``, beside the model file."""
-    return model_zip.resolve(model).parent / "compare"
+    """The folder of a report that nobody named: ``compare``, beside the model file if that is on this machine."""
+    return Path("compare") if is_remote(model) else model_zip.resolve(model).parent / "compare"
 
 
 def _evaluated(

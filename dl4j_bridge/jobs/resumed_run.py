@@ -11,6 +11,7 @@ from dl4j_bridge.model import model_zip
 from dl4j_bridge.model.info import PairInfo, RecordingInfo
 from dl4j_bridge.model.run import OUTER_MOMENTUM, Run
 from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.object_store import as_path
 from dl4j_bridge.settings.checks import option
 from dl4j_bridge.settings.training import OF_A_RUN, TrainSettings, WorkersSettings
 from dl4j_bridge.signal import augmentation
@@ -107,7 +108,7 @@ def _recordings(given: list[Path], known: list[RecordingInfo], own: Path) -> lis
         Other recordings than those that the run began with.
     """
     if not given:
-        return [_present(Path(recording.path), own) for recording in known]
+        return [_present(as_path(recording.path), own) for recording in known]
     if len(given) != len(known):
         raise InputError(given[-1], f"{len(given)} recordings for the {len(known)} of this run", "wanted all of them")
     for path, recording in zip(given, known, strict=True):

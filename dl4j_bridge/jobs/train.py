@@ -205,6 +205,7 @@ def _reduce_lr_on_plateau(run: Run, valid: Metrics) -> None:
 
 def _save_last(run: Run, updates: Updates) -> None:
     updates.settle()
+    run.folder.save_log()
     info, state = replace(run.info, run_state=run.state), run.network.state()
     if run.outer_momentum is not None:
         state[OUTER_MOMENTUM] = run.outer_momentum

@@ -13,8 +13,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from dl4j_bridge import object_store
 from dl4j_bridge.atomic_files import check_writable, is_temporary, write_bytes, write_json
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.object_store import RemotePath
 from dl4j_bridge.settings import toml_file
 from dl4j_bridge.untrusted import files, json_text
 
@@ -36,7 +38,10 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lock = FileLock(path / LOCK)
+        # Nothing can be locked in an object store, or appended to a file: the log is copied there at each save.
+        here = object_store.companion(path)
+        self.lock = FileLock(here / LOCK)
+        self._log_here = here / "log.csv"
         self.model = path / "model.zip"
         self.last = path / "last.zip"
         self.run_json = path / "run.json"
@@ -162,14 +167,21 @@ class RunFolder:
 
         def write(cells: Iterable[str]) -> None:
             try:
-                with open(self.log, "a", newline="", encoding="utf-8") as f:
+                with open(self._log_here, "a", newline="", encoding="utf-8") as f:
                     f.write(",".join(cells) + "\n")
             except OSError as e:
                 raise BridgeError(self.log, f"not written ({e.strerror})", "free some space, then --resume") from e
 
-        if not self.log.exists() or not self.log.stat().st_size:
+        if object_store.is_remote(self.path):
+            self._log_here.write_bytes(self.log.read_bytes() if self.log.exists() else b"")
+        if not self._log_here.exists() or not self._log_here.stat().st_size:
             write(fields)
         return lambda values: write("" if values.get(n) is None else f"{values[n]:.7g}" for n in fields)
+
+    def save_log(self) -> None:
+        """Copy the log to where the run is, if that is an object store."""
+        if isinstance(self.log, RemotePath):
+            object_store.upload(self._log_here, self.log)
 
     def cut_log(self, step: int) -> None:
         """Delete the rows after `step`, which a killed run logged but did not save."""

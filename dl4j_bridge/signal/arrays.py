@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dl4j_bridge import object_store
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.signal import audio_files
 
@@ -50,7 +51,7 @@ def as_path(name: str, x: Any) -> Path:
     """Convert `x` to a path, or raise `InputError` if it is of another type."""
     if not isinstance(x, str | PathLike):
         raise InputError(name, f"of type {type(x).__name__}", "wanted a path or a NumPy array")
-    return Path(x)
+    return object_store.as_path(x)
 
 
 def mono(name: str, x: npt.NDArray[Any]) -> Sound:

@@ -11,6 +11,7 @@ import soundfile
 
 from dl4j_bridge.atomic_files import check_writable, temporary_name
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.object_store import working_folder
 from dl4j_bridge.signal.recordings import reason
 
 Blocks = Iterable[npt.NDArray[np.floating]]
@@ -102,7 +103,7 @@ def check_size(path: Path, samples: int, rate: int, subtype: str) -> None:
     """
     file_format, subtype = check_output(path, subtype)
     size = _BYTES.get(subtype, 1) * samples
-    free = shutil.disk_usage(path.absolute().parent).free
+    free = shutil.disk_usage(working_folder(path)).free
     limit, what = min((free, "are free there"), (LARGEST_WAV if file_format == "WAV" else free, "fit into a WAV file"))
     if size > limit:
         found = f"{samples / rate:g}, which makes a file of {size / 1e9:,.1f} GB"

@@ -16,6 +16,7 @@ import soundfile
 
 from dl4j_bridge.atomic_files import temporary_name
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.object_store import is_remote
 from dl4j_bridge.signal.recordings import (
     InMemory,
     Recording,
@@ -150,8 +151,8 @@ class FolderExcerpt(InMemory):
 
 
 def is_large(path: Path) -> bool:
-    """Whether a path is a folder with more than `MANY` recordings; stops counting there."""
-    if not path.is_dir():
+    """Whether a path is a folder of this machine with more than `MANY` recordings; stops counting there."""
+    if is_remote(path) or not path.is_dir():
         return False
     return any(number >= MANY for number, _ in enumerate(_entries(path)))
 

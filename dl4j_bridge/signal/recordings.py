@@ -15,6 +15,7 @@ import numpy.typing as npt
 import soundfile
 
 from dl4j_bridge.errors import BridgeError, InputError
+from dl4j_bridge.object_store import local
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.signal.unpadded_chunks import missing_padding, padded
 from dl4j_bridge.untrusted.files import check_regular
@@ -165,7 +166,7 @@ class InMemory(Recording):
 
 def sha256(path: Path) -> str:
     """Hash the file of a recording, after checking that it is audio."""
-    with _opened(path), open(path, "rb") as f:
+    with _opened(path), open(local(path), "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
@@ -315,11 +316,12 @@ def _readable_blocks(f: soundfile.SoundFile) -> Iterator[Samples]:
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """Open a recording, or raise `InputError` if that fails."""
-    check_regular(path, "wanted a recording")
+    there = local(path)
+    check_regular(there, "wanted a recording")
     try:
-        if path.stat().st_size == 0:
+        if there.stat().st_size == 0:
             raise InputError(path, "an empty file", "wanted a recording")
-        file = header_of(path)
+        file = header_of(there)
     except soundfile.LibsndfileError as e:
         raise InputError(path, f"not audio ({reason(e)})", "wanted WAV, FLAC or another libsndfile format") from e
     except OSError as e:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
 
+from dl4j_bridge.object_store import as_path
 from dl4j_bridge.settings.checks import option as spelled
 from dl4j_bridge.settings.training import OF_A_RUN
 from dl4j_bridge.tasks import registry
@@ -116,6 +117,7 @@ def command(
 
         @functools.wraps(function)
         def run(**values: Any) -> None:
+            values = {name: _with_addresses(value) for name, value in values.items()}
             as_json = values.pop("as_json")
             del values["verbose"], values["debug"]
             if "as_json" in own:
@@ -147,6 +149,13 @@ def command(
         return run
 
     return decorate
+
+
+def _with_addresses(value: Any) -> Any:
+    """A value of a parameter, with paths that ``s3://bucket/name`` and the like are read and written at."""
+    if isinstance(value, list):
+        return [_with_addresses(one) for one in value]
+    return as_path(value) if isinstance(value, Path) else value
 
 
 def _fields(groups: Mapping[str | None, type], known: Known | None) -> dict[str, inspect.Parameter]:

@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 
 from dl4j_bridge.errors import InputError
+from dl4j_bridge.object_store import RemotePath
+from dl4j_bridge.object_store import read as read_remote
 
 
 def read(path: Path, largest: int, wanted: str) -> bytes:
@@ -26,15 +28,19 @@ def read(path: Path, largest: int, wanted: str) -> bytes:
     InputError
         If the file is missing, no regular file, larger than `largest`, or not readable.
     """
-    check_regular(path, wanted)
-    try:
-        with open(path, "rb") as f:
-            content = f.read(largest + 1)
-    except OSError as e:
-        raise InputError(path, f"not readable ({e.strerror or e})", wanted) from None
+    content = read_remote(path, largest + 1) if isinstance(path, RemotePath) else _read(path, largest + 1, wanted)
     if len(content) > largest:
         raise InputError(path, f"larger than {largest >> 20} MiB", wanted)
     return content
+
+
+def _read(path: Path, largest: int, wanted: str) -> bytes:
+    check_regular(path, wanted)
+    try:
+        with open(path, "rb") as f:
+            return f.read(largest)
+    except OSError as e:
+        raise InputError(path, f"not readable ({e.strerror or e})", wanted) from None
 
 
 def check_regular(path: Path, wanted: str) -> None:

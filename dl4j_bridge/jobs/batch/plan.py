@@ -11,6 +11,7 @@ from dl4j_bridge.atomic_files import check_folder
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.model.exports import FORMATS
 from dl4j_bridge.model.run_folder import RUNS
+from dl4j_bridge.object_store import as_path, is_remote
 from dl4j_bridge.settings.checks import check, one_of, option
 from dl4j_bridge.settings.training import TrainSettings, WorkersSettings
 from dl4j_bridge.tasks import registry
@@ -114,16 +115,18 @@ def _matching(path: Path, given: dict[str, Any], options: dict[str, Any], preset
     """Pairs whose files match patterns: where both have the same text for the star."""
     if "input" not in given:
         return []
-    source = _pattern(path, "input", given["input"])
-    target = _pattern(path, "target", given["target"]) if "target" in given else None
+    folder, source = _pattern(path, "input", given["input"])
+    others, target = _pattern(path, "target", given["target"]) if "target" in given else (folder, None)
     before, after = source.split("*")
     entries = []
-    for file in sorted(path.absolute().parent.glob(source)):
-        star = file.relative_to(path.absolute().parent).as_posix().removeprefix(before).removesuffix(after)
-        other = path.absolute().parent / target.replace("*", star) if target else None
+    for file in sorted(folder.glob(source)):
+        star = file.relative_to(folder).as_posix().removeprefix(before).removesuffix(after)
+        other = others / target.replace("*", star) if target else None
         entries.append(Entry(star or file.stem, file, other, options, preset))
     if not entries:
-        raise InputError(path, f"no file matches {source}", "wanted a pattern relative to the folder of the plan")
+        raise InputError(
+            path, f"no file matches {given['input']}", "wanted a pattern relative to the folder of the plan"
+        )
     return entries
 
 
@@ -136,8 +139,8 @@ def _listed(path: Path, given: dict[str, Any], options: dict[str, Any], preset: 
     for pair in pairs:
         named = {key: str(pair[key]) for key in PAIR_KEYS if key in pair}
         own = _options(path, {k: v for k, v in pair.items() if k not in PAIR_KEYS})
-        source = path.absolute().parent / named["input"]
-        target = path.absolute().parent / named["target"] if "target" in named else None
+        source = _place(path, named["input"])
+        target = _place(path, named["target"]) if "target" in named else None
         name = named.get("name", source.stem)
         if name in ("", ".", "..") or "/" in name or "\\" in name:
             raise InputError(path, f"a pair called {name}", "wanted the name of a folder")
@@ -154,10 +157,18 @@ def _options(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _pattern(path: Path, key: str, value: Any) -> str:
+def _place(path: Path, name: str) -> Path:
+    """A path in a plan: relative to its folder, or an address in an object store."""
+    address = as_path(name)
+    return address if is_remote(address) else path.absolute().parent / name
+
+
+def _pattern(path: Path, key: str, value: Any) -> tuple[Path, str]:
+    """The last folder before the star, and the pattern from there on."""
     if not isinstance(value, str) or value.count("*") != 1 or value.startswith("/"):
         raise InputError(path, f"{key} = {value}", 'wanted a pattern with one star, such as "captures/*_dry.wav"')
-    return value
+    folder = value.partition("*")[0].rpartition("/")[0]
+    return _place(path, folder), value.removeprefix(folder).removeprefix("/")
 
 
 def _texts(path: Path, key: str, value: Any) -> list[str]:

@@ -15,6 +15,7 @@ from dl4j_bridge.jobs.new_run import open_pairs
 from dl4j_bridge.jobs.search import storage
 from dl4j_bridge.jobs.search.slots import Direction
 from dl4j_bridge.model.run_folder import RUNS, RunFolder
+from dl4j_bridge.object_store import as_path, is_remote
 from dl4j_bridge.settings.checks import check, one_of, option
 from dl4j_bridge.settings.search import SearchSettings
 from dl4j_bridge.settings.training import TrainSettings
@@ -137,7 +138,7 @@ class Search:
             raise InputError("--vary", "nothing is left to search", "leave out an option, or name some with --vary")
         if "augment" in self.space:
             augmentation.check(replace(settings.small_data, augment="gain"))
-        open_pairs([Path(p) for p in self.inputs], [Path(p) for p in self.targets], settings)
+        open_pairs([as_path(p) for p in self.inputs], [as_path(p) for p in self.targets], settings)
 
 
 def begin(search: Search, out: Path | None) -> Path:
@@ -151,6 +152,8 @@ def begin(search: Search, out: Path | None) -> Path:
     storage.require()
     search.check()
     folder = out or RunFolder.fresh_name(Path(f"search-{Path(search.inputs[0]).stem}"))
+    if is_remote(folder):
+        raise InputError(folder, "a search in an object store", "wanted --out FOLDER on this machine")
     if folder.is_dir() and any(folder.iterdir()):
         raise InputError(folder, "a folder with files in it", "use --resume to continue a search, or another --out")
     if search.settings.storage:

@@ -24,6 +24,7 @@ from dl4j_bridge.jobs.train import train
 from dl4j_bridge.model.model_zip import Model
 from dl4j_bridge.model.run import Progress, Run
 from dl4j_bridge.model.run_folder import RunFolder
+from dl4j_bridge.object_store import as_path
 from dl4j_bridge.settings.commands import ProcessSettings
 from dl4j_bridge.tasks import search_space
 
@@ -151,7 +152,7 @@ class _Worker:
         if (folder / "last.zip").exists():
             threads = {name: value for name, value in self.search.options.items() if name == "threads"}
             return resumed_run(folder, threads, [], [])
-        inputs, targets = ([Path(path) for path in paths] for paths in (self.search.inputs, self.search.targets))
+        inputs, targets = ([as_path(path) for path in paths] for paths in (self.search.inputs, self.search.targets))
         return new_run(inputs, targets, folder, settings)
 
     def _judged(self, trial: Trial) -> Callable[[Progress], str | None]:

@@ -122,7 +122,7 @@ def train(
     settings = settings_from(origin, given) if origin else usual()
     watching = Watching(progress, tensorboard, mlflow, live, report).checked()
     inputs, targets = _several("input", input), _several("target", target)
-    started = _new_run(inputs, targets, None if out is None else Path(out), settings, origin)
+    started = _new_run(inputs, targets, None if out is None else as_path("out", out), settings, origin)
     train_and_report(started, watching)
     return Run(started.folder.path)
 
@@ -230,7 +230,7 @@ def diagnose(
         other = None if target is None else as_file("target", target, rate, Path(temporary))
         kept = not any(isinstance(x, np.ndarray) for x in (input, target))
         request = Request(source, other, settings, quick=quick, given=bool(given), kept=kept)
-        found, page = diagnose_and_report(request, None if out is None else Path(out), progress)
+        found, page = diagnose_and_report(request, None if out is None else as_path("out", out), progress)
     return Diagnosis(found, str(page))
 
 

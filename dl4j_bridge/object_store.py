@@ -9,7 +9,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PosixPath, WindowsPath
 from typing import Any, Self
 from uuid import uuid4
@@ -56,7 +56,10 @@ class RemotePath(_LocalPath):
         yield from (type(self)(store.unstrip_protocol(name)) for name in found)
 
     def rglob(self, pattern: str) -> Generator[Self, None, None]:
-        return self.glob(f"**/{pattern}")
+        """Files only."""
+        with _one_line(self) as store:
+            found = store.glob(f"{self}/**/{pattern}", detail=True)
+        yield from (type(self)(store.unstrip_protocol(name)) for name in found if found[name]["type"] == "file")
 
     def iterdir(self) -> Generator[Self, None, None]:
         return self.glob("*")
@@ -133,9 +136,12 @@ def upload(file: Path, path: RemotePath) -> None:
 
 
 def check(path: RemotePath) -> None:
-    """Check that the store of a path can be reached; raises what `local` does."""
-    with _one_line(path) as store:
-        store.exists(str(path))
+    """Check that the bucket of a path is there; raises what `local` does."""
+    bucket = RemotePath(*path.parts[:2])
+    # Who may write need not be allowed to list what is there.
+    with _one_line(path) as store, suppress(PermissionError):
+        if not store.exists(str(bucket)):
+            raise InputError(path, f"no bucket {bucket}", "wanted one that is there")
 
 
 def working_folder(path: Path) -> Path:

@@ -22,6 +22,9 @@ Written by `make docs` from the program's own `--help`; change a text there, not
 progress and notes to stderr. Exit status: 0 done, 1 it ran and found or met a fault, 2 wrong input
 or options, 130 interrupted. For error messages and how to fix them, see
 [troubleshooting](troubleshooting.md).
+
+Recordings, models and outputs may also be in an [object store](scaling.md#object-stores):
+`s3://bucket/dry.wav`.
 """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -17,8 +16,10 @@ import pytest
 import soundfile
 
 from dl4j_bridge import object_store
+from dl4j_bridge.atomic_files import check_output
 from dl4j_bridge.errors import BridgeError, InputError
 from dl4j_bridge.jobs.batch import plan
+from dl4j_bridge.model.model_zip import open_model
 from dl4j_bridge.object_store import as_path
 from dl4j_bridge.signal import recordings as on_disk
 from tests.conftest import SMALL, command, network_of, run, run_ok
@@ -127,6 +128,12 @@ def test_what_is_not_there_is_one_line(store, address, found):
     assert str(e.value) == f"{address}: {found}"
 
 
+def test_an_output_in_a_bucket_that_is_not_there_is_refused_before_any_work(store):
+    check_output(as_path(f"s3://{BUCKET}/out/y.wav"), overwrite=False)
+    with pytest.raises(InputError, match=r"^s3://no-such-bucket/y\.wav: no bucket s3://no-such-bucket; wanted"):
+        check_output(as_path("s3://no-such-bucket/y.wav"), overwrite=False)
+
+
 def test_a_store_that_cannot_be_used_is_one_line(store, monkeypatch):
     address = as_path(f"s3://{BUCKET}/dry.wav")
     with monkeypatch.context() as patch:
@@ -213,8 +220,18 @@ def test_train_process_export_and_compare_with_addresses(store, recordings, effe
 @pytest.mark.slow
 def test_a_run_in_a_bucket_goes_on_on_another_machine_where_it_was_killed(store, recordings, tmp_path, monkeypatch):
     out = f"s3://{BUCKET}/runs/amp"
-    common = ["--input", recordings[0], "--target", recordings[1], *SMALL, "--validate-every", 10]
-    training = subprocess.Popen(command("train", *common, "--out", out, "--steps", 1_000_000), stderr=subprocess.PIPE)
+    common = [
+        "--input",
+        recordings[0],
+        "--target",
+        recordings[1],
+        *SMALL,
+        "--schedule",
+        "plateau",
+        "--patience",
+        100_000,
+    ]
+    training = subprocess.Popen(command("train", *common, "--out", out), stderr=subprocess.PIPE)
     while "runs/amp/model.zip" not in store.names("runs/amp/"):
         assert training.poll() is None, training.stderr and training.stderr.read()
         time.sleep(0.1)
@@ -223,18 +240,20 @@ def test_a_run_in_a_bucket_goes_on_on_another_machine_where_it_was_killed(store,
     training.communicate()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     assert f"{out}: holds a run already" in run("train", *common, "--out", out).error
-    result = run_ok("train", out, "--resume", "--schedule", "plateau", "--steps", 30, "--json", "--report").json
-    assert (result["run"], result["steps"], result["model"]) == (out, 30, f"{out}/model.zip")
+    saved = open_model(as_path(f"{out}/last.zip")).info.run_state
+    steps = saved.step + 30
+    result = run_ok("train", out, "--resume", "--steps", steps, "--json", "--report").json
+    assert (result["run"], result["steps"], result["model"]) == (out, steps, f"{out}/model.zip")
 
-    run_ok("train", *common, "--out", tmp_path / "here", "--schedule", "plateau", "--steps", 30)
+    run_ok("train", *common, "--out", tmp_path / "here", "--steps", steps)
     assert {f"runs/amp/{file.name}" for file in (tmp_path / "here").iterdir() if file.name != ".lock"} <= set(
         store.names("runs/amp/")
     )
     for name in ("last.zip", "model.zip", "log.csv"):
         store.get(f"runs/amp/{name}", tmp_path / name)
     assert network_of(tmp_path) == network_of(tmp_path / "here")
-    steps = [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()]
-    assert steps == ["step", *map(str, range(1, 31))]
+    logged = [line.split(",")[0] for line in (tmp_path / "log.csv").read_text().splitlines()]
+    assert logged == ["step", *map(str, range(1, steps + 1))]
     assert b"</html>" in store.get("runs/amp/report.html", tmp_path / "report.html").read_bytes()
 
 
@@ -247,15 +266,17 @@ def test_a_batch_reads_and_writes_a_bucket(store, recordings, tmp_path):
     (tmp_path / "no.wav").write_text("no audio")
     store.put(tmp_path / "no.wav", "studio/bad_dry.wav")
     options = Path(SMALL[1]).read_text()
-    lines = f'''
+    lines = f"""
         {options}
         steps = 5
         export = ["dl4j"]
         input = "s3://{BUCKET}/studio/*_dry.wav"
         target = "s3://{BUCKET}/studio/*_wet.wav"
-    '''
+    """
     plan_file = tmp_path / "plan.toml"
-    plan_file.write_text("\n".join(line.strip() for line in lines.splitlines() if not line.strip().startswith("report")))
+    plan_file.write_text(
+        "\n".join(line.strip() for line in lines.splitlines() if not line.strip().startswith("report"))
+    )
     out = f"s3://{BUCKET}/runs"
     result = run("batch", plan_file, "--out", out, "--no-report", "--json")
     assert result.status == 1, result.stderr

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import soundfile
 
 from dl4j_bridge.errors import BridgeError, InputError
-from dl4j_bridge.object_store import local
+from dl4j_bridge.object_store import is_remote, local
 from dl4j_bridge.signal.resampling import length_at, resampled
 from dl4j_bridge.signal.unpadded_chunks import missing_padding, padded
 from dl4j_bridge.untrusted.files import check_regular
@@ -295,7 +295,7 @@ def recordings_of(paths: Iterable[Path]) -> list[Path]:
 
 def _is_audio(file: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix.lstrip(".").upper() in audio_endings() and file.is_file()
+    return not hidden and file.suffix.lstrip(".").upper() in audio_endings() and (is_remote(file) or file.is_file())
 
 
 def to_mono(block: Samples, channel: int | None) -> Samples:

@@ -1,16 +1,22 @@
 """`process` with several recordings: each is as it is alone, and a bad one keeps none of the others from it."""
 
+import json
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 import soundfile
 
 import dl4j_bridge
+from dl4j_bridge.atomic_files import is_temporary
 from dl4j_bridge.errors import InputError
 from dl4j_bridge.jobs.process_files import process_files
 from dl4j_bridge.settings.commands import ProcessSettings
-from tests.conftest import run
+from tests.conftest import command, run
 
 
 @pytest.fixture
@@ -112,6 +118,35 @@ def test_a_cluster_writes_what_one_process_writes(songs, recordings, effect_run,
     assert len(files) == 8
     for file in files:
         assert (tmp_path / "there" / file).read_bytes() == (tmp_path / "here" / file).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_cluster_processes_again_what_a_killed_worker_had(songs, recordings, effect_run, tmp_path):
+    pytest.importorskip("ray")
+    sound, rate = soundfile.read(recordings[0])
+    for number in range(4):
+        soundfile.write(songs / f"{number}.wav", np.tile(sound, 20 + number), rate, "PCM_U8")
+    words = command("process", "--model", effect_run, "--input", songs, "--output", tmp_path / "there", "--json")
+    working = subprocess.Popen(
+        [*words, "--cluster", "local"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    killed = None
+    while not killed:
+        assert working.poll() is None, working.communicate()
+        # It has begun to write a recording.
+        begun = [file for file in (tmp_path / "there").rglob("*") if is_temporary(file)]
+        workers = {w.pid: w for w in psutil.Process(working.pid).children(recursive=True)}
+        killed = next((workers[pid] for file in begun for pid in workers if f"-{pid}-" in file.name), None)
+        time.sleep(0.01)
+    killed.kill()
+    out, notes = working.communicate()
+    assert working.returncode == 1
+    assert "bad.wav: not audio" in notes.splitlines()[-1]
+    result = json.loads(out.splitlines()[-1])
+    assert (len(result["outputs"]), len(result["failed"])) == (6, 1)
+    for file in (songs / "0.wav", songs / "3.wav", songs / "live" / "a.wav"):
+        dl4j_bridge.process(effect_run, file, tmp_path / "alone.wav", overwrite=True)
+        assert (tmp_path / "there" / file.relative_to(songs)).read_bytes() == (tmp_path / "alone.wav").read_bytes()
 
 
 def test_without_ray_process_names_the_extra(songs, effect_run, tmp_path):

@@ -74,7 +74,7 @@ def test_the_output_is_as_fine_as_the_input(java, effect_run, tmp_path, given, n
     assert soundfile.info(tmp_path / name).subtype == wanted
 
 
-@pytest.mark.parametrize("delay", [40, -40])
+@pytest.mark.parametrize("delay", [40, pytest.param(-40, marks=pytest.mark.slow)])
 def test_the_delay_is_cut_out_of_training_and_put_back(tmp_path, delay):
     """A copy that comes `delay` samples late (or early) is learnt as a copy, and comes out late (or early)."""
     sound = synthesis.plucked_strings(6)
@@ -108,6 +108,7 @@ def test_an_identity_gives_the_file_back_byte_for_byte(tmp_path):
     assert (tmp_path / "y.wav").read_bytes() == source.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_channel_of_training_is_that_of_processing(recordings, tmp_path):
     dry, rate = soundfile.read(recordings[0])
     stereo = tmp_path / "stereo.wav"

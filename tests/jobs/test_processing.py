@@ -123,6 +123,16 @@ def test_the_channel_of_training_is_that_of_processing(recordings, tmp_path):
     assert rows["part"] == "all"
 
 
+def test_a_channel_without_sound_is_left_out(effect_run, recordings, tmp_path):
+    dry, rate = soundfile.read(recordings[0])
+    stereo = tmp_path / "stereo.wav"
+    soundfile.write(stereo, np.stack([dry, 0 * dry], axis=1), rate, "PCM_U8")
+    noted = process(effect_run, stereo, tmp_path / "out.wav")
+    process(effect_run, recordings[0], tmp_path / "mono-out.wav")
+    assert (tmp_path / "out.wav").read_bytes() == (tmp_path / "mono-out.wav").read_bytes()
+    assert "only channel 1 has sound" in noted.stderr
+
+
 def test_the_sampled_output_follows_its_seed(effect_run, recordings, tmp_path):
     outs = []
     for number, seed in enumerate((1, 1, 2)):

@@ -208,7 +208,7 @@ def _reduce_lr_on_plateau(run: Run, valid: Metrics) -> None:
 
 def _save_first(run: Run, updates: Updates) -> None:
     """Save what can be resumed, before the best network is put beside it."""
-    if not run.folder.last.exists():
+    if not run.folder.is_saved:
         _save_last(run, updates)
 
 

@@ -42,6 +42,7 @@ class RunFolder:
         here = object_store.companion(path)
         self.lock = FileLock(here / LOCK)
         self._log_here = here / "log.csv"
+        self._is_saved = False
         self.model = path / "model.zip"
         self.last = path / "last.zip"
         self.run_json = path / "run.json"
@@ -49,6 +50,12 @@ class RunFolder:
         self.preview = path / "preview.wav"
         self.config = path / "config.toml"
         self.recordings = path / "recordings"
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether there is something to resume; asked after every step, so a store is asked only until there is."""
+        self._is_saved = self._is_saved or self.last.exists()
+        return self._is_saved
 
     @staticmethod
     def fresh_name(source: Path) -> Path:

@@ -37,6 +37,7 @@ SKIPPED = {
     r"--backend cuda": "needs an NVIDIA GPU",
     r"--list-devices|--input-device": "needs a sound card; tests/test_live_example.py has a stand-in",
     r"^ray |--cluster|/shared/|postgresql": "needs more machines or a database; see tests/jobs/test_search.py",
+    r"s3://": "needs a bucket; tests/test_object_store.py has one",
     r"--mlflow": "needs the extra mlflow",
     r"^dl4j-bridge batch": "needs a plan of the reader's captures; tests/jobs/test_batch.py has one",
     r"--iterator": "needs the reader's own Java class; tests/diagnostics/test_handover.py brings one",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -21,6 +22,9 @@ if sys.platform == "win32":
 else:
     _LocalPath = PosixPath
 
+# They log each attempt with a traceback; the error that a user sees is the last one.
+for _name in ("gcsfs", "s3fs"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 # One letter would be a drive. A path drops the second slash.
 _ADDRESS = re.compile(r"([a-z][a-z0-9]+:)[/\\]{1,2}[^/\\]")
 

@@ -312,16 +312,20 @@ class Case:
         return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y, starts=starts)
 
     @cached_property
-    def modulation(self) -> Modulation:
-        """The modulation that explains most of what `model` leaves."""
+    def without_hum(self) -> FixedModel:
+        """`model` of the target without a hum, which would hide what else the model leaves."""
         assert self.model is not None
-        return modulation.find(self.model)
+        return noise.without_hum(self.model)
+
+    @cached_property
+    def modulation(self) -> Modulation:
+        """The modulation that explains most of what `model` leaves, but for a hum."""
+        return modulation.find(self.without_hum)
 
     @cached_property
     def moving_delay(self) -> MovingDelay:
-        """The delay that swings and explains most of what `model` leaves."""
-        assert self.model is not None
-        return moving_delay.find(self.model)
+        """The delay that swings and explains most of that."""
+        return moving_delay.find(self.without_hum)
 
     @cached_property
     def floor(self) -> Floor:
@@ -352,7 +356,7 @@ class Case:
         if noise.repeat_lag(self.model) is not None:
             # Both halves hold the same, so that neither can test the other.
             return LateResponse(0.0, 0.0, 0)
-        return late_response.measure(noise.without_hum(self.model), first)
+        return late_response.measure(self.without_hum, first)
 
     def seconds_at(self, sample: int) -> float:
         """Time in the recordings of a sample of `x`, in seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from dl4j_bridge.diagnostics import swinging_filter
 from dl4j_bridge.diagnostics.fixed_model import BLOCK_SECONDS, FixedModel
+from dl4j_bridge.diagnostics.noise import repeat_lag
 from dl4j_bridge.diagnostics.relation import Floats
 
 # Windows in which a delay is looked for, the longest one, and the steps of delays.
@@ -24,14 +26,17 @@ SWINGS = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006)
 PHASES = 12
 # Shares of the steps between them in which the best ones are refined.
 FINE = np.linspace(-0.5, 0.5, 7)
-# Steps over which the matches are smoothed for the first search.
-SMOOTHED = 5
+# For the first search, matches are smoothed over about a quarter of what the delay swings to one side.
+SWINGS_TO_SMOOTH = 8
 # Two oscillators are the same if in the middle their phases are this close, in turns.
 SAME_PHASE = 1 / 8
-# What was left of pairs in which no delay moves came to 4.9.
-CERTAIN = 5.5
+# What was left of pairs in which no delay moves came to 4.6.
+CERTAIN = 5.0
 # Share of the changes of the input's level from which on an oscillator is in time with the music.
 IN_TIME = 0.25
+
+# Frequency in Hz, swing in seconds, and phase in the middle in turns.
+Oscillator = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,6 @@ class MovingDelay:
 
 def find(model: FixedModel) -> MovingDelay:
     """Find the delay in every other block, and measure what it explains in the blocks between; both ways."""
-    from scipy.ndimage import uniform_filter1d
-
     model = model.loudest_seconds
     starts, matches = _matches(model)
     seconds = starts / model.rate
@@ -73,53 +76,82 @@ def find(model: FixedModel) -> MovingDelay:
     if min(np.sum(is_odd), np.sum(~is_odd)) < FEWEST_WINDOWS // 2:
         return MovingDelay()
     whole = float(seconds[-1])
-    hertz = np.arange(max(SLOWEST, FEWEST_PERIODS / whole), FASTEST, 1 / (3 * whole))
-    turns = np.arange(PHASES) / PHASES
-    # A delay that is a few steps off meets the smoothed matches.
-    sides, smooth = (
-        [_Side(each[side], seconds[side] - whole / 2) for side in (is_odd, ~is_odd)]
-        for each in (matches, uniform_filter1d(matches, SMOOTHED, axis=1))
-    )
-    tried = [np.array([[[side.share(f, s, t) for t in turns] for f in hertz] for s in SWINGS]) for side in smooth]
-    found = []
-    for here, there in ((0, 1), (1, 0)):
-        refined = []
-        for swing, shares in zip(SWINGS, tried[here], strict=True):
-            row, phase = np.unravel_index(shares.argmax(), shares.shape)
-            near = product(hertz[row] + FINE / (3 * whole), (swing,), turns[phase] + FINE / PHASES)
-            refined.append(max((sides[here].share(*each), *each) for each in near))
-        _, frequency, swing, turn = max(refined)
-        share = sides[there].share(frequency, swing, turn)
-        far = hertz[np.abs(hertz - frequency) > 1.5 / whole]
-        others = [sides[there].share(other, swing, phase) for other in far for phase in turns]
-        certainty = float((share - np.mean(others)) / max(float(np.std(others)), 1e-12))
-        found.append((certainty, share, float(frequency), swing, float(turn)))
-    certainty, share, frequency, swing, turn = max(found)
-    least, _, other_frequency, _, other_turn = min(found)
-    apart = abs((turn - other_turn + 0.5) % 1 - 0.5)
-    if abs(frequency - other_frequency) <= 1 / whole and apart <= SAME_PHASE:
+    grid = _Grid(np.arange(max(SLOWEST, FEWEST_PERIODS / whole), FASTEST, 1 / (3 * whole)), 1 / whole)
+    odd, even = (_Side(matches[side], seconds[side] - whole / 2) for side in (is_odd, ~is_odd))
+    best, other = sorted([_tested(grid, odd, even), _tested(grid, even, odd)], reverse=True)
+    certainty, share, (hertz, swing, turn) = best
+    apart = abs((turn - other[2][2] + 0.5) % 1 - 0.5)
+    if abs(hertz - other[2][0]) <= grid.resolution and apart <= SAME_PHASE:
         # Both sides have the same oscillator: two proofs are more than one.
-        certainty = max(certainty, (certainty + least) / float(np.sqrt(2)))
-    return MovingDelay(frequency, swing, share, certainty, swinging_filter.rhythm(model, frequency))
+        certainty = max(certainty, (certainty + other[0]) / float(np.sqrt(2)))
+    if repeat_lag(model) is not None:
+        # Both sides hold the same passages, as if there were half as many of them.
+        certainty /= float(np.sqrt(2))
+    return MovingDelay(hertz, swing, share, certainty, swinging_filter.rhythm(model, hertz))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Frequencies that are tried, in steps of a third of the resolution."""
+
+    hertz: Floats
+    resolution: float
+
+    @property
+    def turns(self) -> Floats:
+        return np.arange(PHASES) / PHASES
+
+    def around(self, row: int, swing: float, phase: int) -> Iterable[Oscillator]:
+        """Oscillators up to half a step from one of the grid."""
+        hertz = self.hertz[row] + FINE * self.resolution / 3
+        return product(hertz.tolist(), (swing,), (self.turns[phase] + FINE / PHASES).tolist())
+
+    def far_from(self, hertz: float, swing: float) -> Iterable[Oscillator]:
+        """Those of other frequencies."""
+        far = self.hertz[np.abs(self.hertz - hertz) > 1.5 * self.resolution]
+        return product(far.tolist(), (swing,), self.turns.tolist())
 
 
 class _Side:
     """The matches of some windows, whose times are given in seconds."""
 
     def __init__(self, matches: Floats, seconds: Floats) -> None:
-        self._width = matches.shape[1]
-        self._flat = matches.astype(np.float32).ravel()
-        self._firsts = np.arange(seconds.size) * self._width
-        self._seconds = seconds
+        self._matches, self._seconds = matches.astype(np.float32), seconds
+        self._firsts = np.arange(seconds.size) * matches.shape[1]
+
+    def smoothed(self, steps: int) -> _Side:
+        """Matches that a delay meets even if it is some steps off."""
+        from scipy.ndimage import uniform_filter1d
+
+        return _Side(uniform_filter1d(self._matches, steps, axis=1), self._seconds)
 
     def share(self, hertz: float, swing: float, turn: float) -> float:
         """Largest mean of the matches along a delay that swings, around any one, whatever their sign."""
         offsets = swing / STEP_SECONDS * np.sin(2 * np.pi * (hertz * self._seconds + turn))
         reach = round(swing / STEP_SECONDS)
-        around = reach + np.arange(self._width - 2 * reach)
+        around = reach + np.arange(self._matches.shape[1] - 2 * reach)
         # The mean over the windows of each one's matches, shifted by its offset.
-        along = self._flat[(self._firsts + np.round(offsets).astype(np.intp))[:, None] + around].mean(axis=0)
-        return float(np.abs(along).max())
+        at = (self._firsts + np.round(offsets).astype(np.intp))[:, None] + around
+        return float(np.abs(self._matches.ravel()[at].mean(axis=0)).max())
+
+    def best(self, grid: _Grid) -> Oscillator:
+        """The oscillator that explains most."""
+        found = []
+        for swing in SWINGS:
+            # The farther it swings, the farther is one of the grid off.
+            coarse = self.smoothed(1 + 2 * round(swing / STEP_SECONDS / SWINGS_TO_SMOOTH))
+            shares = np.array([[coarse.share(hertz, swing, turn) for turn in grid.turns] for hertz in grid.hertz])
+            row, phase = np.unravel_index(shares.argmax(), shares.shape)
+            found += [(self.share(*each), each) for each in grid.around(int(row), swing, int(phase))]
+        return max(found)[1]
+
+
+def _tested(grid: _Grid, chosen: _Side, tested: _Side) -> tuple[float, float, Oscillator]:
+    """The best oscillator of one side: its certainty and its share on the other side, and itself."""
+    best = chosen.best(grid)
+    share = tested.share(*best)
+    others = [tested.share(*each) for each in grid.far_from(*best[:2])]
+    return float((share - np.mean(others)) / max(float(np.std(others)), 1e-12)), share, best
 
 
 def _matches(model: FixedModel) -> tuple[npt.NDArray[np.intp], Floats]:

@@ -7,9 +7,10 @@ from scipy.signal import butter, iirpeak, lfilter, oaconvolve
 
 from dl4j_bridge.demos import synthesis
 from dl4j_bridge.diagnostics import case as cases
-from dl4j_bridge.diagnostics import fixed_model, moving_delay
+from dl4j_bridge.diagnostics import fixed_model, modulation, moving_delay
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING
+from dl4j_bridge.diagnostics.noise import measure
 from dl4j_bridge.diagnostics.recordings import CHECKS
 from dl4j_bridge.diagnostics.recordings.noise_floor import best_esr
 from dl4j_bridge.settings.training import TrainSettings
@@ -20,6 +21,13 @@ SECONDS = 6
 THESE = ("resolution", "takes", "dropouts", "automation", "time-variant", "memory", "noise")
 STRINGS, SPEECH = synthesis.plucked_strings(SECONDS, RATE), synthesis.speech_like(SECONDS, RATE)
 TIME = np.arange(SECONDS * RATE) / RATE
+# Two chords in turn, each a sum of tones that die away.
+CHORDS = sum(
+    np.sin(2 * np.pi * root * ratio * k * TIME) * np.exp(-2 * k * (TIME % 0.8)) * (number == TIME // 0.8 % 2) / k / 8
+    for number, root in enumerate((98.0, 130.8))
+    for ratio in (1, 1.26, 1.5, 2)
+    for k in range(1, 9)
+)
 KNOWN = {"delay": Delay(0, 0, 1.0, False), "speed": None, "relation": {"confidence": 1.0}}
 EVERY_SOUND = pytest.mark.parametrize("x", [STRINGS, SPEECH], ids=["strings", "speech"])
 
@@ -160,6 +168,18 @@ def test_a_weak_tremolo_is_told_from_what_an_amplifier_leaves(case):
     assert found(case(STRINGS, y * (1 + 0.2 * sine(3)))) == ["time-variant"]
 
 
+def test_an_oscillator_must_explain_other_blocks_too():
+    """A reverb is longer than the fixed model: what is left of single hits comes and goes as they do."""
+    x = np.zeros_like(TIME)
+    rng = np.random.default_rng(2)
+    for at in np.cumsum(rng.choice([0.15, 0.225, 0.3], 20) * RATE).astype(int):
+        x[at : at + 900] += rng.uniform(0.3, 1) * rng.normal(size=900) * np.exp(-np.arange(900) / 250)
+    left = modulation.find(fixed_model.fit(x, x + 0.5 * reverberated(x), RATE))
+    assert not left.is_proven
+    assert left.is_refuted
+    assert not modulation.find(fixed_model.fit(x, x * (1 + 0.5 * sine(4)), RATE)).is_refuted
+
+
 @pytest.mark.parametrize(("effect", "hertz", "kind"), [("tremolo", 5, "gain"), ("ring modulator", 300, "multiplied")])
 def test_the_frequency_of_a_modulation_is_named(case, effect, hertz, kind):
     (finding,) = findings(case(STRINGS, MOVING[effect](STRINGS)))
@@ -217,6 +237,22 @@ def test_a_hum_is_named_with_its_frequency(case, x, esr, hertz):
     assert (finding.code, finding.severity) == ("noise-floor", WARNING)
     assert finding.evidence["hum_hertz"] == [pytest.approx(hertz, abs=0.1)]
     assert finding.evidence["hum"] == pytest.approx(esr, rel=0.5)
+
+
+@pytest.mark.parametrize("hertz", [50, 60])
+def test_a_hum_of_many_tones_is_no_oscillator(case, hertz):
+    y = lfilter(*butter(1, 2000, fs=RATE), soft(CHORDS))
+    tones = sum(np.sin(2 * np.pi * k * hertz * TIME) / k for k in range(1, 7))
+    y += tones * np.sqrt(0.1 * np.mean(y**2) / np.mean(tones**2))
+    assert found(case(CHORDS, y)) == ["noise-floor"]
+
+
+def test_what_a_fuzz_leaves_of_a_few_notes_is_not_noise():
+    x = synthesis.plucked_strings(3, 16000, seed=5)
+    model = fixed_model.fit(x, np.tanh(60 * x + 0.3), 16000)
+    assert measure(model).levels is None
+    hiss = np.random.default_rng(4).normal(size=x.size) * np.sqrt(0.02 * np.mean(x**2))
+    assert measure(fixed_model.fit(x, x + hiss, 16000)).levels == pytest.approx(0.02, rel=0.2)
 
 
 def test_noise_between_exact_repeats_is_measured_whatever_the_effect(case):

@@ -1,5 +1,7 @@
 """What changes with time, what comes too late and what is not in the input must be named; healthy pairs stay quiet."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
@@ -11,7 +13,7 @@ from dl4j_bridge.diagnostics import fixed_model, modulation, moving_delay
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import FAULT, WARNING
 from dl4j_bridge.diagnostics.noise import measure
-from dl4j_bridge.diagnostics.recordings import CHECKS
+from dl4j_bridge.diagnostics.recordings import CHECKS, time_variant
 from dl4j_bridge.diagnostics.recordings.noise_floor import best_esr
 from dl4j_bridge.settings.training import TrainSettings
 from dl4j_bridge.signal.alignment import Delay
@@ -175,9 +177,18 @@ def test_an_oscillator_must_explain_other_blocks_too():
     for at in np.cumsum(rng.choice([0.15, 0.225, 0.3], 20) * RATE).astype(int):
         x[at : at + 900] += rng.uniform(0.3, 1) * rng.normal(size=900) * np.exp(-np.arange(900) / 250)
     left = modulation.find(fixed_model.fit(x, x + 0.5 * reverberated(x), RATE))
-    assert not left.is_proven
     assert left.is_refuted
-    assert not modulation.find(fixed_model.fit(x, x * (1 + 0.5 * sine(4)), RATE)).is_refuted
+    tremolo = modulation.find(fixed_model.fit(x, x * (1 + 0.5 * sine(4)), RATE))
+    assert tremolo.is_proven
+    assert not tremolo.is_refuted
+
+    def swings(is_refuted):
+        """As measured of a tabla with a reverb, where other blocks do refute it."""
+        found = modulation.Modulation(0.127, 4.1, "gain", is_refuted=is_refuted)
+        return time_variant.swings(SimpleNamespace(modulation=found, without_hum=SimpleNamespace(esr=0.19)))
+
+    assert swings(False)
+    assert not swings(True)
 
 
 @pytest.mark.parametrize(("effect", "hertz", "kind"), [("tremolo", 5, "gain"), ("ring modulator", 300, "multiplied")])
@@ -239,18 +250,18 @@ def test_a_hum_is_named_with_its_frequency(case, x, esr, hertz):
     assert finding.evidence["hum"] == pytest.approx(esr, rel=0.5)
 
 
-@pytest.mark.parametrize("hertz", [50, 60])
-def test_a_hum_of_many_tones_is_no_oscillator(case, hertz):
+def test_a_hum_of_many_tones_is_no_oscillator(case):
     y = lfilter(*butter(1, 2000, fs=RATE), soft(CHORDS))
-    tones = sum(np.sin(2 * np.pi * k * hertz * TIME) / k for k in range(1, 7))
+    tones = sum(np.sin(2 * np.pi * 60 * k * TIME) / k for k in range(1, 7))
     y += tones * np.sqrt(0.1 * np.mean(y**2) / np.mean(tones**2))
     assert found(case(CHORDS, y)) == ["noise-floor"]
 
 
 def test_what_a_fuzz_leaves_of_a_few_notes_is_not_noise():
     x = synthesis.plucked_strings(3, 16000, seed=5)
-    model = fixed_model.fit(x, np.tanh(60 * x + 0.3), 16000)
-    assert measure(model).levels is None
+    y = np.tanh(54 * x / np.abs(x).max() + 0.3)
+    y = lfilter(*butter(1, 15, "highpass", fs=16000), y - y[0])
+    assert measure(fixed_model.fit(x, y, 16000)).levels is None
     hiss = np.random.default_rng(4).normal(size=x.size) * np.sqrt(0.02 * np.mean(x**2))
     assert measure(fixed_model.fit(x, x + hiss, 16000)).levels == pytest.approx(0.02, rel=0.2)
 

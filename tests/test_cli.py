@@ -72,7 +72,7 @@ def test_every_command_has_help_with_an_example(name):
 
 
 def test_help_shows_the_defaults_of_each_task(here, monkeypatch):
-    monkeypatch.setenv("TERMINAL_WIDTH", "160")
+    monkeypatch.setenv("COLUMNS", "160")
     text = " ".join(here("train", "--help").stdout.replace("│", "").split())
     # 200 and 0.01 are those of samples.
     for default in ("(200; frames: 40,", "(0.01, without a target 0.005; frames: 0.005,", "(adam)", "(0.0)"):
@@ -80,7 +80,7 @@ def test_help_shows_the_defaults_of_each_task(here, monkeypatch):
 
 
 def test_help_lists_the_values_of_an_option(here, monkeypatch):
-    monkeypatch.setenv("TERMINAL_WIDTH", "160")
+    monkeypatch.setenv("COLUMNS", "160")
     text = " ".join(here("train", "--help").stdout.replace("│", "").split())
     for values in ("adam, rmsprop, nesterovs, adagrad or sgd", "fused, or stock", "carried, or stock", "cpu or cuda"):
         assert values in text
@@ -345,7 +345,7 @@ def test_every_command_has_json_in_its_help():
         assert "--json" in run_ok(name, "--help").stdout, name
 
 
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("before", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_quiet_says_nothing_but_the_result(recordings, tmp_path, before):
     args = ["train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL_NETWORK]
     # Java says at each start that it has met this variable.

@@ -207,12 +207,6 @@ class Case:
         found = find_change(self.x, self.y, self.rate, self._windows, self._fine_windows)
         return found and replace(found, at=round(float(self._in_the_recording(np.array([found.at]))[0])))
 
-    @cached_property
-    def unexplained(self) -> tuple[float, float]:
-        """Share of the target's energy that a filter and a curve leave, and share of the input's from the target."""
-        x, y = without_delay(self.x, self.y, self.delay.peak)
-        return alignment.unexplained(x, y), alignment.unexplained(y, x)
-
     @property
     def keeps_lag(self) -> bool:
         """Whether the windows that have a lag of their own have that of the whole."""

@@ -58,10 +58,11 @@ def warnings(pairs: list[Pair], settings: TrainSettings) -> list[str]:
     """Pairs whose two files look exchanged, with the evidence and the command for the other order."""
     found = []
     for pair in pairs[:_EXAMINED]:
-        if pair.target is None:
+        case = Case.of_start(pair, settings)
+        if pair.target is None or not swapped.is_swapped(case):
             continue
-        for finding in swapped.check(Case.of_start(pair, settings)).findings:
-            dry, wet = pair.input.path, pair.target.path
-            text = f"{dry} and {wet} look swapped ({'; '.join(finding.facts)}); wanted the dry one as --input"
-            found.append(f"{text}: {typed.training([wet], [dry], settings)}")
+        (finding,) = swapped.check(case).findings
+        dry, wet = pair.input.path, pair.target.path
+        text = f"{dry} and {wet} look swapped ({'; '.join(finding.facts)}); wanted the dry one as --input"
+        found.append(f"{text}: {typed.training([wet], [dry], settings)}")
     return found

@@ -74,7 +74,7 @@ def rest_of(pairs: list[Pair], task: Task, settings: TrainSettings) -> list[Stre
             continue
         if pair.rate != pair.input.rate:
             found = f"{pair.rate} for a folder of {pair.input.rate} Hz"
-            raise InputError("--rate", found, "wanted none: so many recordings are not resampled on the way")
+            raise InputError("--rate", found, "wanted none: a large folder is not resampled")
         if settings.small_data.augment:
             raise InputError("--augment", f"with {pair.input.path}", "wanted none: that is for little data")
         # Workers get what stands here: without the samples of the excerpt.

@@ -83,8 +83,9 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
     valid = None
     log = run.folder.log_rows(run.task.training_metrics, run.task.validation_metrics)
     with interruptible(stop) as interrupted, updates_of(run, stretches, windows) as updates:
-        if not run.folder.last.exists():
-            _save_last(run, updates)
+        # Otherwise the first save waits for the first step, which users wait for.
+        if settings.validate_every == 1 or run.settings.small_data.pretrain != "none" or run.settings.workers.on_ray:
+            _save_first(run, updates)
         reason = _reason_to_stop(run, windows)
         # Nothing of the pre-training is saved: a run that stops in it begins it again, from the same seed.
         if state.step == 0 and reason is None and run.settings.small_data.pretrain != "none":
@@ -121,6 +122,8 @@ def _trained(run: Run, report: Report, stop: threading.Event, until: Until) -> d
                 report(progress)
                 found = []
                 asked = until(progress) or asked
+            with watch.paused():
+                _save_first(run, updates)
             reason = "interrupted" if interrupted() else _reason_to_stop(run, windows) or asked
         run.baselines = run.task.fit_baselines(training, run.baselines)
         if reason != "interrupted":
@@ -201,6 +204,12 @@ def _reduce_lr_on_plateau(run: Run, valid: Metrics) -> None:
         state.validations_since_drop = 0
         state.learning_rate /= 2
         run.network.set_learning_rate(state.learning_rate)
+
+
+def _save_first(run: Run, updates: Updates) -> None:
+    """Save what can be resumed, before the best network is put beside it."""
+    if not run.folder.last.exists():
+        _save_last(run, updates)
 
 
 def _save_last(run: Run, updates: Updates) -> None:

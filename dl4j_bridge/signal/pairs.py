@@ -15,9 +15,9 @@ from dl4j_bridge.signal.recordings import SMALL_BLOCK, Recording, open_recording
 
 # Maximum delay that `--align auto` looks for at first.
 LONGEST_DELAY_SECONDS = 1.0
-# Unless a delay stands out this far, it looks for a longer one in a stretch of this length, up to this share of it. At
-# one of so many lags two notes of the same pitch meet by chance: a recording played backwards came to a confidence of
-# 0.45.
+# Unless a delay stands out this far, it looks for a longer one in a stretch of this length, up to this share of it.
+# With that number of lags, two notes of the same pitch meet by chance at one of them: a recording played backwards came
+# to a confidence of 0.45.
 CERTAIN = 0.75
 WIDE_STRETCH_SECONDS = 40
 WIDE_SHARE = 2 / 3

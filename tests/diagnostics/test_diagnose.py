@@ -125,6 +125,7 @@ def test_a_model_that_predicts_the_next_sample(next_run, recordings, tmp_path):
     assert "teacher_forced_bits" in Path(result.json["report"]).read_text()
 
 
+@pytest.mark.slow
 def test_a_model_and_what_somebody_made_with_it(effect_run, recordings, tmp_path):
     dry, wet = recordings
     given = ["--model", effect_run, "--input", dry, "--target", wet]

@@ -51,7 +51,7 @@ def faults(library: Path, root: Path, at: int, kind: str) -> dict[str, str]:
 
 # A few, or all in parts that run at the same time.
 some_of_the_writes = pytest.mark.parametrize(
-    "chosen", [slice(20, None, 40), *(pytest.param(slice(i, None, 8), marks=pytest.mark.slow) for i in range(8))]
+    "chosen", [slice(20, None, 80), *(pytest.param(slice(i, None, 8), marks=pytest.mark.slow) for i in range(8))]
 )
 
 

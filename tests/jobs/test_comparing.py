@@ -87,6 +87,7 @@ def test_the_best_possible_esr_stands_beside_that_of_the_model(effect_run, recor
     assert f"of at best {best['esr']:.2g}" in run("diagnose", *given, "--quick", "--out", tmp_path / "out").stdout
 
 
+@pytest.mark.slow
 def test_each_pair_has_its_own_delay(recordings, tmp_path):
     """Trained on an effect and on a copy that comes 300 samples late: of the copy, copy is exact."""
     dry, rate = soundfile.read(recordings[0])
@@ -139,7 +140,9 @@ EFFECTS = {
 }
 
 
-@pytest.mark.parametrize("effect", ["memoryless", "both", pytest.param("linear", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "effect", ["both", *(pytest.param(effect, marks=pytest.mark.slow) for effect in ("memoryless", "linear"))]
+)
 def test_baselines_rank_as_theory_says(effect, tmp_path):
     # Even, so that every class is there to be counted.
     x = np.random.default_rng(1).uniform(-0.6, 0.6, 4 * RATE)

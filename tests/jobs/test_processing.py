@@ -74,7 +74,7 @@ def test_the_output_is_as_fine_as_the_input(java, effect_run, tmp_path, given, n
     assert soundfile.info(tmp_path / name).subtype == wanted
 
 
-@pytest.mark.parametrize("delay", [40, -40])
+@pytest.mark.parametrize("delay", [40, pytest.param(-40, marks=pytest.mark.slow)])
 def test_the_delay_is_cut_out_of_training_and_put_back(tmp_path, delay):
     """A copy that comes `delay` samples late (or early) is learnt as a copy, and comes out late (or early)."""
     sound = synthesis.plucked_strings(6)
@@ -108,6 +108,7 @@ def test_an_identity_gives_the_file_back_byte_for_byte(tmp_path):
     assert (tmp_path / "y.wav").read_bytes() == source.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_channel_of_training_is_that_of_processing(recordings, tmp_path):
     dry, rate = soundfile.read(recordings[0])
     stereo = tmp_path / "stereo.wav"
@@ -120,6 +121,16 @@ def test_the_channel_of_training_is_that_of_processing(recordings, tmp_path):
     assert (tmp_path / "stereo-out.wav").read_bytes() == (tmp_path / "dry-out.wav").read_bytes()
     rows = run_ok("compare", "--model", tmp_path / "run", "--input", recordings[0], "--target", stereo, "--json").json
     assert rows["part"] == "all"
+
+
+def test_a_channel_without_sound_is_left_out(effect_run, recordings, tmp_path):
+    dry, rate = soundfile.read(recordings[0])
+    stereo = tmp_path / "stereo.wav"
+    soundfile.write(stereo, np.stack([dry, 0 * dry], axis=1), rate, "PCM_U8")
+    noted = process(effect_run, stereo, tmp_path / "out.wav")
+    process(effect_run, recordings[0], tmp_path / "mono-out.wav")
+    assert (tmp_path / "out.wav").read_bytes() == (tmp_path / "mono-out.wav").read_bytes()
+    assert "only channel 1 has sound" in noted.stderr
 
 
 def test_the_sampled_output_follows_its_seed(effect_run, recordings, tmp_path):

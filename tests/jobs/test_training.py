@@ -256,6 +256,7 @@ def test_two_at_once_in_one_folder(recordings, tmp_path):
     assert len(log_of(out)) == 30
 
 
+@pytest.mark.slow
 def test_two_runs_without_a_name_get_two_folders(recordings, tmp_path):
     words = ["train", "--input", recordings[0], "--steps", 2, *SMALL]
     command = [sys.executable, "-m", "dl4j_bridge", *map(str, words)]
@@ -300,7 +301,10 @@ def test_with_a_limit_the_learning_rate_falls_to_zero(recordings, tmp_path, sche
     assert rates == pytest.approx([0.01 * share(step / 16) for step in range(16)])
 
 
-@pytest.mark.parametrize(("target", "full"), [(True, 0.5), (False, 1.0)], ids=["effect", "next sample"])
+@pytest.mark.parametrize(
+    ("target", "full"),
+    [pytest.param(True, 0.5, id="effect"), pytest.param(False, 1.0, id="next sample", marks=pytest.mark.slow)],
+)
 def test_an_effect_that_is_seen_often_is_learned_with_a_lower_rate(recordings, tmp_path, target, full):
     pair = ["--target", recordings[1]] if target else ["--learning-rate", 0.01]
     args = ["--input", recordings[0], *pair, "--align", "off", "--out", tmp_path / "run", "--epochs", 40, *SMALL]

@@ -161,7 +161,7 @@ def test_a_run_with_a_large_folder_can_be_resumed(tmp_path):
     assert [str(tmp_path / "x")] == [pair.input.path for pair in parts.info.pairs]
     np.testing.assert_array_equal(whole.info.run_state.step, parts.info.run_state.step)
     refused = run("train", "--input", tmp_path / "x", "--out", tmp_path / "no", *SMALL_NETWORK, "--rate", 4000)
-    assert "so many recordings are not resampled" in refused.error
+    assert "a large folder is not resampled" in refused.error
 
 
 # Opens a folder in a process of its own; prints how many files it opened, and its memory in KB beyond the imports.

@@ -93,7 +93,9 @@ def test_what_cannot_be_used_is_said_in_one_line(voices, recordings, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("context", [128, 1000, 10_000])
+@pytest.mark.parametrize(
+    "context", [128, *(pytest.param(context, marks=pytest.mark.slow) for context in (1000, 10_000))]
+)
 def test_the_state_is_carried_through_the_whole_context(context, voices, tmp_path):
     """A window of the context is one stretch of so many updates, which is what the state is carried through."""
     small = ["--hidden", 8, "--batch", 2, "--tbptt", 64, "--steps", 2]

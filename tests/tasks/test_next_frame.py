@@ -226,7 +226,7 @@ def test_training_stops_where_validation_turns_and_keeps_the_best(tmp_path):
     assert result["valid"]["mse"] == pytest.approx(kept.valid["mse"], rel=1e-6)
 
 
-@pytest.mark.parametrize("frame", [1, 3000])
+@pytest.mark.parametrize("frame", [1, pytest.param(3000, marks=pytest.mark.slow)])
 def test_frames_of_any_size_are_trained_compared_and_generated(riff, tmp_path, frame):
     sizes = ["--frame", frame, "--hidden", 8, "--length", 5, "--tbptt", 5, "--batch", 2, "--steps", 4]
     run_ok("train", "--input", riff, "--out", tmp_path / "run", "--task", "frames", "--predict", "next", *sizes)

@@ -1,5 +1,6 @@
 """Is the target made from this input at all?"""
 
+from dl4j_bridge.diagnostics import unexplained
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.relation import are_related
@@ -24,5 +25,6 @@ def is_unrelated(case: Case) -> bool:
     """Whether the two have nothing in common, at no speed that was tried."""
     if case.speed or case.change or min(case.lengths) < SHORTEST_RELATED_SECONDS * case.rate:
         return False
-    by_chance = case.delay.confidence < CHANCE_CONFIDENCE and min(case.unexplained) > CHANCE_UNEXPLAINED
+    ways = unexplained.of_target, unexplained.of_input
+    by_chance = case.delay.confidence < CHANCE_CONFIDENCE and all(way(case) > CHANCE_UNEXPLAINED for way in ways)
     return not are_related(case.relation | ({"confidence": 0.0} if by_chance else {}))

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics import fixed_model
+from dl4j_bridge.diagnostics import fixed_model, unexplained
 from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
+from dl4j_bridge.diagnostics.fixed_model import FixedModel
 from dl4j_bridge.diagnostics.recordings.clipping import CLIPPED_SHARE, clipped_share
-from dl4j_bridge.diagnostics.recordings.dropouts import dropouts
+from dl4j_bridge.diagnostics.recordings.dropouts import NEAR_SECONDS, dropouts
 from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal.alignment import HARMLESS
 
@@ -30,9 +31,8 @@ BENDS_APART = 0.006
 
 
 def check(case: Case) -> Outcome:
-    forwards, backwards = case.unexplained
     evidence = {
-        "unexplained": {"input_to_target": forwards, "target_to_input": backwards},
+        "unexplained": {"input_to_target": unexplained.of_target(case), "target_to_input": unexplained.of_input(case)},
         "target_leads_by": max(-case.delay.peak, 0),
     }
     fix = "exchange the files: --input is the dry recording"
@@ -48,12 +48,12 @@ def is_swapped(case: Case) -> bool:
     """
     if case.stored_delay is not None or case.delay.confidence < SMALLEST_CONFIDENCE:
         return False
-    forwards, backwards = case.unexplained
     leads = case.delay.peak < -HARMLESS
     least, ratio = IF_IT_LEADS if leads else IF_NOT
-    if forwards <= least or backwards >= EXPLAINED:
+    forwards = unexplained.of_target(case)
+    if forwards <= least or unexplained.of_input(case) >= EXPLAINED:
         return False
-    if forwards <= ratio * backwards and not (leads and _is_bent_back(case)):
+    if forwards <= ratio * unexplained.of_input(case) and not (leads and _is_bent_back(case)):
         return False
     if not leads and clipped_share(case.source)[0] > CLIPPED_SHARE:
         # A dry recording that clipped is a wet one of what had not.
@@ -70,11 +70,21 @@ def _is_explained(case: Case) -> bool:
     if case.model is None:
         return False
     esr, broken = case.floor.esr, dropouts(case)
-    is_noise = esr is not None and esr >= NOISE_SHARE * case.unexplained[0]
-    if is_noise or any(broken.get(name) for name in ("clicks_in_target", "gaps_in_target")):
+    is_noise = esr is not None and esr >= NOISE_SHARE * unexplained.of_target(case)
+    clicks = broken.get("clicks_in_target", [])
+    if is_noise or broken.get("gaps_in_target") or _share_of_clicks(case.model, clicks) >= NOISE_SHARE:
         return True
     # Fixed models know effects that follow the level.
     return case.model.esr < fixed_model.fit(case.model.y, case.model.x, case.rate).esr
+
+
+def _share_of_clicks(model: FixedModel, clicks: list[int]) -> float:
+    """Share of what the model leaves that lies within a few milliseconds of a click."""
+    near = round(NEAR_SECONDS / 4 * model.rate)
+    left = np.concatenate([[0.0], np.cumsum(model.residual**2)])
+    return float(
+        sum(left[min(at + near, left.size - 1)] - left[max(at - near, 0)] for at in clicks) / max(left[-1], 1e-300)
+    )
 
 
 def _is_bent_back(case: Case) -> bool:

@@ -87,8 +87,7 @@ def moved_volume(case: Case) -> Movement | None:
     if found is None or found.esr > MOST_OF_RESIDUAL * model.esr:
         return None
     others = max(SMALLEST_ESR, OF_RESIDUAL * model.esr, case.modulation.share * model.esr, case.late.esr)
-    # A delay that swings turns the volume of what it meets up and down.
-    return found if found.esr >= others and not case.moving_delay.is_certain else None
+    return found if found.esr >= others else None
 
 
 def gains(model: FixedModel) -> tuple[Floats, Floats, Floats, Floats]:

@@ -23,9 +23,9 @@ STEADY = 2.0
 FLAT, NARROWLY_FLAT = 0.75, 0.9
 NARROW_DB = 6.0
 LEVELS = 6
-# Noise is Gaussian: its fourth moment is 3 times its squared power. With noise, what a model left came to 2.9 to 3.2;
-# what a fuzz left where it jumps, spread evenly over the levels of a few notes, to 3.4.
-KURTOSIS = 3.3
+# Noise is Gaussian, its fourth moment 3 times its squared power; or else it is steady, and even the loudest twentieth
+# of these stretches has hardly more than the mean. What a fuzz left of a few notes was neither: 3.3, and 1.8 times.
+KURTOSIS, STEADY_SAMPLES, LOUDEST = 3.25, 256, 1.5
 # Taps of the filter that takes out what a pause's own small sound explains.
 PAUSE_TAPS = 32
 # Mains frequencies in Hz, the number of harmonics, and how far a line stands out and keeps its phase.
@@ -158,7 +158,10 @@ def _at_all_levels(model: FixedModel) -> float | None:
     inside = slice(model.size, max(model.y.size - model.size, model.size + 1))
     power = model.residual[inside] ** 2
     mean = float(power.mean())
-    if float(np.mean(power**2)) > KURTOSIS * mean**2:
+    loudest = (
+        float(np.quantile(_frames(power, STEADY_SAMPLES).mean(axis=1), 0.95)) if power.size > STEADY_SAMPLES else 0
+    )
+    if float(np.mean(power**2)) > KURTOSIS * mean**2 and loudest > LOUDEST * mean:
         return None
     widest = 0.0
     # What a fuzz leaves is where it jumps.

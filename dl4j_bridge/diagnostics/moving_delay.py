@@ -73,9 +73,10 @@ def find(model: FixedModel) -> MovingDelay:
     starts, matches = _matches(model)
     seconds = starts / model.rate
     is_odd = seconds // BLOCK_SECONDS % 2 == 1
-    if min(np.sum(is_odd), np.sum(~is_odd)) < FEWEST_WINDOWS // 2:
+    whole = float(seconds.max(initial=0.0))
+    # In less than that, nearly no other frequency is left to compare with.
+    if min(np.sum(is_odd), np.sum(~is_odd)) < FEWEST_WINDOWS // 2 or whole < 2 * FEWEST_PERIODS / FASTEST:
         return MovingDelay()
-    whole = float(seconds[-1])
     grid = _Grid(np.arange(max(SLOWEST, FEWEST_PERIODS / whole), FASTEST, 1 / (3 * whole)), 1 / whole)
     odd, even = (_Side(matches[side], seconds[side] - whole / 2) for side in (is_odd, ~is_odd))
     best, other = sorted([_tested(grid, odd, even), _tested(grid, even, odd)], reverse=True)

@@ -161,7 +161,12 @@ def test_a_delay_that_swings_is_measured():
     assert delay.hertz == pytest.approx(1.1, abs=0.02)
     assert delay.swing == 0.004
     assert delay.certainty > 20
-    assert not moving_delay.find(fixed_model.fit(SPEECH, SPEECH + noise(SPEECH, 0.1), RATE)).is_certain
+    hiss = fixed_model.fit(SPEECH, SPEECH + noise(SPEECH, 0.1), RATE)
+    assert not moving_delay.find(hiss).is_certain
+    for seconds in (0.01, 1.1, 2.0):
+        stop = round(seconds * RATE)
+        short = fixed_model.FixedModel(RATE, hiss.x[:stop], hiss.y[:stop], hiss.prediction[:stop])
+        assert moving_delay.find(short) == moving_delay.MovingDelay()
 
 
 def test_a_weak_tremolo_is_told_from_what_an_amplifier_leaves(case):

@@ -23,11 +23,10 @@ STEADY = 2.0
 FLAT, NARROWLY_FLAT = 0.75, 0.9
 NARROW_DB = 6.0
 LEVELS = 6
-# Noise is Gaussian, its fourth moment 3 times its squared power; or else it is steady, and even the loudest twentieth
-# of these stretches has hardly more than the mean. What a fuzz left of a few notes was neither: 3.3, and 1.8 times.
-KURTOSIS, STEADY_SAMPLES, LOUDEST = 3.25, 256, 1.5
-# Taps of the filter that takes out what a pause's own small sound explains.
+# Taps of the filter that takes out what a pause's own small sound explains, and degree of the curve beside it: a fuzz
+# bends also what is small.
 PAUSE_TAPS = 32
+PAUSE_DEGREE = 5
 # Mains frequencies in Hz, the number of harmonics, and how far a line stands out and keeps its phase.
 MAINS, HARMONICS = (50.0, 60.0), 12
 LINE_TO_NEIGHBOURS = 30.0
@@ -137,18 +136,27 @@ def _in_pauses(model: FixedModel) -> float | None:
 
 
 def _unfiltered(model: FixedModel, quiet: npt.NDArray[np.bool], size: int) -> Floats:
-    """The target in these frames without what a filter of the input explains there; (frames, size)."""
+    """The target in these frames without what the model, a filter and a curve explain there; (frames, size)."""
     rows = np.flatnonzero(quiet)
     y = _frames(model.residual, size)[rows]
     past = np.lib.stride_tricks.sliding_window_view(model.x, PAUSE_TAPS)
+    scale = max(float(np.sqrt(np.mean(_frames(model.x, size)[rows] ** 2))), 1e-20)
+    powers = np.arange(PAUSE_DEGREE + 1)
+
+    predicted = _frames(model.prediction, size)
+
+    def columns(row: np.integer) -> Floats:
+        window = past[row * size - PAUSE_TAPS + 1 :][:size] / scale
+        # Loud samples would decide about the curve alone.
+        return np.column_stack([window, np.clip(window[:, -1:], -3, 3) ** powers, predicted[row]])
+
     chosen = rows if rows.size * size < 60_000 else rows[:: rows.size * size // 60_000 + 1]
-    columns = np.concatenate([past[row * size - PAUSE_TAPS + 1 :][:size] for row in chosen])
-    gram = columns.T @ columns
-    wanted = columns.T @ _frames(model.residual, size)[chosen].ravel()
-    gram[np.diag_indices(PAUSE_TAPS)] += 1e-6 * np.trace(gram) / PAUSE_TAPS + 1e-20
-    taps = np.linalg.solve(gram, wanted)
-    explained = np.stack([past[row * size - PAUSE_TAPS + 1 :][:size] @ taps for row in rows])
-    return np.asarray(y - explained)
+    all_columns = np.concatenate([columns(row) for row in chosen])
+    gram = all_columns.T @ all_columns
+    wanted = all_columns.T @ _frames(model.residual, size)[chosen].ravel()
+    gram[np.diag_indices(len(gram))] += 1e-6 * np.diag(gram) + 1e-20
+    weights = np.linalg.solve(gram, wanted)
+    return np.asarray(y - np.stack([columns(row) @ weights for row in rows]))
 
 
 def _at_all_levels(model: FixedModel) -> float | None:
@@ -158,11 +166,6 @@ def _at_all_levels(model: FixedModel) -> float | None:
     inside = slice(model.size, max(model.y.size - model.size, model.size + 1))
     power = model.residual[inside] ** 2
     mean = float(power.mean())
-    loudest = (
-        float(np.quantile(_frames(power, STEADY_SAMPLES).mean(axis=1), 0.95)) if power.size > STEADY_SAMPLES else 0
-    )
-    if float(np.mean(power**2)) > KURTOSIS * mean**2 and loudest > LOUDEST * mean:
-        return None
     widest = 0.0
     # What a fuzz leaves is where it jumps.
     both = model.x, model.prediction

@@ -19,7 +19,7 @@ import pytest
 import soundfile
 
 from dl4j_bridge.demos import synthesis
-from tests.conftest import SMALL_NETWORK, run_ok
+from tests.conftest import EXAMPLES, SMALL_NETWORK, run_ok
 from tests.test_docs import DOCS, ROOT, fenced, with_our_programs
 
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("lab/*.md"))]
@@ -54,6 +54,7 @@ SHORTER = [
     (r"^dl4j-bridge diagnose (?!.*--quick).*", r"\g<0> --quick"),
     (r"--(drift-seconds|seconds) [\d.]+", r"--\1 1"),
     (r"--trials \d+", "--trials 2"),
+    (r"--workers \d+", "--workers 2"),
     (r"^dl4j-bridge search .*", r"\g<0> --minutes 0.2"),
     (r"--pretrain-steps \d+", "--pretrain-steps 3"),
     # Needs PyTorch, and trains its twin.
@@ -91,7 +92,10 @@ def kit(their_networks, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("kit")
     dry = 0.8 * synthesis.plucked_strings(4, 11025)
     sounds = dict.fromkeys(["dry", "other", "riff", "guitar", "voice", "recordings/one", "recordings/two"], dry)
-    sounds |= {"wet": np.tanh(2 * dry), "theirs": np.tanh(2 * dry), "echo": dry + np.roll(dry, 50) / 4}
+    sounds |= {
+        "wet": np.tanh(2 * dry),
+        "theirs": np.tanh(2 * dry),
+    }
     # Long enough for windows of a thousand frames of 200 samples.
     sounds["song"] = np.tile(dry, 30)
     (folder / "recordings").mkdir()
@@ -106,6 +110,8 @@ def kit(their_networks, tmp_path_factory) -> Path:
     run_ok("export", "--model", folder / "runs" / "amp", "--format", "nam", "--output", folder / "amp.nam")
     shutil.copy(their_networks / "graves77.zip", folder / "theirs.zip")
     (folder / "play.txt").write_text("To be, or not to be, that is the question. " * 50)
+    plucked, rate = soundfile.read(EXAMPLES / "plucked_dry.wav")
+    soundfile.write(folder / "echo.wav", plucked / 2 + np.roll(plucked, 20) / 4, rate, "PCM_U8")
     for name in ("examples", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     return folder

@@ -315,7 +315,7 @@ def test_the_advice_on_the_posted_settings_converges_when_it_is_followed(source,
     result = diagnose(*asked, "--target", source, "--quick", "--out", tmp_path / "posted")
     found = {finding["code"]: finding["fix"] for finding in result.json["findings"]}
     assert {"weak-input-scale", "learning-rate-too-high"} <= found.keys(), found
-    advised = [word.strip(",") for fix in found.values() for word in fix.split()[:2] if word[0] != "("]
+    advised = [word.strip(",;") for fix in found.values() for word in fix.split()[:2] if word[0] != "("]
     assert advised[0::2] == ["--init", "--learning-rate"]
     trained = run_ok(
         "train", "--json", *asked, "--target", source, *advised, "--steps", 300, "--out", tmp_path / "fixed"

@@ -17,7 +17,10 @@ TASKS: dict[str, tuple[bool, dict[str, Any]]] = {
     "next sample": (False, {}),
     "language-model": (False, {"task": "language-model"}),
     "frames": (True, {"task": "frames", "warm_up": 10}),
-    "next frame": (False, {"task": "frames", "frame": 16, "input_noise": 0.1, "scheduled_sampling": 0.2}),
+    "next frame": (
+        False,
+        {"task": "frames", "predict": "next", "frame": 16, "input_noise": 0.1, "scheduled_sampling": 0.2},
+    ),
     "spectrogram": (True, {"task": "spectrogram", "window": 64, "hop": 16}),
     "dropout": (True, {"dropout": 0.2, "l2": 1e-4, "updater": "rmsprop"}),
 }

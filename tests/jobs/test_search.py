@@ -276,9 +276,10 @@ def test_a_search_on_postgresql_is_killed_and_resumed(postgresql, recordings, tm
 def test_ctrl_c_saves_the_trial_and_resume_ends_it(recordings, tmp_path):
     out = tmp_path / "search"
     pair = ["--input", recordings[0], "--target", recordings[1], "--out", out, "--trials", 2, "--pruner", "none"]
-    # So many steps that it is still in its first trial.
-    process = subprocess.Popen(command("search", *pair, *TINY, "--steps", 100_000), stderr=subprocess.PIPE)
-    _wait_for(lambda: (out / "trial-0" / "model.zip").exists())
+    # It does not come to the end of its first trial.
+    endless = ["100000" if word == "10" else word for word in TINY]
+    process = subprocess.Popen(command("search", *pair, *endless), stderr=subprocess.PIPE)
+    _wait_for(lambda: (out / "trial-0" / "model.zip").exists() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     assert "search" in process.communicate()[1].decode().split("next:")[1]
     assert process.returncode == 130

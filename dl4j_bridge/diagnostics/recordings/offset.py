@@ -17,10 +17,11 @@ OFFSET_TO_SOUND = 0.2
 OFFSET_TO_SCATTER = 2.0
 # A curve with a bias has an offset in rests, and much less of it while there is sound.
 LOUD_TO_QUIET = 0.5
-# A fuzz of a lopsided sound has a mean too, and next to none where the other side crosses zero: the share of the
-# samples that are nearest to zero there, and of the offset that they must have.
-CROSSING = 0.05
-AT_CROSSINGS = 0.5
+# A fuzz of a lopsided sound has a mean too, and next to none where the other side crosses zero. One with a bias has its
+# mean there, and next to none in the middle between its two ends. Share of the samples that are nearest to zero or to
+# an end, and share of the offset that they must have.
+NEAREST = 0.05
+OF_OFFSET = 0.5
 # Mean of a part, relative to the standard deviation of the side, that is none.
 NO_MEAN = 0.02
 PARTS = 10
@@ -37,7 +38,8 @@ def check(case: Case) -> Outcome:
             found = of_one_side(x, y, case.rate).items()
             shifted = {name: value for name, value in found if abs(value) > limits[name]}
         facing = {"input": (x, y), "target": (y, x)}
-        shifted = {k: value for k, value in shifted.items() if _mean_at_crossings(*facing[k]) / value > AT_CROSSINGS}
+        measures = _mean_at_crossings, _middle_between_ends
+        shifted = {k: v for k, v in shifted.items() if all(f(*facing[k]) / v > OF_OFFSET for f in measures)}
     fix = f"subtract the offset from the {' and the '.join(shifted)}, or high-pass at 20 Hz"
     return DC_OFFSET.outcome(bool(shifted), fix, shifted, {"offset": offsets | shifted})
 
@@ -72,7 +74,13 @@ def of_one_side(x: Floats, y: Floats, rate: int) -> dict[str, float]:
 def _mean_at_crossings(x: Floats, other: Floats) -> float:
     """The mean of a side where the other one is nearest to zero."""
     distance = np.abs(other)
-    return float(x[distance <= np.quantile(distance, CROSSING)].mean())
+    return float(x[distance <= np.quantile(distance, NEAREST)].mean())
+
+
+def _middle_between_ends(x: Floats, other: Floats) -> float:
+    """The middle of two means of a side: where the other one is largest, and where it is smallest."""
+    low, high = np.quantile(other, (NEAREST, 1 - NEAREST))
+    return float(x[other <= low].mean() + x[other >= high].mean()) / 2
 
 
 def _offset(quiet: Floats, loud: Floats) -> float:

@@ -298,24 +298,27 @@ class Case:
         x, y = without_delay(self.x, self.y, lag)
         if x.size < SHORTEST_MODEL_SECONDS * self.rate:
             return None
-        lengths = [stop - start for start, stop in self.places[:-1]]
-        starts = (0, *np.cumsum(lengths).tolist())
+        starts = (0, *np.cumsum([stop - start for start, stop in self.places[:-1]]).tolist())
         model = replace(fixed_model.fit(x, y, self.rate), starts=starts)
         tones = noise.hum(model)
         # Where the input is silent, filters would make a hum out of next to nothing.
         return model if tones is None else replace(fixed_model.fit(x, y - tones, self.rate), y=y, starts=starts)
 
     @cached_property
-    def modulation(self) -> Modulation:
-        """The modulation that explains most of what `model` leaves."""
+    def without_hum(self) -> FixedModel:
+        """`model` of the target without a hum, which would hide what else the model leaves."""
         assert self.model is not None
-        return modulation.find(self.model)
+        return noise.without_hum(self.model)
+
+    @cached_property
+    def modulation(self) -> Modulation:
+        """The modulation that explains most of what `model` leaves, but for a hum."""
+        return modulation.find(self.without_hum)
 
     @cached_property
     def moving_delay(self) -> MovingDelay:
-        """The delay that swings and explains most of what `model` leaves."""
-        assert self.model is not None
-        return moving_delay.find(self.model)
+        """The delay that swings and explains most of that."""
+        return moving_delay.find(self.without_hum)
 
     @cached_property
     def floor(self) -> Floor:
@@ -331,22 +334,19 @@ class Case:
     @cached_property
     def late(self) -> LateResponse:
         """The part of the target that answers later than that."""
-        assert self.model is not None
         # The last of the lags that the fixed model has are not all its own.
-        return self._response(max(self.carried, 3 * self.model.size // 2))
+        return self._response(max(self.carried, 3 * self.without_hum.size // 2))
 
     @cached_property
     def missed(self) -> LateResponse:
         """The part that answers later than the fixed model knows, but not always later than training carries."""
-        assert self.model is not None
-        return self._response(self.model.size // 2)
+        return self._response(self.without_hum.size // 2)
 
     def _response(self, first: int) -> LateResponse:
-        assert self.model is not None
-        if noise.repeat_lag(self.model) is not None:
+        if noise.repeat_lag(self.without_hum) is not None:
             # Both halves hold the same, so that neither can test the other.
             return LateResponse(0.0, 0.0, 0)
-        return late_response.measure(noise.without_hum(self.model), first)
+        return late_response.measure(self.without_hum, first)
 
     def seconds_at(self, sample: int) -> float:
         """Time in the recordings of a sample of `x`, in seconds."""

@@ -27,6 +27,8 @@ NO_LEARNING = frozenset(
 # as faults, the others at any severity.
 EXPLAINS = dict.fromkeys(UNLEARNABLE, LEARNED_LITTLE) | {
     "noise-floor": frozenset({"noisier-than-baseline"}),
+    # The dry recording lacks the overtones that the wet one has.
+    "swapped": LEARNED_LITTLE | {"bit-crushed"},
 }
 _AS_WARNINGS = frozenset({"noise-floor", "time-variant", "memory-too-short"})
 

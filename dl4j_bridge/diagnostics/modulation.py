@@ -9,12 +9,13 @@ level (`_followers`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dl4j_bridge.diagnostics import swinging_filter
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, Spectra, frame_products, frames_at, level
+from dl4j_bridge.diagnostics.moving_delay import IN_TIME
 from dl4j_bridge.diagnostics.relation import Floats
 
 # Slowest oscillator that is looked for: this number of periods, and this frequency in Hz.
@@ -36,8 +37,9 @@ LEVEL_SECONDS = (0.01, 0.1, 1.0)
 GAIN_SECONDS = 0.02
 # A share that stands the test on other blocks, where the fixed model leaves this ESR; and the fastest one tested.
 PROVEN, PROVEN_ESR, FASTEST_PROVEN = 0.1, 0.0015, 8.0
-# Share of the changes of the input's level from which on an oscillator is in time with the music.
-IN_TIME = 0.25
+# What makes the error on other blocks larger by this share of what it explains is no oscillator there: what a model
+# with too short a memory leaves of single hits has some rhythm in any few of them.
+REFUTED = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,15 @@ class Modulation:
         What moves: ``gain``, ``delay``, ``response`` (of a filter); or ``multiplied`` (by a tone).
     is_proven
         Whether it explains its share in blocks in which it was not fitted too.
+    is_refuted
+        Whether it makes the error larger there.
     """
 
     share: float
     hertz: float
     kind: str
     is_proven: bool = False
+    is_refuted: bool = False
 
 
 def find(model: FixedModel) -> Modulation:
@@ -70,12 +75,12 @@ def find(model: FixedModel) -> Modulation:
     # In time with the music, an oscillator and the model's errors look alike.
     slow = [each for each in slow if swinging_filter.rhythm(model, each.hertz) < IN_TIME]
     shares = swinging_filter.explained(model, [each.hertz for each in slow])
+    tested = dict(zip(slow, shares, strict=True))
     proven = [
-        Modulation(max(share, each.share), each.hertz, each.kind, True)
-        for each, share in zip(slow, shares, strict=True)
-        if share >= PROVEN
+        replace(each, share=max(share, each.share), is_proven=True) for each, share in tested.items() if share >= PROVEN
     ]
-    return max(proven or found, key=lambda each: each.share)
+    best = max(proven or found, key=lambda each: each.share)
+    return replace(best, is_refuted=tested.get(best, 0.0) < -REFUTED * best.share)
 
 
 def _followers(model: FixedModel) -> list[Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dl4j_bridge.diagnostics import swinging_filter
-from dl4j_bridge.diagnostics.fixed_model import FixedModel
+from dl4j_bridge.diagnostics.fixed_model import BLOCK_SECONDS, FixedModel
+from dl4j_bridge.diagnostics.noise import repeat_lag
 from dl4j_bridge.diagnostics.relation import Floats
 
 # Windows in which a delay is looked for, the longest one, and the steps of delays.
@@ -17,10 +19,24 @@ WINDOW_SECONDS, LONGEST_SECONDS, STEP_SECONDS = 0.015, 0.03, 0.00025
 FEWEST_WINDOWS = 40
 # Windows this far below the mean energy do not count.
 QUIET = 0.05
-# Oscillators that are tried: in Hz, and how far they swing to either side, in seconds.
-SLOWEST, FASTEST = 0.3, 3.5
+# Oscillators that are tried: in Hz, and how far they swing to either side, in seconds. Within fewer periods, a few
+# notes may follow any oscillator.
+SLOWEST, FASTEST, FEWEST_PERIODS = 0.3, 3.5, 4
 SWINGS = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.006)
 PHASES = 12
+# Shares of the steps between them in which the best ones are refined.
+FINE = np.linspace(-0.5, 0.5, 7)
+# For the first search, matches are smoothed over about a quarter of what the delay swings to one side.
+SWINGS_TO_SMOOTH = 8
+# Two oscillators are the same if in the middle their phases are this close, in turns.
+SAME_PHASE = 1 / 8
+# What was left of pairs in which no delay moves came to 4.6.
+CERTAIN = 5.0
+# Share of the changes of the input's level from which on an oscillator is in time with the music.
+IN_TIME = 0.25
+
+# Frequency in Hz, swing in seconds, and phase in the middle in turns.
+Oscillator = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -32,9 +48,9 @@ class MovingDelay:
     hertz, swing
         Frequency, and how far it swings to either side, in seconds.
     share
-        Mean correlation of what is left with the sound at that delay, in windows that it was not chosen by.
-    other
-        The largest one there of the same swing at other phases.
+        Mean correlation of what is left with the sound at that delay, in blocks that it was not chosen by.
+    certainty
+        By how many standard deviations that is more than what delays explain there that swing at other frequencies.
     rhythm
         Share of the changes of the input's level that an oscillation at that frequency explains.
     """
@@ -42,38 +58,101 @@ class MovingDelay:
     hertz: float = 0.0
     swing: float = 0.0
     share: float = 0.0
-    other: float = 0.0
+    certainty: float = 0.0
     rhythm: float = 0.0
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether chance and the rhythm of the music do not explain it."""
+        return self.certainty >= CERTAIN and self.rhythm < IN_TIME
 
 
 def find(model: FixedModel) -> MovingDelay:
-    """Find the delay in every other window, and measure what it explains in the windows between."""
+    """Find the delay in every other block, and measure what it explains in the blocks between; both ways."""
     model = model.loudest_seconds
     starts, matches = _matches(model)
-    if starts.size < FEWEST_WINDOWS:
-        return MovingDelay()
     seconds = starts / model.rate
-    chosen, tested = (
-        (np.ascontiguousarray(matches[part]), seconds[part]) for part in (slice(0, None, 2), slice(1, None, 2))
-    )
-    hertz = np.arange(SLOWEST, FASTEST, 1 / (3 * seconds[-1]))
-    turns = np.arange(PHASES) / PHASES
-    tried = list(product(hertz.tolist(), SWINGS, turns.tolist()))
-    best = max(tried, key=lambda each: _share(*chosen, *each))
-    frequency, swing, turn = best
-    other = max(_share(*tested, frequency, swing, turn + more) for more in (0.25, 0.5, 0.75))
-    rhythm = swinging_filter.rhythm(model, frequency)
-    return MovingDelay(frequency, swing, _share(*tested, *best), other, rhythm)
+    is_odd = seconds // BLOCK_SECONDS % 2 == 1
+    whole = float(seconds.max(initial=0.0))
+    # In less than that, nearly no other frequency is left to compare with.
+    if min(np.sum(is_odd), np.sum(~is_odd)) < FEWEST_WINDOWS // 2 or whole < 2 * FEWEST_PERIODS / FASTEST:
+        return MovingDelay()
+    grid = _Grid(np.arange(max(SLOWEST, FEWEST_PERIODS / whole), FASTEST, 1 / (3 * whole)), 1 / whole)
+    odd, even = (_Side(matches[side], seconds[side] - whole / 2) for side in (is_odd, ~is_odd))
+    best, other = sorted([_tested(grid, odd, even), _tested(grid, even, odd)], reverse=True)
+    certainty, share, (hertz, swing, turn) = best
+    apart = abs((turn - other[2][2] + 0.5) % 1 - 0.5)
+    if abs(hertz - other[2][0]) <= grid.resolution and apart <= SAME_PHASE:
+        # Both sides have the same oscillator: two proofs are more than one.
+        certainty = max(certainty, (certainty + other[0]) / float(np.sqrt(2)))
+    if repeat_lag(model) is not None:
+        # Both sides hold the same passages, as if there were half as many of them.
+        certainty /= float(np.sqrt(2))
+    return MovingDelay(hertz, swing, share, certainty, swinging_filter.rhythm(model, hertz))
 
 
-def _share(matches: Floats, seconds: Floats, hertz: float, swing: float, turn: float) -> float:
-    """Largest mean of the matches along a delay that swings, around any one, whatever their sign."""
-    offsets = np.round(swing / STEP_SECONDS * np.sin(2 * np.pi * (hertz * seconds + turn))).astype(np.intp)
-    reach = round(swing / STEP_SECONDS)
-    count = matches.shape[1] - 2 * reach
-    # The sum over the windows of each one's matches, shifted by its offset.
-    at = (np.arange(seconds.size) * matches.shape[1] + reach + offsets)[:, None] + np.arange(count)
-    return float(np.abs(matches.ravel()[at].mean(axis=0)).max())
+@dataclass(frozen=True)
+class _Grid:
+    """Frequencies that are tried, in steps of a third of the resolution."""
+
+    hertz: Floats
+    resolution: float
+
+    @property
+    def turns(self) -> Floats:
+        return np.arange(PHASES) / PHASES
+
+    def around(self, row: int, swing: float, phase: int) -> Iterable[Oscillator]:
+        """Oscillators up to half a step from one of the grid."""
+        hertz = self.hertz[row] + FINE * self.resolution / 3
+        return product(hertz.tolist(), (swing,), (self.turns[phase] + FINE / PHASES).tolist())
+
+    def far_from(self, hertz: float, swing: float) -> Iterable[Oscillator]:
+        """Those of other frequencies."""
+        far = self.hertz[np.abs(self.hertz - hertz) > 1.5 * self.resolution]
+        return product(far.tolist(), (swing,), self.turns.tolist())
+
+
+class _Side:
+    """The matches of some windows, whose times are given in seconds."""
+
+    def __init__(self, matches: Floats, seconds: Floats) -> None:
+        self._matches, self._seconds = matches.astype(np.float32), seconds
+        self._firsts = np.arange(seconds.size) * matches.shape[1]
+
+    def smoothed(self, steps: int) -> _Side:
+        """Matches that a delay meets even if it is some steps off."""
+        from scipy.ndimage import uniform_filter1d
+
+        return _Side(uniform_filter1d(self._matches, steps, axis=1), self._seconds)
+
+    def share(self, hertz: float, swing: float, turn: float) -> float:
+        """Largest mean of the matches along a delay that swings, around any one, whatever their sign."""
+        offsets = swing / STEP_SECONDS * np.sin(2 * np.pi * (hertz * self._seconds + turn))
+        reach = round(swing / STEP_SECONDS)
+        around = reach + np.arange(self._matches.shape[1] - 2 * reach)
+        # The mean over the windows of each one's matches, shifted by its offset.
+        at = (self._firsts + np.round(offsets).astype(np.intp))[:, None] + around
+        return float(np.abs(self._matches.ravel()[at].mean(axis=0)).max())
+
+    def best(self, grid: _Grid) -> Oscillator:
+        """The oscillator that explains most."""
+        found = []
+        for swing in SWINGS:
+            # The farther it swings, the farther is one of the grid off.
+            coarse = self.smoothed(1 + 2 * round(swing / STEP_SECONDS / SWINGS_TO_SMOOTH))
+            shares = np.array([[coarse.share(hertz, swing, turn) for turn in grid.turns] for hertz in grid.hertz])
+            row, phase = np.unravel_index(shares.argmax(), shares.shape)
+            found += [(self.share(*each), each) for each in grid.around(int(row), swing, int(phase))]
+        return max(found)[1]
+
+
+def _tested(grid: _Grid, chosen: _Side, tested: _Side) -> tuple[float, float, Oscillator]:
+    """The best oscillator of one side: its certainty and its share on the other side, and itself."""
+    best = chosen.best(grid)
+    share = tested.share(*best)
+    others = [tested.share(*each) for each in grid.far_from(*best[:2])]
+    return float((share - np.mean(others)) / max(float(np.std(others)), 1e-12)), share, best
 
 
 def _matches(model: FixedModel) -> tuple[npt.NDArray[np.intp], Floats]:

@@ -84,9 +84,9 @@ def measure(model: FixedModel) -> Floor:
 
 
 def without_hum(model: FixedModel) -> FixedModel:
-    """The same model with the steady tones of the mains in its prediction."""
+    """The same model of the target without the steady tones of the mains."""
     tones = hum(model)
-    return model if tones is None else replace(model, prediction=model.prediction + tones)
+    return model if tones is None else replace(model, y=model.y - tones)
 
 
 def hum(model: FixedModel) -> Floats | None:

@@ -78,6 +78,12 @@ def test_a_finding_of_the_pair_explains_what_follows_from_it():
     assert consequences.unexplained(new, [Finding("clipped", FAULT, "")]) == new
 
 
+def test_exchanged_files_explain_what_the_dry_recording_lacks():
+    lacking = Finding("bit-crushed", WARNING, "--rate 8000")
+    assert consequences.unexplained([lacking], [Finding("swapped", FAULT, "")]) == []
+    assert consequences.unexplained([lacking], [Finding("clipped", FAULT, "")]) == [lacking]
+
+
 def test_only_faults_stop_the_checks_that_follow():
     assert consequences.stops(consequences.UNLEARNABLE, [Finding("misaligned", FAULT, "")])
     assert not consequences.stops(consequences.UNLEARNABLE, [Finding("misaligned", WARNING, "")])

@@ -217,6 +217,13 @@ def test_signed_bytes_on_each_side(dry, hand):
         assert "& 0xff" in found[0].fix
 
 
+def test_signed_bytes_in_windows_of_several_pitches(hand):
+    x = np.stack([LINEAR.encode(0.8 * np.sin(2 * np.pi * f * np.arange(251))) for f in (0.02, 0.1, 0.2, 0.3, 0.4)])
+    assert inspect(hand(one_hot(x[:, :-1])), hand(one_hot(x[:, 1:])), "next") == []
+    found = inspect(hand(one_hot(x[:, :-1] ^ 128)), hand(one_hot(x[:, 1:])), "next")
+    assert "signed-bytes" in [finding.code for finding in found]
+
+
 @pytest.mark.parametrize(
     ("shift", "predicts", "code"),
     [

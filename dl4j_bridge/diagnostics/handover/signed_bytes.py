@@ -13,6 +13,9 @@ SIGNED_BYTES = Kind("signed-bytes")
 # In healthy recordings, clipped to square waves or not, at most one of them falls, and where it is the error, as in the
 # quietest ones (to 0.6), variation grows a hundredfold.
 LESS_ERROR = 0.7
+# The same if each window is predicted by its own two weights, as windows of several pitches must be: of healthy
+# recordings, none came to less than 1 in both.
+LESS_ERROR_IN_WINDOWS = 0.9
 # A quiet recording's error may stay the same; its variation falls to a fifth, and its commonest class is silence.
 QUIET_LESS_VARIATION = 0.25
 
@@ -31,8 +34,12 @@ def check(name: str, batches: list[Indices]) -> Finding | None:
     if sum(indices.size for indices in batches) < FEWEST_SAMPLES or before == 0:
         return None
     error = layout.unexplained(*batches)
-    shifted = layout.unexplained(*(as_signed(indices) for indices in batches))
-    smoother = after < before and shifted < LESS_ERROR * error
+    signed = [as_signed(indices) for indices in batches]
+    shifted = layout.unexplained(*signed)
+    smoother = after < before and (
+        shifted < LESS_ERROR * error
+        or _unexplained_in_windows(signed) < LESS_ERROR_IN_WINDOWS * _unexplained_in_windows(batches)
+    )
     quiet = after < QUIET_LESS_VARIATION * before and _silence_at_the_ends(batches)
     if not smoother and not quiet:
         return None
@@ -53,6 +60,13 @@ def check(name: str, batches: list[Indices]) -> Finding | None:
 def as_signed(indices: Indices) -> Indices:
     """The classes with 128 added modulo 256."""
     return np.where(indices == NO_CLASS, NO_CLASS, indices ^ 128)
+
+
+def _unexplained_in_windows(batches: list[Indices]) -> float:
+    """Share of the windows' variance that is left, each window predicted with its own weights."""
+    rows = [row[None] for indices in batches for row in indices]
+    sizes = [float(np.var(row[row != NO_CLASS])) * row.size if (row != NO_CLASS).any() else 0.0 for row in rows]
+    return sum(layout.unexplained(row) * size for row, size in zip(rows, sizes, strict=True)) / max(sum(sizes), 1e-12)
 
 
 def _silence_at_the_ends(batches: list[Indices]) -> bool:

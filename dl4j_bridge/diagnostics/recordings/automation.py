@@ -1,13 +1,12 @@
 """Does somebody turn the target's volume on the way?"""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
-from dl4j_bridge.diagnostics.noise import hum
 from dl4j_bridge.diagnostics.recordings.broken import is_broken
 from dl4j_bridge.diagnostics.relation import Floats
 
@@ -81,8 +80,7 @@ def moved_volume(case: Case) -> Movement | None:
     model = case.model
     if model is None or case.change or is_broken(case):
         return None
-    tones = hum(model)
-    times, gain, loudness, weights = gains(model if tones is None else replace(model, y=model.y - tones))
+    times, gain, loudness, weights = gains(case.without_hum)
     if times.size < FEWEST_FRAMES:
         return None
     found = moved(times, gain, loudness, weights)

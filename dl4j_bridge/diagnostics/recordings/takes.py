@@ -27,7 +27,7 @@ def check(case: Case) -> Outcome:
         {"from": round(case.seconds_at(start), 2), "to": round(case.seconds_at(stop - 1), 2), "agreement": agreement}
         for start, stop, agreement in wrong_takes(case)
     ]
-    agreement = agreements(case.model)
+    agreement = agreements(case.without_hum)
     figures = {"agreement": float(np.nanmedian(agreement)) if np.isfinite(agreement).any() else None}
     places = [f"{part['from']:.1f} to {part['to']:.1f}" for part in parts]
     evidence = {"parts": parts, "seconds": places, "usual_agreement": figures["agreement"]}
@@ -38,7 +38,7 @@ def check(case: Case) -> Outcome:
 @once
 def wrong_takes(case: Case) -> list[tuple[int, int, float]]:
     """What `wrong_parts` finds; nothing after a change of the latency, which looks alike."""
-    return wrong_parts(case.model) if case.model and not case.change else []
+    return wrong_parts(case.without_hum) if case.model and not case.change else []
 
 
 def wrong_parts(model: FixedModel) -> list[tuple[int, int, float]]:

@@ -5,7 +5,6 @@ from typing import Any
 
 from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
-from dl4j_bridge.diagnostics.modulation import IN_TIME
 from dl4j_bridge.diagnostics.recordings.automation import moved_volume
 from dl4j_bridge.diagnostics.recordings.broken import is_broken
 
@@ -14,12 +13,10 @@ TIME_VARIANT = Kind("time-variant")
 # Share of what the fixed model leaves that a modulation must explain, and the ESR that it costs.
 SHARES = {"gain": 0.13, "delay": 0.1, "response": 0.45, "multiplied": 0.3}
 SMALLEST_ESR = 0.0015
-# Below this ESR, the share must be larger.
+# Below this ESR, and where other blocks refute it, the share must be larger.
 SMALL_ESR, SURE_SHARE = 0.004, 0.2
 # A smaller share is enough if it costs more.
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
-# A delay that swings must explain this much more than others do, by a factor and a difference, and cost this ESR.
-TO_OTHERS, BEYOND_OTHERS = 1.8, 0.07
 
 
 def check(case: Case) -> Outcome:
@@ -27,33 +24,28 @@ def check(case: Case) -> Outcome:
     # with another latency has.
     if case.model is None or case.change or is_broken(case) or moved_volume(case):
         return Outcome()
-    found, delay = case.modulation, case.moving_delay
+    found, esr = case.modulation, case.without_hum.esr
     measured: dict[str, Any] = {"share": found.share, "hertz": found.hertz, "kind": found.kind}
-    figures = {"modulation": measured, "moving_delay": asdict(delay)}
-    if swings(case):
-        evidence = measured | {"esr": found.share * case.model.esr}
-    else:
-        moves = 2000 * delay.swing
-        evidence = {"kind": "delay", "hertz": delay.hertz, "moves": moves, "esr": case.model.esr}
+    figures: dict[str, Any] = {"modulation": measured}
+    evidence = measured | {"esr": found.share * esr}
+    if not swings(case) and esr >= SMALLEST_ESR:
+        delay = case.moving_delay
+        figures["moving_delay"] = asdict(delay)
+        evidence = {"kind": "delay", "hertz": delay.hertz, "moves": 2000 * delay.swing, "esr": esr}
     fix = "switch the modulation off (tremolo, vibrato, chorus, phaser, ring modulator) and record the target again"
     return TIME_VARIANT.at(evidence["esr"]).outcome(is_moving(case), fix, evidence, figures)
 
 
 def is_moving(case: Case) -> bool:
     """Whether a modulation or a moving delay explains enough of what the model leaves."""
-    assert case.model is not None
-    if swings(case):
-        return True
-    delay = case.moving_delay
-    least = max(TO_OTHERS * delay.other, delay.other + BEYOND_OTHERS)
-    return delay.share >= least and delay.rhythm < IN_TIME and case.model.esr >= SMALLEST_ESR
+    return swings(case) or (case.without_hum.esr >= SMALLEST_ESR and case.moving_delay.is_certain)
 
 
 def swings(case: Case) -> bool:
     """Whether a modulation explains enough of what the model leaves."""
-    assert case.model is not None
     found = case.modulation
-    cost = found.share * case.model.esr
-    least = SHARES[found.kind] if cost >= SMALL_ESR else max(SHARES[found.kind], SURE_SHARE)
+    cost = found.share * case.without_hum.esr
+    is_sure = cost >= SMALL_ESR and not found.is_refuted
+    least = SHARES[found.kind] if is_sure else max(SHARES[found.kind], SURE_SHARE)
     usual = (found.is_proven or found.share >= least) and cost >= SMALLEST_ESR
-    return usual or (found.share >= SMALLER_SHARE and cost >= LARGER_ESR)
+    return usual or (found.share >= SMALLER_SHARE and cost >= LARGER_ESR and not found.is_refuted)

@@ -175,7 +175,9 @@ public final class SampleNetwork {
         samples = n;
         int blocks = (n + blockLength - 1) / blockLength;
         int stages = 2 * layers.length + 1;
-        if (blocks < FEWEST_BLOCKS || Workers.threads() == 1) {
+        // Beside a single layer with few outputs there is too little for another thread to do.
+        boolean isAlone = layers.length == 1 && outputColumns.length < FEW_OUTPUTS;
+        if (blocks < FEWEST_BLOCKS || Workers.threads() == 1 || isAlone) {
             for (int block = 0; block < blocks; block++) {
                 for (int stage = 0; stage < stages; stage++) {
                     runStage(stage, block, 0, blockLength);

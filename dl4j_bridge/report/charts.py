@@ -1,5 +1,6 @@
 """Charts of a training and a comparison: learning curves, bars, lines, and free-running output over time."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ Log = Mapping[str, npt.NDArray[np.float64]]
 _LEVELS = ((style.GREY, ":"), (style.GREEN, "--"), (style.PINK, "-."), (style.YELLOW, "-."))
 # More entries than this would cover the curves.
 _LEGEND_INSIDE = 4
+# Letters of a line below one of two charts side by side.
+_LABEL_LETTERS = 24
 # Room above the highest level, and above the middle of a curve: a spike at the start is cut off.
 _ABOVE = 1.25
 
@@ -51,7 +54,7 @@ def bars(path: Path, rows: Sequence[Mapping[str, Any]], chart: Chart) -> Path:
         # Room for the labels.
         axes.margins(x=0.3)
         column = columns.column(name)
-        axes.set_xlabel(column.title + _DIRECTIONS[column.better])
+        axes.set_xlabel(textwrap.fill(column.title, _LABEL_LETTERS) + _DIRECTIONS[column.better])
     panels[0].invert_yaxis()
     return style.save(path, figure)
 

@@ -211,9 +211,10 @@ def test_train_process_export_and_compare_with_addresses(store, recordings, effe
     assert run_ok("info", model, "--json").json["status"] == about["status"]
     compared = run_ok("compare", "--model", model, "--input", dry, "--target", wet, "--json", cwd=tmp_path)
     here = run_ok("compare", "--model", effect_run, "--input", recordings[0], "--target", recordings[1], "--json")
-    for row in (*compared.json["rows"], *here.json["rows"]):
+    rows, rows_here = compared.json["rows"], here.json["rows"]
+    for row in (*rows, *rows_here):
         row.pop("samples_per_second", None)
-    assert compared.json["rows"] == here.json["rows"]
+    assert rows == rows_here
     assert Path(tmp_path, compared.json["report"]).is_file()
 
 

@@ -20,7 +20,7 @@ _LEVELS = ((style.GREY, ":"), (style.GREEN, "--"), (style.PINK, "-."), (style.YE
 # More entries than this would cover the curves.
 _LEGEND_INSIDE = 4
 # Letters of a line below one of two charts side by side.
-_LABEL_LETTERS = 24
+_LABEL_LETTERS = 26
 # Room above the highest level, and above the middle of a curve: a spike at the start is cut off.
 _ABOVE = 1.25
 

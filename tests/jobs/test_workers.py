@@ -119,7 +119,7 @@ def test_two_workers_are_one_with_the_whole_batch(name, recordings):
 
 @pytest.mark.usefixtures("java")
 def test_several_steps_between_exchanges_are_local_training_and_an_outer_nesterov_step(recordings):
-    options = {"sync_every": 4, "validate_every": 6, "steps": 8}
+    options = {"workers": 2, "sync_every": 4, "validate_every": 6, "steps": 8}
     (run, stretches), (other, _) = (begun(options, recordings) for _ in range(2))
     shares = [(0, 2), (2, 5)]
     made = together_made(run, stretches, 8, shares)
@@ -149,7 +149,8 @@ def test_several_steps_between_exchanges_are_local_training_and_an_outer_nestero
 
 @pytest.mark.usefixtures("java")
 def test_short_gradients_train_almost_the_same(recordings):
-    (one, stretches), (two, _) = (begun({"gradient_format": name}, recordings) for name in ("float32", "bfloat16"))
+    formats = [{"workers": 2, "gradient_format": name} for name in ("float32", "bfloat16")]
+    (one, stretches), (two, _) = (begun(options, recordings) for options in formats)
     exact, short = (together_made(run, stretches, 12, [(0, 2), (2, 5)]) for run in (one, two))
     assert exact != short
     np.testing.assert_allclose(np.array(short)[:, 0], np.array(exact)[:, 0], rtol=0.01)

@@ -30,8 +30,8 @@ FINE = np.linspace(-0.5, 0.5, 7)
 SWINGS_TO_SMOOTH = 8
 # Two oscillators are the same if in the middle their phases are this close, in turns.
 SAME_PHASE = 1 / 8
-# Pairs in which no delay moves came to 5.5 (an echo of 15 ms), with a chorus to 18 and more.
-CERTAIN = 6.5
+# What was left of pairs in which no delay moves came to 4.6, but for one.
+CERTAIN = 5.0
 # Share of the changes of the input's level from which on an oscillator is in time with the music.
 IN_TIME = 0.25
 

@@ -17,6 +17,8 @@ SMALLEST_ESR = 0.0015
 SMALL_ESR, SURE_SHARE = 0.004, 0.2
 # A smaller share is enough if it costs more.
 SMALLER_SHARE, LARGER_ESR = 0.12, 0.01
+# A moving delay that costs less must be surer: an echo of 15 ms came to a certainty of 5.5.
+SURE_DELAY = 6.5
 
 
 def check(case: Case) -> Outcome:
@@ -38,7 +40,10 @@ def check(case: Case) -> Outcome:
 
 def is_moving(case: Case) -> bool:
     """Whether a modulation or a moving delay explains enough of what the model leaves."""
-    return swings(case) or (case.without_hum.esr >= SMALLEST_ESR and case.moving_delay.is_certain)
+    esr = case.without_hum.esr
+    if swings(case) or esr < SMALLEST_ESR:
+        return swings(case)
+    return case.moving_delay.is_certain and (esr >= LARGER_ESR or case.moving_delay.certainty >= SURE_DELAY)
 
 
 def swings(case: Case) -> bool:

@@ -58,8 +58,10 @@ def warnings(pairs: list[Pair], settings: TrainSettings) -> list[str]:
     """Pairs whose two files look exchanged, with the evidence and the command for the other order."""
     found = []
     for pair in pairs[:_EXAMINED]:
+        if pair.target is None:
+            continue
         case = Case.of_start(pair, settings)
-        if pair.target is None or not swapped.is_swapped(case):
+        if not swapped.is_swapped(case):
             continue
         (finding,) = swapped.check(case).findings
         dry, wet = pair.input.path, pair.target.path

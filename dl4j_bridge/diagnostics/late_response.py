@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from dl4j_bridge.diagnostics.relation import Floats
 LONGEST_SECONDS = 2.0
 # Quiet bands of the input do not count, as a share of the mean power.
 SILENT_BAND = 1e-2
+# Over which the level is taken that divides the quieter half of the time from the louder one.
+LEVEL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,18 @@ class LateResponse:
         Of what is left of the target with what the other half's late response makes of it.
     lag
         Samples to its largest value.
+    in_pauses
+        The correlation in the quieter half of the time, as a multiple of that in the louder half. An echo is clearest
+        in pauses. What hits of a drum have in common with those before, in a beat, is found where they are loud.
     """
 
     esr: float
     correlation: float
     lag: int
+    in_pauses: float
+
+
+NONE = LateResponse(0.0, 0.0, 0, 0.0)
 
 
 def measure(model: FixedModel, first: int) -> LateResponse:
@@ -40,7 +49,8 @@ def measure(model: FixedModel, first: int) -> LateResponse:
     A tune in time has something in common with what it was some beats ago, but as much with what it will be.
     """
     late, early = (_measured(model, first, sign) for sign in (1, -1))
-    return LateResponse(max(late.esr - early.esr, 0.0), late.correlation - max(early.correlation, 0.0), late.lag)
+    correlation = late.correlation - max(early.correlation, 0.0)
+    return replace(late, esr=max(late.esr - early.esr, 0.0), correlation=correlation)
 
 
 def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
@@ -50,11 +60,12 @@ def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
     half, so that chance explains nothing on average.
     """
     from scipy import fft
+    from scipy.ndimage import uniform_filter1d
 
     half = model.y.size // 2
     longest = min(round(LONGEST_SECONDS * model.rate), half // 2)
     if first >= longest:
-        return LateResponse(0.0, 0.0, 0)
+        return NONE
     size = fft.next_fast_len(half + longest, real=True)
 
     def half_of(x: Floats, number: int) -> Floats:
@@ -62,7 +73,10 @@ def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
 
     sources = [fft.rfft(half_of(model.prediction, number), size) for number in (0, 1)]
     left = [half_of(model.residual, number) for number in (0, 1)]
-    product = made = total = 0.0
+    level = uniform_filter1d(np.square(model.prediction, dtype=np.float64), max(round(LEVEL_SECONDS * model.rate), 1))
+    quiet = level < np.median(level)
+    # Of what is left with what is made, of what is made and of what is left; in the louder and the quieter half.
+    product, made, total = np.zeros(2), np.zeros(2), np.zeros(2)
     responses = np.zeros(longest)
     for here, there in ((0, 1), (1, 0)):
         power = np.abs(sources[here]) ** 2
@@ -70,13 +84,17 @@ def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
         response = fft.irfft(cross / (power + SILENT_BAND * power.mean() + 1e-30), size)
         response[:first] = response[longest:] = 0
         late = fft.irfft(fft.rfft(response) * sources[there], size)[:half]
-        product += float(np.dot(left[there], late))
-        made += float(np.dot(late, late))
-        total += float(np.dot(left[there], left[there]))
+        where = half_of(quiet, there)
+        product += np.bincount(where, left[there] * late, 2)
+        made += np.bincount(where, late**2, 2)
+        total += np.bincount(where, left[there] ** 2, 2)
         responses += response[:longest]
-    if product <= 0:
-        return LateResponse(0.0, 0.0, 0)
+    if product.sum() <= 0:
+        return NONE
     energy = float(np.dot(model.y, model.y))
     # What is noise in the response adds to what it makes, not to the product.
-    correlation = float(product / np.sqrt(made * total))
-    return LateResponse(min(product, total) / energy, correlation, int(np.abs(responses).argmax()))
+    correlation = float(product.sum() / np.sqrt(made.sum() * total.sum()))
+    louder, quieter = product / np.sqrt(made * total + 1e-30)
+    explained = float(min(product.sum(), total.sum()))
+    in_pauses = float(quieter / louder) if louder > 0 else np.inf
+    return LateResponse(explained / energy, correlation, int(np.abs(responses).argmax()), in_pauses)

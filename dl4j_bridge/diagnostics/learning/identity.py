@@ -76,15 +76,14 @@ class _Search:
             only_rate = self.trial(learning_rate=better.settings.network.learning_rate)
             if not self.learned(only_rate):
                 found.append(_weak_input_scale(only_rate, better))
-        return [*found, _wrong_rate(base, better)]
+        return [*found, wrong_rate(base, better)]
 
     def _other_rate(self, base: Trial) -> Trial | None:
         """The first learning rate that learns, starting on the side where the size of the updates points."""
         network = base.settings.network
         small = base.finite and base.update < SMALL_UPDATE
         factors = HIGHER + LOWER if small else LOWER + HIGHER
-        # To three digits, as they are typed.
-        rates = [float(f"{network.learning_rate * factor:.3g}") for factor in factors]
+        rates = [with_rate(base.settings, factor).network.learning_rate for factor in factors]
         trials = (self.trial(init=network.init, learning_rate=rate) for rate in rates)
         return next(filter(self.learned, trials), None)
 
@@ -94,7 +93,14 @@ def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
     return weak_input_scale(weak.settings.network, evidence)
 
 
-def _wrong_rate(base: Trial, better: Trial) -> Finding:
+def with_rate(settings: TrainSettings, factor: float) -> TrainSettings:
+    """The same with a multiple of the learning rate, to three digits, as it is typed."""
+    rate = float(f"{settings.network.learning_rate * factor:.3g}")
+    return replace(settings, network=replace(settings.network, learning_rate=rate))
+
+
+def wrong_rate(base: Trial, better: Trial) -> Finding:
+    """The finding for a trial that learns with another learning rate."""
     found, wanted = base.settings.network.learning_rate, better.settings.network.learning_rate
     kind = LEARNING_RATE_TOO_HIGH if wanted < found else LEARNING_RATE_TOO_LOW
     evidence = {"with": base.figures, f"at_{wanted:g}": better.figures}

@@ -9,4 +9,9 @@ from dl4j_bridge.diagnostics.recordings.takes import wrong_takes
 
 def is_broken(case: Case) -> bool:
     """Whether the files are exchanged, or there are gaps, clicks, few levels or another take."""
-    return is_swapped(case) or is_crushed(case) or bool(wrong_takes(case)) or any(dropouts(case).values())
+    return is_another(case) or any(dropouts(case).values())
+
+
+def is_another(case: Case) -> bool:
+    """Whether the files are exchanged, or there are few levels or another take: what no part of it is free of."""
+    return is_swapped(case) or is_crushed(case) or bool(wrong_takes(case))

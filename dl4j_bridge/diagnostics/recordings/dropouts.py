@@ -68,7 +68,8 @@ def dropouts(case: Case) -> dict[str, list[int]]:
     return {
         "gaps_in_input": gaps(x, y, rate),
         "gaps_in_target": gaps(y, x, rate),
-        "repeated_in_target": repeats(y, x, rate),
+        # With a longer delay, some of the target comes a second time.
+        "repeated_in_target": [] if case.change else repeats(y, x, rate),
         "clicks_in_target": clicked if len(clicked) >= FEWEST_CLICKS and not wrong_takes(case) else [],
     }
 

@@ -8,9 +8,12 @@ from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 TOO_SHORT = Kind("memory-too-short")
 
 # ESR that the late part of the response costs.
-WARNING_ESR = 0.0013
+WARNING_ESR = 0.0011
 # Correlation of what is left of the target with what the other half's late response makes of it.
 CORRELATION = 0.1
+# In pauses it is as large at least, unless it is as clear as this everywhere.
+IN_PAUSES = 0.9
+CLEAR = 0.45
 
 
 def check(case: Case) -> Outcome:
@@ -26,4 +29,6 @@ def check(case: Case) -> Outcome:
 
 def is_late(case: Case) -> bool:
     """Whether the late response costs enough, and is sure."""
-    return case.late.esr >= WARNING_ESR and case.late.correlation >= CORRELATION
+    late = case.late
+    is_everywhere = late.in_pauses >= IN_PAUSES or late.correlation >= CLEAR
+    return late.esr >= WARNING_ESR and late.correlation >= CORRELATION and is_everywhere

@@ -3,10 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from dl4j_bridge.diagnostics import noise
 from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
-from dl4j_bridge.diagnostics.recordings.broken import is_broken
+from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products
+from dl4j_bridge.diagnostics.recordings.broken import is_another
+from dl4j_bridge.diagnostics.recordings.dropouts import dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
 
@@ -16,9 +21,13 @@ NOISE_FLOOR = Kind("noise-floor", WARNING)
 SMALLEST_ESR = 1e-3
 SMALLEST_HUM_ESR = 2e-5
 # Share of what the fixed model leaves that comes from longer ago, from which on it is not taken for noise.
-OF_RESIDUAL = 0.25
+OF_RESIDUAL = 0.2
+# A modulation makes tones too: a hum beside it has this share of what is left.
+BESIDE_MODULATION = 0.1
 # Noise is told from rounding if it is this many times as loud.
 CERTAIN = 1.5
+# Frames in which this much more is left than usual are gaps.
+MUCH_MORE = 8.0
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,18 @@ def check(case: Case) -> Outcome:
 @once
 def best_esr(case: Case) -> BestEsr | None:
     """The ESR that no model of this pair can beat; None where nothing bounds it."""
-    if case.model is None or is_broken(case):
+    if case.model is None or is_another(case):
         return None
-    floor = case.floor
-    if is_moving(case):
+    floor, broken = case.floor, dropouts(case)
+    if broken.get("clicks_in_target"):
+        # Many clicks are a noise.
+        return None
+    if any(broken.values()):
+        floor = replace(noise.measure(_steady(case.model)), hum=floor.hum, hertz=floor.hertz)
+    elif is_moving(case):
         # What the fixed model leaves has another cause then.
-        floor = replace(floor, pauses=None, levels=None, repeats=None)
+        hum = floor.hum if (floor.hum or 0.0) > BESIDE_MODULATION * case.model.esr else None
+        floor = replace(floor, pauses=None, levels=None, repeats=None, hum=hum)
     elif case.missed.esr > OF_RESIDUAL * case.model.esr:
         floor = replace(floor, levels=None)
     if floor.levels is not None:
@@ -87,3 +102,14 @@ def best_esr(case: Case) -> BestEsr | None:
     named = {"pauses": floor.pauses, "levels": floor.levels, "repeats": floor.repeats, "hum": floor.hum}
     evidence: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     return BestEsr(floor.esr, evidence | ({"hum_hertz": list(floor.hertz)} if floor.hertz else {}))
+
+
+def _steady(model: FixedModel) -> FixedModel:
+    """The model without the frames in which much more is left than usual, and those beside them."""
+    from scipy.ndimage import maximum_filter1d
+
+    size = round(noise.FRAME_SECONDS * model.rate)
+    left = frame_products(model.residual, model.residual, size)
+    keep = np.repeat(~maximum_filter1d(left > MUCH_MORE * np.median(left), 3), size)
+    x, y, prediction = (each[: keep.size][keep] for each in (model.x, model.y, model.prediction))
+    return FixedModel(model.rate, x, y, prediction)

@@ -18,6 +18,9 @@ USUAL_SHARE = 0.35
 SHORTEST_SECONDS = 0.3
 # Frames this far below the loudest ones hold nothing to compare.
 QUIET = 1e-3
+# In another take, what is left is this many times as loud as usual. Noise and echoes are as loud everywhere, and hide
+# the parts in which a filter leaves little.
+LOUDER = 3.0
 
 
 def check(case: Case) -> Outcome:
@@ -48,11 +51,14 @@ def wrong_parts(model: FixedModel) -> list[tuple[int, int, float]]:
         (start * frame, stop * frame, float(np.nanmedian(agreement[start:stop])))
         for start, stop in foreign_parts(agreement)
     ]
-    return [part for part in parts if not _is_shifted(model, *part[:2])]
+    left = frame_products(model.residual, model.residual, frame) / frame
+    usual = np.median(left[agreement > USUAL]) if parts else 0.0
+    loud = [part for part in parts if np.mean(np.square(model.residual[part[0] : part[1]])) > LOUDER * usual]
+    return [part for part in loud if not _is_shifted(model, *part[:2])]
 
 
 def agreements(model: FixedModel) -> Floats:
-    """Squared correlation of target and prediction around each frame; NaN where either recording is quiet."""
+    """Squared correlation of target and prediction around each frame; NaN where one or the prediction is quiet."""
     size = round(FRAME_SECONDS * model.rate)
 
     def energy(a: Floats, b: Floats) -> Floats:
@@ -60,8 +66,8 @@ def agreements(model: FixedModel) -> Floats:
 
     y, p, x = (energy(each, each) for each in (model.y, model.prediction, model.x))
     agreement = energy(model.y, model.prediction) ** 2 / np.maximum(y * p, 1e-30)
-    quiet = (y < QUIET * y.max()) | (x < QUIET * x.max())
-    return np.where(quiet, np.nan, agreement)
+    quiet = [each < QUIET * each.max() for each in (y, p, x)]
+    return np.where(np.any(quiet, axis=0), np.nan, agreement)
 
 
 def foreign_parts(agreement: Floats) -> list[tuple[int, int]]:

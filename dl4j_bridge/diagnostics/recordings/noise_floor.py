@@ -10,6 +10,7 @@ from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products
+from dl4j_bridge.diagnostics.noise import Floor
 from dl4j_bridge.diagnostics.recordings.broken import is_another
 from dl4j_bridge.diagnostics.recordings.dropouts import dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
@@ -28,6 +29,8 @@ BESIDE_MODULATION = 0.1
 CERTAIN = 1.5
 # Frames in which this much more is left than usual are gaps.
 MUCH_MORE = 8.0
+# Share of the frames that are left then, at least.
+MOST = 0.8
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,14 @@ def best_esr(case: Case) -> BestEsr | None:
         return None
     floor, broken = case.floor, dropouts(case)
     if broken.get("clicks_in_target"):
-        # Many clicks are a noise.
+        # They may be everywhere, as noise is.
         return None
     if any(broken.values()):
-        floor = replace(noise.measure(_steady(case.model)), hum=floor.hum, hertz=floor.hertz)
+        floor = replace(_between_dropouts(case.model), hum=floor.hum, hertz=floor.hertz)
     elif is_moving(case):
         # What the fixed model leaves has another cause then.
-        hum = floor.hum if (floor.hum or 0.0) > BESIDE_MODULATION * case.model.esr else None
+        small = case.change is None and (floor.hum or 0.0) < BESIDE_MODULATION * case.model.esr
+        hum = None if small else floor.hum
         floor = replace(floor, pauses=None, levels=None, repeats=None, hum=hum)
     elif case.missed.esr > OF_RESIDUAL * case.model.esr:
         floor = replace(floor, levels=None)
@@ -104,12 +108,14 @@ def best_esr(case: Case) -> BestEsr | None:
     return BestEsr(floor.esr, evidence | ({"hum_hertz": list(floor.hertz)} if floor.hertz else {}))
 
 
-def _steady(model: FixedModel) -> FixedModel:
-    """The model without the frames in which much more is left than usual, and those beside them."""
+def _between_dropouts(model: FixedModel) -> Floor:
+    """What is measured without the frames in which much more is left than usual, and those beside them."""
     from scipy.ndimage import maximum_filter1d
 
     size = round(noise.FRAME_SECONDS * model.rate)
     left = frame_products(model.residual, model.residual, size)
     keep = np.repeat(~maximum_filter1d(left > MUCH_MORE * np.median(left), 3), size)
+    if np.mean(keep) < MOST:
+        return Floor(None, None, None, None, ())
     x, y, prediction = (each[: keep.size][keep] for each in (model.x, model.y, model.prediction))
-    return FixedModel(model.rate, x, y, prediction)
+    return noise.measure(FixedModel(model.rate, x, y, prediction))

@@ -4,7 +4,8 @@ Usage: python benchmarks/amp_sizes.py [--quick] [--json] [--minutes M | --steps 
                                       [--pair DRY.wav WET.wav] [--out FILE.jsonl] [--plot FILE.png]
 
 The race of `amp_race.py` between networks of `train --task frames` alone: one layer of 8 to 96 units, and two layers.
-Real time is the model's row of `compare`: samples per second divided by the rate, for `process` on all cores.
+They have the cell that plug-ins load, so that some are the presets tiny, light, standard and best. Real time is the
+model's row of `compare`: samples per second divided by the rate, for `process` on all cores.
 """
 
 from dataclasses import replace
@@ -14,7 +15,7 @@ import races
 from races import Contender
 from rounds import Result
 
-SIZES = [(1, 8), (1, 16), (1, 24), (1, 40), (1, 64), (1, 96), (2, 24), (2, 40)]
+SIZES = [(1, 8), (1, 16), (1, 24), (1, 40), (1, 64), (1, 80), (1, 96), (2, 24), (2, 40)]
 COLUMNS = {
     "pair": "pair",
     "contender": "network",
@@ -26,7 +27,7 @@ COLUMNS = {
 
 
 def _of_size(layers: int, hidden: int) -> Contender:
-    size = {"layers": layers, "hidden": hidden}
+    size = {"cell": "lstm", "layers": layers, "hidden": hidden}
     return lambda race, folder: races.ours(replace(race, options=race.options | size), folder)
 
 

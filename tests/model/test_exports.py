@@ -105,6 +105,16 @@ def test_an_amplifier_sounds_the_same_in_every_format(amp, pair, tmp_path, forma
     assert np.std(ours) > 1e-3
 
 
+@pytest.mark.parametrize(
+    "preset", ["best", *(pytest.param(each, marks=pytest.mark.slow) for each in ("tiny", "light", "standard"))]
+)
+def test_plug_ins_load_networks_of_these_presets(preset, pair, tmp_path):
+    run_ok("train", *pair, "--out", tmp_path / "run", "--task", "frames", "--preset", preset, *SMALL)
+    for format_name in ("nam", "rtneural"):
+        file = tmp_path / f"amp{FORMATS[format_name].suffix}"
+        assert exported(tmp_path / "run", format_name, file)["difference"] < 1e-5
+
+
 def test_nam_itself_computes_the_same(amp, pair, tmp_path):
     torch = pytest.importorskip("torch")
     models = pytest.importorskip("nam.models")

@@ -1,16 +1,19 @@
 """Named sets of options for ``--task frames`` with a target: a line for each."""
 
-from typing import Any
-
 from dl4j_bridge.tasks.kind import Preset
 
-# One LSTM without peepholes or skip fits every plug-in but Proteus, which adds its input: it wants --skip too.
-_IN_A_PLUGIN: dict[str, Any] = {"cell": "lstm", "layers": 1, "frame": 1, "skip": False}
+
+def _in_a_plugin(purpose: str, hidden: int) -> Preset:
+    """One LSTM without peepholes or skip fits every plug-in but Proteus, which adds its input: it wants --skip too."""
+    return Preset(purpose, {"cell": "lstm", "layers": 1, "hidden": hidden, "frame": 1, "skip": False})
+
 
 PRESETS = {
-    # 40 units are one of the sizes that AIDA-X has compiled in, and the only one of Proteus.
-    "plugin": Preset("A small network that every plug-in loads.", _IN_A_PLUGIN | {"hidden": 40}),
-    # The other sizes of AIDA-X have no preset: --hidden chooses them.
-    "light": Preset("As plugin, with 16 units: a third of the computing.", _IN_A_PLUGIN | {"hidden": 16}),
+    # Sizes that AIDA-X has compiled in; --hidden chooses its others. Proteus has 40 units only.
+    "tiny": _in_a_plugin("For plug-ins, with 8 units.", 8),
+    "light": _in_a_plugin("For plug-ins, with 16 units.", 16),
+    "standard": _in_a_plugin("For plug-ins, with 40 units.", 40),
+    "best": _in_a_plugin("For plug-ins, with 80 units: give it more minutes.", 80),
+    "plugin": _in_a_plugin("The same as standard, which every plug-in loads.", 40),
     "compressor": Preset("A longer memory, for compressors and limiters.", {"length": 8000}),
 }

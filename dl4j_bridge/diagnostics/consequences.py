@@ -27,8 +27,8 @@ NO_LEARNING = frozenset(
 # as faults, the others at any severity.
 EXPLAINS = dict.fromkeys(UNLEARNABLE, LEARNED_LITTLE) | {
     "noise-floor": frozenset({"noisier-than-baseline"}),
-    # The dry recording lacks the overtones that the wet one has.
-    "swapped": LEARNED_LITTLE | {"bit-crushed"},
+    # The dry recording lacks the overtones that the wet one has, and has sound where a gate has silence.
+    "swapped": LEARNED_LITTLE | {"bit-crushed", "dropouts"},
 }
 _AS_WARNINGS = frozenset({"noise-floor", "time-variant", "memory-too-short"})
 

@@ -76,11 +76,18 @@ PLANTED = [
     # Where the filter leaves little, noise, echoes and clicks are no other take.
     "test-signal/low-pass-2/echo@obvious",
     "test-signal/low-pass-2/clicks@obvious",
+    # An effect that is not symmetric, and an offset after it.
+    "strings/asymmetric/offset-target@middle",
+    # Many gaps in a sound with many pauses.
+    "speech-like-16k/gate/long-gaps@obvious",
     # Two faults at once.
     "pad/low-pass-4/hiss+gaps@middle",
     "white-noise/compressor/hiss+gaps@middle",
     # What a fault makes besides is no other fault.
     "riff/gate/ring@middle",
+    "drums/late-amplifier/clipped-input@obvious",
+    "slow-sweep/one-pole/clipped-input@obvious",
+    "chord-loop/short-reverb/quiet-input@obvious",
     "riff/low-pass-2/tremolo-5@middle",
     "test-signal/low-pass-2/latency-change@middle",
     # A rate that is low enough for the identity, and too high for the pair.

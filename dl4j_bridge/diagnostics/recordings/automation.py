@@ -8,6 +8,7 @@ from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products, level
 from dl4j_bridge.diagnostics.recordings.broken import is_broken
+from dl4j_bridge.diagnostics.recordings.clipping import is_mangled
 from dl4j_bridge.diagnostics.relation import Floats
 
 LEVEL_AUTOMATION = Kind("level-automation")
@@ -78,7 +79,7 @@ def check(case: Case) -> Outcome:
 def moved_volume(case: Case) -> Movement | None:
     """The fade or the steps of the target's volume; None if something else explains more of what the model leaves."""
     model = case.model
-    if model is None or case.change or is_broken(case):
+    if model is None or case.change or is_broken(case) or is_mangled(case):
         return None
     times, gain, loudness, weights = gains(case.without_hum)
     if times.size < FEWEST_FRAMES:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, read, spread
+from dl4j_bridge.diagnostics.case import Case, once, read, spread
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.signal.recordings import Recording
 
@@ -14,18 +14,34 @@ CLIPPED_TO_NEXT = 5.0
 NEXT_LEVELS = 3
 # G.711 decodes its largest code to 0.980.
 FULL_SCALE = 0.975
+# From this share on, one side says little of the other.
+MUCH = 0.02
 
 
 def check(case: Case) -> Outcome:
-    tops = {name: clipped_share(recording) for name, recording in case.recordings.items()}
-    clipped = {
+    clipped = clipped_sides(case)
+    fix = f"record the {' and the '.join(clipped)} again at a lower level"
+    figures = {"clipped_share": {name: share for name, (share, _) in _tops(case).items()}}
+    return CLIPPED.outcome(bool(clipped), fix, clipped, figures)
+
+
+def clipped_sides(case: Case) -> dict[str, float]:
+    """Share of clipped samples of the sides that clipped."""
+    return {
         name: share
-        for name, (share, extreme) in tops.items()
+        for name, (share, extreme) in _tops(case).items()
         if share > CLIPPED_SHARE and (name == "input" or extreme >= FULL_SCALE)
     }
-    fix = f"record the {' and the '.join(clipped)} again at a lower level"
-    figures = {"clipped_share": {name: share for name, (share, _) in tops.items()}}
-    return CLIPPED.outcome(bool(clipped), fix, clipped, figures)
+
+
+def is_mangled(case: Case) -> bool:
+    """Whether a side clipped so much that what the model leaves says nothing else."""
+    return max(clipped_sides(case).values(), default=0.0) > MUCH
+
+
+@once
+def _tops(case: Case) -> dict[str, tuple[float, float]]:
+    return {name: clipped_share(recording) for name, recording in case.recordings.items()}
 
 
 def clipped_share(recording: Recording) -> tuple[float, float]:

@@ -25,10 +25,11 @@ EDGE_SHARE = 0.3
 # In 8 bits, a sound is silent as soon as it is softer than a step: then its edge has a level of several steps.
 STEPS_OF_EDGE = 8
 # The other recording is this loud in the gap, relative to its own level, and where it is that loud elsewhere, few
-# frames are silent: a gate is silent wherever its input is quiet.
+# frames are silent: a gate is silent wherever its input is quiet. No gate is silent where its input is louder than
+# usual, so that there may be many gaps.
 LOUD_SHARE = 0.1
 FRAME_SECONDS = 0.005
-SILENT_FRAMES_SHARE = 0.1
+SILENT_FRAMES_SHARE, SILENT_LOUD_FRAMES_SHARE = 0.1, 0.4
 # A click stands out from the samples around it by this factor, and from nearly all samples of the recording by that.
 CLICK_TO_NEAR = 12.0
 CLICK_TO_USUAL = 3.0
@@ -100,7 +101,8 @@ def gaps(side: Floats, other: Floats, rate: int) -> list[int]:
             # A sound that was switched off.
             continue
         there = level(other_energy, start, stop)
-        if there >= LOUD_SHARE * other_loud and _is_rare(side, other, there, SILENT_SHARE * loud, frame):
+        most = SILENT_FRAMES_SHARE if there < other_loud else SILENT_LOUD_FRAMES_SHARE
+        if there >= LOUD_SHARE * other_loud and _silent_share(side, other, there, SILENT_SHARE * loud, frame) < most:
             found.append(start)
     return found
 
@@ -175,10 +177,10 @@ def _silent_runs(x: Floats, floor: float, shortest: int) -> tuple[Places, Places
     return starts[long_enough], stops[long_enough]
 
 
-def _is_rare(side: Floats, other: Floats, there: float, floor: float, frame: int) -> bool:
-    """Whether `side` is seldom silent where `other` is about as loud as there."""
+def _silent_share(side: Floats, other: Floats, there: float, floor: float, frame: int) -> float:
+    """Share of the frames in which `side` is silent, of those where `other` is about as loud as there."""
     count = side.size // frame
     peaks = np.abs(side[: count * frame]).reshape(count, frame).max(axis=1)
     levels = np.sqrt(np.mean(other[: count * frame].reshape(count, frame) ** 2, axis=1))
     alike = (levels > there / 2) & (levels < 2 * there)
-    return not alike.any() or float(np.mean(peaks[alike] <= floor)) < SILENT_FRAMES_SHARE
+    return float(np.mean(peaks[alike] <= floor)) if alike.any() else 0.0

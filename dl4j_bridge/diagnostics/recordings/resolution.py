@@ -4,6 +4,7 @@ import numpy as np
 
 from dl4j_bridge.diagnostics.case import Case, once, read, spread, without_delay
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
+from dl4j_bridge.diagnostics.recordings.clipping import is_mangled
 from dl4j_bridge.diagnostics.relation import Floats
 
 FEW_LEVELS = Kind("bit-crushed", WARNING)
@@ -26,6 +27,8 @@ CHANGES_BETWEEN, CHANGES_AT = 0.002, 0.2
 # A target that was resampled ends at once: by this many dB within this share of the frequency, where the input goes on.
 EDGE_DB, EDGE_SHARE = 40.0, 0.08
 INPUT_DROP_DB = 15.0
+# So far above the noise of its own rounding, at least.
+OVER_ROUNDING_DB = 10.0
 
 
 def check(case: Case) -> Outcome:
@@ -34,9 +37,10 @@ def check(case: Case) -> Outcome:
     recording = case.processed
     y = read(recording, recording.rate, spread(recording.frames, recording.rate))
     step, held = level_step(y), held_samples(y)
-    edge = (
-        None if recording.rate < case.rate or case.model is None else empty_above(case.model.x, case.model.y, case.rate)
-    )
+    edge = None
+    # Clipping adds overtones to the input.
+    if recording.rate >= case.rate and case.model and not is_mangled(case):
+        edge = empty_above(case.model.x, case.model.y, case.rate)
     esr = quantisation_esr(y, step)
     figures = {"level_step": step, "held_samples": held, "empty_above": edge, "rounding_esr": esr}
     findings = []
@@ -136,6 +140,7 @@ def empty_above(x: Floats, y: Floats, rate: int) -> float | None:
     frequencies, left = welch(x, rate, nperseg=size)
     right = welch(y, rate, nperseg=size)[1]
     left, right = (10 * np.log10(uniform_filter1d(each, 5) + 1e-16) for each in (left, right))
+    rounding = 10 * np.log10(max(level_step(x), STEP_OF_16_BITS) ** 2 / 6 / rate) + OVER_ROUNDING_DB
     first, last = int(0.1 * frequencies.size), int(0.95 * frequencies.size)
     best = None
     for low in range(first, last):
@@ -143,8 +148,8 @@ def empty_above(x: Floats, y: Floats, rate: int) -> float | None:
         if high >= last:
             break
         # All that comes after it stays as low.
-        drop = right[low] - right[high:].max()
-        if drop > EDGE_DB and left[low] - np.median(left[high:last]) < INPUT_DROP_DB:
+        drop, rest = right[low] - right[high:].max(), np.median(left[high:last])
+        if drop > EDGE_DB and rest > max(left[low] - INPUT_DROP_DB, rounding):
             best = float(frequencies[(low + high) // 2])
             break
     return best

@@ -7,6 +7,7 @@ from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.automation import moved_volume
 from dl4j_bridge.diagnostics.recordings.broken import is_broken
+from dl4j_bridge.diagnostics.recordings.clipping import is_mangled
 
 TIME_VARIANT = Kind("time-variant")
 
@@ -40,6 +41,8 @@ def check(case: Case) -> Outcome:
 
 def is_moving(case: Case) -> bool:
     """Whether a modulation or a moving delay explains enough of what the model leaves."""
+    if is_mangled(case):
+        return False
     if swings(case):
         return True
     esr = case.without_hum.esr

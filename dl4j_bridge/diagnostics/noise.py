@@ -19,8 +19,10 @@ PAUSE_DB = 35.0
 # Noise has the same power in all pauses: the ratio of powers in quiet and less quiet ones, and of their quartiles.
 STEADY = 2.0
 # Without pauses, noise has about the same power at all levels of the sound: the smallest relative to the mean, where
-# the levels vary by more and by less than this. What a model of healthy effects left came to 0.73 and 0.89.
-FLAT, NARROWLY_FLAT = 0.75, 0.9
+# the levels vary by more and by less than this. What a model of healthy effects left came to 0.74 and 0.89. Loud noise,
+# of this ESR, takes part in what the model makes of an amplifier, and came to 0.77.
+FLAT, FLAT_IF_LOUD, NARROWLY_FLAT = 0.8, 0.75, 0.92
+LOUD_ESR = 0.05
 NARROW_DB = 6.0
 LEVELS = 6
 # Taps of the filter that takes out what a pause's own small sound explains, and degree of the curve beside it: a fuzz
@@ -177,7 +179,8 @@ def _at_all_levels(model: FixedModel) -> float | None:
             each = np.bincount(at, power, LEVELS) / np.maximum(np.bincount(at, minlength=LEVELS), 1)
             lowest = min(lowest, float(each.min()))
             widest = max(widest, float(20 * np.log10((edges[-1] + 1e-12) / (edges[0] + 1e-12))))
-    return lowest if lowest > (FLAT if widest >= NARROW_DB else NARROWLY_FLAT) * mean else None
+    least = FLAT_IF_LOUD if model.esr >= LOUD_ESR else FLAT
+    return lowest if lowest > (least if widest >= NARROW_DB else NARROWLY_FLAT) * mean else None
 
 
 def repeat_lag(model: FixedModel) -> int | None:

@@ -80,6 +80,8 @@ PLANTED = [
     "strings/asymmetric/offset-target@middle",
     # Many gaps in a sound with many pauses.
     "speech-like-16k/gate/long-gaps@obvious",
+    # Three levels.
+    "slow-sweep/late-soft/coarse@obvious",
     # Two faults at once.
     "pad/low-pass-4/hiss+gaps@middle",
     "white-noise/compressor/hiss+gaps@middle",

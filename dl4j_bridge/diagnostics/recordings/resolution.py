@@ -16,7 +16,7 @@ COARSE_STEP = 1 / 100
 COARSE_ESR = 0.003
 STEP_OF_16_BITS = 1 / (1 << 15)
 # With more levels than this it is no uniform code of few bits; a square wave has fewer than that.
-MOST_LEVELS, FEWEST_LEVELS = 256, 4
+MOST_LEVELS, FEWEST_LEVELS = 256, 3
 # Smallest step of nearly all samples, relative to the usual one.
 EVEN = 0.75
 # What a curve of an input with few levels leaves, as a share of the step.

@@ -13,5 +13,5 @@ def is_broken(case: Case) -> bool:
 
 
 def is_another(case: Case) -> bool:
-    """Whether the files are exchanged, or there are few levels or another take: what no part of it is free of."""
+    """Whether the files are exchanged, or the target has few levels, or is in part another take."""
     return is_swapped(case) or is_crushed(case) or bool(wrong_takes(case))

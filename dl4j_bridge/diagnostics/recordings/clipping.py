@@ -14,7 +14,7 @@ CLIPPED_TO_NEXT = 5.0
 NEXT_LEVELS = 3
 # G.711 decodes its largest code to 0.980.
 FULL_SCALE = 0.975
-# From this share on, one side says little of the other.
+# From this share on, what the fixed model leaves is mostly the work of the clipping.
 MUCH = 0.02
 
 
@@ -35,7 +35,7 @@ def clipped_sides(case: Case) -> dict[str, float]:
 
 
 def is_mangled(case: Case) -> bool:
-    """Whether a side clipped so much that what the model leaves says nothing else."""
+    """Whether a side clipped so much that what the fixed model leaves shows nothing else."""
     return max(clipped_sides(case).values(), default=0.0) > MUCH
 
 

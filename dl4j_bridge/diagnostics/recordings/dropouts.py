@@ -25,8 +25,8 @@ EDGE_SHARE = 0.3
 # In 8 bits, a sound is silent as soon as it is softer than a step: then its edge has a level of several steps.
 STEPS_OF_EDGE = 8
 # The other recording is this loud in the gap, relative to its own level, and where it is that loud elsewhere, few
-# frames are silent: a gate is silent wherever its input is quiet. No gate is silent where its input is louder than
-# usual, so that there may be many gaps.
+# frames are silent: a gate is silent wherever its input is quiet. Where the other one is louder than usual, more frames
+# may be silent, since no gate is closed there.
 LOUD_SHARE = 0.1
 FRAME_SECONDS = 0.005
 SILENT_FRAMES_SHARE, SILENT_LOUD_FRAMES_SHARE = 0.1, 0.4

@@ -11,7 +11,7 @@ TOO_SHORT = Kind("memory-too-short")
 WARNING_ESR = 0.0011
 # Correlation of what is left of the target with what the other half's late response makes of it.
 CORRELATION = 0.1
-# In pauses it is as large at least, unless it is as clear as this everywhere.
+# The least ratio of the correlation in pauses to that elsewhere, unless the correlation is as clear as this.
 IN_PAUSES = 0.9
 CLEAR = 0.45
 

@@ -27,7 +27,7 @@ CHANGES_BETWEEN, CHANGES_AT = 0.002, 0.2
 # A target that was resampled ends at once: by this many dB within this share of the frequency, where the input goes on.
 EDGE_DB, EDGE_SHARE = 40.0, 0.08
 INPUT_DROP_DB = 15.0
-# So far above the noise of its own rounding, at least.
+# There the input is this far above the noise of its own rounding, at least.
 OVER_ROUNDING_DB = 10.0
 
 

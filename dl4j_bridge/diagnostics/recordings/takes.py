@@ -18,8 +18,8 @@ USUAL_SHARE = 0.35
 SHORTEST_SECONDS = 0.3
 # Frames this far below the loudest ones hold nothing to compare.
 QUIET = 1e-3
-# In another take, what is left is this many times as loud as usual. Noise and echoes are as loud everywhere, and hide
-# the parts in which a filter leaves little.
+# In another take, the fixed model leaves this many times as much as usual. Noise and echoes are about as loud
+# everywhere; they are no other take where a filter lets little of the sound through.
 LOUDER = 3.0
 
 

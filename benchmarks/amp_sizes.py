@@ -4,7 +4,7 @@ Usage: python benchmarks/amp_sizes.py [--quick] [--json] [--minutes M | --steps 
                                       [--pair DRY.wav WET.wav] [--out FILE.jsonl] [--plot FILE.png]
 
 The race of `amp_race.py` between networks of `train --task frames` alone: one layer of 8 to 96 units, and two layers.
-They have the cell that plug-ins load, so that some are the presets tiny, light, standard and best. Real time is the
+They have the cell that plug-ins load, so that some are the presets tiny, light and standard. Real time is the
 model's row of `compare`: samples per second divided by the rate, for `process` on all cores.
 """
 

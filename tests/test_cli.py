@@ -345,7 +345,8 @@ def test_every_command_has_json_in_its_help():
         assert "--json" in run_ok(name, "--help").stdout, name
 
 
-@pytest.mark.parametrize("before", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [True, False])
 def test_quiet_says_nothing_but_the_result(recordings, tmp_path, before):
     args = ["train", "--input", recordings[0], "--out", tmp_path / "run", "--steps", 10, *SMALL_NETWORK]
     # Java says at each start that it has met this variable.

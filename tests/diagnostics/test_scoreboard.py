@@ -93,7 +93,7 @@ PLANTED = [
     "riff/low-pass-2/tremolo-5@middle",
     "test-signal/low-pass-2/latency-change@middle",
     # A rate that is low enough for the identity, and too high for the pair.
-    "training/strings/soft/high-rate@middle",
+    pytest.param("training/strings/soft/high-rate@middle", marks=pytest.mark.slow),
 ]
 
 

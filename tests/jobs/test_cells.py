@@ -37,7 +37,9 @@ def expected(model, dry: np.ndarray) -> np.ndarray:
     return LINEAR.values @ (probabilities / probabilities.sum(axis=0))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", [pytest.param(each, marks=pytest.mark.slow) if each == "frames" else each for each in TASKS]
+)
 def test_train_process_and_resume(task, recordings, tmp_path, java):
     whole, parts, out = tmp_path / "whole", tmp_path / "parts", tmp_path / "y.wav"
     options = ["--task", task, "--cell", "lstm", "--align", "off", "--schedule", "plateau", *SMALL, *TASKS[task]]

@@ -74,7 +74,8 @@ def test_the_output_is_as_fine_as_the_input(java, effect_run, tmp_path, given, n
     assert soundfile.info(tmp_path / name).subtype == wanted
 
 
-@pytest.mark.parametrize("delay", [40, pytest.param(-40, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [40, -40])
 def test_the_delay_is_cut_out_of_training_and_put_back(tmp_path, delay):
     """A copy that comes `delay` samples late (or early) is learnt as a copy, and comes out late (or early)."""
     sound = synthesis.plucked_strings(6)

@@ -301,9 +301,9 @@ def test_with_a_limit_the_learning_rate_falls_to_zero(recordings, tmp_path, sche
     assert rates == pytest.approx([0.01 * share(step / 16) for step in range(16)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("target", "full"),
-    [pytest.param(True, 0.5, id="effect"), pytest.param(False, 1.0, id="next sample", marks=pytest.mark.slow)],
+    ("target", "full"), [pytest.param(True, 0.5, id="effect"), pytest.param(False, 1.0, id="next sample")]
 )
 def test_an_effect_that_is_seen_often_is_learned_with_a_lower_rate(recordings, tmp_path, target, full):
     pair = ["--target", recordings[1]] if target else ["--learning-rate", 0.01]

@@ -89,7 +89,7 @@ class FixedModel:
     @cached_property
     def loudest(self) -> FixedModel:
         """The loudest stretch alone: an oscillator is in another phase in each of them."""
-        return self._cut(max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at]))))
+        return self.cut(max(self.stretches, key=lambda at: float(np.dot(self.y[at], self.y[at]))))
 
     @cached_property
     def loudest_seconds(self) -> FixedModel:
@@ -97,9 +97,10 @@ class FixedModel:
         model, size = self.loudest, round(SEARCHED_SECONDS * self.rate)
         energy = np.cumsum(np.concatenate([[0.0], model.y**2]))
         start = int(np.argmax(energy[size:] - energy[:-size])) if model.y.size > size else 0
-        return model._cut(slice(start, start + size))
+        return model.cut(slice(start, start + size))
 
-    def _cut(self, at: slice) -> FixedModel:
+    def cut(self, at: slice | npt.NDArray[np.intp]) -> FixedModel:
+        """The model of these samples alone."""
         return FixedModel(self.rate, self.x[at], self.y[at], self.prediction[at])
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
-from dl4j_bridge.diagnostics.relation import Floats
 
 # Longest lag that is looked for.
 LONGEST_SECONDS = 2.0
@@ -34,13 +35,10 @@ class LateResponse:
         in pauses. What hits of a drum have in common with those before, in a beat, is found where they are loud.
     """
 
-    esr: float
-    correlation: float
-    lag: int
-    in_pauses: float
-
-
-NONE = LateResponse(0.0, 0.0, 0, 0.0)
+    esr: float = 0.0
+    correlation: float = 0.0
+    lag: int = 0
+    in_pauses: float = 0.0
 
 
 def measure(model: FixedModel, first: int) -> LateResponse:
@@ -48,33 +46,34 @@ def measure(model: FixedModel, first: int) -> LateResponse:
 
     A tune in time has something in common with what it was some beats ago, but as much with what it will be.
     """
-    late, early = (_measured(model, first, sign) for sign in (1, -1))
+    from scipy.ndimage import uniform_filter1d
+
+    level = uniform_filter1d(np.square(model.prediction, dtype=np.float64), max(round(LEVEL_SECONDS * model.rate), 1))
+    quiet = level < np.median(level)
+    late, early = (_measured(model, first, sign, quiet) for sign in (1, -1))
     correlation = late.correlation - max(early.correlation, 0.0)
     return replace(late, esr=max(late.esr - early.esr, 0.0), correlation=correlation)
 
 
-def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
+def _measured(model: FixedModel, first: int, sign: int, quiet: npt.NDArray[np.bool]) -> LateResponse:
     """The response from the lag `first` on, or that many samples ahead if `sign` is -1.
 
     The response from the prediction to what it leaves is measured in each half of the recording and tried on the other
     half, so that chance explains nothing on average.
     """
     from scipy import fft
-    from scipy.ndimage import uniform_filter1d
 
     half = model.y.size // 2
     longest = min(round(LONGEST_SECONDS * model.rate), half // 2)
     if first >= longest:
-        return NONE
+        return LateResponse()
     size = fft.next_fast_len(half + longest, real=True)
 
-    def half_of(x: Floats, number: int) -> Floats:
+    def half_of(x: npt.NDArray[Any], number: int) -> npt.NDArray[Any]:
         return x[number * half : (number + 1) * half][::sign]
 
     sources = [fft.rfft(half_of(model.prediction, number), size) for number in (0, 1)]
     left = [half_of(model.residual, number) for number in (0, 1)]
-    level = uniform_filter1d(np.square(model.prediction, dtype=np.float64), max(round(LEVEL_SECONDS * model.rate), 1))
-    quiet = level < np.median(level)
     # Of what is left with what is made, of what is made and of what is left; in the louder and the quieter half.
     product, made, total = np.zeros(2), np.zeros(2), np.zeros(2)
     responses = np.zeros(longest)
@@ -90,7 +89,7 @@ def _measured(model: FixedModel, first: int, sign: int) -> LateResponse:
         total += np.bincount(where, left[there] ** 2, 2)
         responses += response[:longest]
     if product.sum() <= 0:
-        return NONE
+        return LateResponse()
     energy = float(np.dot(model.y, model.y))
     # What is noise in the response adds to what it makes, not to the product.
     correlation = float(product.sum() / np.sqrt(made.sum() * total.sum()))

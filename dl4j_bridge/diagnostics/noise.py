@@ -59,11 +59,11 @@ class Floor:
         These tones.
     """
 
-    pauses: float | None
-    levels: float | None
-    repeats: float | None
-    hum: float | None
-    hertz: tuple[float, ...]
+    pauses: float | None = None
+    levels: float | None = None
+    repeats: float | None = None
+    hum: float | None = None
+    hertz: tuple[float, ...] = ()
 
     @property
     def esr(self) -> float | None:
@@ -78,7 +78,7 @@ class Floor:
 def measure(model: FixedModel) -> Floor:
     power = float(np.mean(model.y**2))
     if not power:
-        return Floor(None, None, None, None, ())
+        return Floor()
     tones, hertz = _hum(model)
     found = (_in_pauses(model), _at_all_levels(model), _in_repeats(model), tones or None)
     pauses, levels, repeats, hum_power = (None if each is None else each / power for each in found)

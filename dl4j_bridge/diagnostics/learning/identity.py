@@ -83,7 +83,7 @@ class _Search:
         network = base.settings.network
         small = base.finite and base.update < SMALL_UPDATE
         factors = HIGHER + LOWER if small else LOWER + HIGHER
-        rates = [with_rate(base.settings, factor).network.learning_rate for factor in factors]
+        rates = [as_typed(network.learning_rate * factor) for factor in factors]
         trials = (self.trial(init=network.init, learning_rate=rate) for rate in rates)
         return next(filter(self.learned, trials), None)
 
@@ -93,10 +93,9 @@ def _weak_input_scale(weak: Trial, strong: Trial) -> Finding:
     return weak_input_scale(weak.settings.network, evidence)
 
 
-def with_rate(settings: TrainSettings, factor: float) -> TrainSettings:
-    """The same with a multiple of the learning rate, to three digits, as it is typed."""
-    rate = float(f"{settings.network.learning_rate * factor:.3g}")
-    return replace(settings, network=replace(settings.network, learning_rate=rate))
+def as_typed(rate: float) -> float:
+    """A learning rate to three digits."""
+    return float(f"{rate:.3g}")
 
 
 def wrong_rate(base: Trial, better: Trial) -> Finding:

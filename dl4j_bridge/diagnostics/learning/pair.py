@@ -7,7 +7,7 @@ import numpy as np
 from dl4j_bridge.diagnostics import curves
 from dl4j_bridge.diagnostics.criteria import Criterion
 from dl4j_bridge.diagnostics.findings import Outcome
-from dl4j_bridge.diagnostics.learning.identity import non_finite, with_rate, wrong_rate
+from dl4j_bridge.diagnostics.learning.identity import as_typed, non_finite, wrong_rate
 from dl4j_bridge.diagnostics.output.generalization import overfit
 from dl4j_bridge.diagnostics.trial import LAST, Effort, Trial
 from dl4j_bridge.settings.training import TrainSettings
@@ -54,7 +54,8 @@ def pair(settings: TrainSettings, criterion: Criterion, signals: Stretch, effort
     unit = criterion.unit
     figures |= {f"train_{unit}": here, f"valid_{unit}_halfway": halfway[0], f"valid_{unit}": there}
     if criterion.is_stuck(trial, here, simple):
-        slower = criterion.trial(with_rate(settings, SLOWER), stretch, steps, lambda trial: False)
+        lower = settings.with_options({"learning_rate": as_typed(settings.network.learning_rate * SLOWER)})
+        slower = criterion.trial(lower, stretch, steps, lambda trial: False)
         figures["trials"].append(slower.figures)
         if slower.finite and not criterion.is_stuck(slower, criterion.error_on(slower.network, stretch), simple):
             return Outcome([wrong_rate(trial, slower)], figures)

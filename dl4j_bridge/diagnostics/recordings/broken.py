@@ -9,9 +9,9 @@ from dl4j_bridge.diagnostics.recordings.takes import wrong_takes
 
 def is_broken(case: Case) -> bool:
     """Whether the files are exchanged, or there are gaps, clicks, few levels or another take."""
-    return is_another(case) or any(dropouts(case).values())
+    return is_mistaken(case) or any(dropouts(case).values())
 
 
-def is_another(case: Case) -> bool:
+def is_mistaken(case: Case) -> bool:
     """Whether the files are exchanged, or the target has few levels, or is in part another take."""
     return is_swapped(case) or is_crushed(case) or bool(wrong_takes(case))

@@ -35,7 +35,7 @@ def clipped_sides(case: Case) -> dict[str, float]:
 
 
 def is_mangled(case: Case) -> bool:
-    """Whether a side clipped so much that what the fixed model leaves shows nothing else."""
+    """Whether a side clipped at more than a share of `MUCH` of its samples."""
     return max(clipped_sides(case).values(), default=0.0) > MUCH
 
 

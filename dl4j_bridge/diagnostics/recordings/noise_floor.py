@@ -11,7 +11,7 @@ from dl4j_bridge.diagnostics.evidence import in_words
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel, frame_products
 from dl4j_bridge.diagnostics.noise import Floor
-from dl4j_bridge.diagnostics.recordings.broken import is_another
+from dl4j_bridge.diagnostics.recordings.broken import is_mistaken
 from dl4j_bridge.diagnostics.recordings.dropouts import dropouts
 from dl4j_bridge.diagnostics.recordings.resolution import rounding_esr
 from dl4j_bridge.diagnostics.recordings.time_variant import is_moving
@@ -82,7 +82,7 @@ def check(case: Case) -> Outcome:
 @once
 def best_esr(case: Case) -> BestEsr | None:
     """The ESR that no model of this pair can beat; None where nothing bounds it."""
-    if case.model is None or is_another(case):
+    if case.model is None or is_mistaken(case):
         return None
     floor, broken = case.floor, dropouts(case)
     if broken.get("clicks_in_target"):
@@ -116,6 +116,5 @@ def _between_dropouts(model: FixedModel) -> Floor:
     left = frame_products(model.residual, model.residual, size)
     keep = np.repeat(~maximum_filter1d(left > MUCH_MORE * np.median(left), 3), size)
     if np.mean(keep) < MOST:
-        return Floor(None, None, None, None, ())
-    x, y, prediction = (each[: keep.size][keep] for each in (model.x, model.y, model.prediction))
-    return noise.measure(FixedModel(model.rate, x, y, prediction))
+        return Floor()
+    return noise.measure(model.cut(np.flatnonzero(keep)))

@@ -7,7 +7,7 @@ from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.diagnostics.filters import filtered, fitted
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.fixed_model import FixedModel
-from dl4j_bridge.diagnostics.recordings.clipping import CLIPPED_SHARE, clipped_share
+from dl4j_bridge.diagnostics.recordings.clipping import clipped_sides
 from dl4j_bridge.diagnostics.recordings.dropouts import NEAR_SECONDS, dropouts
 from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal.alignment import HARMLESS
@@ -55,7 +55,7 @@ def is_swapped(case: Case) -> bool:
         return False
     if forwards <= ratio * unexplained.of_input(case) and not (leads and _is_bent_back(case)):
         return False
-    if not leads and clipped_share(case.source)[0] > CLIPPED_SHARE:
+    if not leads and "input" in clipped_sides(case):
         # A dry recording that clipped is a wet one of what had not.
         return False
     # Last, since they take seconds.

@@ -20,12 +20,12 @@ from dl4j_bridge.diagnostics.relation import Floats, are_related, relate
 from dl4j_bridge.diagnostics.speed import (
     SPEED_CONFIDENCE,
     SPEED_SECONDS,
+    confirmed,
     drift,
     find_speed,
     fine_drift,
     fine_lags,
     local_lags,
-    refine,
 )
 from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
@@ -278,7 +278,7 @@ class Case:
         slope = drift(*self.local) or fine_drift(*self.fine)
         if slope:
             # Stretches that stand end to end here would not at another speed.
-            return refine(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope
+            return confirmed(self.x, self.y, self.rate, 1 + slope) if self.is_whole else 1 + slope
         # A loudness in common is no proof, since it stays when the speed is a little off; and nothing is if the lengths
         # differ or the lag wanders.
         if are_related(self.relation | {"envelope": 0.0}) and self.fits_in_length and self.keeps_lag:

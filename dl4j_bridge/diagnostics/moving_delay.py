@@ -32,8 +32,9 @@ SWINGS_TO_SMOOTH = 8
 SAME_PHASE = 1 / 8
 # What was left of pairs in which no delay moves came to 4.6, but for one.
 CERTAIN = 5.0
-# Share of the changes of the input's level from which on an oscillator is in time with the music.
+# Share of the changes of the input's level from which on an oscillator is in time with the music, and must be surer.
 IN_TIME = 0.25
+CERTAIN_IN_TIME = 10.0
 
 # Frequency in Hz, swing in seconds, and phase in the middle in turns.
 Oscillator = tuple[float, float, float]
@@ -64,7 +65,7 @@ class MovingDelay:
     @property
     def is_certain(self) -> bool:
         """Whether chance and the rhythm of the music do not explain it."""
-        return self.certainty >= CERTAIN and self.rhythm < IN_TIME
+        return self.certainty >= (CERTAIN if self.rhythm < IN_TIME else CERTAIN_IN_TIME)
 
 
 def find(model: FixedModel) -> MovingDelay:

@@ -149,7 +149,8 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
     if found.confidence >= CERTAIN and not at_border:
         return found
     wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
-    if wide.confidence >= max(WIDE_CONFIDENCE, found.confidence) and not out_of_reach:
+    is_sure = wide.confidence >= WIDE_CONFIDENCE or _holds_everywhere(source, target, rate, wide.peak)
+    if is_sure and wide.confidence >= found.confidence and not out_of_reach:
         return wide
     return replace(found, samples=0, confidence=0.0) if at_border else found
 
@@ -158,12 +159,26 @@ def _estimate_in(
     source: Recording, target: Recording, rate: int, stretch: int, share: float, seconds: float = WIDE_STRETCH_SECONDS
 ) -> tuple[alignment.Delay, bool]:
     """Estimate a delay of up to a share of a stretch; the second value is whether it is at the border of the search."""
-    loudest = source.loudest * rate // source.rate
-    start = max(min(loudest - stretch // 2, source.length_at(rate) - stretch), 0)
-    x, y = (side.read(rate, start, stretch) for side in (source, target))
+    x, y = _around_the_loudest(source, target, rate, stretch)
     longest = min(round(seconds * rate), round(share * min(x.size, y.size)))
     delay = alignment.estimate_delay(x, y, longest, spread=round(SPREAD_SECONDS * rate))
     return delay, abs(delay.peak) > longest - round(BORDER_SECONDS * rate)
+
+
+def _around_the_loudest(source: Recording, target: Recording, rate: int, size: int) -> Stretch:
+    start = max(min(source.loudest * rate // source.rate - size // 2, source.length_at(rate) - size), 0)
+    return source.read(rate, start, size), target.read(rate, start, size)
+
+
+def _holds_everywhere(source: Recording, target: Recording, rate: int, delay: int) -> bool:
+    """Whether each third of what both have in common has this delay; two notes that meet by chance are in one third."""
+    x, y = _around_the_loudest(source, target, rate, WIDE_STRETCH_SECONDS * rate)
+    x, y = x[max(-delay, 0) :], y[max(delay, 0) :]
+    size = min(x.size, y.size) // 3
+    thirds = [slice(part * size, (part + 1) * size) for part in range(3)]
+    found = [alignment.estimate_delay(x[third], y[third], size // 2, causal=False) for third in thirds]
+    near = round(SPREAD_SECONDS * rate)
+    return all(abs(each.peak) <= near and each.confidence >= alignment.LOW_CONFIDENCE for each in found)
 
 
 def split(length: int) -> Split:

@@ -23,13 +23,13 @@ LEVEL_SECONDS = (0.1, 1.0)
 # A step has this number of frames on either side.
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
-# The larger it is, the smaller may its share be.
+# The larger it is, the smaller may its share be. A filter that swings came to a step with a share of 0.62.
 SMALLEST_DB = 1.0
-SHARE = 0.6
+SHARES = {"fade": 0.6, "step": 0.7}
 TO_REST_DB = 2.4
 # ESR that it must cost, and the share of what the fixed model leaves that it must cost, and can cost.
 SMALLEST_ESR = 0.0015
-OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 2.5
+OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 4.0
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
 USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
 # With this share, no second step is looked for.
@@ -162,7 +162,7 @@ def moved(times: Floats, gain: Floats, loudness: Floats, weights: Floats) -> Mov
 def _is_sure(found: Movement) -> bool:
     """Whether a movement is large, explains much, and is many times as large as what it does not explain."""
     to_rest = abs(found.decibels) * np.sqrt(found.share / max(1 - found.share, 1e-3))
-    return abs(found.decibels) >= SMALLEST_DB and found.share >= SHARE and bool(to_rest >= TO_REST_DB)
+    return abs(found.decibels) >= SMALLEST_DB and found.share >= SHARES[found.shape] and bool(to_rest >= TO_REST_DB)
 
 
 def _best(base: Floats, gain: Floats, columns: Floats) -> Floats | None:

@@ -66,12 +66,14 @@ def dropouts(case: Case) -> dict[str, list[int]]:
     clicked = max(clicks(y, x, rate), lone_samples(case.model), key=len)
     # At the ends the model lacks the past or the future, and it knows nothing of another take.
     clicked = [at for at in clicked if case.model.size < at < y.size - case.model.size]
+    others = wrong_takes(case)
     return {
-        "gaps_in_input": gaps(x, y, rate),
-        "gaps_in_target": gaps(y, x, rate),
+        "gaps_in_input": gaps(x, y - np.median(y), rate),
+        # Another take has its own rests.
+        "gaps_in_target": [at for at in gaps(y, x, rate) if not any(start <= at < stop for start, stop, _ in others)],
         # With a longer delay, some of the target comes a second time.
         "repeated_in_target": [] if case.change else repeats(y, x, rate),
-        "clicks_in_target": clicked if len(clicked) >= FEWEST_CLICKS and not wrong_takes(case) else [],
+        "clicks_in_target": clicked if len(clicked) >= FEWEST_CLICKS and not others else [],
     }
 
 

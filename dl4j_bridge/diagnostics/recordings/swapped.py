@@ -53,29 +53,31 @@ def is_swapped(case: Case) -> bool:
     forwards = unexplained.of_target(case)
     if forwards <= least or unexplained.of_input(case) >= EXPLAINED:
         return False
-    if forwards <= ratio * unexplained.of_input(case) and not (leads and _is_bent_back(case)):
+    bends_back = leads and _is_bent_back(case)
+    if forwards <= ratio * unexplained.of_input(case) and not bends_back:
         return False
     if not leads and "input" in clipped_sides(case):
         # A dry recording that clipped is a wet one of what had not.
         return False
     # Last, since they take seconds.
-    return not (case.speed or case.change or _is_explained(case))
+    if case.speed or case.change or _is_broken(case):
+        return False
+    return bends_back or not _follows_the_level(case)
 
 
-def _is_explained(case: Case) -> bool:
-    """Whether there is a reason why a filter and a curve make less of the target than of the input.
-
-    An effect that follows the level; or noise, clicks or gaps in the target, which a filter can take out, but not make.
-    """
+def _is_broken(case: Case) -> bool:
+    """Whether most of what is left of the target is noise, clicks or gaps: a filter removes them, but makes none."""
     if case.model is None:
         return False
     esr, broken = case.floor.esr, dropouts(case)
     is_noise = esr is not None and esr >= NOISE_SHARE * unexplained.of_target(case)
     clicks = broken.get("clicks_in_target", [])
-    if is_noise or broken.get("gaps_in_target") or _share_of_clicks(case.model, clicks) >= NOISE_SHARE:
-        return True
-    # Fixed models know effects that follow the level.
-    return case.model.esr < fixed_model.fit(case.model.y, case.model.x, case.rate).esr
+    return bool(is_noise or broken.get("gaps_in_target") or _share_of_clicks(case.model, clicks) >= NOISE_SHARE)
+
+
+def _follows_the_level(case: Case) -> bool:
+    """Whether a model that knows such effects makes more of the target than of the input."""
+    return bool(case.model and case.model.esr < fixed_model.fit(case.model.y, case.model.x, case.rate).esr)
 
 
 def _share_of_clicks(model: FixedModel, clicks: list[int]) -> float:

@@ -14,7 +14,7 @@ FRAME_SECONDS = 0.05
 SMOOTHED = 5
 # Squared correlation below which nothing is in common, and the one that most of the recording has at least.
 NOTHING, USUAL = 0.15, 0.6
-USUAL_SHARE = 0.35
+USUAL_SHARE = 0.25
 SHORTEST_SECONDS = 0.3
 # Frames this far below the loudest ones hold nothing to compare.
 QUIET = 1e-3

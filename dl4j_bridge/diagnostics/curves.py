@@ -21,6 +21,8 @@ WORSE_THAN_A_GUESS = 0.3
 # gained meanwhile and before: a validation scatters by 0.3 bits while the learning rate is high.
 WORSE_VALIDATIONS, WORSE_BITS, WORSE_BITS_AT_LAST = 3, 0.1, 0.3
 STILL_GAINED, LEARNED_BITS = 0.1, 0.5
+# With fewer validations, the middle of a training shows little.
+FEWEST_TO_HALVE = 4
 # Error to signal of a network that has learned nothing, where a simple model leaves at most the second one.
 NOTHING, SIMPLE = 0.9, 0.5
 # Validations without this gain are a plateau, and it is far from a baseline at this multiple of the error.
@@ -92,6 +94,17 @@ def overfits(history: History, gained: Gained) -> bool:
 def keeps_learning(before: float, now: float, gained: Gained) -> bool:
     """Whether a training loss has gained something."""
     return gained(before, now) > STILL_GAINED
+
+
+def still_to_gain(history: History, gained: Gained) -> float | None:
+    """Bits that twice as many steps gain at most: those that the second half gained; None after a few validations.
+
+    Errors fall as a power of the number of steps (Hestness et al., 2017), so each doubling gains less than the last.
+    """
+    losses = history.validation
+    if len(losses) < FEWEST_TO_HALVE:
+        return None
+    return max(gained(min(losses[: len(losses) // 2]), min(losses)), 0.0)
 
 
 def learns_nothing(esr: float, simple_esr: float) -> bool:

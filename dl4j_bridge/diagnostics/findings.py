@@ -155,8 +155,9 @@ class Diagnosis:
         What the report plots of the pair, if it plots any of it.
     settings, versions
         What the checks were run with.
-    beside_best
-        With a model, its ESR beside the best possible one of the pair, in words; empty where that is not known.
+    bounds
+        With a model, in words, as far as they are known: its ESR beside the best possible one of the pair, and what
+        more steps can gain.
     """
 
     verdict: str
@@ -172,15 +173,16 @@ class Diagnosis:
     plots: PairPlots | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
-    beside_best: str = ""
+    bounds: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """The part that is printed: ``verdict``, ``findings``, ``checks``, ``notes`` and ``next``; JSON types only."""
+        """The part that is printed, in JSON types only."""
         findings = [finding.as_dict() for finding in self.findings]
         return {
             "verdict": self.verdict,
             "findings": findings,
             "checks": self.checks,
+            "bounds": self.bounds,
             "notes": self.notes,
             "next": self.next,
         }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from dl4j_bridge.signal.pairs import Stretch, part_of
 from dl4j_bridge.signal.recordings import open_recording, sha256
 from dl4j_bridge.tasks.comparison import ComparisonResult
 from dl4j_bridge.tasks.excerpts import SECONDS, loudest_samples
+from dl4j_bridge.tasks.interface import Task
 from dl4j_bridge.tasks.registry import choose
 from dl4j_bridge.tasks.shown import Excerpt
 
@@ -133,7 +134,7 @@ def diagnose(request: Request, report: Report = lambda name, passed, share: None
         plots=pair_plots.of(case, suite.findings),
         settings=case.settings.as_dict(),
         versions=versions_without_java(),
-        beside_best=examined.beside_best,
+        bounds=examined.bounds,
     )
 
 
@@ -174,7 +175,7 @@ class _Examined:
     criterion: Criterion | None = None
     signals: Stretch | None = None
     network: Network | None = None
-    beside_best: str = ""
+    bounds: list[str] = field(default_factory=list)
 
 
 def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _Suite) -> _Examined:
@@ -221,7 +222,9 @@ def _examine(case: Case, request: Request, opened: OpenedModel | None, suite: _S
         history,
     )
     suite.run(checks)
-    return _Examined(criterion, signals, model.network, compared().beside_best if case.target else "")
+    beside_best = compared().beside_best if case.target else ""
+    bounds = [bound for bound in (beside_best, _still_to_gain(task, history)) if bound]
+    return _Examined(criterion, signals, model.network, bounds)
 
 
 def _compared(case: Case, model: Model) -> ComparisonResult:
@@ -244,6 +247,11 @@ def _history(opened: OpenedModel) -> curves.History | None:
             history.add(losses, float(row[f"valid_{task.loss}"]), float(error) if error else None)
             losses = []
     return history
+
+
+def _still_to_gain(task: Task, history: curves.History | None) -> str:
+    bits = curves.still_to_gain(history, task.bits_gained) if history else None
+    return "" if bits is None else f"still to gain by twice as many steps: at most {bits:.2g} bits"
 
 
 def _processed(request: Request, case: Case) -> Classes | None:

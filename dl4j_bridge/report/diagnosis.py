@@ -37,8 +37,7 @@ def write(folder: Path, diagnosis: Diagnosis) -> Path:
     checks = [{"": "✓" if c["passed"] else "✗", "check": c["name"], "seconds": c["seconds"]} for c in diagnosis.checks]
     nothing = page.paragraph("Nothing was found that would keep a network from learning this.")
     verdict = findings.described(finding.as_dict() for finding in diagnosis.findings) or nothing
-    if diagnosis.beside_best:
-        verdict += page.paragraph(f"{diagnosis.beside_best}.")
+    verdict += "".join(page.paragraph(f"{bound}.") for bound in diagnosis.bounds)
     sections = [("Verdict", verdict)]
     if shown:
         sections.append(("The pair", page.cards(shown)))

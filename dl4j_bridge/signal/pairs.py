@@ -149,8 +149,8 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
     if found.confidence >= CERTAIN and not at_border:
         return found
     wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
-    is_sure = wide.confidence >= WIDE_CONFIDENCE or _holds_everywhere(source, target, rate, wide.peak)
-    if is_sure and wide.confidence >= found.confidence and not out_of_reach:
+    stands_out = wide.confidence >= found.confidence and not out_of_reach
+    if stands_out and (wide.confidence >= WIDE_CONFIDENCE or _holds_everywhere(source, target, rate, wide.peak)):
         return wide
     return replace(found, samples=0, confidence=0.0) if at_border else found
 

@@ -58,7 +58,10 @@ class Comparison(list[dict[str, Any]]):
 
 
 class Diagnosis(dict[str, Any]):
-    """What was found: ``verdict`` (``ok`` or ``fault``), ``findings``, ``checks``, ``report`` (a page) and ``next``."""
+    """What was found: ``verdict`` (``ok`` or ``fault``), ``findings``, ``checks``, ``bounds``, ``report`` and ``next``.
+
+    ``report`` is the path of a page.
+    """
 
     def __init__(self, found: findings.Diagnosis, report: str | None) -> None:
         super().__init__(found.as_dict() | {"report": report})

@@ -170,8 +170,8 @@ def print_diagnosis(diagnosis: Diagnosis, report: Path | None) -> None:
             console.print("    [bold]run:[/] ", end="")
             line(command_lines(finding.command, console, " " * 9).lstrip(), console)
         hanging("    [bold]more:[/] ", finding.docs, console)
-    if diagnosis.beside_best:
-        line(diagnosis.beside_best, console)
+    for bound in diagnosis.bounds:
+        line(bound, console)
     if not diagnosis.findings:
         hanging(f"{_TICK} ", "nothing found that would keep a network from learning this", console)
     if report:

@@ -92,3 +92,12 @@ def test_a_plateau_needs_several_validations_without_a_gain():
     falls = [8 / n for n in range(1, 8)]
     assert not curves.stands_still(history([], falls), bits)
     assert curves.stands_still(history([], [*falls, *[falls[-1]] * curves.STILL_VALIDATIONS]), bits)
+
+
+def test_the_second_half_bounds_what_twice_as_many_steps_gain():
+    """For a loss that falls as a power of the number of steps, to a floor that is not known."""
+    losses = [1.5 + 4 * step**-0.7 for step in range(1, 41)]
+    bound = curves.still_to_gain(history(losses[:20], losses[:20]), bits)
+    assert losses[9] - losses[19] == pytest.approx(bound)
+    assert losses[19] - losses[39] < bound
+    assert curves.still_to_gain(history(losses[:3], losses[:3]), bits) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -84,7 +85,13 @@ def test_the_best_possible_esr_stands_beside_that_of_the_model(effect_run, recor
     said = f"ESR {result.json['rows'][0]['esr']:.2g} of at best {best['esr']:.2g}"
     assert said in result.stdout
     assert said in (tmp_path / "page" / "report.html").read_text()
-    assert f"of at best {best['esr']:.2g}" in run("diagnose", *given, "--quick", "--out", tmp_path / "out").stdout
+    diagnosed = run("diagnose", *given, "--quick", "--out", tmp_path / "out", "--json")
+    beside, gains = diagnosed.json["bounds"]
+    assert f"of at best {best['esr']:.2g}" in beside
+    assert re.fullmatch(r"still to gain by twice as many steps: at most [\d.e-]+ bits", gains)
+    for shown in (diagnosed.stdout, (tmp_path / "out" / "report.html").read_text()):
+        assert beside in shown
+        assert gains in shown
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ def a_diagnosis(findings=(), **changes) -> SimpleNamespace:
         "excerpt": excerpt,
         "part": "the held-out test part",
         "plots": None,
-        "beside_best": "",
+        "bounds": [],
         "class_counts": {name: np.bincount(c, minlength=256) for name, c in excerpt.classes.items()},
         "settings": {"network": {"hidden": 16}},
         "versions": {"java": "17"},

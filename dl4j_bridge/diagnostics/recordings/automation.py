@@ -23,13 +23,14 @@ LEVEL_SECONDS = (0.1, 1.0)
 # A step has this number of frames on either side.
 SIDE_FRAMES = 4
 # What a step or a fade must come to, and the share it must explain of what the input's level leaves of the gain.
-# The larger it is, the smaller may its share be. A filter that swings came to a step with a share of 0.62.
+# The larger it is, the smaller may its share be.
 SMALLEST_DB = 1.0
-SHARES = {"fade": 0.6, "step": 0.7}
+SHARE = 0.6
 TO_REST_DB = 2.4
-# ESR that it must cost, and the share of what the fixed model leaves that it must cost, and can cost.
+# ESR that it must cost; the share of what the fixed model leaves that it must cost, times its own share; and the one
+# that it can cost. What else is left, such as that of a filter that swings, came to 0.07, and fades to 0.19 or more.
 SMALLEST_ESR = 0.0015
-OF_RESIDUAL, MOST_OF_RESIDUAL = 0.2, 4.0
+OF_RESIDUAL, MOST_OF_RESIDUAL = 0.17, 4.0
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
 USUAL_ERROR_DB, STEEPEST = 0.3, 1.0
 # With this share, no second step is looked for.
@@ -87,7 +88,8 @@ def moved_volume(case: Case) -> Movement | None:
     found = moved(times, gain, loudness, weights)
     if found is None or found.esr > MOST_OF_RESIDUAL * model.esr:
         return None
-    others = max(SMALLEST_ESR, OF_RESIDUAL * model.esr, case.modulation.share * model.esr, case.late.esr)
+    least = OF_RESIDUAL / found.share * model.esr
+    others = max(SMALLEST_ESR, least, case.modulation.share * model.esr, case.late.esr)
     return found if found.esr >= others else None
 
 
@@ -162,7 +164,7 @@ def moved(times: Floats, gain: Floats, loudness: Floats, weights: Floats) -> Mov
 def _is_sure(found: Movement) -> bool:
     """Whether a movement is large, explains much, and is many times as large as what it does not explain."""
     to_rest = abs(found.decibels) * np.sqrt(found.share / max(1 - found.share, 1e-3))
-    return abs(found.decibels) >= SMALLEST_DB and found.share >= SHARES[found.shape] and bool(to_rest >= TO_REST_DB)
+    return abs(found.decibels) >= SMALLEST_DB and found.share >= SHARE and bool(to_rest >= TO_REST_DB)
 
 
 def _best(base: Floats, gain: Floats, columns: Floats) -> Floats | None:

@@ -90,11 +90,9 @@ class Training:
         except (subprocess.SubprocessError, ValueError) as e:
             return replace(blank(*about), error=f"{type(e).__name__}: {e}", missed=blank(*about).wanted)
         answer = compare(*about, findings, time.perf_counter() - began)
-        if not (advice and findings):
+        if not (advice and findings and findings[0].command):
             return answer
-        fixed = options | dict(OPTION.findall(findings[0].fix)[:1])
-        if fixed == options:
-            return answer
+        fixed = SMALL | dict(OPTION.findall(findings[0].command))
         after = tuple(finding.code for finding in self._diagnose(fixed))
         return replace(answer, advice={findings[0].code: outcome(findings[0].code, answer.found, after)})
 
@@ -111,7 +109,8 @@ class Training:
         if done.returncode > 1:
             raise ValueError(done.stderr.strip().splitlines()[-1])
         found = json.loads(done.stdout.strip().splitlines()[-1])["findings"]
-        return [Finding(each["code"], each["severity"], each["fix"], each["evidence"]) for each in found]
+        shown = ("code", "severity", "fix", "evidence", "command")
+        return [Finding(**{name: each[name] for name in shown}) for each in found]
 
 
 def cases(sounds: list[Sound]) -> Iterator[Training]:

@@ -250,7 +250,8 @@ def _history(opened: OpenedModel) -> curves.History | None:
 
 
 def _still_to_gain(task: Task, history: curves.History | None) -> str:
-    bits = curves.still_to_gain(history, task.bits_gained) if history else None
+    # The error of vectors has no floor: twice as many steps may gain more than before.
+    bits = curves.still_to_gain(history, task.bits_gained) if history and task.interface.output == "softmax" else None
     return "" if bits is None else f"still to gain by twice as many steps: at most {bits:.2g} bits"
 
 

@@ -27,6 +27,8 @@ NOISE_SHARE = 0.5
 # An effect bends its sound down: -0.0001 to -0.12 of the energy. The way back bends it up, or hardly.
 BENT_DOWN = -0.004
 HARDLY_BENT = -0.003
+# From here on, no effect that follows the level explains it.
+BENT_UP = 0.001
 BENDS_APART = 0.006
 
 
@@ -62,7 +64,8 @@ def is_swapped(case: Case) -> bool:
     # Last, since they take seconds.
     if case.speed or case.change or _is_broken(case):
         return False
-    return bends_back or not _follows_the_level(case)
+    bends_up = bends_back and bend(case.x, case.y, case.delay.peak) > BENT_UP
+    return bends_up or not _follows_the_level(case)
 
 
 def _is_broken(case: Case) -> bool:

@@ -27,8 +27,8 @@ SIDE_FRAMES = 4
 SMALLEST_DB = 1.0
 SHARE = 0.6
 TO_REST_DB = 2.4
-# ESR that it must cost; the share of what the fixed model leaves that it must cost, times its own share; and the one
-# that it can cost. What else is left, such as that of a filter that swings, came to 0.07, and fades to 0.19 or more.
+# ESR that it must cost. Of what the fixed model leaves, it must cost a share and can cost a multiple, both of which
+# depend on its own share. What else is left, such as that of a filter that swings, came to 0.07, and fades to 0.19.
 SMALLEST_ESR = 0.0015
 OF_RESIDUAL, MOST_OF_RESIDUAL = 0.17, 4.0
 # Usual error of the gain of a frame, and the steepest change of the gain with the level that is expected, in dB per dB.
@@ -86,7 +86,7 @@ def moved_volume(case: Case) -> Movement | None:
     if times.size < FEWEST_FRAMES:
         return None
     found = moved(times, gain, loudness, weights)
-    if found is None or found.esr > MOST_OF_RESIDUAL * model.esr:
+    if found is None or found.esr > MOST_OF_RESIDUAL * found.share * model.esr:
         return None
     least = OF_RESIDUAL / found.share * model.esr
     others = max(SMALLEST_ESR, least, case.modulation.share * model.esr, case.late.esr)

@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import without_delay
 from dl4j_bridge.settings.checks import option
-from dl4j_bridge.signal.pairs import part_of
+from dl4j_bridge.signal.pairs import part_of, without_delay
 from scoreboard.advice import followed
 from scoreboard.answers import Answer, blank, compare
 from scoreboard.cases import Planted, diagnose, stored

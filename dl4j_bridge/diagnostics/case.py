@@ -31,7 +31,7 @@ from dl4j_bridge.settings.training import TrainSettings, parse_align
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import Codec, get_codec
 from dl4j_bridge.signal.minimum_phase import ExcessLag, excess_lag
-from dl4j_bridge.signal.pairs import Pair, Stretch
+from dl4j_bridge.signal.pairs import Pair, Stretch, without_delay
 from dl4j_bridge.signal.pre_emphasis import DeEmphasis, PreEmphasis
 from dl4j_bridge.signal.recordings import Recording, open_recording
 from dl4j_bridge.signal.stretches import starts
@@ -386,9 +386,3 @@ def read(recording: Recording, rate: int, places: list[tuple[int, int]]) -> Floa
         if at >= places[-1][1]:
             break
     return np.concatenate(parts).astype(np.float64)
-
-
-def without_delay(x: Floats, y: Floats, delay: int) -> tuple[Floats, Floats]:
-    """Views of equal length in which the target comes `delay` samples earlier."""
-    x, y = x[max(-delay, 0) :], y[max(delay, 0) :]
-    return x[: y.size], y[: x.size]

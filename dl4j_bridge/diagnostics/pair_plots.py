@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dl4j_bridge.diagnostics.case import Case, without_delay
+from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Finding
 from dl4j_bridge.diagnostics.relation import Floats
 from dl4j_bridge.signal import alignment, pairs
 from dl4j_bridge.signal.codecs import CLASSES
+from dl4j_bridge.signal.pairs import without_delay
 from dl4j_bridge.tasks.baselines.fir import Fir
 
 # Codes of the findings that each plot shows.

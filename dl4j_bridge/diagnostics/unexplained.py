@@ -3,8 +3,9 @@
 Each way takes a tenth of a second, and `train` asks before its first step.
 """
 
-from dl4j_bridge.diagnostics.case import Case, once, without_delay
+from dl4j_bridge.diagnostics.case import Case, once
 from dl4j_bridge.signal import alignment
+from dl4j_bridge.signal.pairs import without_delay
 
 
 @once

@@ -145,21 +145,23 @@ def estimate(source: Recording, target: Recording, rate: int) -> alignment.Delay
     Delay
         With confidence 0 if its peak is at the border of the search.
     """
-    found, at_border = _estimate_in(source, target, rate, alignment.STRETCH, 0.5, LONGEST_DELAY_SECONDS)
+    sides = _around_the_loudest(source, target, rate, alignment.STRETCH)
+    found, at_border = _estimate_in(sides, rate, 0.5, LONGEST_DELAY_SECONDS)
     if found.confidence >= CERTAIN and not at_border:
         return found
-    wide, out_of_reach = _estimate_in(source, target, rate, WIDE_STRETCH_SECONDS * rate, WIDE_SHARE)
+    sides = _around_the_loudest(source, target, rate, WIDE_STRETCH_SECONDS * rate)
+    wide, out_of_reach = _estimate_in(sides, rate, WIDE_SHARE)
     stands_out = wide.confidence >= found.confidence and not out_of_reach
-    if stands_out and (wide.confidence >= WIDE_CONFIDENCE or _holds_everywhere(source, target, rate, wide.peak)):
+    if stands_out and (wide.confidence >= WIDE_CONFIDENCE or _holds_everywhere(sides, rate, wide.peak)):
         return wide
     return replace(found, samples=0, confidence=0.0) if at_border else found
 
 
 def _estimate_in(
-    source: Recording, target: Recording, rate: int, stretch: int, share: float, seconds: float = WIDE_STRETCH_SECONDS
+    sides: Stretch, rate: int, share: float, seconds: float = WIDE_STRETCH_SECONDS
 ) -> tuple[alignment.Delay, bool]:
     """Estimate a delay of up to a share of a stretch; the second value is whether it is at the border of the search."""
-    x, y = _around_the_loudest(source, target, rate, stretch)
+    x, y = sides
     longest = min(round(seconds * rate), round(share * min(x.size, y.size)))
     delay = alignment.estimate_delay(x, y, longest, spread=round(SPREAD_SECONDS * rate))
     return delay, abs(delay.peak) > longest - round(BORDER_SECONDS * rate)
@@ -170,15 +172,20 @@ def _around_the_loudest(source: Recording, target: Recording, rate: int, size: i
     return source.read(rate, start, size), target.read(rate, start, size)
 
 
-def _holds_everywhere(source: Recording, target: Recording, rate: int, delay: int) -> bool:
+def _holds_everywhere(sides: Stretch, rate: int, delay: int) -> bool:
     """Whether each third of what both have in common has this delay; two notes that meet by chance are in one third."""
-    x, y = _around_the_loudest(source, target, rate, WIDE_STRETCH_SECONDS * rate)
-    x, y = x[max(-delay, 0) :], y[max(delay, 0) :]
-    size = min(x.size, y.size) // 3
+    x, y = without_delay(*sides, delay)
+    size = x.size // 3
     thirds = [slice(part * size, (part + 1) * size) for part in range(3)]
     found = [alignment.estimate_delay(x[third], y[third], size // 2, causal=False) for third in thirds]
     near = round(SPREAD_SECONDS * rate)
     return all(abs(each.peak) <= near and each.confidence >= alignment.LOW_CONFIDENCE for each in found)
+
+
+def without_delay(x: npt.NDArray[Any], y: npt.NDArray[Any], delay: int) -> Stretch:
+    """Views of equal length in which the target comes `delay` samples earlier."""
+    x, y = x[max(-delay, 0) :], y[max(delay, 0) :]
+    return x[: y.size], y[: x.size]
 
 
 def split(length: int) -> Split:

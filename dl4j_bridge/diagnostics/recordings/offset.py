@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, without_delay
+from dl4j_bridge.diagnostics.case import Case
 from dl4j_bridge.diagnostics.findings import Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.silence import FRAME_SECONDS
 from dl4j_bridge.diagnostics.relation import Floats, frames
 from dl4j_bridge.signal.alignment import LOW_CONFIDENCE
+from dl4j_bridge.signal.pairs import without_delay
 
 DC_OFFSET = Kind("dc-offset")
 

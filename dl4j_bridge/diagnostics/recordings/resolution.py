@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from dl4j_bridge.diagnostics.case import Case, once, read, spread, without_delay
+from dl4j_bridge.diagnostics.case import Case, once, read, spread
 from dl4j_bridge.diagnostics.findings import WARNING, Kind, Outcome
 from dl4j_bridge.diagnostics.recordings.clipping import is_mangled
 from dl4j_bridge.diagnostics.relation import Floats
+from dl4j_bridge.signal.pairs import without_delay
 
 FEW_LEVELS = Kind("bit-crushed", WARNING)
 HELD_SAMPLES = Kind("bit-crushed")

@@ -62,13 +62,13 @@ def is_swapped(case: Case) -> bool:
         # A dry recording that clipped is a wet one of what had not.
         return False
     # Last, since they take seconds.
-    if case.speed or case.change or _is_broken(case):
+    if case.speed or case.change or _has_noise_or_dropouts(case):
         return False
-    bends_up = bends_back and bend(case.x, case.y, case.delay.peak) > BENT_UP
+    bends_up = bends_back and _forward_bend(case) > BENT_UP
     return bends_up or not _follows_the_level(case)
 
 
-def _is_broken(case: Case) -> bool:
+def _has_noise_or_dropouts(case: Case) -> bool:
     """Whether most of what is left of the target is noise, clicks or gaps: a filter removes them, but makes none."""
     if case.model is None:
         return False
@@ -96,8 +96,12 @@ def _is_bent_back(case: Case) -> bool:
     backwards = bend(case.y, case.x, -case.delay.peak)
     if backwards > BENT_DOWN:
         return False
-    forwards = bend(case.x, case.y, case.delay.peak)
-    return forwards > max(HARDLY_BENT, backwards + BENDS_APART)
+    return _forward_bend(case) > max(HARDLY_BENT, backwards + BENDS_APART)
+
+
+@once
+def _forward_bend(case: Case) -> float:
+    return bend(case.x, case.y, case.delay.peak)
 
 
 def bend(x: Floats, y: Floats, lag: int) -> float:

@@ -77,7 +77,8 @@ def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iter
             break
         except Exception as e:
             # Of no narrower class: a slow start and a wrong version are such, too.
-            ray.shutdown()
+            with _kept_handlers():
+                ray.shutdown()
             reason = " ".join(str(e).split())[:200]
             wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
             if not left:
@@ -93,15 +94,16 @@ def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iter
             raise InputError(option, found, "wanted at most that")
         yield sum(machine // cores for machine in machines)
     finally:
-        ray.shutdown()
+        with _kept_handlers():
+            ray.shutdown()
 
 
 @contextmanager
 def _kept_handlers() -> Iterator[None]:
-    """Keep this process's own handlers of faults, which Ray replaces.
+    """Keep this process's own handlers of faults, which Ray replaces at its start and removes at its end.
 
     Java makes its threads stop for a collection, and notices null references, by faults that its handlers expect: with
-    Ray's handlers the process ends there sooner or later. A worker starts Java after Ray, and has Java's.
+    others the process ends there sooner or later. A worker starts Java after Ray, and has Java's.
     """
     if os.name != "posix":
         yield

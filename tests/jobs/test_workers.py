@@ -235,6 +235,7 @@ jvm.java_class("java.lang.System")
 before = handlers()
 with connected("local", 1):
     assert handlers() == before
+assert handlers() == before
 print(any(before[0]))
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,12 +33,15 @@ class LateResponse:
     in_pauses
         The correlation in the quieter half of the time, as a multiple of that in the louder half. An echo is clearest
         in pauses. What hits of a drum have in common with those before, in a beat, is found where they are loud.
+    made
+        What each half's response, tried on the other half, adds to the prediction; float64, shape (n,) or empty.
     """
 
     esr: float = 0.0
     correlation: float = 0.0
     lag: int = 0
     in_pauses: float = 0.0
+    made: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0), compare=False, repr=False)
 
 
 def measure(model: FixedModel, first: int) -> LateResponse:
@@ -76,13 +79,14 @@ def _measured(model: FixedModel, first: int, sign: int, quiet: npt.NDArray[np.bo
     left = [half_of(model.residual, number) for number in (0, 1)]
     # Of what is left with what is made, of what is made and of what is left; in the louder and the quieter half.
     product, made, total = np.zeros(2), np.zeros(2), np.zeros(2)
-    responses = np.zeros(longest)
+    responses, signal = np.zeros(longest), np.zeros(2 * half)
     for here, there in ((0, 1), (1, 0)):
         power = np.abs(sources[here]) ** 2
         cross = np.conj(sources[here]) * fft.rfft(left[here], size)
         response = fft.irfft(cross / (power + SILENT_BAND * power.mean() + 1e-30), size)
         response[:first] = response[longest:] = 0
         late = fft.irfft(fft.rfft(response) * sources[there], size)[:half]
+        half_of(signal, there)[:] = late
         where = half_of(quiet, there)
         product += np.bincount(where, left[there] * late, 2)
         made += np.bincount(where, late**2, 2)
@@ -96,4 +100,4 @@ def _measured(model: FixedModel, first: int, sign: int, quiet: npt.NDArray[np.bo
     louder, quieter = product / np.sqrt(made * total + 1e-30)
     explained = float(min(product.sum(), total.sum()))
     in_pauses = float(quieter / louder) if louder > 0 else np.inf
-    return LateResponse(explained / energy, correlation, int(np.abs(responses).argmax()), in_pauses)
+    return LateResponse(explained / energy, correlation, int(np.abs(responses).argmax()), in_pauses, signal)

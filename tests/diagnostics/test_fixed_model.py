@@ -295,6 +295,17 @@ def test_another_take_is_named_with_its_times(case, start, stop):
     assert finding.evidence["parts"][-1]["to"] == pytest.approx(stop, abs=0.3)
 
 
+@pytest.mark.parametrize("loudness", [0.7, 1.0])
+def test_an_echo_in_a_pause_with_room_noise_is_no_other_take(case, loudness):
+    x = synthesis.speech_like(8, RATE)
+    x[round(1.2 * RATE) : round(2.2 * RATE)] = 0
+    x = 0.8 * x / np.abs(x).max() + 0.01 * np.random.default_rng(1).standard_normal(x.size)
+    echo = round(0.35 * RATE)
+    y = x.copy()
+    y[echo:] += loudness * x[:-echo]
+    assert found(case(x, 0.5 * y)) == ["memory-too-short"]
+
+
 def loud_places(y, count):
     """Places with sound, spread over the recording."""
     parts = np.array_split(np.arange(RATE // 2, y.size - RATE // 2), count)

@@ -25,7 +25,9 @@ def check_one_line(message: str, path: Path) -> None:
     assert len(message) < 600
 
 
-@pytest.mark.parametrize("original", ORIGINALS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "original", [pytest.param(ORIGINALS[0], marks=pytest.mark.slow), ORIGINALS[1]], ids=["model", "last"]
+)
 @given(mutant=mutants)
 def test_a_mutant_is_refused_in_one_line_or_changes_nothing(tmp_path_factory, original, mutant):
     path = tmp_path_factory.getbasetemp() / "mutant.zip"

@@ -95,6 +95,7 @@ def test_shift_moves_both_sides_by_as_many_samples_and_starts_with_silence(tmp_p
     assert len(found) > 1
 
 
+@pytest.mark.slow
 def test_speed_changes_both_sides_alike(tmp_path):
     """A sine on one side and its octave on the other: one factor for both, and as many samples."""
     t = np.arange(RATE) / RATE

@@ -70,19 +70,18 @@ def connected(address: str, cores: int, option: str = "--cores-per-run") -> Iter
 
     on_termination = signal.getsignal(signal.SIGTERM)
     dashboard = False if address == LOCAL else None
-    for left in reversed(range(STARTS if address == LOCAL else 1)):
-        try:
-            with _kept_handlers():
+    with _kept_handlers():
+        for left in reversed(range(STARTS if address == LOCAL else 1)):
+            try:
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False, include_dashboard=dashboard)
-            break
-        except Exception as e:
-            # Of no narrower class: a slow start and a wrong version are such, too.
-            with _kept_handlers():
+                break
+            except Exception as e:
+                # Of no narrower class: a slow start and a wrong version are such, too.
                 ray.shutdown()
-            reason = " ".join(str(e).split())[:200]
-            wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
-            if not left:
-                raise BridgeError(f"--cluster {address}", f"not reached ({reason})", wanted) from e
+                reason = " ".join(str(e).split())[:200]
+                wanted = "wanted the address of a cluster that runs, such as 10.0.0.1:6379"
+                if not left:
+                    raise BridgeError(f"--cluster {address}", f"not reached ({reason})", wanted) from e
     if threading.current_thread() is threading.main_thread():
         # Ray would end this process at once; the command saves, as after Ctrl-C.
         signal.signal(signal.SIGTERM, on_termination)

@@ -187,7 +187,6 @@ def test_the_reported_half_reaches_the_goals():
     """Of the synthesized recordings, and of those in DL4J_BRIDGE_AUDIO."""
     command = [sys.executable, BENCHMARKS / "diagnosis.py", "--half", REPORT, "--jobs", "2", "--json"]
     ratios = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)["ratios"]
-    print(ratios)
     assert {name: ratios[name] for name, goal in GOALS.items() if ratios[name] < goal} == {}
 
 

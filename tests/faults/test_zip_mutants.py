@@ -26,7 +26,7 @@ def check_one_line(message: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "original", [pytest.param(ORIGINALS[0], marks=pytest.mark.slow), ORIGINALS[1]], ids=["model", "last"]
+    "original", [pytest.param(ORIGINALS[0], marks=pytest.mark.slow), ORIGINALS[1]], ids=lambda path: path.stem
 )
 @given(mutant=mutants)
 def test_a_mutant_is_refused_in_one_line_or_changes_nothing(tmp_path_factory, original, mutant):
